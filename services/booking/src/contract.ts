@@ -1,0 +1,79 @@
+/**
+ * The wire contract: what a client of the booking API may rely on. The load harness imports this file and nothing
+ * else of the service, so that it judges the service from outside.
+ */
+
+/** Names the process that answered; on every answer, errors included. */
+export const INSTANCE_HEADER = 'x-instance-id';
+
+/** Lab mode only: milliseconds that a booking waits between its read and its write, so that a race is certain. */
+export const RACE_WINDOW_HEADER = 'x-race-window-ms';
+
+/** Every way to guard a booking that the service knows. */
+export const STRATEGY_NAMES = [
+  'no-lock',
+  'simple-lock',
+  'fenced-lock',
+  'quorum-lock',
+  'batched-lock',
+  'atomic-update',
+  'row-lock',
+  'optimistic',
+  'serializable',
+  'advisory-lock',
+] as const;
+
+export type StrategyName = (typeof STRATEGY_NAMES)[number];
+
+/**
+ * How a booking request can end.
+ *
+ * - `booked`: committed to Postgres.
+ * - `sold_out`: fewer tickets left than asked for; nothing was written.
+ * - `busy`: the guard was not obtained in time, or a queue was full; nothing was written, try again.
+ * - `event_not_found`: there is no such event.
+ * - `unavailable`: a server behind the API is out of reach; nothing was written.
+ * - `unknown`: the commit was sent and its answer lost, and looking it up failed too; it may have been booked.
+ */
+export type OutcomeCode = 'booked' | 'sold_out' | 'busy' | 'event_not_found' | 'unavailable' | 'unknown';
+
+/** 201 of every booking route. */
+export interface BookingView {
+  /** UUID v7, made before the transaction. */
+  bookingId: string;
+  eventId: number;
+  customer: string;
+  quantity: number;
+  strategy: StrategyName;
+  /** The replica that booked it, as in `x-instance-id`. */
+  instanceId: string;
+  /** Fencing token that the booking was made under; null for strategies without one. */
+  fencingToken: number | null;
+}
+
+/** `GET /events/{event_id}`, and each element of `GET /events`. Read from Postgres, never from a cache. */
+export interface EventView {
+  id: number;
+  name: string;
+  capacity: number;
+  /** What the counter says is left: never below 0 and never above `capacity`. */
+  available: number;
+  /** Tickets in booking rows of this epoch. */
+  booked: number;
+  /** Booked tickets beyond `capacity`. */
+  oversold: number;
+}
+
+/** RFC 9457 problem details; every answer of 400 and above has this body and `application/problem+json`. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  /** What is wrong and how to mend it. */
+  detail: string;
+  /** Stable machine-readable code: an outcome code or the kind of bad input. */
+  code: string;
+  /** For a 400: the offending fields, each with what is wrong with it. */
+  errors?: { field: string; detail: string }[];
+  instanceId: string;
+}

@@ -1,0 +1,1 @@
+export type { AcquireOptions, Lease, Locks } from './lock.ts';

@@ -1,0 +1,54 @@
+/** The one shape of all three algorithms: what a caller may ask of a lock, and what it gets. */
+
+/** A lock held until a deadline. Its holder may be told that it was lost, but never keeps it past the deadline. */
+export interface Lease extends AsyncDisposable {
+  /** The lock name. */
+  readonly name: string;
+  /**
+   * Fencing token: strictly larger than that of every earlier holder of this name. Hand it to the resource and let
+   * the resource refuse smaller ones (`... where fence <= $token`). Always a safe integer.
+   */
+  readonly token: number;
+  /** Aborts, with a `LockLostError` as its reason, once the lease is lost or its deadline has passed. */
+  readonly signal: AbortSignal;
+  /** Milliseconds until the deadline by this process's monotonic clock; 0 once lost or released. */
+  remainingMs(): number;
+  /** Throws `LockLostError` unless the lease is held at this very moment. Synchronous: for the line before a commit. */
+  assertHeld(): void;
+  /** Moves the deadline to `ttlMs` from now (default: the lease's own). Throws `LockLostError` or `LockUnavailableError`. */
+  extend(ttlMs?: number): Promise<void>;
+  /** Gives the lock back. Idempotent. Throws `LockLostError` if it had been lost before. */
+  release(): Promise<void>;
+}
+
+export interface AcquireOptions {
+  /** Longest wait for the lock, in milliseconds; 0 tries once. */
+  waitMs?: number;
+  /** How long the lease outlives the last sign of life of its holder, in milliseconds. */
+  ttlMs?: number;
+  /** Renew until released (default true). Without it the lease ends at its first deadline. */
+  renew?: boolean;
+  /** Cancels the wait; the promise rejects with the signal's reason. */
+  signal?: AbortSignal;
+  /** The token will be larger than this one: for a resource that has seen a token which Redis forgot. */
+  tokenAbove?: number;
+}
+
+/** A lock service: one algorithm over one Redis (or several), for any number of names. */
+export interface Locks extends AsyncDisposable {
+  /**
+   * Waits for the lock.
+   * @throws LockTimeoutError not obtained within `waitMs`
+   * @throws LockUnavailableError Redis did not answer in time
+   */
+  acquire(name: string | readonly string[], options?: AcquireOptions): Promise<Lease>;
+  /** The lock if it is free now, otherwise null. */
+  tryAcquire(name: string | readonly string[], options?: AcquireOptions): Promise<Lease | null>;
+  /** Runs `fn` under the lock and releases it whatever happens; a failing release never hides the error of `fn`. */
+  withLock<T>(name: string | readonly string[], fn: (lease: Lease) => Promise<T> | T): Promise<T>;
+  withLock<T>(
+    name: string | readonly string[],
+    options: AcquireOptions,
+    fn: (lease: Lease) => Promise<T> | T,
+  ): Promise<T>;
+}

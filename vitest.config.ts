@@ -1,0 +1,34 @@
+import { defineConfig } from 'vitest/config';
+
+// Three kinds of test, by what they need: `unit` needs nothing, `integration` needs Redis and Postgres (provided
+// by infra/servers: containers where a Docker engine answers, native processes otherwise), `e2e` needs the whole
+// stack. A test's folder says which kind it is.
+const servers = {
+  globalSetup: ['infra/servers/vitest-global-setup.ts'],
+  testTimeout: 30_000,
+  hookTimeout: 60_000,
+};
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['{services/*,infra,load}/test/unit/**/*.test.ts'] } },
+      {
+        test: {
+          name: 'integration',
+          include: ['{services/*,infra,load}/test/integration/**/*.test.ts'],
+          ...servers,
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['{services/*,infra,load}/test/e2e/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 240_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
