@@ -1,1 +1,8 @@
 export type { AcquireOptions, Lease, Locks } from './lock.ts';
+export {
+  LockError,
+  LockLostError,
+  LockTimeoutError,
+  LockUnavailableError,
+  type LossReason,
+} from './errors.ts';
