@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+
+import type { Cluster, Redis } from 'ioredis';
+
+/** What the locks need of ioredis: one server, or a cluster (each name's keys share one hash tag, hence one slot). */
+export type RedisClient = Redis | Cluster;
+
+export interface ScriptReply {
+  reply: unknown;
+  /**
+   * The connection closed while the call was under way, so ioredis may have sent it twice, and this reply may be
+   * that of the second time: "you do not hold it" can then mean "you have just released it".
+   */
+  mayHaveRunTwice: boolean;
+}
+
+/**
+ * Runs the script. Rejects after `timeoutMs` at the latest, whatever the connection does (ioredis queues without a
+ * limit while it is offline); what was sent may then still run, at any later time.
+ */
+export type RedisScript = (
+  redis: RedisClient,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+  timeoutMs: number,
+) => Promise<ScriptReply>;
+
+/** The script `lua/<name>.lua`, called by its hash: one round trip, and a second one after SCRIPT FLUSH or a restart. */
+export function loadScript(name: string): RedisScript {
+  const text = readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8');
+  const sha1 = createHash('sha1').update(text).digest('hex');
+
+  return async (redis, keys, args, timeoutMs) => {
+    const connection = connectionOf(redis);
+    const closesBefore = connection.closes;
+    const timeout = startTimeout(timeoutMs, `no reply within ${timeoutMs} ms`);
+
+    const run = async (): Promise<unknown> => {
+      try {
+        return await redis.evalsha(sha1, keys.length, ...keys, ...args);
+      } catch (error) {
+        // Given up: sending the text now would run it after a release that the caller has sent since.
+        if (!isNoScript(error) || timeout.passed()) throw error;
+        return redis.eval(text, keys.length, ...keys, ...args);
+      }
+    };
+
+    try {
+      const reply = await Promise.race([run(), timeout.promise]);
+      return { reply, mayHaveRunTwice: connection.closes !== closesBefore };
+    } finally {
+      timeout.clear();
+    }
+  };
+}
+
+function isNoScript(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('NOSCRIPT');
+}
+
+function startTimeout(ms: number, message: string) {
+  const { promise, reject } = Promise.withResolvers<never>();
+  let passed = false;
+  const timer = setTimeout(() => {
+    passed = true;
+    reject(new Error(message));
+  }, ms);
+  return { promise, passed: () => passed, clear: () => clearTimeout(timer) };
+}
+
+// One listener per client for as long as the client lives, however many locks use it.
+const connections = new WeakMap<RedisClient, { closes: number }>();
+
+function connectionOf(redis: RedisClient): { closes: number } {
+  let connection = connections.get(redis);
+  if (connection === undefined) {
+    const counted = { closes: 0 };
+    redis.on('close', () => {
+      counted.closes += 1;
+    });
+    connections.set(redis, counted);
+    connection = counted;
+  }
+  return connection;
+}
