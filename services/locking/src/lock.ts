@@ -2,13 +2,18 @@
 
 /** A lock held until a deadline. Its holder may be told that it was lost, but never keeps it past the deadline. */
 export interface Lease extends AsyncDisposable {
-  /** The lock name. */
+  /** The lock name; of a lease over several names, all of them. */
   readonly name: string;
   /**
    * Fencing token: strictly larger than that of every earlier holder of this name. Hand it to the resource and let
    * the resource refuse smaller ones (`... where fence <= $token`). Always a safe integer.
    */
   readonly token: number;
+  /**
+   * Of a lease over several names: the token of each. Then `token` is the largest of them, right for a resource that
+   * is only ever guarded by these same names together; any other one must be given the token of its own name.
+   */
+  readonly tokens?: ReadonlyMap<string, number>;
   /** Aborts, with a `LockLostError` as its reason, once the lease is lost or its deadline has passed. */
   readonly signal: AbortSignal;
   /** Milliseconds until the deadline by this process's monotonic clock; 0 once lost or released. */
@@ -34,7 +39,10 @@ export interface AcquireOptions {
   tokenAbove?: number;
 }
 
-/** A lock service: one algorithm over one Redis (or several), for any number of names. */
+/**
+ * A lock service: one algorithm over one Redis (or several), for any number of names. A list of names is taken as a
+ * whole or not at all, each name once, whatever the order of the list.
+ */
 export interface Locks extends AsyncDisposable {
   /**
    * Waits for the lock.

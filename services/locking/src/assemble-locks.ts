@@ -1,0 +1,54 @@
+import { acquireSettings, type AcquireDefaults, type AcquireSettings } from './acquire-options.ts';
+import { LockTimeoutError } from './errors.ts';
+import { checkName } from './lock-name.ts';
+import type { AcquireOptions, Lease, Locks } from './lock.ts';
+import { acquireSeveral } from './several-names.ts';
+import { runUnderLease } from './with-lock.ts';
+
+/** What makes one algorithm differ from another; the rest of `Locks` is built on it, here, once for all of them. */
+export interface LockAlgorithm {
+  readonly defaults: AcquireDefaults;
+  /** Waits for one name, already checked; `settings.signal` is not aborted yet. Errors as those of `Locks.acquire`. */
+  readonly acquireOne: (name: string, settings: AcquireSettings) => Promise<Lease>;
+  /** Told of a failing release that must not replace the outcome of `withLock`. */
+  readonly onReleaseFailed: (error: unknown) => void;
+  readonly close: () => Promise<void>;
+}
+
+export function assembleLocks({ defaults, acquireOne, onReleaseFailed, close }: LockAlgorithm): Locks {
+  const acquireChecked = (name: string | readonly string[], settings: AcquireSettings): Promise<Lease> => {
+    settings.signal?.throwIfAborted();
+    if (typeof name === 'string') {
+      checkName(name);
+      return acquireOne(name, settings);
+    }
+    for (const one of name) checkName(one);
+    if (name.length === 0) throw new TypeError('At least one lock name is needed.');
+    return acquireSeveral(acquireOne, name, settings);
+  };
+
+  async function acquire(name: string | readonly string[], options: AcquireOptions = {}): Promise<Lease> {
+    return acquireChecked(name, acquireSettings(options, defaults));
+  }
+
+  async function tryAcquire(name: string | readonly string[], options: AcquireOptions = {}) {
+    try {
+      return await acquireChecked(name, acquireSettings({ ...options, waitMs: 0 }, defaults));
+    } catch (error) {
+      if (error instanceof LockTimeoutError) return null;
+      throw error;
+    }
+  }
+
+  async function withLock<T>(
+    name: string | readonly string[],
+    optionsOrFn: AcquireOptions | ((lease: Lease) => Promise<T> | T),
+    maybeFn?: (lease: Lease) => Promise<T> | T,
+  ): Promise<T> {
+    const [options, fn] = typeof optionsOrFn === 'function' ? [{}, optionsOrFn] : [optionsOrFn, maybeFn];
+    if (typeof fn !== 'function') throw new TypeError('withLock needs a function to run under the lock.');
+    return runUnderLease(await acquire(name, options), fn, onReleaseFailed);
+  }
+
+  return { acquire, tryAcquire, withLock, [Symbol.asyncDispose]: close };
+}
