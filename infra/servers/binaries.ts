@@ -1,0 +1,102 @@
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, readdirSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+export type Program = 'postgres' | 'redis-server' | 'nginx';
+
+export interface Binary {
+  path: string;
+  version: string;
+}
+
+interface Requirement {
+  minVersion: readonly [major: number, minor: number];
+  versionFlag: string;
+  /** Programs that must lie beside it; a lone `postgres` without its `initdb` is of no use. */
+  companions: readonly string[];
+}
+
+export const requirements: Record<Program, Requirement> = {
+  postgres: { minVersion: [14, 0], versionFlag: '--version', companions: ['initdb'] },
+  'redis-server': { minVersion: [7, 0], versionFlag: '--version', companions: [] },
+  nginx: { minVersion: [1, 18], versionFlag: '-v', companions: [] },
+};
+
+/** A server program exists on this machine, but every copy of it is too old. */
+export class TooOldError extends Error {
+  override name = 'TooOldError';
+}
+
+/**
+ * The first copy of the program that is new enough: from PATH, then from where Debian and Homebrew hide it.
+ * @returns null when there is none at all
+ * @throws TooOldError when there are only older ones
+ */
+export function findBinary(program: Program): Binary | null {
+  let tooOld: Binary | undefined;
+  for (const dir of searchedDirectories(program)) {
+    const binary = inspect(program, dir);
+    if (binary === null) continue;
+    if (isNewEnough(binary.version, requirements[program].minVersion)) return binary;
+    tooOld ??= binary;
+  }
+  if (tooOld) {
+    throw new TooOldError(
+      `${program} ${tooOld.version} (${tooOld.path}) is too old: ${minVersionOf(program)} or newer is needed`,
+    );
+  }
+  return null;
+}
+
+export function minVersionOf(program: Program): string {
+  const [major, minor] = requirements[program].minVersion;
+  return program === 'nginx' ? `${major}.${minor}` : String(major);
+}
+
+function searchedDirectories(program: Program): string[] {
+  const path = (process.env['PATH'] ?? '').split(delimiter).filter((dir) => dir !== '');
+  const brew = ['/opt/homebrew', '/usr/local', '/home/linuxbrew/.linuxbrew'];
+  const sbin = ['/usr/local/sbin', '/usr/sbin', '/sbin', ...brew.map((prefix) => `${prefix}/bin`)];
+  if (program !== 'postgres') return [...path, ...sbin];
+  // Debian keeps the servers out of PATH; Homebrew does so with versioned formulas (postgresql@17).
+  const debian = versionedDirectories('/usr/lib/postgresql', /^(\d+)$/);
+  const kegs = brew.flatMap((prefix) => versionedDirectories(`${prefix}/opt`, /^postgresql@(\d+)$/));
+  return [...path, ...debian, ...kegs, ...sbin];
+}
+
+/** The bin directories of the versions below a directory, newest first. */
+function versionedDirectories(parent: string, pattern: RegExp): string[] {
+  try {
+    return readdirSync(parent)
+      .map((name) => ({ name, version: Number(pattern.exec(name)?.[1]) }))
+      .filter(({ version }) => version > 0)
+      .sort((a, b) => b.version - a.version)
+      .map(({ name }) => join(parent, name, 'bin'));
+  } catch {
+    return [];
+  }
+}
+
+function inspect(program: Program, dir: string): Binary | null {
+  const { versionFlag, companions } = requirements[program];
+  const path = join(dir, program);
+  if (![program, ...companions].every((name) => isExecutable(join(dir, name)))) return null;
+  const { stdout, stderr } = spawnSync(path, [versionFlag], { encoding: 'utf8', timeout: 10_000 });
+  // "postgres (PostgreSQL) 15.4 (Debian ...)", "Redis server v=7.0.15 sha=...", "nginx version: nginx/1.22.1"
+  const version = /(?:PostgreSQL\) |v=|nginx\/)(\d+(?:\.\d+)*)/.exec(`${stdout}${stderr}`)?.[1];
+  return version === undefined ? null : { path, version };
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isNewEnough(version: string, [minMajor, minMinor]: readonly [number, number]): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > minMajor || (major === minMajor && minor >= minMinor);
+}

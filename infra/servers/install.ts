@@ -1,0 +1,126 @@
+import { spawn, spawnSync } from 'node:child_process';
+
+import { findBinary, minVersionOf } from './binaries.ts';
+import type { Binary, Program } from './binaries.ts';
+
+const aptPackages: Record<Program, string> = {
+  postgres: 'postgresql',
+  'redis-server': 'redis-server',
+  nginx: 'nginx',
+};
+const brewFormulas: Record<Program, string> = {
+  postgres: 'postgresql@17',
+  'redis-server': 'redis',
+  nginx: 'nginx',
+};
+
+// All three servers from a slow mirror take a few minutes; ten mean that the mirror does not answer.
+const installTimeoutMs = 600_000;
+
+export type Report = (line: string) => void;
+
+/**
+ * Finds the programs, and installs those that are missing where apt-get (as root or with sudo) or brew can.
+ * @throws Error one line that says what to install, when this machine cannot do it by itself
+ */
+export async function ensureInstalled<P extends Program>(
+  programs: readonly P[],
+  report: Report = toStderr,
+): Promise<Record<P, Binary>> {
+  const missing = programs.filter((program) => findBinary(program) === null);
+  if (missing.length > 0) {
+    const installer = findInstaller(missing);
+    if (installer === null) throw new Error(howToInstall(missing));
+    report(`installing ${missing.join(', ')} with ${installer.name} ...`);
+    await run(installer);
+  }
+  const found = programs.map((program) => {
+    const binary = findBinary(program);
+    if (binary === null) throw new Error(howToInstall([program]));
+    return [program, binary] as const;
+  });
+  return Object.fromEntries(found) as Record<P, Binary>;
+}
+
+export function toStderr(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+interface Installer {
+  name: string;
+  command: string;
+  args: string[];
+}
+
+function findInstaller(programs: readonly Program[]): Installer | null {
+  if (succeeds('apt-get', ['--version'])) {
+    const packages = programs.map((program) => aptPackages[program]);
+    const args = ['-c', aptScript, 'install', ...packages];
+    if (process.getuid?.() === 0) return { name: 'apt-get', command: 'sh', args };
+    // -n: never ask for a password, nobody may be there to type it.
+    if (succeeds('sudo', ['-n', 'true'])) {
+      return { name: 'sudo apt-get', command: 'sudo', args: ['-n', 'sh', ...args] };
+    }
+  }
+  if (process.getuid?.() !== 0 && succeeds('brew', ['--version'])) {
+    const formulas = programs.map((program) => brewFormulas[program]);
+    return { name: 'brew', command: 'brew', args: ['install', '--quiet', ...formulas] };
+  }
+  return null;
+}
+
+// Debian starts what it installs, now and at each boot, on the ports that people expect to be free. We want the
+// programs only: policy-rc.d denies the start, no default cluster is made, and the services are left disabled.
+// What was there before us (a policy, a setting of clusters) is left as it was.
+const aptScript = `
+set -eu
+export DEBIAN_FRONTEND=noninteractive
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  trap 'rm -f "$policy"' EXIT
+  printf '#!/bin/sh\\nexit 101\\n' > "$policy"
+  chmod 755 "$policy"
+fi
+clusters=/etc/postgresql-common/createcluster.conf
+if [ ! -e "$clusters" ]; then
+  mkdir -p "\${clusters%/*}"
+  echo 'create_main_cluster = false' > "$clusters"
+fi
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 \\
+  -o Dpkg::Options::=--force-confold "$@"
+for service in "$@"; do
+  systemctl disable "$service" > /dev/null 2>&1 || true
+done
+`;
+
+function run({ name, command, args }: Installer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: installTimeoutMs });
+    let output = '';
+    const keepTail = (chunk: Buffer) => {
+      output = (output + chunk.toString()).slice(-4_000);
+    };
+    child.stdout.on('data', keepTail);
+    child.stderr.on('data', keepTail);
+    child.once('error', reject);
+    child.once('close', (code, killedBy) => {
+      if (code === 0) resolve();
+      else reject(new Error(`${name} failed (${killedBy ?? `exit code ${code}`}):\n${output.trim()}`));
+    });
+  });
+}
+
+function howToInstall(programs: readonly Program[]): string {
+  const wanted = programs.map((program) => `${program} ${minVersionOf(program)} or newer`).join(', ');
+  const packages = programs.map((program) => aptPackages[program]).join(' ');
+  const formulas = programs.map((program) => brewFormulas[program]).join(' ');
+  return (
+    `Not found: ${wanted}. Install with \`sudo apt-get install ${packages}\`, ` +
+    `\`brew install ${formulas}\` or this system's own packages, or start a Docker engine.`
+  );
+}
+
+function succeeds(command: string, args: string[]): boolean {
+  return spawnSync(command, args, { stdio: 'ignore', timeout: 30_000 }).status === 0;
+}

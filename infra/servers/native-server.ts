@@ -1,0 +1,132 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { chown, mkdtemp, open, readFile, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { freePort } from './free-port.ts';
+import { descendantsOf, signal, waitUntilGone } from './processes.ts';
+import { retryWhenPortTaken, waitUntilAnswering } from './server.ts';
+import type { Server, ServerKind } from './server.ts';
+import type { ServiceUser } from './service-user.ts';
+import { dieWithParent } from './watchdog.ts';
+
+export interface NativeServerKind extends ServerKind {
+  command: string;
+  /** The signal that asks for an orderly end. */
+  stopSignal: NodeJS.Signals;
+  user: ServiceUser | null;
+  /** Fills an empty directory with what the server needs before its first start. */
+  prepare(dir: string): Promise<void>;
+  args(dir: string, port: number): string[];
+}
+
+// Redis writes its last second, Postgres a checkpoint: well under a second each. Afterwards it is killed.
+const stopTimeoutMs = 15_000;
+const killTimeoutMs = 5_000;
+
+/** A server as a plain process with its data in a fresh temporary directory. It ends with us, however we end. */
+export function startNativeServer(kind: NativeServerKind): Promise<Server> {
+  return retryWhenPortTaken(async () => {
+    const port = await freePort();
+    const url = kind.url(port);
+    const dir = await mkdtemp(join(tmpdir(), `lastseat-${kind.name}-`));
+    if (kind.user) await chown(dir, kind.user.uid, kind.user.gid);
+    const logPath = join(dir, 'server.log');
+    let child: ChildProcess | null = null;
+
+    const isRunning = () => child !== null && child.exitCode === null && child.signalCode === null;
+    const tree = () => (child?.pid === undefined ? [] : [child.pid, ...descendantsOf(child.pid)]);
+
+    async function start() {
+      const log = await open(logPath, 'a');
+      const started = spawn(kind.command, kind.args(dir, port), {
+        cwd: dir,
+        stdio: ['ignore', log.fd, log.fd],
+        detached: true, // Ctrl-C in the terminal is for the test runner; it decides what becomes of its servers
+        ...kind.user,
+      });
+      child = started;
+      started.unref();
+      try {
+        await once(started, 'spawn');
+      } finally {
+        await log.close();
+      }
+      dieWithParent(started, dir);
+      await waitUntilAnswering(kind, url, {
+        hasDied: () => !isRunning(),
+        logTail: async () => (await readFile(logPath, 'utf8')).slice(-2_000),
+      });
+    }
+
+    async function kill() {
+      if (!isRunning() || child?.pid === undefined) return;
+      // Frozen first, so that it starts no further process between the listing and the killing. Without its
+      // children too, a Postgres could not start again on the same data: they still hold its shared memory.
+      signal(child.pid, 'SIGSTOP');
+      const pids = tree();
+      for (const pid of pids) signal(pid, 'SIGKILL');
+      await waitForExit(pids, killTimeoutMs);
+    }
+
+    async function stop() {
+      if (!isRunning() || child?.pid === undefined) return;
+      await resume(); // a frozen process hears nothing
+      const pids = tree();
+      signal(child.pid, kind.stopSignal);
+      if (!(await waitForExit(pids, stopTimeoutMs))) await kill();
+    }
+
+    async function waitForExit(pids: number[], timeoutMs: number) {
+      const gone = await waitUntilGone(pids, timeoutMs);
+      if (gone && child && isRunning()) await once(child, 'exit'); // gone for the kernel, not yet for Node
+      return gone;
+    }
+
+    async function pause() {
+      if (child?.pid === undefined || !isRunning()) throw new Error(`${kind.name} is not running`);
+      signal(child.pid, 'SIGSTOP');
+      for (const pid of tree()) signal(pid, 'SIGSTOP');
+    }
+
+    async function resume() {
+      if (!isRunning()) throw new Error(`${kind.name} is not running`);
+      for (const pid of tree().toReversed()) signal(pid, 'SIGCONT');
+    }
+
+    async function restart({ keepData = true }: { keepData?: boolean } = {}) {
+      await stop();
+      if (!keepData) {
+        for (const name of await readdir(dir)) await rm(join(dir, name), { recursive: true });
+        await kind.prepare(dir);
+      }
+      await start();
+    }
+
+    async function dispose() {
+      await kill();
+      await rm(dir, { recursive: true, force: true });
+    }
+
+    try {
+      await kind.prepare(dir);
+      await start();
+    } catch (error) {
+      await dispose();
+      throw error;
+    }
+    return {
+      runtime: 'native',
+      url,
+      port,
+      kill,
+      stop,
+      restart,
+      pause,
+      resume,
+      [Symbol.asyncDispose]: dispose,
+    };
+  });
+}

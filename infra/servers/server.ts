@@ -1,0 +1,72 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export type RuntimeName = 'docker' | 'native';
+
+/** One real server, and the ways to hurt it. */
+export interface Server extends AsyncDisposable {
+  readonly runtime: RuntimeName;
+  /** Stays the same for the life of the server, restarts included. */
+  readonly url: string;
+  readonly port: number;
+  /** SIGKILL, as by a power cut: nothing is flushed, nothing is said to the clients. */
+  kill(): Promise<void>;
+  /** Asks it to shut down in order, and waits until it has. */
+  stop(): Promise<void>;
+  /** Starts it again on the same port, stopping it in order first if it runs. Keeps its data by default. */
+  restart(options?: { keepData?: boolean }): Promise<void>;
+  /** Freezes it: connections stay open and are even accepted, nothing is answered. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+}
+
+/** What differs between one kind of server and another; the runtimes do the rest. */
+export interface ServerKind {
+  name: 'redis' | 'postgres';
+  url: (port: number) => string;
+  /** Resolves when the server answers a real question, rejects otherwise. Must be bounded in time. */
+  probe: (url: string) => Promise<void>;
+}
+
+// A cold first start (a data directory to make, a slow disk, a busy machine) has been seen to take several
+// seconds; one that takes longer than this will not come at all.
+const startTimeoutMs = 60_000;
+const probeIntervalMs = 20;
+
+/** Polls until the server answers; gives up at once when it has died, and in any case after a minute. */
+export async function waitUntilAnswering(
+  kind: Pick<ServerKind, 'name' | 'probe'>,
+  url: string,
+  running: { hasDied: () => boolean | Promise<boolean>; logTail: () => string | Promise<string> },
+): Promise<void> {
+  const deadline = performance.now() + startTimeoutMs;
+  for (;;) {
+    try {
+      return await kind.probe(url);
+    } catch (cause) {
+      const died = await running.hasDied();
+      if (died || performance.now() > deadline) {
+        const what = died ? 'ended while starting' : `did not answer within ${startTimeoutMs / 1_000} s`;
+        throw new Error(`${kind.name} ${what}; its log ends with:\n${await running.logTail()}`, { cause });
+      }
+    }
+    await sleep(probeIntervalMs);
+  }
+}
+
+// Between choosing a free port and binding it another process can take it. Twice in a row is bad luck, three
+// times is something else.
+const maxStarts = 3;
+
+/** Runs a start that chooses its own port, and again with another port when that one was taken meanwhile. */
+export async function retryWhenPortTaken<T>(start: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await start();
+    } catch (error) {
+      const taken = /address already in use|port is already allocated|bind for .* failed/i.test(
+        String(error),
+      );
+      if (!taken || attempt === maxStarts) throw error;
+    }
+  }
+}
