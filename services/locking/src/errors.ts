@@ -58,14 +58,15 @@ export class LockUnavailableError extends LockError {
 
 /**
  * How a lease was lost: `deadline` its time ran out with no sign of life from Redis; `gone` Redis no longer knows
- * it (expired, deleted, or the data lost); `taken` somebody else holds the lock.
+ * it (expired, deleted, or the data lost); `taken` somebody else holds the lock; `released` its holder gave it back.
  */
-export type LossReason = 'deadline' | 'gone' | 'taken';
+export type LossReason = 'deadline' | 'gone' | 'taken' | 'released';
 
 const told: Record<LossReason, string> = {
   deadline: 'its deadline passed',
   gone: 'Redis no longer knows it',
   taken: 'another holder has taken it',
+  released: 'its holder has given it back',
 };
 
 /** The lease is no longer held. Whatever its holder did since must not be committed, or be fenced by its token. */
@@ -77,7 +78,7 @@ export class LockLostError extends LockError {
 
   constructor({ token, why, ...details }: LockErrorDetails & { token: number; why: LossReason }) {
     super(
-      `Lock "${details.lock}" (token ${token}) was lost: ${told[why]}. Stop, roll back, and acquire it again.`,
+      `Lock "${details.lock}" (token ${token}) is no longer held: ${told[why]}. Stop, roll back, and acquire it again.`,
       details,
     );
     this.token = token;

@@ -1,0 +1,204 @@
+import type { Alarm, Alarms } from './alarms.ts';
+import type { LossReason } from './errors.ts';
+
+/** What a request for more time can be told. A rejection means: unknown, it may have happened. */
+export type Extended = 'held' | 'gone' | 'taken';
+
+export interface Loss {
+  readonly why: LossReason;
+  readonly cause?: unknown;
+}
+
+/** The lock that a hold belongs to. */
+export interface HoldPort {
+  /**
+   * One bounded attempt to let the lock expire `ttlMs` from now, if it is still ours. It must never create it anew:
+   * the lock that came to an end may be somebody else's by now.
+   */
+  extend(ttlMs: number): Promise<Extended>;
+  /** Called once, and not after `end()`. */
+  onLoss(loss: Loss): void;
+  onRenewed?(): void;
+}
+
+/** How long one lease may last. */
+export interface Terms {
+  readonly ttlMs: number;
+  /** Renew for as long as the lease lasts; otherwise it ends `ttlMs` after it began. */
+  readonly renew: boolean;
+}
+
+/**
+ * Our part of a clock's disagreement with that of Redis: 1 % of the time plus 2 ms for the granularity of expiry, the
+ * allowance of the Redlock description. A quartz clock drifts less than 0.01 %; a clock being slewed, up to 0.05 %.
+ */
+export function driftMs(ttlMs: number): number {
+  return ttlMs * 0.01 + 2;
+}
+
+/** A first retry after 50 ms, doubled up to a quarter of the TTL: several attempts fit before the deadline. */
+const firstRetryMs = 50;
+
+/**
+ * A lock that is ours until a deadline, and the renewal that moves the deadline.
+ *
+ * The deadline is counted from *before* the request was sent, less the drift: whenever Redis executed it, the lock
+ * expires there after it ends here. Nothing has to be heard from Redis for the loss to be known in time.
+ *
+ * Renewal asks for the full TTL when a third of it has passed, so that two more attempts fit before the deadline. It
+ * treats silence as unknown and tries again; only the answer "not yours" ends the hold before its deadline.
+ *
+ * A hold outlives a single lease where one lock carries several leases in turn: `serve` sets the terms of the next.
+ */
+export class Hold implements Alarm {
+  // The alarm of whatever comes first: the renewal or the deadline.
+  atMs = 0;
+  slot = -1;
+
+  readonly #alarms: Alarms;
+  readonly #port: HoldPort;
+  #ttlMs: number;
+  /** Until when Redis keeps the lock for us at least. */
+  #keptUntilMs: number;
+  /** Until when the lease of the moment wants it: endless, unless it is not to be renewed. */
+  #wantedUntilMs: number;
+  #renewAtMs: number;
+  #failures = 0;
+  #extending: Promise<void> | undefined;
+  #over = false;
+  /** @param sentAtMs when the request was sent that obtained the lock */
+  constructor(port: HoldPort, alarms: Alarms, terms: Terms, sentAtMs: number) {
+    this.#port = port;
+    this.#alarms = alarms;
+    this.#ttlMs = terms.ttlMs;
+    this.#keptUntilMs = sentAtMs + terms.ttlMs - driftMs(terms.ttlMs);
+    this.#wantedUntilMs = terms.renew ? Infinity : this.#keptUntilMs;
+    this.#renewAtMs = sentAtMs + terms.ttlMs / 3;
+    this.#aim();
+  }
+
+  get deadlineMs(): number {
+    return Math.min(this.#keptUntilMs, this.#wantedUntilMs);
+  }
+
+  remainingMs(): number {
+    return this.#over ? 0 : Math.max(0, this.deadlineMs - this.#alarms.clock.now());
+  }
+
+  /** Whether it is held at this very moment; says so itself where the deadline has passed and no timer has run yet. */
+  isHeld(): boolean {
+    if (this.#over) return false;
+    if (this.#alarms.clock.now() < this.deadlineMs) return true;
+    this.lose({ why: 'deadline' });
+    return false;
+  }
+
+  /** The next lease under this hold begins. Call it only while `isHeld()`. */
+  serve(terms: Terms): void {
+    const now = this.#alarms.clock.now();
+    const wantedUntilMs = terms.renew ? Infinity : now + terms.ttlMs - driftMs(terms.ttlMs);
+    if (terms.ttlMs === this.#ttlMs && wantedUntilMs === this.#wantedUntilMs) return;
+    // A longer TTL, or a fixed end beyond what Redis has promised: ask for it now rather than a third of it later.
+    const longer = terms.ttlMs > this.#ttlMs || (!terms.renew && wantedUntilMs > this.#keptUntilMs);
+    this.#ttlMs = terms.ttlMs;
+    this.#wantedUntilMs = wantedUntilMs;
+    if (longer) this.#renewAtMs = now;
+    this.#aim();
+  }
+
+  /** Redis has told us, in another reply, that the lock is kept for the full TTL from the sending of that request. */
+  prolonged(sentAtMs: number): void {
+    if (this.#over) return;
+    this.#keptUntilMs = sentAtMs + this.#ttlMs - driftMs(this.#ttlMs);
+    this.#renewAtMs = sentAtMs + this.#ttlMs / 3;
+    this.#failures = 0;
+    this.#aim();
+  }
+
+  /**
+   * Moves the deadline to `ttlMs` from now, and makes that the TTL of later renewals.
+   * @returns what Redis said; rejects where it said nothing
+   */
+  async extend(ttlMs: number): Promise<Extended> {
+    // One at a time: of two requests under way nobody could say which one Redis executed last.
+    while (this.#extending !== undefined) await this.#extending;
+    if (!this.isHeld()) return 'gone';
+    const fixedEnd = this.#wantedUntilMs !== Infinity;
+    this.#ttlMs = ttlMs;
+    return this.#ask(ttlMs, fixedEnd);
+  }
+
+  lose(loss: Loss): void {
+    if (this.#over) return;
+    this.end();
+    this.#port.onLoss(loss);
+  }
+
+  /** No more renewals, no deadline: it was given back, or lost. A reply that still comes is ignored. */
+  end(): void {
+    this.#over = true;
+    this.#alarms.clear(this);
+  }
+
+  ring(): void {
+    if (!this.isHeld()) return;
+    if (this.#wantsRenewal() && this.#renewAtMs <= this.#alarms.clock.now()) void this.#renew();
+    this.#aim();
+  }
+
+  #wantsRenewal(): boolean {
+    return this.#extending === undefined && this.#keptUntilMs < this.#wantedUntilMs;
+  }
+
+  #aim(): void {
+    if (this.#over) return;
+    const { deadlineMs } = this;
+    this.#alarms.set(this, this.#wantsRenewal() ? Math.min(this.#renewAtMs, deadlineMs) : deadlineMs);
+  }
+
+  async #renew(): Promise<void> {
+    try {
+      if ((await this.#ask(this.#ttlMs, false)) === 'held' && !this.#over) this.#port.onRenewed?.();
+    } catch {
+      // Unknown: tried again until the deadline, which tells the holder.
+    }
+  }
+
+  async #ask(ttlMs: number, fixedEnd: boolean): Promise<Extended> {
+    const settled = Promise.withResolvers<void>();
+    this.#extending = settled.promise;
+    const sentAtMs = this.#alarms.clock.now();
+    const keptUntilMs = sentAtMs + ttlMs - driftMs(ttlMs);
+    // A shorter time counts from the moment it is asked for: Redis may do it and the answer never come.
+    this.#keptUntilMs = Math.min(this.#keptUntilMs, keptUntilMs);
+    if (fixedEnd) this.#wantedUntilMs = Math.min(this.#wantedUntilMs, keptUntilMs);
+    this.#aim();
+    try {
+      const extended = await this.#port.extend(ttlMs);
+      if (this.#over) return extended;
+      if (extended === 'held') {
+        this.#keptUntilMs = keptUntilMs;
+        if (fixedEnd) this.#wantedUntilMs = keptUntilMs;
+        this.#renewAtMs = sentAtMs + ttlMs / 3;
+        this.#failures = 0;
+      } else {
+        this.lose({ why: extended });
+      }
+      return extended;
+    } catch (error) {
+      this.#renewAtMs = this.#alarms.clock.now() + this.#retryDelayMs();
+      this.#failures += 1;
+      throw error;
+    } finally {
+      this.#extending = undefined;
+      settled.resolve();
+      this.#aim();
+    }
+  }
+
+  /** Half of it fixed, half of it random: the renewals of many leases spread out when Redis comes back. */
+  #retryDelayMs(): number {
+    const cap = Math.min(firstRetryMs * 2 ** this.#failures, this.#ttlMs / 4);
+    return cap / 2 + (Math.random() * cap) / 2;
+  }
+}

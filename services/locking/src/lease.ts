@@ -1,0 +1,192 @@
+import { checkTtl } from './acquire-options.ts';
+import { type Alarms, systemAlarms } from './alarms.ts';
+import type { Clock } from './clock.ts';
+import { LockLostError, LockUnavailableError } from './errors.ts';
+import { Hold, type Extended, type Loss } from './hold.ts';
+import type { Lease } from './lock.ts';
+
+/** What giving a lock back can be told. A rejection means: unknown, it may have happened. */
+export type Released = 'released' | 'gone' | 'taken';
+
+/** The algorithm's side of a lease. */
+export interface LeasePort {
+  /** One bounded attempt to let the lock expire `ttlMs` from now, if it is still ours; never creates it anew. */
+  extend(ttlMs: number): Promise<Extended>;
+  /** One bounded attempt to give the lock back, if it is still ours. */
+  release(): Promise<Released>;
+  onLoss?(loss: Loss): void;
+  onRenewed?(): void;
+}
+
+export interface LeaseTerms {
+  readonly name: string;
+  readonly token: number;
+  readonly ttlMs: number;
+  /** Renew until released; without it the lease ends at its first deadline. */
+  readonly renew: boolean;
+  /** `alarms.clock.now()` *before* the request was sent that obtained the lock: the deadline counts from there. */
+  readonly sentAtMs: number;
+}
+
+/** One lock, one lease: deadline and renewal included. Must be called while the lock is ours. */
+export function holdLease(terms: LeaseTerms, port: LeasePort, alarms: Alarms = systemAlarms): Lease {
+  const hold = new Hold(
+    {
+      extend: (ttlMs) => port.extend(ttlMs),
+      onRenewed: () => port.onRenewed?.(),
+      onLoss(loss) {
+        lease.lose(loss);
+        port.onLoss?.(loss);
+      },
+    },
+    alarms,
+    terms,
+    terms.sentAtMs,
+  );
+  const lease = new HeldLease(terms.name, terms.token, terms.ttlMs, hold, {
+    async release() {
+      const { deadlineMs } = hold;
+      hold.end();
+      try {
+        return await port.release();
+      } catch (error) {
+        void releaseLater(port, deadlineMs, alarms.clock);
+        throw error;
+      }
+    },
+  });
+  return lease;
+}
+
+/** A second try after 50 ms, then ever rarer: often enough for a short outage, cheap for a long one. */
+const retryDelaysMs = { first: 50, longest: 1_000 };
+
+/**
+ * Nobody knows whether the lock was given back. The caller has been told so and waits no more; the others need not
+ * wait for its expiry if Redis comes back before.
+ */
+async function releaseLater(port: LeasePort, deadlineMs: number, clock: Clock): Promise<void> {
+  let delayMs = retryDelaysMs.first;
+  for (;;) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    clock.setTimer(resolve, delayMs / 2 + (Math.random() * delayMs) / 2);
+    await promise;
+    if (clock.now() >= deadlineMs) return;
+    try {
+      await port.release();
+      return;
+    } catch {
+      delayMs = Math.min(2 * delayMs, retryDelaysMs.longest);
+    }
+  }
+}
+
+/** Who takes a lease back. */
+export interface LeaseOwner {
+  release(lease: HeldLease): Promise<Released> | Released;
+}
+
+const given = Promise.resolve();
+
+/**
+ * The lease that callers see. A class, because one of them is made per grant, hundreds of thousands a second under
+ * local contention: methods on a prototype cost nothing there, and what a caller may never ask for (the signal) is
+ * made when it asks.
+ */
+export class HeldLease implements Lease {
+  readonly name: string;
+  readonly token: number;
+  readonly #ttlMs: number;
+  readonly #hold: Hold;
+  readonly #owner: LeaseOwner;
+  #abort: AbortController | undefined;
+  #lost: LockLostError | undefined;
+  #released: Promise<void> | undefined;
+
+  constructor(name: string, token: number, ttlMs: number, hold: Hold, owner: LeaseOwner) {
+    this.name = name;
+    this.token = token;
+    this.#ttlMs = ttlMs;
+    this.#hold = hold;
+    this.#owner = owner;
+  }
+
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    // Looks at the clock first: after a blocked event loop the deadline may have passed with no timer run.
+    if (!this.#isHeld() && this.#lost !== undefined) this.#abort.abort(this.#lost);
+    return this.#abort.signal;
+  }
+
+  remainingMs(): number {
+    return this.#isHeld() ? this.#hold.remainingMs() : 0;
+  }
+
+  assertHeld(): void {
+    if (this.#isHeld()) return;
+    throw this.#lost ?? this.#loss({ why: 'released' });
+  }
+
+  async extend(ttlMs: number = this.#ttlMs): Promise<void> {
+    checkTtl(ttlMs);
+    this.assertHeld();
+    try {
+      await this.#hold.extend(ttlMs);
+    } catch (cause) {
+      // A loss in the meantime says more than the silence.
+      this.assertHeld();
+      throw new LockUnavailableError({ lock: this.name, cause });
+    }
+    this.assertHeld();
+  }
+
+  release(): Promise<void> {
+    this.#released ??= this.#giveBack();
+    return this.#released;
+  }
+
+  /** Gives the lock back, and is loud about a loss only: a lock that Redis did not confirm to be free ends by itself. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.release();
+    } catch (error) {
+      if (!(error instanceof LockUnavailableError)) throw error;
+    }
+  }
+
+  /** For its owner: the lock that it stands for is no longer held. */
+  lose(loss: Loss): void {
+    if (this.#lost !== undefined || this.#released !== undefined) return;
+    this.#lost = this.#loss(loss);
+    this.#abort?.abort(this.#lost);
+  }
+
+  #isHeld(): boolean {
+    return this.#lost === undefined && this.#released === undefined && this.#hold.isHeld();
+  }
+
+  #loss({ why, cause }: Loss): LockLostError {
+    return new LockLostError({ lock: this.name, token: this.token, why, cause });
+  }
+
+  #giveBack(): Promise<void> {
+    if (!this.#isHeld()) return Promise.reject(this.#lost ?? this.#loss({ why: 'gone' }));
+    // The lease ends here and now, before anything is sent: whoever still works under it learns so at once.
+    const released = this.#owner.release(this);
+    return released === 'released' ? given : this.#confirm(released);
+  }
+
+  async #confirm(answer: Promise<Released> | Released): Promise<void> {
+    let released: Released;
+    try {
+      released = await answer;
+    } catch (cause) {
+      throw new LockUnavailableError({ lock: this.name, cause });
+    }
+    if (released !== 'released') {
+      this.#lost = this.#loss({ why: released });
+      this.#abort?.abort(this.#lost);
+      throw this.#lost;
+    }
+  }
+}
