@@ -18,6 +18,12 @@ export type AcquireDefaults = Pick<AcquireSettings, 'waitMs' | 'ttlMs' | 'renew'
  */
 export const acquireDefaults: AcquireDefaults = { waitMs: 10_000, ttlMs: 10_000, renew: true };
 
+/**
+ * How long the last token of a name is remembered after its last lease. Tokens follow the clock of Redis, so the
+ * memory only matters while that clock may be set back to before the last token; an hour covers a mistaken time zone.
+ */
+export const tokenMemoryDefaultMs = 3_600_000;
+
 /** Below this, the drift allowance and one slow round trip eat the whole lease. */
 export const minTtlMs = 10;
 

@@ -6,3 +6,13 @@ export {
   LockUnavailableError,
   type LossReason,
 } from './errors.ts';
+export { createSimpleLock, type SimpleLockOptions, type SimpleLocks } from './simple-lock.ts';
+export {
+  createWebLocks,
+  type LockInfo,
+  type LockSnapshot,
+  type WebLock,
+  type WebLockOptions,
+  type WebLocks,
+  type WebLocksSource,
+} from './web-locks.ts';

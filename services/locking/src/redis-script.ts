@@ -34,7 +34,7 @@ export function loadScript(name: string): RedisScript {
   return async (redis, keys, args, timeoutMs) => {
     const connection = connectionOf(redis);
     const closesBefore = connection.closes;
-    const timeout = startTimeout(timeoutMs, `no reply within ${timeoutMs} ms`);
+    const timeout = startTimeout(timeoutMs);
 
     const run = async (): Promise<unknown> => {
       try {
@@ -55,16 +55,39 @@ export function loadScript(name: string): RedisScript {
   };
 }
 
+/** Whether a command sent now goes out now, or as soon as a first connection stands, and not after some outage. */
+export function isSendable(redis: RedisClient): boolean {
+  return !['reconnecting', 'close', 'disconnecting', 'end'].includes(redis.status);
+}
+
+/** Whether asking again is in vain: Redis has refused for a reason that waiting does not cure, or was disconnected. */
+export function isInVain(error: unknown, redis: RedisClient): boolean {
+  return (
+    redis.status === 'end' ||
+    (error instanceof Error && /^(NOAUTH|NOPERM|WRONGTYPE|ERR) /.test(error.message))
+  );
+}
+
 function isNoScript(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('NOSCRIPT');
 }
 
-function startTimeout(ms: number, message: string) {
+/** Rejects after `timeoutMs` at the latest; the command may still run later. */
+export async function withTimeout<T>(command: Promise<T>, timeoutMs: number): Promise<T> {
+  const timeout = startTimeout(timeoutMs);
+  try {
+    return await Promise.race([command, timeout.promise]);
+  } finally {
+    timeout.clear();
+  }
+}
+
+function startTimeout(ms: number) {
   const { promise, reject } = Promise.withResolvers<never>();
   let passed = false;
   const timer = setTimeout(() => {
     passed = true;
-    reject(new Error(message));
+    reject(new Error(`no reply within ${ms} ms`));
   }, ms);
   return { promise, passed: () => passed, clear: () => clearTimeout(timer) };
 }

@@ -1,0 +1,27 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+
+/** Names for the grants of one lock service: unique among all grants ever, and telling who holds. */
+export interface HolderIds {
+  /** This service's own part, the same in all its ids. */
+  readonly client: string;
+  next(): string;
+}
+
+/** @param clientId how the process calls itself; need not be unique, the random part is */
+export function createHolderIds(clientId: string = `${hostname()}:${process.pid}`): HolderIds {
+  // 72 random bits: no two services meet, not even forks of one process or replicas configured alike.
+  const client = `${clientId}:${randomBytes(9).toString('base64url')}`;
+  let grants = 0;
+  return {
+    client,
+    next() {
+      grants += 1;
+      return `${client}:${grants.toString(36)}`;
+    },
+  };
+}
+
+export function clientOf(holderId: string): string {
+  return holderId.slice(0, holderId.lastIndexOf(':'));
+}

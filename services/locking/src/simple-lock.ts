@@ -1,0 +1,178 @@
+import { acquireByRetry, retryDelayDefaultMs, type TryResult } from './acquire-by-retry.ts';
+import {
+  acquireDefaults,
+  acquireSettings,
+  checkInteger,
+  maxTimerMs,
+  tokenMemoryDefaultMs,
+  type AcquireDefaults,
+  type AcquireSettings,
+} from './acquire-options.ts';
+import { assembleLocks } from './assemble-locks.ts';
+import { systemClock } from './clock.ts';
+import { driftMs } from './hold.ts';
+import { createHolderIds } from './holder-id.ts';
+import { holdLease, type LeasePort } from './lease.ts';
+import { listHeld } from './list-held.ts';
+import { checkName, lockKey } from './lock-name.ts';
+import type { AcquireOptions, Lease } from './lock.ts';
+import { isInVain, isSendable, loadScript, type RedisClient } from './redis-script.ts';
+import type { LockSnapshot, WebLocksSource } from './web-locks.ts';
+
+export interface SimpleLockOptions extends Partial<AcquireDefaults> {
+  /** Average time between two tries, in milliseconds. */
+  retryDelayMs?: number;
+  /** Longest wait for one reply of Redis, in milliseconds; `acquire` may last that much longer than `waitMs`. */
+  commandTimeoutMs?: number;
+  /** How long the last token of a name is remembered after its last lease, in milliseconds. */
+  tokenMemoryMs?: number;
+  /** Stands before every name, so that several services can share a Redis. */
+  keyPrefix?: string;
+  /** How this process is called in `holder` and `query()`; made unique by itself. Default: host and process id. */
+  clientId?: string;
+  /** Told of a failing release that must not replace the outcome of `withLock`. */
+  onReleaseFailed?: (error: unknown) => void;
+}
+
+export interface SimpleLocks extends WebLocksSource {
+  steal: (name: string, options?: AcquireOptions) => Promise<Lease>;
+  inspect: () => Promise<LockSnapshot>;
+}
+
+/** The lock, and the last token of its name. */
+type Keys = readonly [string, string];
+
+const acquireScript = loadScript('simple-acquire');
+const extendScript = loadScript('extend');
+const releaseScript = loadScript('release');
+
+/**
+ * The textbook lock on one Redis, "correct implementation with a single instance" in
+ * https://redis.io/docs/latest/develop/clients/patterns/distributed-locks/ :
+ *
+ *     SET name <unique id> NX PX <ttl>                    takes it if it is free
+ *     if GET name == <unique id> then DEL name            gives back only what is ours, in one step
+ *
+ * In between, whoever finds it taken tries again after a random delay. There is no queue: the next holder is whoever
+ * happens to try first. Beyond the textbook: a fencing token, renewal, and a lost reply recognised as a grant.
+ */
+export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions = {}): SimpleLocks {
+  const {
+    retryDelayMs = retryDelayDefaultMs,
+    // Redis answers in well under a millisecond. A second outlasts the hiccups that it recovers from by itself (a
+    // fork, a slow command of somebody else) and leaves room for several tries within a lease of 10 s.
+    commandTimeoutMs = 1_000,
+    tokenMemoryMs = tokenMemoryDefaultMs,
+    keyPrefix = 'simple-lock:',
+    onReleaseFailed = () => undefined,
+  } = options;
+  checkInteger('retryDelayMs', retryDelayMs, 1, maxTimerMs);
+  checkInteger('commandTimeoutMs', commandTimeoutMs, 1, maxTimerMs);
+  checkInteger('tokenMemoryMs', tokenMemoryMs, 1, maxTimerMs);
+  const defaults = acquireSettings(options, acquireDefaults);
+
+  const holderIds = createHolderIds(options.clientId);
+  const waits = new Set<{ name: string }>();
+  const givingBack = new Set<Promise<unknown>>();
+  let closed = false;
+
+  async function acquireOne(name: string, settings: AcquireSettings, steal = false): Promise<Lease> {
+    // One id for the whole wait: a try that took the lock although its reply was lost is recognised by the next one.
+    const id = holderIds.next();
+    const keys: Keys = [lockKey(keyPrefix, name), `${lockKey(keyPrefix, name)}:token`];
+    const wait = { name };
+    waits.add(wait);
+    try {
+      const tries = {
+        once: () => tryOnce(name, id, keys, settings, steal),
+        giveBack: () => giveBack(id, keys),
+      };
+      return await acquireByRetry(name, settings, tries, retryDelayMs);
+    } finally {
+      waits.delete(wait);
+    }
+  }
+
+  async function tryOnce(
+    name: string,
+    id: string,
+    keys: Keys,
+    settings: AcquireSettings,
+    steal: boolean,
+  ): Promise<TryResult> {
+    if (closed) return { unknown: new Error('this lock service was closed'), inVain: true };
+    const { ttlMs, tokenAbove } = settings;
+    const sentAtMs = systemClock.now();
+    try {
+      // Sent during an outage it would be executed at its end, when perhaps nobody waits for it any more.
+      if (!isSendable(redis)) throw new Error(`not connected to Redis (${redis.status})`);
+      const args = [id, ttlMs, tokenAbove, ttlMs + tokenMemoryMs, steal ? 'steal' : ''];
+      const { reply } = await acquireScript(redis, keys, args, commandTimeoutMs);
+      const answer = reply as [0, string] | [1, number];
+      if (answer[0] === 0) return { takenBy: answer[1] };
+      if (systemClock.now() >= sentAtMs + ttlMs - driftMs(ttlMs)) throw new Error('the grant came too late');
+      return { lease: holdLease({ ...settings, name, token: answer[1], sentAtMs }, leasePort(id, keys)) };
+    } catch (error) {
+      return { unknown: error, inVain: isInVain(error, redis) };
+    }
+  }
+
+  function leasePort(id: string, keys: Keys): LeasePort {
+    return {
+      async extend(ttlMs) {
+        if (!isSendable(redis)) throw new Error(`not connected to Redis (${redis.status})`);
+        const args = [id, ttlMs, ttlMs + tokenMemoryMs];
+        const { reply } = await extendScript(redis, keys, args, commandTimeoutMs);
+        if (reply === 1) return 'held';
+        return reply === 0 ? 'gone' : 'taken';
+      },
+      async release() {
+        const { reply, mayHaveRunTwice } = await releaseScript(redis, [keys[0]], [id], commandTimeoutMs);
+        if (reply === 1 || mayHaveRunTwice) return 'released';
+        return reply === 0 ? 'gone' : 'taken';
+      },
+      onLoss({ why }) {
+        // Redis was silent, and what it is sent in vain (a renewal) it may still execute: then others need not wait.
+        if (why === 'deadline') giveBack(id, keys);
+      },
+    };
+  }
+
+  /** Best effort: where it fails, the lock ends with its TTL. */
+  function giveBack(id: string, keys: Keys): void {
+    const done = releaseScript(redis, [keys[0]], [id], commandTimeoutMs)
+      .catch(() => undefined)
+      .finally(() => givingBack.delete(done));
+    givingBack.add(done);
+  }
+
+  async function steal(name: string, stealOptions: AcquireOptions = {}): Promise<Lease> {
+    checkName(name);
+    const settings = acquireSettings(stealOptions, defaults);
+    settings.signal?.throwIfAborted();
+    return acquireOne(name, settings, true);
+  }
+
+  return {
+    ...assembleLocks({
+      defaults,
+      acquireOne: (name, settings) => acquireOne(name, settings),
+      onReleaseFailed,
+      async close() {
+        closed = true;
+        await Promise.all(givingBack);
+      },
+    }),
+    steal,
+    async inspect() {
+      const held = await listHeld(redis, keyPrefix, commandTimeoutMs);
+      // Redis knows of no waiters here; each process knows its own.
+      const pending = [...waits].map(({ name }) => ({
+        name,
+        mode: 'exclusive' as const,
+        clientId: holderIds.client,
+      }));
+      return { held, pending };
+    },
+  };
+}
