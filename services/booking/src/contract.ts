@@ -9,6 +9,15 @@ export const INSTANCE_HEADER = 'x-instance-id';
 /** Lab mode only: milliseconds that a booking waits between its read and its write, so that a race is certain. */
 export const RACE_WINDOW_HEADER = 'x-race-window-ms';
 
+/** The longest race window. Long enough to outlive a lease in a demonstration, too short to pin a replica. */
+export const MAX_RACE_WINDOW_MS = 5_000;
+
+/** Tickets in one booking: 1 up to this. A larger order is several bookings. */
+export const MAX_QUANTITY = 100;
+
+/** Tickets of one event: 0 up to this. */
+export const MAX_CAPACITY = 1_000_000;
+
 /** Every way to guard a booking that the service knows. */
 export const STRATEGY_NAMES = [
   'no-lock',
@@ -37,7 +46,15 @@ export type StrategyName = (typeof STRATEGY_NAMES)[number];
  */
 export type OutcomeCode = 'booked' | 'sold_out' | 'busy' | 'event_not_found' | 'unavailable' | 'unknown';
 
-/** 201 of every booking route. */
+/** Body of every booking route. All of it may be left out: then one ticket for an unnamed customer. */
+export interface BookingBody {
+  /** 1 to 200 characters. */
+  customer?: string;
+  /** 1 to `MAX_QUANTITY`; booked whole or not at all. */
+  quantity?: number;
+}
+
+/** 201 of every booking route, and `GET /bookings/{id}`. */
 export interface BookingView {
   /** UUID v7, made before the transaction. */
   bookingId: string;
@@ -64,6 +81,27 @@ export interface EventView {
   oversold: number;
 }
 
+/**
+ * What a strategy promises: `none` it oversells under concurrency; `while-lease-held` exact unless a holder is paused
+ * for longer than its lease; `always` never oversells.
+ */
+export type Guarantee = 'none' | 'while-lease-held' | 'always';
+
+/** Each element of `GET /strategies`. */
+export interface StrategyView {
+  name: StrategyName;
+  guarantee: Guarantee;
+  guardsWith: string;
+  breaksWhen: string;
+  costs: string;
+  /** The strategy that books when a request names none. */
+  isDefault: boolean;
+  /** Whether this instance offers it now: unsafe ones need lab mode, the quorum lock needs its servers. */
+  available: boolean;
+  /** Attempts that this instance has had to repeat: conflicts, refused tokens. */
+  retries: number;
+}
+
 /** RFC 9457 problem details; every answer of 400 and above has this body and `application/problem+json`. */
 export interface Problem {
   type: string;
@@ -76,4 +114,6 @@ export interface Problem {
   /** For a 400: the offending fields, each with what is wrong with it. */
   errors?: { field: string; detail: string }[];
   instanceId: string;
+  /** With `unknown`: ask `GET /bookings/{id}` for it before trying again. */
+  bookingId?: string;
 }

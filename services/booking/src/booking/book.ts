@@ -1,0 +1,46 @@
+import { LockError, LockTimeoutError, LockUnavailableError } from '@lastseat/locking';
+
+import { PostgresBusyError, PostgresUnavailableError } from '#src/storage/failure.ts';
+
+import type { BookingRequest, Outcome, Strategy } from './strategy.ts';
+
+/**
+ * Books, and turns whatever a broken server or an unobtained lock has thrown into an outcome. All of them mean that
+ * nothing was written: what may have been written is settled before it gets here. Only bugs are still thrown.
+ */
+export async function book(strategy: Strategy, request: BookingRequest): Promise<Outcome> {
+  try {
+    return await strategy.book(request);
+  } catch (error) {
+    const outcome = outcomeOf(error);
+    if (outcome !== undefined) return outcome;
+    // Whatever was waited for rejects with the reason of the caller who has gone.
+    if (request.signal.aborted)
+      return { code: 'busy', detail: 'The request was abandoned; nothing was written.' };
+    throw error;
+  }
+}
+
+function outcomeOf(error: unknown): Outcome | undefined {
+  if (error instanceof LockTimeoutError) {
+    return {
+      code: 'busy',
+      detail: `The event was locked by others for ${error.waitMs} ms; nothing was written.`,
+    };
+  }
+  if (error instanceof LockUnavailableError) {
+    return {
+      code: 'unavailable',
+      detail: 'Redis, which holds the lock, gives no answer; nothing was written.',
+    };
+  }
+  // The lease was lost, by a strategy that does not go on under a new one.
+  if (error instanceof LockError) return { code: 'busy', detail: 'The lock was lost; nothing was written.' };
+  if (error instanceof PostgresBusyError) {
+    return { code: 'busy', detail: 'Too many others are booking at this moment; nothing was written.' };
+  }
+  if (error instanceof PostgresUnavailableError) {
+    return { code: 'unavailable', detail: 'Postgres gives no answer; nothing was written.' };
+  }
+  return undefined;
+}

@@ -1,0 +1,99 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { IsolationLevel } from 'kysely';
+
+import { findBookedIds } from '#src/storage/bookings.ts';
+import { CommitUnknownError } from '#src/storage/failure.ts';
+import { lockStock } from '#src/storage/inventory.ts';
+import type { Db, Trx } from '#src/storage/schema.ts';
+import { autocommit, transact } from '#src/storage/transaction.ts';
+
+import type { BookingRequest, Outcome } from './strategy.ts';
+
+/**
+ * The end of a booking: commit, and if the connection is lost during COMMIT, find out what became of it. The strategy
+ * waits for the verdict inside its guard, so that the next holder never reads a stock that is still being decided.
+ */
+
+/** A crashed Postgres is back within seconds; a client waits little longer than this. */
+const SETTLE_ATTEMPTS = 6;
+const FIRST_SETTLE_PAUSE_MS = 50;
+
+/** Runs `body` in a transaction; its outcome is the booking's once the commit is known. */
+export async function commitBooking<T extends { code: string }>(
+  db: Db,
+  request: Pick<BookingRequest, 'bookingId' | 'eventId'>,
+  body: (trx: Trx) => Promise<T>,
+  options: { isolation?: IsolationLevel } = {},
+): Promise<T | Outcome> {
+  let decided: T | undefined;
+  try {
+    return await transact(
+      db,
+      async (trx) => {
+        decided = await body(trx);
+        return decided;
+      },
+      options,
+    );
+  } catch (error) {
+    if (!(error instanceof CommitUnknownError) || decided === undefined) throw error;
+    // A refusal has written nothing, so there was nothing to lose.
+    if (decided.code !== 'booked') return decided;
+    const booked = await settleCommit(db, request.eventId, [request.bookingId]);
+    if (booked === 'unknown') return { code: 'unknown' };
+    if (booked.has(request.bookingId)) return decided;
+    return {
+      code: 'unavailable',
+      detail: 'Postgres lost the booking before it was committed; nothing was written.',
+    };
+  }
+}
+
+/**
+ * Runs one statement that books and commits by itself. If its answer is lost, a booking that is found is booked; one
+ * that is not found stays unknown, because a statement without a transaction may reach the server after the look-up.
+ */
+export async function commitStatement<T>(
+  db: Db,
+  request: Pick<BookingRequest, 'bookingId'>,
+  statement: (db: Db) => Promise<T>,
+): Promise<T | 'booked' | 'unknown'> {
+  try {
+    return await autocommit(db, statement);
+  } catch (error) {
+    if (!(error instanceof CommitUnknownError)) throw error;
+    const booked = await untilAnswered(() => findBookedIds(db, [request.bookingId]));
+    return booked !== 'unknown' && booked.has(request.bookingId) ? 'booked' : 'unknown';
+  }
+}
+
+/**
+ * Which of the ids a lost transaction has booked, or `unknown` if Postgres cannot be asked in time. The lost
+ * transaction changed the event's row and holds it until it ends; taking that row first makes sure that it has ended,
+ * so that an id which is not there will never be there.
+ */
+export function settleCommit(
+  db: Db,
+  eventId: number,
+  ids: readonly string[],
+): Promise<Set<string> | 'unknown'> {
+  return untilAnswered(() =>
+    transact(db, async (trx) => {
+      await lockStock(trx, eventId);
+      return findBookedIds(trx, ids);
+    }),
+  );
+}
+
+async function untilAnswered<T>(look: () => Promise<T>): Promise<T | 'unknown'> {
+  for (let attempt = 0; attempt < SETTLE_ATTEMPTS; attempt += 1) {
+    try {
+      return await look();
+    } catch {
+      // Jitter, for every replica has lost its connections at the same moment.
+      await sleep(FIRST_SETTLE_PAUSE_MS * 2 ** attempt * (0.5 + Math.random()));
+    }
+  }
+  return 'unknown';
+}

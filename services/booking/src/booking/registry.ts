@@ -1,0 +1,34 @@
+import type { StrategyName } from '#src/contract.ts';
+
+import { advisoryLock } from './strategies/advisory-lock.ts';
+import { atomicUpdate } from './strategies/atomic-update.ts';
+import { fencedLock } from './strategies/fenced-lock.ts';
+import { noLock } from './strategies/no-lock.ts';
+import { optimistic } from './strategies/optimistic.ts';
+import { quorumLock } from './strategies/quorum-lock.ts';
+import { rowLock } from './strategies/row-lock.ts';
+import { serializable } from './strategies/serializable.ts';
+import { simpleLock } from './strategies/simple-lock.ts';
+import type { Strategy, StrategyDeps } from './strategy.ts';
+
+/** Every strategy there is. A name in the contract without an entry here does not compile. */
+const strategies = {
+  'no-lock': noLock,
+  'simple-lock': simpleLock,
+  'fenced-lock': fencedLock,
+  'quorum-lock': quorumLock,
+  'atomic-update': atomicUpdate,
+  'row-lock': rowLock,
+  optimistic,
+  serializable,
+  'advisory-lock': advisoryLock,
+} satisfies Record<Exclude<StrategyName, 'batched-lock'>, (deps: StrategyDeps) => Strategy>;
+
+/** What books when a request names no strategy. */
+export const DEFAULT_STRATEGY: StrategyName = 'atomic-update';
+
+export type Strategies = ReadonlyMap<string, Strategy>;
+
+export function createStrategies(deps: StrategyDeps): Strategies {
+  return new Map(Object.entries(strategies).map(([name, create]) => [name, create(deps)]));
+}

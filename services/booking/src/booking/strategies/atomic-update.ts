@@ -1,0 +1,32 @@
+import { commitStatement } from '#src/booking/commit.ts';
+import { holdRaceWindow } from '#src/booking/race-window.ts';
+import { EVENT_NOT_FOUND, SOLD_OUT } from '#src/booking/strategy.ts';
+import type { Strategy, StrategyDeps } from '#src/booking/strategy.ts';
+import { takeStockAndInsertBooking } from '#src/storage/bookings.ts';
+
+/**
+ * Guards with: one statement that checks and takes at once (`set available = available - n where available >= n`).
+ *   There is no moment between read and write, and therefore no race.
+ * Breaks when: never. But it fits only decisions that one statement can make.
+ * Costs: one round trip, and one commit after the other per event: the row is locked until each is on disk.
+ */
+export function atomicUpdate({ db, instanceId }: StrategyDeps): Strategy {
+  return {
+    name: 'atomic-update',
+    guarantee: 'always',
+    guardsWith: 'one conditional UPDATE',
+    breaksWhen: 'never; but it fits only decisions that one statement can make',
+    costs: 'one round trip; bookings of one event wait for each other to reach the disk',
+
+    async book(request) {
+      // There is no gap to hold open; waiting before it shows just that.
+      await holdRaceWindow(request);
+
+      const booking = { ...request, strategy: 'atomic-update', instanceId, fencingToken: null };
+      const result = await commitStatement(db, request, (db) => takeStockAndInsertBooking(db, booking));
+      if (result === 'unknown') return { code: 'unknown' };
+      if (result === 'booked' || result.isBooked) return { code: 'booked', fencingToken: null };
+      return result.eventExists ? SOLD_OUT : EVENT_NOT_FOUND;
+    },
+  };
+}

@@ -1,0 +1,39 @@
+import { commitBooking } from '#src/booking/commit.ts';
+import { holdRaceWindow } from '#src/booking/race-window.ts';
+import { EVENT_NOT_FOUND, RESET_MEANWHILE, SOLD_OUT } from '#src/booking/strategy.ts';
+import type { Strategy, StrategyDeps } from '#src/booking/strategy.ts';
+import { insertBooking } from '#src/storage/bookings.ts';
+import { readStock, writeStock } from '#src/storage/inventory.ts';
+
+/**
+ * Guards with: nothing. Read, decide, write: what was decided on may be false by the time that it is written.
+ * Breaks when: two requests read before either has written. Both find the last seat free, both write "none left",
+ *   and two bookings stand against one ticket. The counter looks fine; only the rows tell.
+ * Costs: nothing, until it oversells.
+ */
+export function noLock({ db, instanceId }: StrategyDeps): Strategy {
+  return {
+    name: 'no-lock',
+    guarantee: 'none',
+    guardsWith: 'nothing: read, decide, write',
+    breaksWhen: 'two requests read before either has written',
+    costs: 'nothing, until it oversells',
+
+    async book(request) {
+      const { eventId, quantity } = request;
+      const stock = await readStock(db, eventId);
+      if (stock === undefined) return EVENT_NOT_FOUND;
+      if (stock.available < quantity) return SOLD_OUT;
+
+      await holdRaceWindow(request);
+
+      return commitBooking(db, request, async (trx) => {
+        const { epoch } = stock;
+        const left = stock.available - quantity;
+        if (!(await writeStock(trx, { eventId, epoch, available: left }))) return RESET_MEANWHILE;
+        await insertBooking(trx, { ...request, epoch, strategy: 'no-lock', instanceId, fencingToken: null });
+        return { code: 'booked', fencingToken: null };
+      });
+    },
+  };
+}

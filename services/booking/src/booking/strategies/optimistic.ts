@@ -1,0 +1,55 @@
+import { commitBooking } from '#src/booking/commit.ts';
+import { holdRaceWindow } from '#src/booking/race-window.ts';
+import { untilNoConflict } from '#src/booking/retry.ts';
+import type { Conflict } from '#src/booking/retry.ts';
+import { EVENT_NOT_FOUND, SOLD_OUT } from '#src/booking/strategy.ts';
+import type { Outcome, Strategy, StrategyDeps } from '#src/booking/strategy.ts';
+import { insertBooking } from '#src/storage/bookings.ts';
+import { readStock, writeStockIfUnchanged } from '#src/storage/inventory.ts';
+
+/**
+ * Guards with: compare and set. The row's version is read with the stock, and the write happens only if it is still
+ *   the same; otherwise the booking starts over from the read.
+ * Breaks when: never. Every writer must raise the version, and all of ours do.
+ * Costs: nothing when alone. In a crowd all but one of those who read together start over, so that the work grows
+ *   with the square of the crowd, and some give up ("busy").
+ */
+export function optimistic({ db, instanceId, onRetry }: StrategyDeps): Strategy {
+  return {
+    name: 'optimistic',
+    guarantee: 'always',
+    guardsWith: 'a version compared and raised by the write',
+    breaksWhen: 'never, as long as every writer raises the version',
+    costs: 'retries that grow with contention, and refusals ("busy") when they run out',
+
+    book: (request) =>
+      untilNoConflict(
+        request,
+        () => onRetry('optimistic'),
+        async () => {
+          const { eventId, quantity } = request;
+          const stock = await readStock(db, eventId);
+          if (stock === undefined) return EVENT_NOT_FOUND;
+          if (stock.available < quantity) return SOLD_OUT;
+
+          await holdRaceWindow(request);
+
+          return commitBooking(db, request, async (trx): Promise<Outcome | Conflict> => {
+            const { epoch, version } = stock;
+            const left = stock.available - quantity;
+            if (!(await writeStockIfUnchanged(trx, { eventId, epoch, version, available: left }))) {
+              return { code: 'conflict' };
+            }
+            await insertBooking(trx, {
+              ...request,
+              epoch,
+              strategy: 'optimistic',
+              instanceId,
+              fencingToken: null,
+            });
+            return { code: 'booked', fencingToken: null };
+          });
+        },
+      ),
+  };
+}

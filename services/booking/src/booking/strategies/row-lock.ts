@@ -1,0 +1,38 @@
+import { commitBooking } from '#src/booking/commit.ts';
+import { holdRaceWindow } from '#src/booking/race-window.ts';
+import { EVENT_NOT_FOUND, RESET_MEANWHILE, SOLD_OUT } from '#src/booking/strategy.ts';
+import type { Strategy, StrategyDeps } from '#src/booking/strategy.ts';
+import { insertBooking } from '#src/storage/bookings.ts';
+import { lockStock, writeStock } from '#src/storage/inventory.ts';
+
+/**
+ * Guards with: SELECT ... FOR UPDATE. Postgres itself holds the event's row from the read to the commit.
+ * Breaks when: never. A read before the lock, or outside the transaction, would be the race again.
+ * Costs: a connection for as long as the critical section lasts, waiting included; four round trips under the lock.
+ */
+export function rowLock({ db, instanceId }: StrategyDeps): Strategy {
+  return {
+    name: 'row-lock',
+    guarantee: 'always',
+    guardsWith: 'SELECT ... FOR UPDATE on the row of the event',
+    breaksWhen: 'never, as long as every reader that decides takes the row lock first',
+    costs: 'a connection for as long as the critical section lasts, waiting included',
+
+    book(request) {
+      const { eventId, quantity } = request;
+      return commitBooking(db, request, async (trx) => {
+        const stock = await lockStock(trx, eventId);
+        if (stock === undefined) return EVENT_NOT_FOUND;
+        if (stock.available < quantity) return SOLD_OUT;
+
+        await holdRaceWindow(request);
+
+        const { epoch } = stock;
+        const left = stock.available - quantity;
+        if (!(await writeStock(trx, { eventId, epoch, available: left }))) return RESET_MEANWHILE;
+        await insertBooking(trx, { ...request, epoch, strategy: 'row-lock', instanceId, fencingToken: null });
+        return { code: 'booked', fencingToken: null };
+      });
+    },
+  };
+}

@@ -1,0 +1,67 @@
+import type { IsolationLevel } from 'kysely';
+
+import { commitBooking } from '#src/booking/commit.ts';
+import { holdRaceWindow } from '#src/booking/race-window.ts';
+import { untilNoConflict } from '#src/booking/retry.ts';
+import { EVENT_NOT_FOUND, RESET_MEANWHILE, SOLD_OUT } from '#src/booking/strategy.ts';
+import type { Outcome, Strategy, StrategyDeps } from '#src/booking/strategy.ts';
+import { insertBooking } from '#src/storage/bookings.ts';
+import { isSerializationFailure } from '#src/storage/failure.ts';
+import { readStock, writeStock } from '#src/storage/inventory.ts';
+
+/**
+ * Guards with: the isolation level. The code is the race of `no-lock`, written as if it were alone; Postgres refuses
+ *   the transactions for which that was not true (SQLSTATE 40001), and they start over.
+ * Breaks when: never at SERIALIZABLE. At READ COMMITTED, Postgres's default, the very same code oversells.
+ * Costs: retries that grow with contention, and refusals ("busy") when they run out.
+ */
+export function serializable(
+  { db, instanceId, onRetry }: StrategyDeps,
+  { isolation = 'serializable' }: { isolation?: IsolationLevel } = {},
+): Strategy {
+  return {
+    name: 'serializable',
+    guarantee: 'always',
+    guardsWith: 'SERIALIZABLE transactions, repeated on SQLSTATE 40001',
+    breaksWhen: 'never; at READ COMMITTED the same code oversells',
+    costs: 'retries that grow with contention, and refusals ("busy") when they run out',
+
+    book(request) {
+      const { eventId, quantity } = request;
+      const attempt = () =>
+        commitBooking(
+          db,
+          request,
+          async (trx): Promise<Outcome> => {
+            const stock = await readStock(trx, eventId);
+            if (stock === undefined) return EVENT_NOT_FOUND;
+            if (stock.available < quantity) return SOLD_OUT;
+
+            await holdRaceWindow(request);
+
+            const { epoch } = stock;
+            const left = stock.available - quantity;
+            if (!(await writeStock(trx, { eventId, epoch, available: left }))) return RESET_MEANWHILE;
+            await insertBooking(trx, {
+              ...request,
+              epoch,
+              strategy: 'serializable',
+              instanceId,
+              fencingToken: null,
+            });
+            return { code: 'booked', fencingToken: null };
+          },
+          { isolation },
+        );
+      return untilNoConflict(
+        request,
+        () => onRetry('serializable'),
+        () =>
+          attempt().catch((error: unknown) => {
+            if (isSerializationFailure(error)) return { code: 'conflict' };
+            throw error;
+          }),
+      );
+    },
+  };
+}

@@ -1,0 +1,51 @@
+import { commitBooking } from '#src/booking/commit.ts';
+import { holdRaceWindow } from '#src/booking/race-window.ts';
+import { EVENT_NOT_FOUND, lockNameOf, RESET_MEANWHILE, SOLD_OUT } from '#src/booking/strategy.ts';
+import type { Strategy, StrategyDeps } from '#src/booking/strategy.ts';
+import { underLease } from '#src/booking/under-lease.ts';
+import { insertBooking } from '#src/storage/bookings.ts';
+import { readStock, writeStock } from '#src/storage/inventory.ts';
+
+/**
+ * Guards with: the textbook Redis lock around the same read, decide, write as `no-lock`. The lease is not renewed and
+ *   nobody checks it: this is the lock as most programs have it.
+ * Breaks when: a holder is paused for longer than its lease (garbage collection, a stopped process, a slow disk) and
+ *   then writes what it decided long ago. Also when somebody writes without taking the lock, a change of capacity too.
+ * Costs: two round trips to Redis, one booking at a time per event, and waiting by polling.
+ */
+export function simpleLock(deps: StrategyDeps): Strategy {
+  const { db, instanceId, simpleLock: locks, lockTtlMs: ttlMs, lockWaitMs: waitMs, onReleaseFailed } = deps;
+  return {
+    name: 'simple-lock',
+    guarantee: 'while-lease-held',
+    guardsWith: 'the textbook Redis lock: SET NX PX, compare and delete',
+    breaksWhen: 'a holder is paused for longer than its lease and then writes',
+    costs: 'two round trips to Redis, one booking at a time per event, waiting by polling',
+
+    async book(request) {
+      const { eventId, quantity, signal } = request;
+      const options = { ttlMs, waitMs, signal, renew: false, onReleaseFailed };
+      return underLease(locks, lockNameOf(eventId), options, async () => {
+        const stock = await readStock(db, eventId);
+        if (stock === undefined) return EVENT_NOT_FOUND;
+        if (stock.available < quantity) return SOLD_OUT;
+
+        await holdRaceWindow(request);
+
+        return commitBooking(db, request, async (trx) => {
+          const { epoch } = stock;
+          const left = stock.available - quantity;
+          if (!(await writeStock(trx, { eventId, epoch, available: left }))) return RESET_MEANWHILE;
+          await insertBooking(trx, {
+            ...request,
+            epoch,
+            strategy: 'simple-lock',
+            instanceId,
+            fencingToken: null,
+          });
+          return { code: 'booked', fencingToken: null };
+        });
+      });
+    },
+  };
+}

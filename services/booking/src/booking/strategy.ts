@@ -1,0 +1,70 @@
+import type { Locks } from '@lastseat/locking';
+
+import type { Guarantee, StrategyName } from '#src/contract.ts';
+import type { Db } from '#src/storage/schema.ts';
+
+/** One way to guard a booking. All of them have this shape, so that the difference between two files is the guard. */
+export interface Strategy {
+  name: StrategyName;
+  guarantee: Guarantee;
+  guardsWith: string;
+  breaksWhen: string;
+  costs: string;
+  /**
+   * Books all tickets of the request or none. What is expected to happen is an outcome; a broken server, a lock that
+   * was not obtained or a lost lease is thrown, and means that nothing was written.
+   */
+  book: (request: BookingRequest) => Promise<Outcome>;
+  /** The event was reset or changed through this replica: what is remembered of its stock is out of date. */
+  stockChanged?: (eventId: number) => void;
+}
+
+export interface BookingRequest {
+  /** UUID v7, made before anything is written: what is unknown can be looked up. */
+  bookingId: string;
+  eventId: number;
+  quantity: number;
+  customer: string;
+  /** How long to wait between the read and the write, so that a race is certain; 0 outside the lab. */
+  raceWindowMs: number;
+  /** Aborts when nobody waits for the answer any more: a booking that has not been written is then dropped. */
+  signal: AbortSignal;
+}
+
+export type Outcome =
+  | { code: 'booked'; fencingToken: number | null }
+  | { code: 'sold_out' }
+  | { code: 'event_not_found' }
+  | { code: 'busy'; detail: string }
+  | { code: 'unavailable'; detail: string }
+  | { code: 'unknown' };
+
+/** What strategies are made of. */
+export interface StrategyDeps {
+  db: Db;
+  instanceId: string;
+  simpleLock: Locks;
+  queueLock: Locks;
+  /** Null where no quorum of Redis servers is configured. */
+  quorumLock: Locks | null;
+  lockTtlMs: number;
+  lockWaitMs: number;
+  /** Told of every attempt that has to be repeated. */
+  onRetry: (strategy: StrategyName) => void;
+  /** Told of a lease that could not be given back; it ends with its TTL. */
+  onReleaseFailed: (error: unknown) => void;
+}
+
+export const SOLD_OUT: Outcome = Object.freeze({ code: 'sold_out' });
+export const EVENT_NOT_FOUND: Outcome = Object.freeze({ code: 'event_not_found' });
+
+/** The event was reset between the read and the write: the booking belongs to the old epoch and is not made. */
+export const RESET_MEANWHILE: Outcome = Object.freeze({
+  code: 'busy',
+  detail: 'The event was reset while it was being booked; nothing was written.',
+});
+
+/** One name per event, shared by all strategies that lock in Redis with the same algorithm. */
+export function lockNameOf(eventId: number): string {
+  return `event:${eventId}`;
+}

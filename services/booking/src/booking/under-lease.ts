@@ -1,0 +1,20 @@
+import type { AcquireOptions, Lease, Locks } from '@lastseat/locking';
+
+/**
+ * Runs `body` while holding the lock. What the body returns stands whatever becomes of the release: once the booking
+ * is committed, a lease that ran out a moment later must not turn it into a failure.
+ */
+export async function underLease<T>(
+  locks: Locks,
+  name: string,
+  options: AcquireOptions & { onReleaseFailed: (error: unknown) => void },
+  body: (lease: Lease) => Promise<T>,
+): Promise<T> {
+  const { onReleaseFailed, ...acquireOptions } = options;
+  const lease = await locks.acquire(name, acquireOptions);
+  try {
+    return await body(lease);
+  } finally {
+    await lease.release().catch(onReleaseFailed);
+  }
+}

@@ -1,0 +1,128 @@
+import { hostname } from 'node:os';
+
+import { z } from 'zod';
+
+import { MAX_RACE_WINDOW_MS } from '#src/contract.ts';
+
+/**
+ * The environment as a frozen, typed object. Reading it is all or nothing, and every problem is reported at once:
+ * the variable, the value it has and how to mend it, so that a wrong deployment is mended in one go.
+ */
+export type Config = ReturnType<typeof readConfig>;
+
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`The environment is not usable:\n${problems.map((problem) => `  ${problem}\n`).join('')}`);
+    this.problems = problems;
+  }
+}
+
+const variables = {
+  /** Loopback unless told otherwise: nginx is the door, the replicas are not. */
+  HOST: z.string().default('127.0.0.1'),
+  /** 0 takes a free port; the log names it. */
+  PORT: wholeNumber(0, 65_535).default(3000),
+  DATABASE_URL: url(/^postgres(ql)?$/, 'postgres://user:password@host:5432/database'),
+  REDIS_URL: url(/^rediss?$/, 'redis://host:6379'),
+  /** Independent Redis servers for the quorum lock; without them that strategy answers 503. */
+  QUORUM_REDIS_URLS: z
+    .string()
+    .transform((list) => list.split(',').map((item) => item.trim()))
+    .pipe(z.array(url(/^rediss?$/, 'redis://a:6379,redis://b:6379,redis://c:6379')))
+    .refine((urls) => urls.length >= 3 && urls.length % 2 === 1, 'name an odd number of servers, at least 3')
+    .refine(
+      (urls) => new Set(urls).size === urls.length,
+      'name each server once: two votes of one server are one',
+    )
+    .default([]),
+  /** Names this process in answers, logs and booking rows. It is sent as a header. */
+  INSTANCE_ID: z
+    .string()
+    .regex(/^[\w.:-]{1,64}$/, 'use 1 to 64 letters, digits, "_", ".", ":" or "-"')
+    .default(
+      () =>
+        `${hostname()
+          .replaceAll(/[^\w.-]/g, '-')
+          .slice(0, 48)}-${process.pid}`,
+    ),
+  /** Opens unsafe strategies, reset, the choice of a strategy and the race window. */
+  LAB_MODE: z.enum(['on', 'off'], 'write on or off').default('off'),
+  /** Lets its bearer change events outside lab mode. A shorter one could be guessed over HTTP. */
+  ADMIN_TOKEN: z.string().min(16, 'use at least 16 characters, or leave it out').optional(),
+  /** Lab mode only: how long every booking waits between its read and its write. */
+  RACE_WINDOW_MS: wholeNumber(0, MAX_RACE_WINDOW_MS).default(0),
+  /** How long a lease outlives the last sign of life of its holder: the others wait that long for a dead one. */
+  LOCK_TTL_MS: wholeNumber(100, 60_000).default(3_000),
+  /** Longest wait for a lock before the answer is "busy". Below nginx's read timeout, so that the answer is ours. */
+  LOCK_WAIT_MS: wholeNumber(0, 60_000).default(5_000),
+  /** Connections to Postgres. One hot row gains nothing beyond 8, and the replicas share its max_connections. */
+  PG_POOL_MAX: wholeNumber(1, 200).default(8),
+  /** After SIGTERM: how long to go on serving with `Connection: close` while the proxy turns away. */
+  DRAIN_DELAY_MS: wholeNumber(0, 60_000).default(300),
+  LOG_LEVEL: z
+    .enum(
+      ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
+      'write a level such as info or debug',
+    )
+    .default('info'),
+};
+
+/** Their values never reach a log or a terminal. */
+const secrets: ReadonlySet<string> = new Set([
+  'DATABASE_URL',
+  'REDIS_URL',
+  'QUORUM_REDIS_URLS',
+  'ADMIN_TOKEN',
+]);
+
+/** @throws ConfigError that names every problem */
+export function readConfig(env: NodeJS.ProcessEnv) {
+  // Compose passes what is not set as an empty string.
+  const given = Object.fromEntries(
+    Object.keys(variables).flatMap((name) => (env[name] ? [[name, env[name]]] : [])),
+  );
+  const parsed = z.object(variables).safeParse(given);
+
+  const problems = (parsed.error?.issues ?? []).map(({ path: [name = ''], message }) =>
+    describe(String(name), given[String(name)], message),
+  );
+  if (Number(given['RACE_WINDOW_MS'] ?? 0) > 0 && given['LAB_MODE'] !== 'on') {
+    problems.push(describe('RACE_WINDOW_MS', given['RACE_WINDOW_MS'], 'remove it, or set LAB_MODE=on'));
+  }
+  if (problems.length > 0 || !parsed.success) throw new ConfigError(problems);
+
+  const value = parsed.data;
+  return Object.freeze({
+    host: value.HOST,
+    port: value.PORT,
+    databaseUrl: value.DATABASE_URL,
+    redisUrl: value.REDIS_URL,
+    quorumRedisUrls: value.QUORUM_REDIS_URLS,
+    instanceId: value.INSTANCE_ID,
+    labMode: value.LAB_MODE === 'on',
+    adminToken: value.ADMIN_TOKEN,
+    raceWindowMs: value.RACE_WINDOW_MS,
+    lockTtlMs: value.LOCK_TTL_MS,
+    lockWaitMs: value.LOCK_WAIT_MS,
+    pgPoolMax: value.PG_POOL_MAX,
+    drainDelayMs: value.DRAIN_DELAY_MS,
+    logLevel: value.LOG_LEVEL,
+  });
+}
+
+function describe(name: string, value: string | undefined, mend: string): string {
+  if (value === undefined) return `${name} is not set: ${mend}`;
+  return `${name}=${secrets.has(name) ? '(not shown)' : JSON.stringify(value)}: ${mend}`;
+}
+
+function wholeNumber(min: number, max: number) {
+  const mend = `write a whole number from ${min} to ${max}`;
+  return z.string().regex(/^\d+$/, mend).transform(Number).pipe(z.number().min(min, mend).max(max, mend));
+}
+
+function url(protocol: RegExp, example: string) {
+  return z.url({ protocol, error: `write a URL such as ${example}` });
+}

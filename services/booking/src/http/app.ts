@@ -1,0 +1,76 @@
+import { Hono } from 'hono';
+import type { Logger } from 'pino';
+
+import type { Strategies } from '#src/booking/registry.ts';
+import type { StrategyName } from '#src/contract.ts';
+import type { Db } from '#src/storage/schema.ts';
+
+import { createAnswers, type Answers } from './answer.ts';
+import { addBookingRoutes } from './booking-routes.ts';
+import { addEventRoutes } from './event-routes.ts';
+import { addHealthRoutes } from './health-routes.ts';
+import { addLabRoutes } from './lab-routes.ts';
+import { ProblemError } from './problem.ts';
+import type { Env } from './read-input.ts';
+import { addStrategyRoutes } from './strategy-routes.ts';
+
+/** What the routes are made of. */
+export interface AppDeps {
+  instanceId: string;
+  labMode: boolean;
+  adminToken: string | undefined;
+  raceWindowMs: number;
+  log: Pick<Logger, 'error'>;
+  db: Db;
+  strategies: Strategies;
+  isQuorumConfigured: boolean;
+  /** How many attempts this instance has had to repeat. */
+  retriesOf: (strategy: StrategyName) => number;
+  /** What keeps this instance from booking; empty when nothing does. Bounded in time. */
+  findObstacles: () => Promise<string[]>;
+}
+
+export interface RouteDeps extends AppDeps {
+  answers: Answers;
+}
+
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
+
+export function createApp(appDeps: AppDeps): Hono<Env> {
+  const deps: RouteDeps = { ...appDeps, answers: createAnswers(appDeps.instanceId) };
+  const { answers, log } = deps;
+  const app = new Hono<Env>();
+
+  addBookingRoutes(app, deps);
+  addEventRoutes(app, deps);
+  addStrategyRoutes(app, deps);
+  addLabRoutes(app, deps);
+  addHealthRoutes(app, deps);
+
+  app.notFound((c) => {
+    const allowed = METHODS.filter((method) => app.router.match(method, c.req.path)[0].length > 0);
+    if (allowed.length === 0) {
+      return answers.problem({ code: 'not_found', detail: `There is nothing at ${c.req.path}.` });
+    }
+    if (allowed.includes('GET')) allowed.push('HEAD');
+    return answers.problem({
+      code: 'method_not_allowed',
+      detail: `${c.req.path} takes ${allowed.join(', ')}, not ${c.req.method}.`,
+      headers: { allow: allowed.join(', ') },
+    });
+  });
+
+  app.onError((error, c) => {
+    if (error instanceof ProblemError) return answers.problem(error.problem);
+    // The client hung up while its body was read: there is nobody to answer.
+    if (c.req.raw.signal.aborted)
+      return answers.problem({ code: 'bad_request', detail: 'The body ended early.' });
+    log.error({ err: error, method: c.req.method, path: c.req.path }, 'unexpected error');
+    return answers.problem({
+      code: 'internal',
+      detail: 'An unexpected error; the log of the instance tells more.',
+    });
+  });
+
+  return app;
+}

@@ -1,0 +1,115 @@
+import { randomUUIDv7 } from 'node:crypto';
+
+import type { Context, Hono } from 'hono';
+import { z } from 'zod';
+
+import { book } from '#src/booking/book.ts';
+import { DEFAULT_STRATEGY } from '#src/booking/registry.ts';
+import type { Strategy } from '#src/booking/strategy.ts';
+import { type BookingView, MAX_QUANTITY, STRATEGY_NAMES } from '#src/contract.ts';
+import { findBooking } from '#src/storage/bookings.ts';
+
+import type { RouteDeps } from './app.ts';
+import { guardAgainstOutage } from './outage.ts';
+import { ProblemError } from './problem.ts';
+import {
+  type Env,
+  labModeOff,
+  plainText,
+  readEventId,
+  readJson,
+  readRaceWindowMs,
+  wholeNumber,
+} from './read-input.ts';
+import { refusalOf } from './refusal.ts';
+
+/**
+ * Bookings under way in one replica. Each holds a socket, a body and a place in a queue; a crowd beyond this is told
+ * to come back, which it can act on, rather than to wait for an answer that comes too late.
+ */
+const MAX_IN_FLIGHT = 4_096;
+
+export const bookingBody = z.strictObject({
+  customer: plainText(200).default('anonymous'),
+  quantity: wholeNumber(1, MAX_QUANTITY).default(1),
+});
+
+export function addBookingRoutes(app: Hono<Env>, deps: RouteDeps): void {
+  const { answers, db, instanceId, labMode, strategies } = deps;
+  let inFlight = 0;
+
+  /** Lab routes do not even tell a stranger whether their parameters are well formed. */
+  const onlyInLab = (what: string) => {
+    if (!labMode) throw labModeOff(what);
+  };
+
+  app.post('/book-no-lock/:event_id', (c) => {
+    onlyInLab('Booking without a lock');
+    return answerBooking(c, strategyOf('no-lock'));
+  });
+
+  app.post('/book-with-lock/:event_id', (c) => answerBooking(c, strategyOf('fenced-lock')));
+
+  app.post('/events/:event_id/bookings', (c) => {
+    const chosen = c.req.query('strategy');
+    if (chosen !== undefined) onlyInLab('The choice of a strategy');
+    return answerBooking(c, strategyOf(chosen ?? DEFAULT_STRATEGY));
+  });
+
+  app.post('/book/:strategy/:event_id', (c) => {
+    onlyInLab('The choice of a strategy');
+    return answerBooking(c, strategyOf(c.req.param('strategy')));
+  });
+
+  app.get('/bookings/:booking_id', async (c) => {
+    const id = c.req.param('booking_id');
+    const booking = isUuid(id) ? await guardAgainstOutage(() => findBooking(db, id)) : undefined;
+    if (booking === undefined) {
+      throw new ProblemError({ code: 'booking_not_found', detail: `There is no booking ${id}.` });
+    }
+    const { epoch: _, ...view } = booking;
+    return answers.json(200, view);
+  });
+
+  function strategyOf(name: string): Strategy {
+    const strategy = strategies.get(name);
+    if (strategy !== undefined) return strategy;
+    const detail = `There is no strategy "${name}". Choose one of: ${STRATEGY_NAMES.join(', ')}.`;
+    throw new ProblemError({ code: 'strategy_not_found', detail });
+  }
+
+  async function answerBooking(c: Context<Env>, strategy: Strategy): Promise<Response> {
+    const eventId = readEventId(c.req.param('event_id'));
+    const raceWindowMs = readRaceWindowMs(c, deps);
+    const { customer, quantity } = await readJson(c, bookingBody);
+
+    if (inFlight >= MAX_IN_FLIGHT) {
+      const detail = `This instance has ${MAX_IN_FLIGHT} bookings under way; nothing was written.`;
+      return answers.problem({ code: 'busy', detail });
+    }
+    inFlight += 1;
+    try {
+      const { signal } = c.req.raw;
+      const bookingId = randomUUIDv7();
+      const request = { bookingId, eventId, quantity, customer, raceWindowMs, signal };
+      const outcome = await book(strategy, request);
+      if (outcome.code !== 'booked') return answers.problem(refusalOf(outcome, request));
+      const view: BookingView = {
+        bookingId,
+        eventId,
+        customer,
+        quantity,
+        strategy: strategy.name,
+        instanceId,
+        fencingToken: outcome.fencingToken,
+      };
+      return answers.json(201, view, { location: `/bookings/${bookingId}` });
+    } finally {
+      inFlight -= 1;
+    }
+  }
+}
+
+function isUuid(text: string): boolean {
+  return /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(text);
+}

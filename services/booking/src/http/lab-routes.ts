@@ -1,0 +1,69 @@
+import { randomUUIDv7 } from 'node:crypto';
+
+import type { Context, Hono } from 'hono';
+
+import { type BookingView, MAX_CAPACITY } from '#src/contract.ts';
+import { deleteBookingsBefore } from '#src/storage/bookings.ts';
+import { beginEpoch, findEvent } from '#src/storage/events.ts';
+
+import type { RouteDeps } from './app.ts';
+import { bookingBody } from './booking-routes.ts';
+import { eventNotFound } from './event-routes.ts';
+import { guardAgainstOutage } from './outage.ts';
+import { type Env, labModeOff, readEventId, readJson, readOptionalWholeNumber } from './read-input.ts';
+
+/** Bookings deleted per statement: some 50 ms, well within the statement timeout. */
+const SWEEP_SLICE = 10_000;
+
+/** Enough for the largest event once over. What is left does not count any more, and goes with the next reset. */
+const MAX_SLICES = 110;
+
+export function addLabRoutes(
+  app: Hono<Env>,
+  { answers, db, instanceId, labMode, strategies }: RouteDeps,
+): void {
+  /** A new epoch with all tickets free; without `tickets` the capacity stays. */
+  app.post('/reset/:event_id', async (c) => {
+    if (!labMode) throw labModeOff('Reset');
+    const id = readEventId(c.req.param('event_id'));
+    const tickets = readOptionalWholeNumber('tickets', c.req.query('tickets'), 0, MAX_CAPACITY);
+    const event = await guardAgainstOutage(async () => {
+      const epoch = await beginEpoch(db, id, tickets);
+      if (epoch === undefined) return undefined;
+      for (const strategy of strategies.values()) strategy.stockChanged?.(id);
+      await sweep(id, epoch);
+      return findEvent(db, id);
+    });
+    if (event === undefined) throw eventNotFound(id);
+    return answers.json(200, event);
+  });
+
+  /** The measure of the stack itself: a booking request that is read, checked and answered, and touches nothing. */
+  app.on(['GET', 'POST'], '/noop', async (c) => {
+    if (!labMode) throw labModeOff('The no-op route');
+    return answerNoop(c);
+  });
+
+  /** Deletes what the epochs before have left behind, outside the transaction that everybody waits for. */
+  async function sweep(eventId: number, epoch: number): Promise<void> {
+    for (let slice = 0; slice < MAX_SLICES; slice += 1) {
+      const deleted = await deleteBookingsBefore(db, { eventId, epoch, limit: SWEEP_SLICE });
+      if (deleted < SWEEP_SLICE) return;
+    }
+  }
+
+  async function answerNoop(c: Context<Env>): Promise<Response> {
+    const { customer, quantity } = await readJson(c, bookingBody);
+    const bookingId = randomUUIDv7();
+    const view: BookingView = {
+      bookingId,
+      eventId: 1,
+      customer,
+      quantity,
+      strategy: 'no-lock',
+      instanceId,
+      fencingToken: Date.now() * 1_000,
+    };
+    return answers.json(201, view, { location: `/bookings/${bookingId}` });
+  }
+}

@@ -1,0 +1,87 @@
+import type { OutcomeCode, Problem } from '#src/contract.ts';
+
+/**
+ * Every way to say no: the code that a program reads, the status and the title. Outcomes of bookings stand first; a
+ * new outcome without a status does not compile.
+ */
+const kinds = {
+  sold_out: { status: 409, title: 'Sold out' },
+  busy: { status: 503, title: 'Busy', retryAfterS: 1 },
+  event_not_found: { status: 404, title: 'No such event' },
+  unavailable: { status: 503, title: 'Temporarily unavailable', retryAfterS: 2 },
+  unknown: { status: 504, title: 'It is not known whether the booking was made' },
+
+  invalid_input: { status: 400, title: 'Invalid input' },
+  invalid_json: { status: 400, title: 'Invalid JSON' },
+  bad_request: { status: 400, title: 'Bad request' },
+  unauthorized: { status: 401, title: 'Not authorised' },
+  not_found: { status: 404, title: 'Not found' },
+  strategy_not_found: { status: 404, title: 'No such strategy' },
+  booking_not_found: { status: 404, title: 'No such booking' },
+  lab_mode_off: { status: 404, title: 'Only in lab mode' },
+  method_not_allowed: { status: 405, title: 'Method not allowed' },
+  request_timeout: { status: 408, title: 'The request took too long to arrive' },
+  below_booked: { status: 409, title: 'More tickets are booked than that' },
+  body_too_large: { status: 413, title: 'Body too large' },
+  unsupported_media_type: { status: 415, title: 'Unsupported media type' },
+  headers_too_large: { status: 431, title: 'Headers too large' },
+  internal: { status: 500, title: 'Internal error' },
+  not_ready: { status: 503, title: 'Not ready', retryAfterS: 1 },
+} satisfies Record<Exclude<OutcomeCode, 'booked'>, ProblemKind> & Record<string, ProblemKind>;
+
+interface ProblemKind {
+  status: number;
+  title: string;
+  /** When to come back, in seconds. */
+  retryAfterS?: number;
+}
+
+export type ProblemCode = keyof typeof kinds;
+
+/** What a particular problem adds to its kind. */
+export interface ProblemDetails extends Partial<Pick<Problem, 'errors' | 'bookingId'>> {
+  code: ProblemCode;
+  detail: string;
+  headers?: Record<string, string>;
+}
+
+/** Ends a handler early; the app's error handler turns it into its answer. */
+export class ProblemError extends Error {
+  override readonly name = 'ProblemError';
+  readonly problem: ProblemDetails;
+
+  constructor(problem: ProblemDetails) {
+    super(problem.detail);
+    this.problem = problem;
+  }
+}
+
+export function invalidInput(errors: NonNullable<Problem['errors']>): ProblemError {
+  const detail = errors.map(({ field, detail }) => `${field}: ${detail}`).join('; ');
+  return new ProblemError({ code: 'invalid_input', detail, errors });
+}
+
+/** The answer as parts, for those who have no `Response` to give it to. */
+export function renderProblem(
+  { code, headers, ...details }: ProblemDetails,
+  instanceId: string,
+): { status: number; headers: Record<string, string>; body: string } {
+  const { status, title, retryAfterS }: ProblemKind = kinds[code];
+  const problem: Problem = {
+    type: `urn:lastseat:problem:${code}`,
+    title,
+    status,
+    code,
+    ...details,
+    instanceId,
+  };
+  return {
+    status,
+    headers: {
+      'content-type': 'application/problem+json',
+      ...(retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) }),
+      ...headers,
+    },
+    body: JSON.stringify(problem),
+  };
+}

@@ -1,0 +1,21 @@
+import type { BookingRequest, Outcome } from '#src/booking/strategy.ts';
+
+import type { ProblemDetails } from './problem.ts';
+
+/** What a buyer is told of a booking that was not made, or of which nobody knows. */
+export function refusalOf(
+  outcome: Exclude<Outcome, { code: 'booked' }>,
+  { bookingId, eventId, quantity }: Pick<BookingRequest, 'bookingId' | 'eventId' | 'quantity'>,
+): ProblemDetails {
+  const { code } = outcome;
+  if (code === 'busy' || code === 'unavailable') return outcome;
+  if (code === 'sold_out') {
+    const detail = `Event ${eventId} has fewer than ${quantity} ticket(s) left; nothing was booked.`;
+    return { code, detail };
+  }
+  if (code === 'event_not_found') return { code, detail: `There is no event ${eventId}.` };
+  const detail =
+    'The connection to Postgres was lost during the commit and could not be restored in time. ' +
+    `GET /bookings/${bookingId} tells whether the booking was made: look before you try again.`;
+  return { code, detail, bookingId };
+}

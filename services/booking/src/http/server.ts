@@ -1,0 +1,120 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { getRequestListener } from '@hono/node-server';
+import type { Hono } from 'hono';
+
+import { INSTANCE_HEADER } from '#src/contract.ts';
+
+import { createAnswers } from './answer.ts';
+import { type ProblemDetails, renderProblem } from './problem.ts';
+import type { Env } from './read-input.ts';
+
+/** Above the idle time-out of the proxy in front (nginx keeps 60 s by default), or requests die in the race. */
+const KEEP_ALIVE_TIMEOUT_MS = 75_000;
+
+/** Headers and bodies are a few hundred bytes: whoever needs longer than this is slow on purpose. */
+const HEADERS_TIMEOUT_MS = 5_000;
+const REQUEST_TIMEOUT_MS = 10_000;
+
+/** How often Node looks for such connections; its default of 30 s would make the limits above meaningless. */
+const CHECK_INTERVAL_MS = 2_000;
+
+export interface HttpServer {
+  /** The port that it listens on. */
+  port: number;
+  /**
+   * Goes on serving for `delayMs` while telling every connection to close, so that a proxy turns away by itself; then
+   * stops accepting, and gives what is under way `graceMs` to end.
+   * @returns whether all of it did
+   */
+  drain(options: { delayMs: number; graceMs: number }): Promise<boolean>;
+}
+
+export async function listen(
+  app: Hono<Env>,
+  { host, port, instanceId }: { host: string; port: number; instanceId: string },
+): Promise<HttpServer> {
+  let isDraining = false;
+  const answers = createAnswers(instanceId);
+  const answer = getRequestListener((request, bindings) => app.fetch(request, bindings), {
+    errorHandler: (error) => answers.problem(asBadRequest(error)),
+  });
+  const server = createServer(
+    {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      connectionsCheckingInterval: CHECK_INTERVAL_MS,
+      // Refused by us, so that the refusal names its instance like any other.
+      requireHostHeader: false,
+    },
+    (incoming, outgoing) => {
+      if (isDraining) outgoing.shouldKeepAlive = false;
+      void answer(incoming, outgoing);
+    },
+  );
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    answerUnreadable(error, socket, instanceId);
+  });
+
+  server.listen(port, host);
+  await once(server, 'listening');
+
+  return {
+    port: (server.address() as AddressInfo).port,
+    async drain({ delayMs, graceMs }) {
+      isDraining = true;
+      await sleep(delayMs);
+      return close(server, graceMs);
+    },
+  };
+}
+
+async function close(server: Server, graceMs: number): Promise<boolean> {
+  const closed = once(server, 'close');
+  server.close();
+  const grace = new AbortController();
+  const isClosed = await Promise.race([
+    closed.then(() => true),
+    sleep(graceMs, false, { signal: grace.signal }).catch(() => true),
+  ]);
+  grace.abort();
+  server.closeAllConnections();
+  return isClosed;
+}
+
+function asBadRequest(error: unknown): ProblemDetails {
+  return {
+    code: 'bad_request',
+    detail: error instanceof Error ? `${error.message}.` : 'The request is malformed.',
+  };
+}
+
+/** What Node could not even parse never reaches the app; it is answered on the bare socket. */
+function answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex, instanceId: string): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const { status, headers, body } = renderProblem(unreadable(error), instanceId);
+  const lines = Object.entries({
+    ...headers,
+    [INSTANCE_HEADER]: instanceId,
+    'content-length': String(Buffer.byteLength(body)),
+    connection: 'close',
+  }).map(([name, value]) => `${name}: ${value}`);
+  socket.end(`HTTP/1.1 ${status} \r\n${lines.join('\r\n')}\r\n\r\n${body}`);
+}
+
+function unreadable({ code }: NodeJS.ErrnoException): ProblemDetails {
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return { code: 'headers_too_large', detail: 'The headers are too large.' };
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    return { code: 'request_timeout', detail: `A request must arrive within ${REQUEST_TIMEOUT_MS} ms.` };
+  }
+  return { code: 'bad_request', detail: 'This is not HTTP.' };
+}

@@ -1,0 +1,51 @@
+import { pino } from 'pino';
+
+import { ConfigError, readConfig, type Config } from '#src/config.ts';
+import { openContext } from '#src/context.ts';
+import { createApp } from '#src/http/app.ts';
+import { listen } from '#src/http/server.ts';
+
+/** What is under way at the end may take as long as a wait for a lock and the booking after it. */
+const DRAIN_GRACE_EXTRA_MS = 3_000;
+
+async function serve(config: Config): Promise<void> {
+  const log = pino({ level: config.logLevel, base: { instanceId: config.instanceId } });
+  await using context = openContext(config, log);
+  let isStopping = false;
+  const app = createApp({
+    ...config,
+    ...context,
+    log,
+    isQuorumConfigured: config.quorumRedisUrls.length > 0,
+    findObstacles: async () => (isStopping ? ['this instance is stopping'] : context.findObstacles()),
+  });
+
+  const stopped = nextSignal();
+  const server = await listen(app, config);
+  log.info({ host: config.host, port: server.port, labMode: config.labMode }, 'serving');
+
+  const signal = await stopped;
+  isStopping = true;
+  log.info({ signal }, 'draining');
+  const graceMs = config.lockWaitMs + DRAIN_GRACE_EXTRA_MS;
+  const isClean = await server.drain({ delayMs: config.drainDelayMs, graceMs });
+  if (isClean) log.info('stopped');
+  else
+    log.warn({ graceMs }, 'stopped with requests under way: their clients must look up what became of them');
+}
+
+/** The first signal asks us to stop; the second, from somebody in a hurry, ends the process as it always does. */
+async function nextSignal(): Promise<NodeJS.Signals> {
+  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
+  process.once('SIGTERM', resolve);
+  process.once('SIGINT', resolve);
+  return promise;
+}
+
+try {
+  await serve(readConfig(process.env));
+} catch (error) {
+  process.exitCode = 1;
+  const isExpected = error instanceof ConfigError || (error as NodeJS.ErrnoException).syscall === 'listen';
+  console.error(isExpected ? (error as Error).message : error);
+}

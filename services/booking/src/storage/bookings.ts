@@ -1,0 +1,79 @@
+import { sql } from 'kysely';
+
+import type { Db, Trx } from './schema.ts';
+
+/** A booking about to be written. Its id exists before the transaction, so that an unknown commit can be looked up. */
+export interface NewBooking {
+  bookingId: string;
+  eventId: number;
+  quantity: number;
+  customer: string;
+  strategy: string;
+  instanceId: string;
+  fencingToken: number | null;
+}
+
+export interface StoredBooking extends NewBooking {
+  epoch: number;
+}
+
+/** In the transaction that takes its tickets, never alone. */
+export async function insertBooking(trx: Trx, booking: StoredBooking): Promise<void> {
+  await sql`
+    insert into bookings (id, event_id, epoch, quantity, customer, strategy, instance_id, fencing_token)
+    values (${booking.bookingId}, ${booking.eventId}, ${booking.epoch}, ${booking.quantity}, ${booking.customer},
+            ${booking.strategy}, ${booking.instanceId}, ${booking.fencingToken})`.execute(trx);
+}
+
+/**
+ * Takes the tickets and writes the booking in one statement that needs no transaction around it. The sub-select sees
+ * the state of before the statement, which is why it tells whether the event exists and nothing more.
+ */
+export async function takeStockAndInsertBooking(
+  db: Db,
+  { bookingId, eventId, quantity, customer, strategy, instanceId, fencingToken }: NewBooking,
+): Promise<{ isBooked: boolean; eventExists: boolean }> {
+  const { rows } = await sql<{ isBooked: boolean; eventExists: boolean }>`
+    with taken as (
+      update inventory set available = available - ${quantity}, version = version + 1
+      where event_id = ${eventId} and available >= ${quantity}
+      returning epoch
+    ), booked as (
+      insert into bookings (id, event_id, epoch, quantity, customer, strategy, instance_id, fencing_token)
+      select ${bookingId}::uuid, ${eventId}, epoch, ${quantity}, ${customer}, ${strategy}, ${instanceId},
+             ${fencingToken}::bigint
+      from taken
+      returning id
+    )
+    select exists (select from booked) as "isBooked",
+           exists (select from inventory where event_id = ${eventId}) as "eventExists"`.execute(db);
+  return rows[0] ?? { isBooked: false, eventExists: false };
+}
+
+export async function findBooking(db: Db, id: string): Promise<StoredBooking | undefined> {
+  const { rows } = await sql<StoredBooking>`
+    select id as "bookingId", event_id as "eventId", epoch, quantity, customer, strategy, instance_id as "instanceId",
+           fencing_token as "fencingToken"
+    from bookings where id = ${id}`.execute(db);
+  return rows[0];
+}
+
+/** Those of the ids that were booked. */
+export async function findBookedIds(db: Db | Trx, ids: readonly string[]): Promise<Set<string>> {
+  const { rows } = await sql<{ id: string }>`select id from bookings where id = any(${ids}::uuid[])`.execute(
+    db,
+  );
+  return new Set(rows.map(({ id }) => id));
+}
+
+/** Removes a slice of what resets have left behind. @returns how many went */
+export async function deleteBookingsBefore(
+  db: Db,
+  { eventId, epoch, limit }: { eventId: number; epoch: number; limit: number },
+): Promise<number> {
+  const { numAffectedRows = 0n } = await sql`
+    delete from bookings where id in (
+      select id from bookings where event_id = ${eventId} and epoch < ${epoch} limit ${limit}
+    )`.execute(db);
+  return Number(numAffectedRows);
+}

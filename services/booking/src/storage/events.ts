@@ -1,0 +1,112 @@
+import { sql } from 'kysely';
+
+import { lockStock } from './inventory.ts';
+import type { Db, Trx } from './schema.ts';
+
+export interface EventRow {
+  id: number;
+  name: string;
+  capacity: number;
+  available: number;
+  booked: number;
+  oversold: number;
+}
+
+/** One statement, so that the counter and the rows are of one moment. */
+const selectEvent = sql`
+  select e.id, e.name, i.capacity, i.available, b.booked, greatest(0, b.booked - i.capacity) as oversold
+  from events e
+  join inventory i on i.event_id = e.id
+  cross join lateral (
+    select coalesce(sum(quantity), 0) as booked from bookings where event_id = e.id and epoch = i.epoch
+  ) b`;
+
+export async function findEvent(db: Db | Trx, id: number): Promise<EventRow | undefined> {
+  const { rows } = await sql<EventRow>`${selectEvent} where e.id = ${id}`.execute(db);
+  return rows[0];
+}
+
+export async function listEvents(
+  db: Db,
+  { after, limit }: { after: number; limit: number },
+): Promise<EventRow[]> {
+  const { rows } = await sql<EventRow>`
+    ${selectEvent} where e.id > ${after} order by e.id limit ${limit}`.execute(db);
+  return rows;
+}
+
+export async function createEvent(
+  db: Db,
+  { name, capacity }: { name: string; capacity: number },
+): Promise<EventRow> {
+  const { rows } = await sql<{ id: number }>`
+    with created as (insert into events (name) values (${name}) returning id)
+    insert into inventory (event_id, capacity, available) select id, ${capacity}, ${capacity} from created
+    returning event_id as id`.execute(db);
+  const id = rows[0]?.id;
+  if (id === undefined) throw new Error('the event was created without an id');
+  return { id, name, capacity, available: capacity, booked: 0, oversold: 0 };
+}
+
+/** `below_booked`: the capacity asked for is smaller than what has been sold. */
+export type EventChange =
+  | { code: 'changed'; event: EventRow }
+  | { code: 'below_booked'; booked: number }
+  | undefined;
+
+/**
+ * Changes name or capacity, holding the event's row so that no booking commits between the sum and the new capacity.
+ * @returns undefined if there is no such event
+ */
+export async function lockAndChangeEvent(
+  trx: Trx,
+  id: number,
+  { name, capacity }: { name?: string | undefined; capacity?: number | undefined },
+): Promise<EventChange> {
+  if ((await lockStock(trx, id)) === undefined) return undefined;
+  const before = await findEvent(trx, id);
+  if (before === undefined) return undefined;
+  if (capacity !== undefined) {
+    if (capacity < before.booked) return { code: 'below_booked', booked: before.booked };
+    await sql`
+      update inventory set capacity = ${capacity}, available = ${capacity - before.booked}, version = version + 1
+      where event_id = ${id}`.execute(trx);
+  }
+  if (name !== undefined) await sql`update events set name = ${name} where id = ${id}`.execute(trx);
+  const event = { ...before, name: name ?? before.name };
+  if (capacity === undefined) return { code: 'changed', event };
+  return { code: 'changed', event: { ...event, capacity, available: capacity - before.booked, oversold: 0 } };
+}
+
+/**
+ * Begins a new epoch with all tickets free; the fence stays, for a late holder is late in the new epoch too.
+ * @returns the new epoch, or undefined if there is no such event
+ */
+export async function beginEpoch(
+  db: Db,
+  id: number,
+  tickets: number | undefined,
+): Promise<number | undefined> {
+  const { rows } = await sql<{ epoch: number }>`
+    update inventory set epoch = epoch + 1, version = version + 1,
+      capacity = coalesce(${tickets ?? null}, capacity), available = coalesce(${tickets ?? null}, capacity)
+    where event_id = ${id}
+    returning epoch`.execute(db);
+  return rows[0]?.epoch;
+}
+
+/** Events that exist after the first start; whatever has become of them since is left as it is. */
+const seeds = [
+  { id: 1, name: 'Last seat', capacity: 1 },
+  { id: 2, name: 'Small hall', capacity: 100 },
+  { id: 3, name: 'Arena', capacity: 10_000 },
+];
+
+export async function seedEvents(trx: Trx): Promise<void> {
+  for (const { id, name, capacity } of seeds) {
+    await sql`insert into events (id, name) values (${id}, ${name}) on conflict do nothing`.execute(trx);
+    await sql`
+      insert into inventory (event_id, capacity, available) values (${id}, ${capacity}, ${capacity})
+      on conflict do nothing`.execute(trx);
+  }
+}

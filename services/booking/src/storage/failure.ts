@@ -1,0 +1,65 @@
+/**
+ * What went wrong with Postgres, by what the caller can do about it. A query that failed for another reason (a broken
+ * constraint, a typing mistake) keeps pg's own error: it is a bug, not a state of the world.
+ */
+
+/** No connection, or it broke before anything could have been committed: nothing was written. */
+export class PostgresUnavailableError extends Error {
+  override readonly name = 'PostgresUnavailableError';
+}
+
+/** Postgres is well but had no time for us: pool, row lock or statement timed out, or a deadlock was broken. */
+export class PostgresBusyError extends Error {
+  override readonly name = 'PostgresBusyError';
+}
+
+/** The commit was sent and no answer came back: it may have happened. */
+export class CommitUnknownError extends Error {
+  override readonly name = 'CommitUnknownError';
+}
+
+/** SQLSTATEs that a later try may well not see. https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const busyStates: ReadonlySet<string> = new Set([
+  '40P01', // deadlock_detected
+  '55P03', // lock_not_available: lock_timeout
+  '57014', // query_canceled: statement_timeout
+]);
+
+/** 08 connection exception, 53 insufficient resources, 57P0x the server is going down or coming up. */
+const unavailableStates = /^(08|53|57P0)/;
+
+/** SERIALIZABLE found no order in which the transactions could have run one by one. */
+export function isSerializationFailure(error: unknown): boolean {
+  return sqlState(error) === '40001';
+}
+
+/** The server itself answered, and the connection is still in step with it. */
+export function isServerAnswer(error: unknown): boolean {
+  const state = sqlState(error);
+  return state !== undefined && !unavailableStates.test(state);
+}
+
+/** Turns what pg threw into one of the above; what is none of them stays as it is. */
+export function classifyFailure(error: unknown): unknown {
+  const state = sqlState(error);
+  if (state === undefined || unavailableStates.test(state)) {
+    return new PostgresUnavailableError(messageOf(error), { cause: error });
+  }
+  if (busyStates.has(state)) return new PostgresBusyError(messageOf(error), { cause: error });
+  return error;
+}
+
+/** pg's own errors carry a five-character SQLSTATE; a broken socket carries a word such as ECONNRESET, or nothing. */
+function sqlState(error: unknown): string | undefined {
+  const { code, cause } = Object(error) as { code?: unknown; cause?: unknown };
+  if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)) return code;
+  return error instanceof PostgresBusyError || error instanceof PostgresUnavailableError
+    ? sqlState(cause)
+    : undefined;
+}
+
+function messageOf(error: unknown): string {
+  // A refused connection to a name with two addresses is an AggregateError without a message of its own.
+  if (error instanceof AggregateError) return error.errors.map(messageOf).join(', ');
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,77 @@
+import { sql } from 'kysely';
+
+import type { Db, Trx } from './schema.ts';
+
+/** An event's counter row as it was at the moment of reading. */
+export interface Stock {
+  available: number;
+  version: number;
+  fence: number;
+  epoch: number;
+}
+
+/** Locks nothing: what it returns may be false by the time that the caller looks at it. */
+export async function readStock(db: Db | Trx, eventId: number): Promise<Stock | undefined> {
+  const { rows } = await sql<Stock>`
+    select available, version, fence, epoch from inventory where event_id = ${eventId}`.execute(db);
+  return rows[0];
+}
+
+/** Holds the event's row until the transaction ends: what it returns stays true until then. */
+export async function lockStock(trx: Trx, eventId: number): Promise<Stock | undefined> {
+  const { rows } = await sql<Stock>`
+    select available, version, fence, epoch from inventory where event_id = ${eventId} for update`.execute(
+    trx,
+  );
+  return rows[0];
+}
+
+/** Nobody else who asks for the same event's advisory lock goes on until the transaction ends. */
+export async function lockEventByAdvisory(trx: Trx, eventId: number): Promise<void> {
+  await sql`select pg_advisory_xact_lock(${ADVISORY_CLASS}, ${eventId})`.execute(trx);
+}
+
+/** The first key of our advisory locks, so that they meet no other program's. */
+const ADVISORY_CLASS = 1_818_326_132;
+
+/** The stock that a strategy has decided on, written as it is: whatever happened since it was read is lost. */
+interface Decided {
+  eventId: number;
+  epoch: number;
+  available: number;
+}
+
+/** @returns false if the event was reset since its epoch was read */
+export async function writeStock(trx: Trx, { eventId, epoch, available }: Decided): Promise<boolean> {
+  const { numAffectedRows } = await sql`
+    update inventory set available = ${available}, version = version + 1
+    where event_id = ${eventId} and epoch = ${epoch}`.execute(trx);
+  return numAffectedRows === 1n;
+}
+
+/** @returns false if anything at all changed the row since `version` was read */
+export async function writeStockIfUnchanged(
+  trx: Trx,
+  { eventId, epoch, available, version }: Decided & { version: number },
+): Promise<boolean> {
+  const { numAffectedRows } = await sql`
+    update inventory set available = ${available}, version = version + 1
+    where event_id = ${eventId} and epoch = ${epoch} and version = ${version}`.execute(trx);
+  return numAffectedRows === 1n;
+}
+
+/**
+ * Takes tickets in the name of a fencing token.
+ * @returns false if a larger token has booked, the event was reset, or there are too few left
+ */
+export async function takeStockFenced(
+  trx: Trx,
+  { eventId, epoch, quantity, token }: { eventId: number; epoch: number; quantity: number; token: number },
+): Promise<boolean> {
+  const { numAffectedRows } = await sql`
+    update inventory set available = available - ${quantity}, fence = ${token}, version = version + 1
+    where event_id = ${eventId} and epoch = ${epoch} and fence <= ${token} and available >= ${quantity}`.execute(
+    trx,
+  );
+  return numAffectedRows === 1n;
+}

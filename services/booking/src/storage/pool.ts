@@ -1,0 +1,100 @@
+import { Kysely, PostgresDialect, type PostgresPoolClient } from 'kysely';
+import { Pool, type QueryConfig, TypeOverrides, types } from 'pg';
+
+import { classifyFailure, isServerAnswer, PostgresBusyError } from './failure.ts';
+import type { Database, Db } from './schema.ts';
+
+/** To get a connection: from a pool that is in use, or from a server that may be down. A buyer waits that long. */
+const CONNECT_TIMEOUT_MS = 2_000;
+
+/** For another's row lock: 1,000 commits of a hot row fit into it. */
+const LOCK_TIMEOUT_MS = 2_000;
+
+/** Above the lock timeout, which says more about what happened. No statement of ours needs a tenth of it. */
+const STATEMENT_TIMEOUT_MS = 2_500;
+
+/** What the client waits before it gives the connection up: above the server's own limit, which leaves it usable. */
+const QUERY_TIMEOUT_MS = 3_000;
+
+/** A replica that is stopped in mid-transaction keeps its row locks this long. Above the longest race window. */
+const IDLE_IN_TRANSACTION_MS = 8_000;
+
+/** Distinct statements worth preparing: the service has some thirty. Beyond it is a bug, not a reason to grow. */
+const MAX_PREPARED = 200;
+
+export interface PoolOptions {
+  url: string;
+  max: number;
+  /** Shown in pg_stat_activity. */
+  applicationName: string;
+  statementTimeoutMs?: number;
+  /** Called when an idle connection breaks: not an error of any request, the pool replaces it. */
+  onConnectionLost?: (error: Error) => void;
+}
+
+/**
+ * Kysely on a bounded pool, every wait limited. What it adds to pg: a connection that broke or fell out of step
+ * (its query timed out on our side and may still run) is never given to the next caller, and statements are
+ * prepared once per connection.
+ */
+export function openPool(options: PoolOptions): Db {
+  const { url, max, applicationName, statementTimeoutMs = STATEMENT_TIMEOUT_MS, onConnectionLost } = options;
+  const pool = new Pool({
+    connectionString: url,
+    max,
+    application_name: applicationName,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    lock_timeout: Math.min(LOCK_TIMEOUT_MS, statementTimeoutMs),
+    statement_timeout: statementTimeoutMs,
+    query_timeout: statementTimeoutMs + (QUERY_TIMEOUT_MS - STATEMENT_TIMEOUT_MS),
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+    keepAlive: true,
+    types: parsers,
+  });
+  pool.on('error', (error) => onConnectionLost?.(error));
+  // A connection that breaks while it is checked out says so on itself. Its query fails too, and that is how we hear
+  // of it; but an 'error' event without a listener would end the process.
+  pool.on('connect', (client) => client.on('error', () => {}));
+
+  async function connect(): Promise<PostgresPoolClient> {
+    const client = await pool.connect().catch((error: unknown) => {
+      const isSaturated = pool.totalCount >= max && pool.waitingCount > 0;
+      throw isSaturated
+        ? new PostgresBusyError(`no connection was free within ${CONNECT_TIMEOUT_MS} ms`, { cause: error })
+        : classifyFailure(error);
+    });
+    let isBroken = false;
+    return {
+      // Kysely passes text and values; cursors, which the service does not use, would come as the only argument.
+      query: (async (text: string, values: readonly unknown[]) => {
+        if (isBroken) throw classifyFailure(new Error('the connection was lost'));
+        try {
+          return await client.query(prepared(text, values));
+        } catch (error) {
+          if (!isServerAnswer(error)) isBroken = true;
+          throw classifyFailure(error);
+        }
+      }) as unknown as PostgresPoolClient['query'],
+      release: (destroy) => client.release(destroy === true || isBroken),
+    };
+  }
+
+  return new Kysely<Database>({
+    dialect: new PostgresDialect({ pool: { connect, end: () => pool.end(), options: pool.options } }),
+  });
+}
+
+const names = new Map<string, string>();
+
+function prepared(text: string, values: readonly unknown[]): QueryConfig {
+  let name = names.get(text);
+  if (name === undefined && values.length > 0 && names.size < MAX_PREPARED) {
+    name = `s${names.size}`;
+    names.set(text, name);
+  }
+  return { text, values: values as unknown[], ...(name === undefined ? {} : { name }) };
+}
+
+/** bigint columns (fencing tokens, versions, sums) are safe integers here, and pg's default is a string. */
+const parsers = new TypeOverrides();
+parsers.setTypeParser(types.builtins.INT8, Number);

@@ -1,0 +1,45 @@
+import type { ColumnType, Generated, Kysely, Transaction } from 'kysely';
+
+/** What a query runs on: the pool, or a transaction that already has its connection. */
+export type Db = Kysely<Database>;
+export type Trx = Transaction<Database>;
+
+export interface Database {
+  events: EventsTable;
+  inventory: InventoryTable;
+  bookings: BookingsTable;
+}
+
+interface EventsTable {
+  id: Generated<number>;
+  name: string;
+  created_at: Generated<Date>;
+}
+
+/**
+ * The one row per event that every booking changes: narrow, not indexed beyond its key and alone on its page as far
+ * as that can be had, so that an update stays on the page (HOT) and costs no index.
+ */
+interface InventoryTable {
+  event_id: number;
+  capacity: number;
+  available: number;
+  /** Grows with every change: what the optimistic strategy compares. */
+  version: Generated<number>;
+  /** The largest fencing token that has booked; never goes back, not even by a reset. */
+  fence: Generated<number>;
+  /** Grows with every reset: bookings of older epochs no longer count. */
+  epoch: Generated<number>;
+}
+
+interface BookingsTable {
+  id: string;
+  event_id: number;
+  epoch: number;
+  quantity: number;
+  customer: string;
+  strategy: string;
+  instance_id: string;
+  fencing_token: number | null;
+  created_at: ColumnType<Date, never, never>;
+}

@@ -1,0 +1,47 @@
+import type { IsolationLevel } from 'kysely';
+
+import { CommitUnknownError, isServerAnswer } from './failure.ts';
+import type { Db, Trx } from './schema.ts';
+
+/**
+ * Runs `body` in a transaction: committed when it returns, rolled back when it throws.
+ * @throws CommitUnknownError when the commit was sent and its answer was lost. Every other error means: rolled back.
+ */
+export async function transact<T>(
+  db: Db,
+  body: (trx: Trx) => Promise<T>,
+  { isolation = 'read committed' }: { isolation?: IsolationLevel } = {},
+): Promise<T> {
+  let isCommitting = false;
+  try {
+    return await db
+      .transaction()
+      .setIsolationLevel(isolation)
+      .execute(async (trx) => {
+        const result = await body(trx);
+        isCommitting = true;
+        return result;
+      });
+  } catch (error) {
+    throw isCommitting ? commitFailure(error) : error;
+  }
+}
+
+/** Runs one statement that commits by itself, on a connection that is known to be there. Same errors as `transact`. */
+export async function autocommit<T>(db: Db, statement: (db: Db) => Promise<T>): Promise<T> {
+  let isSent = false;
+  try {
+    return await db.connection().execute((connection) => {
+      isSent = true;
+      return statement(connection);
+    });
+  } catch (error) {
+    throw isSent ? commitFailure(error) : error;
+  }
+}
+
+/** If the server answered the commit with an error, it did not commit. If nothing came back, nobody knows. */
+function commitFailure(error: unknown): unknown {
+  if (isServerAnswer(error)) return error;
+  return new CommitUnknownError('the connection was lost during COMMIT', { cause: error });
+}
