@@ -1,0 +1,93 @@
+import {
+  INSTANCE_HEADER,
+  type BookingView,
+  type OutcomeCode,
+  type Problem,
+} from '@lastseat/booking/contract';
+
+/** An outcome of the service, or, for an answer that names none (a 502 of nginx), its bare status. */
+export type AnswerCode = OutcomeCode | `http_${number}`;
+
+/** What came back over the wire, reduced to what the checks and the tables need. */
+export interface Answer {
+  /** On the clock of `performance.now()`. */
+  receivedAtMs: number;
+  status: number;
+  code: AnswerCode;
+  /** From the `x-instance-id` header; null if the answer has none. */
+  instanceId: string | null;
+  /** From the body, which must name the same instance as the header. */
+  instanceIdInBody: string | null;
+  /** Of a 201; null if its body is not a booking. */
+  booking: BookingView | null;
+  retryAfterMs: number | null;
+}
+
+const OUTCOMES: ReadonlySet<string> = new Set<OutcomeCode>([
+  'booked',
+  'sold_out',
+  'busy',
+  'event_not_found',
+  'unavailable',
+  'unknown',
+]);
+
+export function readAnswer(
+  status: number,
+  body: string,
+  headers: Record<string, unknown>,
+  receivedAtMs: number,
+): Answer {
+  const content = parseObject(body);
+  const booking = status === 201 ? asBooking(content) : null;
+  const instanceId = headerValue(headers, INSTANCE_HEADER);
+  const retryAfterS = Number(headerValue(headers, 'retry-after') ?? Number.NaN);
+  return {
+    receivedAtMs,
+    status,
+    code: codeOf(status, content),
+    instanceId,
+    instanceIdInBody: typeof content['instanceId'] === 'string' ? content['instanceId'] : null,
+    booking,
+    retryAfterMs: Number.isFinite(retryAfterS) ? retryAfterS * 1000 : null,
+  };
+}
+
+// The status decides what was booked and the body's code only names a refusal: a 409 that says `booked` is no
+// booking, and a 500 that says `sold_out` is no proper refusal.
+const STATUS_OF: Record<Exclude<OutcomeCode, 'booked' | 'unknown'>, number> = {
+  sold_out: 409,
+  busy: 503,
+  unavailable: 503,
+  event_not_found: 404,
+};
+
+function codeOf(status: number, content: Record<string, unknown>): AnswerCode {
+  if (status === 201) return 'booked';
+  const code: Problem['code'] | undefined = typeof content['code'] === 'string' ? content['code'] : undefined;
+  if (code === undefined || !OUTCOMES.has(code)) return `http_${status}`;
+  // Whatever the status, somebody who does not know cannot be held to have said more.
+  if (code === 'unknown') return status >= 500 ? 'unknown' : `http_${status}`;
+  return STATUS_OF[code as keyof typeof STATUS_OF] === status ? (code as OutcomeCode) : `http_${status}`;
+}
+
+function asBooking(content: Record<string, unknown>): BookingView | null {
+  return typeof content['bookingId'] === 'string' ? (content as unknown as BookingView) : null;
+}
+
+function parseObject(body: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(body);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}
+
+// The client hands the headers over as they were written on the wire, whatever their case.
+function headerValue(headers: Record<string, unknown>, name: string): string | null {
+  for (const [key, value] of Object.entries(headers)) {
+    if (key.toLowerCase() === name && typeof value === 'string') return value;
+  }
+  return null;
+}

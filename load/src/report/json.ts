@@ -1,0 +1,27 @@
+import type { Run } from '../run.ts';
+import type { Target } from '../target.ts';
+import { verdictOf } from './verdict.ts';
+
+/**
+ * The report for programs. Its names are stable: new ones may join, none changes its meaning without a new `format`.
+ */
+export function jsonReport(target: Target, runs: readonly Run[]): object {
+  return {
+    format: 'lastseat-load/1',
+    good: runs.every((run) => run.judgement.good),
+    target: { url: target.url, runtime: target.runtime, replicas: target.replicas },
+    runs: runs.map((run) => ({
+      guard: run.scenario.guard.name,
+      path: run.path,
+      eventId: run.eventId,
+      startedAt: run.startedAt.toISOString(),
+      durationMs: run.durationMs,
+      crowd: run.scenario.crowd,
+      ...run.tally,
+      good: run.judgement.good,
+      verdict: verdictOf(run),
+      findings: run.judgement.wrong,
+      shown: run.judgement.shown,
+    })),
+  };
+}

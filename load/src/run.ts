@@ -1,0 +1,122 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { UserError } from '@lastseat/infra/stack';
+
+import { collectEvidence } from './checks/evidence.ts';
+import { judge, type Judgement } from './checks/judge.ts';
+import { sendWave, type Attempt, type Wave } from './crowd.ts';
+import type { Scenario } from './scenario.ts';
+import type { Tally } from './tally.ts';
+import { createEvent, resetEvent, type Target } from './target.ts';
+import type { Oracle } from './truth.ts';
+
+/** One run and what came of it. */
+export interface Run {
+  scenario: Scenario;
+  eventId: number;
+  path: string;
+  startedAt: Date;
+  durationMs: number;
+  tally: Tally;
+  judgement: Judgement;
+}
+
+export interface RunOptions {
+  target: Target;
+  oracle: Oracle;
+  /** Use and reset this event; null for a new one. */
+  eventId: number | null;
+  timeoutMs: number;
+  maxUnknown: number;
+  onProgress?: (answered: number) => void;
+}
+
+/** Prepares an event, lets the crowd loose on it, reads from Postgres what is left, and judges. */
+export async function run(scenario: Scenario, options: RunOptions): Promise<Run> {
+  const { guard, crowd } = scenario;
+  const { target, oracle } = options;
+  const eventId = await prepareEvent(scenario, options);
+  const before = await oracle.read(eventId);
+  if (!before)
+    throw new UserError(`Postgres knows no event ${eventId}: is it the database behind ${target.url}?`);
+
+  const startedAt = new Date();
+  const startedAtMs = performance.now();
+  const waves = await sendCrowd(scenario, guard.path(eventId), options);
+  const durationMs = Math.round(performance.now() - startedAtMs);
+
+  const allAnswered = waves.every((wave) => wave.attempts.every((attempt) => attempt.answer));
+  const truth = await (allAnswered ? oracle.read(eventId) : oracle.readSettled(eventId));
+  if (!truth) throw new UserError(`event ${eventId} vanished from Postgres during the run`);
+
+  const terms = {
+    sells: guard.sells,
+    strategy: guard.strategy,
+    replicas: target.replicas,
+    maxUnknown: options.maxUnknown,
+  };
+  const evidence = collectEvidence(crowd, terms, waves, truth);
+  return {
+    scenario,
+    eventId,
+    path: guard.path(eventId),
+    startedAt,
+    durationMs,
+    tally: evidence.tally,
+    judgement: judge(evidence),
+  };
+}
+
+async function prepareEvent({ guard, crowd }: Scenario, options: RunOptions): Promise<number> {
+  if (options.eventId === null) {
+    const time = new Date().toISOString().slice(0, 19).replace('T', ' ');
+    return createEvent(options.target, `load ${time} ${guard.name}`, crowd.tickets);
+  }
+  await resetEvent(options.target, options.eventId, crowd.tickets);
+  return options.eventId;
+}
+
+// A guard that is too slow for the crowd sends most of it away as busy; if it serves a tenth each time, everybody
+// has had their turn. Whoever is still not served then gives up, and the checks say so.
+const MAX_ATTEMPTS = 10;
+
+/** The crowd in waves: first everybody, then those who were told to try again. */
+async function sendCrowd({ crowd }: Scenario, path: string, options: RunOptions): Promise<Wave[]> {
+  const waves: Wave[] = [];
+  let answeredBefore = 0;
+  let buyers = Array.from({ length: crowd.buyers }, (_, index) => ({ buyer: index + 1, number: 1 }));
+  for (;;) {
+    const wave = await sendWave({
+      url: new URL(path, options.target.url).href,
+      buyers,
+      connections: crowd.connections,
+      quantity: crowd.quantity,
+      timeoutMs: options.timeoutMs,
+      raceWindowMs: crowd.raceWindowMs,
+      onProgress: (answered) => options.onProgress?.(answeredBefore + answered),
+    });
+    waves.push(wave);
+    answeredBefore += wave.attempts.filter((attempt) => attempt.answer).length;
+    const again = wave.attempts.filter(mayTryAgain);
+    if (again.length === 0 || wave.neverAsked > 0) return waves;
+    buyers = again.map(({ buyer, number }) => ({ buyer, number: number + 1 }));
+    if ((buyers[0]?.number ?? 0) > MAX_ATTEMPTS) return waves;
+    await sleep(pauseMs(again));
+  }
+}
+
+/** Only after an answer that nothing was booked: an unknown one, asked again, might book twice. */
+function mayTryAgain({ answer }: Attempt): boolean {
+  return answer?.code === 'busy' || answer?.code === 'unavailable';
+}
+
+// What a service may ask for: one that wants a longer pause has in fact gone away.
+const MAX_PAUSE_MS = 5_000;
+const DEFAULT_PAUSE_MS = 1_000;
+
+/** The longest pause that any of them was asked for, and up to a quarter more: other crowds were sent away too. */
+function pauseMs(sentAway: readonly Attempt[]): number {
+  const asked = sentAway.map(({ answer }) => answer?.retryAfterMs ?? DEFAULT_PAUSE_MS);
+  const longest = asked.reduce((longest, ms) => Math.max(longest, ms), 0);
+  return Math.min(MAX_PAUSE_MS, longest) * (1 + Math.random() / 4);
+}

@@ -1,0 +1,103 @@
+import type { EventView, Problem } from '@lastseat/booking/contract';
+import { findStack, UserError } from '@lastseat/infra/stack';
+import { Client } from 'pg';
+
+/** The stack that a crowd is let loose on. */
+export interface Target {
+  url: string;
+  postgresUrl: string;
+  /** Null if nobody said. */
+  replicas: number | null;
+  /** How it runs, as far as known. */
+  runtime: 'docker' | 'native' | null;
+  hasQuorum: boolean;
+}
+
+export interface TargetWishes {
+  url: string | undefined;
+  databaseUrl: string | undefined;
+  replicas: number | undefined;
+}
+
+/** The stack that is up, or the one that the options name. Throws a `UserError` of one line. */
+export async function findTarget({ url, databaseUrl, replicas }: TargetWishes): Promise<Target> {
+  if (url !== undefined && databaseUrl !== undefined) {
+    refuseOthersMachines('--url', httpHost(url));
+    refuseOthersMachines('--database-url', databaseHost(databaseUrl));
+    return {
+      url: new URL(url).origin,
+      postgresUrl: databaseUrl,
+      replicas: replicas ?? null,
+      runtime: null,
+      hasQuorum: false,
+    };
+  }
+  const stack = await findStack();
+  return {
+    url: stack.url,
+    postgresUrl: stack.postgresUrl,
+    replicas: stack.replicas,
+    runtime: stack.runtime,
+    hasQuorum: stack.quorumUrls.length > 0,
+  };
+}
+
+/** A fresh event: nobody else's bookings are in it, and nobody else's event is changed. */
+export async function createEvent(target: Target, name: string, tickets: number): Promise<number> {
+  const event = await send<EventView>(target, 'POST', '/events', { name, capacity: tickets });
+  return event.id;
+}
+
+/** Empties an event of the user's choice. */
+export async function resetEvent(target: Target, eventId: number, tickets: number): Promise<void> {
+  await send<unknown>(target, 'POST', `/reset/${eventId}?tickets=${tickets}`);
+}
+
+// One request on a quiet stack: longer than this and it is not going to answer.
+const SETUP_TIMEOUT_MS = 10_000;
+
+async function send<T>(target: Target, method: string, path: string, body?: object): Promise<T> {
+  const response = await fetch(new URL(path, target.url), {
+    method,
+    signal: AbortSignal.timeout(SETUP_TIMEOUT_MS),
+    ...(body ? { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) } : {}),
+  }).catch((error: unknown) => {
+    throw new UserError(`${target.url} does not answer (${reasonOf(error)}): make ps says what is up`);
+  });
+  const content: unknown = await response.json().catch(() => null);
+  if (response.ok) return content as T;
+  const problem = content as Partial<Problem> | null;
+  const lab = response.status === 404 || response.status === 401 ? ' Is it in lab mode?' : '';
+  throw new UserError(
+    `${method} ${path} answered ${response.status}: ${problem?.detail ?? 'no reason given'}.${lab}`,
+  );
+}
+
+function reasonOf(error: unknown): string {
+  const { message, cause } = error as Error & { cause?: { code?: string } };
+  return cause?.code ?? message;
+}
+
+function httpHost(address: string): string {
+  const url = URL.parse(address);
+  if (!url || !/^https?:$/.test(url.protocol)) throw new UserError(`--url ${address}: not an http address`);
+  return url.hostname.replace(/^\[|\]$/g, '');
+}
+
+// Asked of the client itself, because `?host=` in the address may overrule the host in its middle.
+function databaseHost(address: string): string {
+  if (!/^postgres(ql)?:/.test(address)) throw new UserError('--database-url: not a postgres:// address');
+  try {
+    return new Client({ connectionString: address }).host;
+  } catch {
+    throw new UserError('--database-url: not a postgres:// address');
+  }
+}
+
+// A crowd is an attack when it meets somebody else's machine, and a reset is worse.
+function refuseOthersMachines(option: string, host: string): void {
+  const isLoopback =
+    host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host) || host.startsWith('/');
+  if (!isLoopback)
+    throw new UserError(`${option}: ${host} is not this machine; only loopback addresses are load-tested`);
+}

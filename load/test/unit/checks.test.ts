@@ -1,0 +1,394 @@
+import { randomUUID } from 'node:crypto';
+
+import { describe, expect, it } from 'vitest';
+
+import { CHECKS, type FindingKind } from '#src/checks/judge.ts';
+
+import {
+  answerOf,
+  bookedAnswer,
+  findingsOf,
+  honestRun,
+  judgementOf,
+  soldOutAnswer,
+  type HonestRun,
+} from './honest-run.ts';
+
+/** For each check, every way in which a run can deserve it, and the sentence that it then gets. */
+const LIES: Record<FindingKind, { lie: string; tell: (run: HonestRun) => void; detail: RegExp }[]> = {
+  oversold: [
+    {
+      lie: 'a fourth buyer gets one of three tickets',
+      tell: (run) => sell(run, 3),
+      detail: /^4 tickets sold though there were only 3: 1 too many$/,
+    },
+    {
+      lie: 'one order counts twice as many tickets as were asked for',
+      tell: ({ rows }) => (rows[0]!.quantity = 2),
+      detail: /^4 tickets sold though there were only 3/,
+    },
+  ],
+  undersold: [
+    {
+      lie: 'the last ticket is kept though everybody wanted it',
+      tell: (run) => takeBack(run, 2, soldOutAnswer(2)),
+      detail: /^2 of 3 tickets sold: 1 left while 38 buyers were told sold_out$/,
+    },
+    {
+      lie: 'buyers give up as busy while there is a ticket left',
+      tell: (run) => {
+        takeBack(run, 2, answerOf(503, 'busy', 2));
+        for (const attempt of run.attempts.slice(3)) attempt.answer = answerOf(503, 'busy', attempt.buyer);
+      },
+      detail: /1 left while 38 buyers gave up as busy/,
+    },
+    {
+      lie: 'a buyer is turned away though all others had theirs',
+      tell: (run) => {
+        keep(run, 2);
+        takeBack(run, 1, soldOutAnswer(1));
+      },
+      detail: /1 of 3 tickets sold: 2 left while 1 buyer was told sold_out/,
+    },
+  ],
+  counter_differs: [
+    {
+      lie: 'the counter forgets a sale',
+      tell: ({ truth }) => (truth.available = 1),
+      detail: /^the counter says 2 tickets sold, the booking rows say 3$/,
+    },
+  ],
+  capacity_differs: [
+    {
+      lie: 'the event has more tickets than it was made with',
+      tell: (run) => {
+        run.truth.capacity = 4;
+        run.truth.available = 0;
+        sell(run, 3);
+      },
+      detail: /was to have 3 tickets, Postgres says 4/,
+    },
+  ],
+  oversell_not_shown: [
+    {
+      lie: 'the unguarded route is guarded after all',
+      tell: ({ terms }) => (terms.sells = 'too many'),
+      detail: /nothing was oversold, though 40 connections raced through a window of 50 ms/,
+    },
+  ],
+  booked_without_row: [
+    {
+      lie: 'a 201 is not written down',
+      tell: ({ rows, truth }) => {
+        rows.pop();
+        truth.available = 1;
+      },
+      detail: /^1 buyer got a 201 for a booking that Postgres does not have \(buyer-3\)$/,
+    },
+    {
+      lie: 'a 201 has no booking in it',
+      tell: ({ attempts }) => (attempts[0]!.answer!.booking = null),
+      detail: /got a 201 for a booking that Postgres does not have \(buyer-1\)/,
+    },
+  ],
+  row_without_buyer: [
+    {
+      lie: 'a refused buyer has a booking',
+      tell: ({ attempts }) => (attempts[0]!.answer = soldOutAnswer(0)),
+      detail: /^1 booking in Postgres that nobody was given \(buyer-1 was told sold_out\)$/,
+    },
+    {
+      lie: 'somebody books who is not in the crowd',
+      tell: ({ rows }) => (rows[0]!.customer = 'stranger'),
+      detail: /stranger is none of the buyers/,
+    },
+  ],
+  booked_twice: [
+    {
+      lie: 'one request makes two bookings',
+      tell: ({ rows }) => rows.push({ ...rows[0]!, id: randomUUID() }),
+      detail: /^1 buyer asked for one booking and got several \(buyer-1 has 2\)$/,
+    },
+    {
+      lie: 'a busy answer had booked, and the second attempt books again',
+      tell: ({ attempts, rows, wave }) => {
+        const retry = { ...attempts[0]!, number: 2, customer: 'buyer-1-try-2' };
+        retry.answer = bookedAnswer(retry.customer, 1);
+        attempts[0]!.answer = answerOf(503, 'busy', 0);
+        attempts.push(retry);
+        wave.client = { ...wave.client, sent: attempts.length, answered: attempts.length };
+        rows.push({ ...rows[0]!, customer: retry.customer, id: retry.answer.booking!.bookingId });
+      },
+      detail: /\(buyer-1 has 2\)/,
+    },
+  ],
+  same_booking_twice: [
+    {
+      lie: 'two buyers get the same booking id',
+      tell: ({ attempts, rows }) => {
+        attempts[1]!.answer!.booking!.bookingId = rows[0]!.id;
+      },
+      detail: /^1 booking id given to more than one buyer/,
+    },
+  ],
+  row_differs: [
+    {
+      lie: 'the row names another instance than the answer',
+      tell: ({ rows }) => (rows[0]!.instanceId = 'replica-9'),
+      detail: /^1 booking in Postgres differs .* \(buyer-1: instance replica-1 became replica-9\)$/,
+    },
+    {
+      lie: 'the row has another fencing token than the answer',
+      tell: ({ rows }) => (rows[0]!.fencingToken = null),
+      detail: /fencing token 1000 became null/,
+    },
+    {
+      lie: 'a buyer gets the booking of another',
+      tell: ({ attempts, rows }) => {
+        const [first, second] = [attempts[0]!.answer!, attempts[1]!.answer!];
+        [first.booking, second.booking] = [second.booking, first.booking];
+        [rows[0]!.instanceId, rows[1]!.instanceId] = [rows[1]!.instanceId, rows[0]!.instanceId];
+      },
+      detail: /buyer-1: customer buyer-1 became buyer-2/,
+    },
+    {
+      lie: 'the row has another quantity than the answer',
+      tell: ({ attempts }) => (attempts[0]!.answer!.booking!.quantity = 2),
+      detail: /quantity 2 became 1/,
+    },
+  ],
+  strategy_differs: [
+    {
+      lie: 'the booking was made with another guard',
+      tell: ({ terms }) => (terms.strategy = 'optimistic'),
+      detail: /^3 bookings made with another guard than optimistic \(simple-lock\)$/,
+    },
+  ],
+  unanswered: [
+    {
+      lie: 'a reply is dropped',
+      tell: (run) => drop(run, 20),
+      detail: /^1 of 40 requests ended unknown: 1 lost its connection$/,
+    },
+    {
+      lie: 'a request runs into the time-out',
+      tell: (run) => {
+        drop(run, 20);
+        run.wave.client.timedOut = 1;
+      },
+      detail: /: 1 timed out$/,
+    },
+    {
+      lie: 'the service does not know whether it booked',
+      tell: ({ attempts }) => (attempts[20]!.answer = answerOf(500, 'unknown', 20)),
+      detail: /: 1 was answered with unknown$/,
+    },
+  ],
+  unaccounted: [
+    {
+      lie: 'the client sent a request that nobody noted',
+      tell: ({ wave }) => (wave.client.sent += 1),
+      detail: /40 requests noted but 41 sent/,
+    },
+    {
+      lie: 'the client got an answer that nobody noted',
+      tell: ({ wave }) => (wave.client.answered += 1),
+      detail: /40 answers noted but 41 received/,
+    },
+    {
+      lie: 'an answer comes that nobody waits for',
+      tell: ({ wave }) => {
+        wave.strayAnswers = 1;
+        wave.client.answered += 1;
+      },
+      detail: /1 answer that no request was waiting for/,
+    },
+    {
+      lie: 'some never got to ask',
+      tell: ({ wave }) => (wave.neverAsked = 5),
+      detail: /5 buyers never got to ask/,
+    },
+  ],
+  unexpected_answer: [
+    {
+      lie: 'nginx answers in place of a replica',
+      tell: ({ attempts }) => (attempts[20]!.answer = { ...answerOf(502, 'http_502', 20), instanceId: null }),
+      detail: /^1 answer that a buyer should never get \(http_502\)$/,
+    },
+    {
+      lie: 'the event is not found half of the time',
+      tell: ({ attempts }) => {
+        for (const index of [20, 21]) attempts[index]!.answer = answerOf(404, 'event_not_found', index);
+      },
+      detail: /^2 answers that a buyer should never get \(event_not_found 2 times\)$/,
+    },
+  ],
+  instance_unnamed: [
+    {
+      lie: 'an answer does not name its instance',
+      tell: ({ attempts }) => (attempts[20]!.answer!.instanceId = null),
+      detail: /buyer-21: no x-instance-id on a 409/,
+    },
+    {
+      lie: 'an answer names two instances',
+      tell: ({ attempts }) => (attempts[20]!.answer!.instanceIdInBody = 'replica-9'),
+      detail: /replica-1 in the header, replica-9 in the body/,
+    },
+  ],
+  one_instance: [
+    {
+      lie: 'one replica does all the work',
+      tell: ({ attempts, rows }) => {
+        for (const { answer } of attempts) {
+          Object.assign(answer!, { instanceId: 'replica-1', instanceIdInBody: 'replica-1' });
+          if (answer!.booking) answer!.booking.instanceId = 'replica-1';
+        }
+        for (const row of rows) row.instanceId = 'replica-1';
+      },
+      detail: /^all 40 contenders were answered by 1 of 2 replicas \(replica-1\)/,
+    },
+  ],
+  losers_on_one_instance: [
+    {
+      lie: 'one replica wins, the other loses',
+      tell: ({ attempts, rows }) => {
+        for (const { answer } of attempts) {
+          const instanceId = answer!.booking ? 'replica-1' : 'replica-2';
+          Object.assign(answer!, { instanceId, instanceIdInBody: instanceId });
+          if (answer!.booking) answer!.booking.instanceId = instanceId;
+        }
+        for (const row of rows) row.instanceId = 'replica-1';
+      },
+      detail: /^all 37 losers of the contention met the same replica \(replica-2\)$/,
+    },
+  ],
+};
+
+describe.each(Object.keys(CHECKS) as FindingKind[])('%s is found when', (kind) => {
+  it.each(LIES[kind])('$lie', ({ tell, detail }) => {
+    const run = honestRun();
+    tell(run);
+    const finding = judgementOf(run).wrong.find((finding) => finding.kind === kind);
+    expect(finding?.detail).toMatch(detail);
+  });
+});
+
+describe('an honest run', () => {
+  it('has no findings', () => {
+    expect(findingsOf(honestRun())).toEqual([]);
+  });
+
+  it('may leave tickets over when fewer were wanted', () => {
+    const run = honestRun();
+    keep(run, 2);
+    expect(findingsOf(run)).toEqual([]);
+  });
+
+  it('may turn buyers away while less than one order is left', () => {
+    const run = honestRun();
+    run.crowd.quantity = 2;
+    run.rows.splice(1);
+    run.rows[0]!.quantity = 2;
+    run.attempts[0]!.answer!.booking!.quantity = 2;
+    run.truth.available = 1;
+    for (const index of [1, 2]) run.attempts[index]!.answer = soldOutAnswer(index);
+    expect(findingsOf(run)).toEqual([]);
+  });
+
+  it('may have lost the reply to a booking, within what was allowed', () => {
+    const run = honestRun();
+    run.terms.maxUnknown = 1;
+    drop(run, 0);
+    expect(findingsOf(run)).toEqual([]);
+  });
+
+  it('may have lost a request on its way: who never asked wants nothing', () => {
+    const run = honestRun();
+    run.terms.maxUnknown = 1;
+    keep(run, 3);
+    takeBack(run, 2, null);
+    run.wave.client.answered -= 1;
+    expect(findingsOf(run)).toEqual([]);
+  });
+
+  it('is not judged by its instances when there is only one, or nobody knows how many', () => {
+    for (const replicas of [1, null]) {
+      const run = honestRun();
+      LIES.one_instance[0]!.tell(run);
+      run.terms.replicas = replicas;
+      expect(findingsOf(run)).toEqual([]);
+    }
+  });
+
+  it('is not judged by its instances when hardly anybody contended', () => {
+    const run = honestRun();
+    LIES.one_instance[0]!.tell(run);
+    keep(run, 19);
+    expect(findingsOf(run)).toEqual([]);
+  });
+});
+
+describe('an unguarded run', () => {
+  it('is good when it oversells, and the counter that hides it is part of the show', () => {
+    const run = honestRun();
+    run.terms.sells = 'too many';
+    sell(run, 3);
+    const { good, shown } = judgementOf(run);
+    expect(good).toBe(true);
+    expect(shown.map(({ kind }) => kind)).toEqual(['oversold', 'counter_differs']);
+  });
+
+  it('is still judged by everything else', () => {
+    const run = honestRun();
+    run.terms.sells = 'too many';
+    sell(run, 3);
+    drop(run, 20);
+    expect(findingsOf(run)).toEqual(['unanswered']);
+  });
+
+  it.each([
+    ['there is enough for everybody', { buyers: 3, connections: 3 }],
+    ['the buyers come one by one', { connections: 1 }],
+    ['there is no race window', { raceWindowMs: 0 }],
+    ['nobody can buy anything', { quantity: 4 }],
+  ])('need not oversell when %s', (_why, crowd) => {
+    const run = honestRun();
+    run.terms.sells = 'too many';
+    Object.assign(run.crowd, crowd);
+    expect(findingsOf(run)).not.toContain('oversell_not_shown');
+  });
+});
+
+/** One ticket more to the buyer at this index, on every book but the counter. */
+function sell(run: HonestRun, index: number): void {
+  const attempt = run.attempts[index]!;
+  attempt.answer = bookedAnswer(attempt.customer, index);
+  const { bookingId: id, customer, quantity, strategy, instanceId, fencingToken } = attempt.answer.booking!;
+  run.rows.push({ id, customer, quantity, strategy, instanceId, fencingToken });
+}
+
+/** The buyer at this index has no booking but this answer, and the counter knows. */
+function takeBack(run: HonestRun, index: number, answer: HonestRun['attempts'][number]['answer']): void {
+  const attempt = run.attempts[index]!;
+  run.rows.splice(
+    run.rows.findIndex((row) => row.customer === attempt.customer),
+    1,
+  );
+  run.truth.available += 1;
+  attempt.answer = answer;
+}
+
+/** As if only the first few had come. */
+function keep(run: HonestRun, buyers: number): void {
+  run.attempts.splice(buyers);
+  run.rows.splice(Math.min(buyers, run.rows.length));
+  run.truth.available = run.truth.capacity - run.rows.length;
+  run.crowd.buyers = buyers;
+  run.wave.client = { sent: buyers, answered: buyers, timedOut: 0 };
+}
+
+/** The answer to the request at this index is lost. */
+function drop(run: HonestRun, index: number): void {
+  run.attempts[index]!.answer = null;
+  run.wave.client.answered -= 1;
+}

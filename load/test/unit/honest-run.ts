@@ -1,0 +1,98 @@
+import { randomUUID } from 'node:crypto';
+
+import type { Answer } from '#src/answer.ts';
+import { collectEvidence, type Terms } from '#src/checks/evidence.ts';
+import { judge, type FindingKind, type Judgement } from '#src/checks/judge.ts';
+import type { Attempt, Wave } from '#src/crowd.ts';
+import type { Crowd } from '#src/tally.ts';
+import type { Row, Truth } from '#src/truth.ts';
+
+/**
+ * A run with which nothing is wrong: 40 buyers at once for 3 tickets, on two replicas; the first three get one.
+ * Each test spoils one thing of it.
+ */
+export interface HonestRun {
+  crowd: Crowd;
+  terms: Terms;
+  wave: Wave;
+  truth: Truth;
+  attempts: Attempt[];
+  rows: Row[];
+}
+
+const BUYERS = 40;
+const TICKETS = 3;
+
+export function honestRun(): HonestRun {
+  const crowd: Crowd = {
+    tickets: TICKETS,
+    buyers: BUYERS,
+    quantity: 1,
+    connections: BUYERS,
+    raceWindowMs: 50,
+  };
+  const attempts = Array.from({ length: BUYERS }, (_, index): Attempt => {
+    const customer = `buyer-${index + 1}`;
+    const answer = index < TICKETS ? bookedAnswer(customer, index) : soldOutAnswer(index);
+    return { buyer: index + 1, number: 1, customer, startedAtMs: index / 10, answer };
+  });
+  const rows = attempts.slice(0, TICKETS).map((attempt): Row => {
+    const booking = attempt.answer!.booking!;
+    const { customer, quantity, strategy, instanceId, fencingToken } = booking;
+    return { id: booking.bookingId, customer, quantity, strategy, instanceId, fencingToken };
+  });
+  return {
+    crowd,
+    terms: { sells: 'exactly', strategy: 'simple-lock', replicas: 2, maxUnknown: 0 },
+    wave: {
+      attempts,
+      strayAnswers: 0,
+      neverAsked: 0,
+      client: { sent: BUYERS, answered: BUYERS, timedOut: 0 },
+    },
+    truth: { capacity: TICKETS, available: 0, rows },
+    attempts,
+    rows,
+  };
+}
+
+export function judgementOf({ crowd, terms, wave, truth }: HonestRun): Judgement {
+  return judge(collectEvidence(crowd, terms, [wave], truth));
+}
+
+export function findingsOf(run: HonestRun): FindingKind[] {
+  return judgementOf(run).wrong.map(({ kind }) => kind);
+}
+
+export function soldOutAnswer(index: number): Answer {
+  return answerOf(409, 'sold_out', index);
+}
+
+export function answerOf(status: number, code: Answer['code'], index: number): Answer {
+  const instanceId = `replica-${(index % 2) + 1}`;
+  return {
+    receivedAtMs: 100 + index,
+    status,
+    code,
+    instanceId,
+    instanceIdInBody: instanceId,
+    booking: null,
+    retryAfterMs: null,
+  };
+}
+
+export function bookedAnswer(customer: string, index: number): Answer {
+  const answer = answerOf(201, 'booked', index);
+  return {
+    ...answer,
+    booking: {
+      bookingId: randomUUID(),
+      eventId: 1,
+      customer,
+      quantity: 1,
+      strategy: 'simple-lock',
+      instanceId: answer.instanceId!,
+      fencingToken: 1_000 + index,
+    },
+  };
+}
