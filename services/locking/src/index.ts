@@ -16,3 +16,4 @@ export {
   type WebLocks,
   type WebLocksSource,
 } from './web-locks.ts';
+export { createQuorumLock, type QuorumLockOptions } from './quorum-lock.ts';

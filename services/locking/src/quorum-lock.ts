@@ -1,0 +1,129 @@
+import { acquireByRetry, retryDelayDefaultMs, type TryResult } from './acquire-by-retry.ts';
+import {
+  acquireDefaults,
+  acquireSettings,
+  checkInteger,
+  maxTimerMs,
+  tokenMemoryDefaultMs,
+  type AcquireDefaults,
+  type AcquireSettings,
+} from './acquire-options.ts';
+import { assembleLocks } from './assemble-locks.ts';
+import { systemClock } from './clock.ts';
+import { driftMs } from './hold.ts';
+import { createHolderIds } from './holder-id.ts';
+import { holdLease } from './lease.ts';
+import type { Locks } from './lock.ts';
+import { createQuorumGrant, type QuorumGrant } from './quorum-grant.ts';
+import { createQuorumServer } from './quorum-server.ts';
+import type { RedisClient } from './redis-script.ts';
+
+export interface QuorumLockOptions extends Partial<AcquireDefaults> {
+  /** Average time between two tries, in milliseconds. */
+  retryDelayMs?: number;
+  /** Longest wait for one reply of one server, in milliseconds; `acquire` may last a few times that longer than `waitMs`. */
+  serverTimeoutMs?: number;
+  /** How long the last token of a name is remembered after its last lease, in milliseconds. */
+  tokenMemoryMs?: number;
+  /** Stands before every name, so that several services can share the servers. */
+  keyPrefix?: string;
+  /** How this process is called in `holder`; made unique by itself. Default: host and process id. */
+  clientId?: string;
+  /** Told of a failing release that must not replace the outcome of `withLock`. */
+  onReleaseFailed?: (error: unknown) => void;
+}
+
+/**
+ * Redlock: a lock that is held on a majority of independent servers, and so survives the loss of a minority of them.
+ * The algorithm, and why its tokens increase, is told in quorum-grant.ts.
+ *
+ * A server that restarts without its data forgets the locks it has granted: start it no sooner than the longest TTL
+ * after its crash, or let it keep its data (`appendonly yes`, `appendfsync always`).
+ *
+ * @param redises an odd number of clients, three or more, of servers that know nothing of each other (no replicas)
+ * @throws RangeError an even number of them, fewer than three, or the same twice
+ */
+export function createQuorumLock(redises: readonly RedisClient[], options: QuorumLockOptions = {}): Locks {
+  const {
+    retryDelayMs = retryDelayDefaultMs,
+    // A live server answers within milliseconds; a majority of live ones decides without the dead, so this only has
+    // to be longer than a hiccup and much shorter than a TTL.
+    serverTimeoutMs = 250,
+    tokenMemoryMs = tokenMemoryDefaultMs,
+    keyPrefix = 'quorum-lock:',
+    onReleaseFailed = () => undefined,
+  } = options;
+  checkServers(redises);
+  checkInteger('retryDelayMs', retryDelayMs, 1, maxTimerMs);
+  checkInteger('serverTimeoutMs', serverTimeoutMs, 1, maxTimerMs);
+  checkInteger('tokenMemoryMs', tokenMemoryMs, 1, maxTimerMs);
+  const defaults = acquireSettings(options, acquireDefaults);
+
+  const servers = redises.map((redis) =>
+    createQuorumServer(redis, { keyPrefix, tokenMemoryMs, timeoutMs: serverTimeoutMs }),
+  );
+  const holderIds = createHolderIds(options.clientId);
+  const unsettled = new Set<Promise<unknown>>();
+  let closed = false;
+
+  function acquireOne(name: string, settings: AcquireSettings) {
+    // A try that ends without a lease has given everything back itself, as far as anybody can.
+    const tries = { once: () => tryOnce(name, settings), giveBack: () => undefined };
+    return acquireByRetry(name, settings, tries, retryDelayMs);
+  }
+
+  async function tryOnce(name: string, settings: AcquireSettings): Promise<TryResult> {
+    if (closed) return { unknown: new Error('this lock service was closed'), inVain: true };
+    const { ttlMs, tokenAbove } = settings;
+    const sentAtMs = systemClock.now();
+    // A new id for every try: what the last one still gives back in the background is not what this one takes.
+    const grant = createQuorumGrant(servers, name, holderIds.next());
+    const obtained = await grant.obtain(ttlMs, tokenAbove);
+    const validUntilMs = sentAtMs + ttlMs - driftMs(ttlMs);
+    if ('token' in obtained && systemClock.now() < validUntilMs) {
+      const lease = holdLease(
+        { ...settings, name, token: obtained.token, sentAtMs },
+        {
+          extend: (longerTtlMs) => grant.extend(longerTtlMs),
+          release: () => giveBack(grant),
+          onLoss({ why }) {
+            // The servers were silent, and what they were sent in vain (a renewal) they may still execute.
+            if (why === 'deadline') giveBack(grant).catch(() => undefined);
+          },
+        },
+      );
+      return { lease };
+    }
+    await giveBack(grant).catch(() => undefined);
+    if ('takenBy' in obtained) return obtained;
+    const unknown = 'unknown' in obtained ? obtained.unknown : new Error('the majority came too late');
+    return { unknown, inVain: false };
+  }
+
+  /** Resolves when a majority has answered; the others are seen to in the background. */
+  function giveBack(grant: QuorumGrant) {
+    const released = grant.release();
+    const settled = grant.settled().finally(() => unsettled.delete(settled));
+    unsettled.add(settled);
+    return released;
+  }
+
+  return assembleLocks({
+    defaults,
+    acquireOne,
+    onReleaseFailed,
+    async close() {
+      closed = true;
+      await Promise.all(unsettled);
+    },
+  });
+}
+
+function checkServers(redises: readonly RedisClient[]): void {
+  if (redises.length < 3 || redises.length % 2 === 0) {
+    throw new RangeError(`A quorum needs an odd number of servers, three or more, not ${redises.length}.`);
+  }
+  if (new Set(redises).size !== redises.length) {
+    throw new RangeError('A quorum needs different servers; the same client was given twice.');
+  }
+}

@@ -1,0 +1,70 @@
+import type { Extended } from './hold.ts';
+import type { Released } from './lease.ts';
+import { lockKey } from './lock-name.ts';
+import { isSendable, loadScript, type RedisClient } from './redis-script.ts';
+
+/** One of the independent servers of a quorum lock. Every call is bounded; a rejection means: unknown. */
+export interface QuorumServer {
+  /** Whether asking makes sense. During an outage it does not: what is sent then is executed at its end. */
+  isReachable(): boolean;
+  take(name: string, id: string, ttlMs: number): Promise<TakeReply>;
+  mint(name: string, id: string, token: number, ttlMs: number): Promise<MintReply>;
+  extend(name: string, id: string, ttlMs: number): Promise<Extended>;
+  release(name: string, id: string): Promise<Released>;
+}
+
+export type TakeReply =
+  | { readonly taken: true; readonly lastToken: number; readonly clockUs: number }
+  | { readonly taken: false; readonly holder: string };
+
+export type MintReply = 'written' | 'not held' | { readonly refusedFor: number };
+
+export interface QuorumServerOptions {
+  keyPrefix: string;
+  timeoutMs: number;
+  tokenMemoryMs: number;
+}
+
+const takeScript = loadScript('quorum-take');
+const mintScript = loadScript('quorum-mint');
+const extendScript = loadScript('extend');
+const releaseScript = loadScript('release');
+
+export function createQuorumServer(
+  redis: RedisClient,
+  { keyPrefix, timeoutMs, tokenMemoryMs }: QuorumServerOptions,
+): QuorumServer {
+  const lock = (name: string) => lockKey(keyPrefix, name);
+  const token = (name: string) => `${lockKey(keyPrefix, name)}:token`;
+  return {
+    isReachable: () => isSendable(redis),
+
+    async take(name, id, ttlMs) {
+      const { reply } = await takeScript(redis, [lock(name), token(name)], [id, ttlMs], timeoutMs);
+      const answer = reply as [0, string] | [1, number, number];
+      if (answer[0] === 0) return { taken: false, holder: answer[1] };
+      return { taken: true, lastToken: answer[1], clockUs: answer[2] };
+    },
+
+    async mint(name, id, candidate, ttlMs) {
+      const args = [id, candidate, ttlMs + tokenMemoryMs];
+      const { reply } = await mintScript(redis, [lock(name), token(name)], args, timeoutMs);
+      const answer = reply as [0] | [1] | [-1, number];
+      if (answer[0] === -1) return { refusedFor: answer[1] };
+      return answer[0] === 1 ? 'written' : 'not held';
+    },
+
+    async extend(name, id, ttlMs) {
+      const args = [id, ttlMs, ttlMs + tokenMemoryMs];
+      const { reply } = await extendScript(redis, [lock(name), token(name)], args, timeoutMs);
+      if (reply === 1) return 'held';
+      return reply === 0 ? 'gone' : 'taken';
+    },
+
+    async release(name, id) {
+      const { reply, mayHaveRunTwice } = await releaseScript(redis, [lock(name)], [id], timeoutMs);
+      if (reply === 1 || mayHaveRunTwice) return 'released';
+      return reply === 0 ? 'gone' : 'taken';
+    },
+  };
+}
