@@ -15,9 +15,9 @@ import type { BookingRequest, Outcome } from './strategy.ts';
  * waits for the verdict inside its guard, so that the next holder never reads a stock that is still being decided.
  */
 
-/** A crashed Postgres is back within seconds; a client waits little longer than this. */
-const SETTLE_ATTEMPTS = 6;
-const FIRST_SETTLE_PAUSE_MS = 50;
+/** A Postgres that crashed is back within seconds. The proxy in front gives up on us after some ten of them. */
+const SETTLE_FOR_MS = 5_000;
+const FIRST_PAUSE_MS = 50;
 
 /** Runs `body` in a transaction; its outcome is the booking's once the commit is known. */
 export async function commitBooking<T extends { code: string }>(
@@ -87,12 +87,13 @@ export function settleCommit(
 }
 
 async function untilAnswered<T>(look: () => Promise<T>): Promise<T | 'unknown'> {
-  for (let attempt = 0; attempt < SETTLE_ATTEMPTS; attempt += 1) {
+  const giveUpAtMs = performance.now() + SETTLE_FOR_MS;
+  for (let pauseMs = FIRST_PAUSE_MS; performance.now() < giveUpAtMs; pauseMs *= 2) {
     try {
       return await look();
     } catch {
       // Jitter, for every replica has lost its connections at the same moment.
-      await sleep(FIRST_SETTLE_PAUSE_MS * 2 ** attempt * (0.5 + Math.random()));
+      await sleep(pauseMs * (0.5 + Math.random() / 2));
     }
   }
   return 'unknown';
