@@ -110,11 +110,11 @@ export function isUnknown(attempt: Attempt): boolean {
 
 /** Those who asked before the last booking was answered: whoever came later found the sale over. */
 export function contenders(attempts: readonly Attempt[]): Attempt[] {
-  const wins = attempts.flatMap(({ answer }) => (answer?.code === 'booked' ? [answer.receivedAtMs] : []));
-  const lastWinMs = wins.reduce((latest, win) => Math.max(latest, win), -Infinity);
-  return wins.length === 0
-    ? [...attempts]
-    : attempts.filter((attempt) => attempt.startedAtMs <= lastWinMs && attempt.answer);
+  const answered = attempts.filter(({ answer }) => answer);
+  const wins = answered.flatMap(({ answer }) => (answer?.code === 'booked' ? [answer.receivedAtMs] : []));
+  if (wins.length === 0) return answered;
+  const lastWinMs = wins.reduce((latest, win) => Math.max(latest, win));
+  return answered.filter(({ startedAtMs }) => startedAtMs <= lastWinMs);
 }
 
 function endOfBuyers(waves: readonly Wave[]): Tally['buyers'] {

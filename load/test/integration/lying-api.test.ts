@@ -1,0 +1,145 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+import { createDatabase, type Database } from '@lastseat/infra/servers';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+
+import { startLyingApi, type Lie } from './lying-api.ts';
+
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const migrate = fileURLToPath(new URL('../../../services/booking/src/migrate.ts', import.meta.url));
+const execute = promisify(execFile);
+
+let database: Database;
+
+beforeAll(async () => {
+  database = await createDatabase(inject('postgresUrl'), 'load');
+  // The service's own tables: what the harness reads must be what the service writes.
+  await execute(process.execPath, [migrate], { env: { ...process.env, DATABASE_URL: database.url } });
+});
+afterAll(() => database[Symbol.asyncDispose]());
+
+describe.concurrent('make load fails, with the reason, against an API that', () => {
+  it.each<[lie: Lie, findings: string[], reason: RegExp]>([
+    ['answers 201 without writing', ['undersold', 'booked_without_row'], /40 buyers got a 201 for a booking/],
+    ['writes and drops the reply', ['unanswered'], /5 of 40 requests ended unknown: 5 lost their connection/],
+    ['oversells', ['oversold', 'counter_differs'], /40 tickets sold though there were only 5: 35 too many/],
+    [
+      'keeps the last ticket',
+      ['undersold'],
+      /4 of 5 tickets sold: 1 left while 36 buyers were told sold_out/,
+    ],
+    [
+      'gives one booking to two buyers',
+      ['same_booking_twice', 'row_differs'],
+      /1 booking id given to more than one buyer/,
+    ],
+    [
+      'writes two rows for one request',
+      ['oversold', 'counter_differs', 'booked_twice'],
+      /5 buyers asked for one booking/,
+    ],
+    [
+      'says busy and books',
+      ['row_without_buyer'],
+      /5 bookings in Postgres that nobody was given .* was told busy/,
+    ],
+    ['is one instance', ['one_instance', 'losers_on_one_instance'], /answered by 1 of 2 replicas/],
+    ['signs with another name', ['row_differs', 'instance_unnamed'], /instance replica-9 became replica-/],
+    ['hangs', ['unanswered'], /40 of 40 requests ended unknown: 40 timed out/],
+    ['answers 500', ['undersold', 'unexpected_answer'], /40 answers that a buyer should never get/],
+    ['is busy for ever', ['undersold'], /0 of 5 tickets sold: 5 left while 40 buyers gave up as busy/],
+  ])('%s', async (lie, findings, reason) => {
+    const { code, report } = await load(lie);
+    const [run] = report.runs;
+    expect(run.findings.map(({ kind }) => kind)).toEqual(findings);
+    expect(run.findings.map(({ detail }) => detail).join('\n')).toMatch(reason);
+    expect(code).toBe(1);
+  });
+});
+
+describe.concurrent('make load passes against an API that', () => {
+  it('is honest', async () => {
+    const { code, report } = await load('none');
+    const [run] = report.runs;
+    expect(run.findings).toEqual([]);
+    expect(run).toMatchObject({
+      requests: { started: 40, answered: 40, unanswered: 0, retries: 0 },
+      answers: { booked: 5, sold_out: 35 },
+      tickets: { capacity: 5, available: 0, expected: 5, confirmed: 5, oversold: 0, undersold: 0 },
+      instances: { contended: ['replica-1', 'replica-2'], requests: { 'replica-1': 20, 'replica-2': 20 } },
+      verdict: { word: 'EXACT' },
+    });
+    expect(code).toBe(0);
+  });
+
+  it('is busy at first: who is sent away asks again', async () => {
+    const { code, report } = await load('is busy at first');
+    const [run] = report.runs;
+    expect(run).toMatchObject({
+      requests: { started: 80, answered: 80, retries: 40 },
+      answers: { booked: 5, sold_out: 35, busy: 40 },
+      findings: [],
+    });
+    expect(code).toBe(0);
+  });
+
+  it('lost replies, as many as were allowed to get lost', async () => {
+    const { code, report } = await load('writes and drops the reply', ['--max-unknown', '5']);
+    expect(report.runs[0]).toMatchObject({ requests: { unanswered: 5 }, findings: [] });
+    expect(code).toBe(0);
+  });
+});
+
+describe.concurrent('a run without a lock', () => {
+  it('passes when it oversells, and says so', async () => {
+    const { code, report } = await load('oversells', ['--strategy', 'no-lock']);
+    expect(report.runs[0]).toMatchObject({ verdict: { word: 'OVERSOLD' }, tickets: { oversold: 35 } });
+    expect(code).toBe(0);
+  });
+
+  it('fails when it does not: nothing was shown', async () => {
+    const { code, report } = await load('none', ['--strategy', 'no-lock']);
+    expect(report.runs[0].findings.map(({ kind }) => kind)).toEqual(['oversell_not_shown']);
+    expect(code).toBe(1);
+  });
+});
+
+it('says it in words, too', async () => {
+  await using api = await startLyingApi(database.url, 'oversells');
+  const { code, stdout } = await node(crowdAt(api.url));
+  expect(stdout).toMatch(/FAILED +40 tickets sold though there were only 5: 35 too many\./);
+  expect(stdout).toMatch(/FAIL +1 of 1 run went wrong/);
+  expect(code).toBe(1);
+});
+
+interface Report {
+  runs: [{ findings: { kind: string; detail: string }[] }];
+}
+
+async function load(lie: Lie, options: string[] = []): Promise<{ code: number; report: Report }> {
+  await using api = await startLyingApi(database.url, lie);
+  const { code, stdout } = await node([...crowdAt(api.url), '--json', ...options]);
+  return { code, report: JSON.parse(stdout) as Report };
+}
+
+/** 40 buyers at once for 5 tickets, with the shortest time-out there is. */
+function crowdAt(url: string): string[] {
+  return [
+    `--url=${url}`,
+    `--database-url=${database.url}`,
+    '--replicas=2',
+    '--tickets=5',
+    '--buyers=40',
+    '--timeout=1',
+  ];
+}
+
+async function node(options: string[]): Promise<{ code: number; stdout: string }> {
+  const strategy = options.includes('--strategy') ? [] : ['--strategy', 'simple-lock'];
+  return execute(process.execPath, [main, ...strategy, ...options]).then(
+    ({ stdout }) => ({ code: 0, stdout }),
+    (error: { code: number; stdout: string }) => error,
+  );
+}
