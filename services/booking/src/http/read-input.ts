@@ -80,9 +80,15 @@ function parse(text: string): unknown {
 function check<T>(schema: z.ZodType<T>, value: unknown): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  throw invalidInput(
-    result.error.issues.map(({ path, message }) => ({ field: path.join('.') || 'body', detail: message })),
-  );
+  throw invalidInput(result.error.issues.flatMap(describe));
+}
+
+function describe(issue: z.core.$ZodIssue): { field: string; detail: string }[] {
+  // A misspelt field would otherwise book something else than was meant.
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((field) => ({ field, detail: 'is not known here' }));
+  }
+  return [{ field: issue.path.join('.') || 'body', detail: issue.message }];
 }
 
 async function readText(c: Context<Env>): Promise<string> {

@@ -1,0 +1,63 @@
+import { createDatabase } from '@lastseat/infra/servers';
+import { pino } from 'pino';
+
+import type { Strategy } from '#src/booking/strategy.ts';
+import { readConfig } from '#src/config.ts';
+import { openContext, type Context } from '#src/context.ts';
+import type { StrategyName } from '#src/contract.ts';
+import { createEvent, findEvent, type EventRow } from '#src/storage/events.ts';
+import { migrateToLatest } from '#src/storage/migrate.ts';
+import { openPool } from '#src/storage/pool.ts';
+import type { Db } from '#src/storage/schema.ts';
+
+/** A migrated database of a test's own, and a look at what is really in it. */
+export interface House extends AsyncDisposable {
+  databaseUrl: string;
+  db: Db;
+  newEvent(capacity: number): Promise<number>;
+  event(id: number): Promise<EventRow>;
+  /** All bookings of the event, whatever their epoch. */
+  rowsOf(
+    eventId: number,
+  ): Promise<{ id: string; quantity: number; epoch: number; fencing_token: number | null }[]>;
+}
+
+export async function openHouse(postgresUrl: string): Promise<House> {
+  const database = await createDatabase(postgresUrl);
+  const db = openPool({ url: database.url, max: 4, applicationName: 'test', statementTimeoutMs: 30_000 });
+  await migrateToLatest(db);
+  return {
+    databaseUrl: database.url,
+    db,
+    newEvent: async (capacity) => (await createEvent(db, { name: 'Test', capacity })).id,
+    async event(id) {
+      const event = await findEvent(db, id);
+      if (event === undefined) throw new Error(`there is no event ${id}`);
+      return event;
+    },
+    rowsOf: (eventId) =>
+      db
+        .selectFrom('bookings')
+        .select(['id', 'quantity', 'epoch', 'fencing_token'])
+        .where('event_id', '=', eventId)
+        .orderBy('id')
+        .execute(),
+    async [Symbol.asyncDispose]() {
+      await db.destroy();
+      await database[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** What a replica holds open, without the replica. */
+export function openTestContext(
+  env: { DATABASE_URL: string; REDIS_URL: string } & NodeJS.ProcessEnv,
+): Context {
+  return openContext(readConfig({ LAB_MODE: 'on', ...env }), pino({ level: 'silent' }));
+}
+
+export function strategyOf(context: Context, name: StrategyName): Strategy {
+  const strategy = context.strategies.get(name);
+  if (strategy === undefined) throw new Error(`there is no strategy ${name}`);
+  return strategy;
+}

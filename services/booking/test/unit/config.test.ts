@@ -1,0 +1,73 @@
+import { expect, test } from 'vitest';
+
+import { ConfigError, readConfig } from '#src/config.ts';
+
+const minimal = { DATABASE_URL: 'postgres://u:p@db:5432/lastseat', REDIS_URL: 'redis://redis:6379' };
+
+function problemsOf(env: NodeJS.ProcessEnv): readonly string[] {
+  try {
+    readConfig({ ...minimal, ...env });
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+}
+
+test('two addresses are all that must be given', () => {
+  const config = readConfig(minimal);
+  expect(config).toMatchObject({ host: '127.0.0.1', port: 3000, labMode: false, quorumRedisUrls: [] });
+  expect(Object.isFrozen(config)).toBe(true);
+});
+
+test('what compose passes empty counts as not given', () => {
+  expect(readConfig({ ...minimal, PORT: '', QUORUM_REDIS_URLS: '', ADMIN_TOKEN: '' })).toMatchObject({
+    port: 3000,
+    quorumRedisUrls: [],
+    adminToken: undefined,
+  });
+});
+
+test('every problem is reported at once, with its variable, its value and how to mend it', () => {
+  const problems = problemsOf({ REDIS_URL: undefined, PORT: '80a', LAB_MODE: 'yes', LOG_LEVEL: 'loud' });
+  expect(problems).toEqual([
+    'PORT="80a": write a whole number from 0 to 65535',
+    'REDIS_URL is not set: write a URL such as redis://host:6379',
+    'LAB_MODE="yes": write on or off',
+    'LOG_LEVEL="loud": write a level such as info or debug',
+  ]);
+});
+
+test.each([
+  ['PORT', '65536'],
+  ['PORT', '-1'],
+  ['PORT', '1e3'],
+  ['PG_POOL_MAX', '0'],
+  ['LOCK_TTL_MS', '99'],
+  ['RACE_WINDOW_MS', '5001'],
+  ['INSTANCE_ID', 'two words'],
+  ['INSTANCE_ID', 'line\nbreak'],
+  ['DATABASE_URL', 'mysql://db/lastseat'],
+  ['REDIS_URL', 'redis'],
+  ['QUORUM_REDIS_URLS', 'redis://a:1,redis://b:2'],
+  ['QUORUM_REDIS_URLS', 'redis://a:1,redis://a:1,redis://b:2'],
+  ['QUORUM_REDIS_URLS', 'redis://a:1,http://b:2,redis://c:3'],
+  ['ADMIN_TOKEN', 'guessable'],
+])('%s=%j is refused by name', (name, value) => {
+  expect(problemsOf({ LAB_MODE: 'on', [name]: value })).toEqual([expect.stringContaining(name)]);
+});
+
+test('a secret is never shown', () => {
+  const problems = problemsOf({ DATABASE_URL: 'mysql://u:secret@db', ADMIN_TOKEN: 'secret' });
+  expect(problems).toHaveLength(2);
+  expect(problems.join()).not.toContain('secret');
+});
+
+test('a race window outside lab mode is refused rather than ignored', () => {
+  expect(problemsOf({ RACE_WINDOW_MS: '50' })).toEqual([expect.stringContaining('LAB_MODE=on')]);
+  expect(problemsOf({ RACE_WINDOW_MS: '50', LAB_MODE: 'on' })).toEqual([]);
+});
+
+test('an instance id of its own is fit to be a header', () => {
+  expect(readConfig(minimal).instanceId).toMatch(/^[\w.:-]{1,64}$/);
+});
