@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+
+import { collectEvidence } from '#src/checks/evidence.ts';
+import { judge } from '#src/checks/judge.ts';
+import { wrap } from '#src/report/box.ts';
+import { jsonReport } from '#src/report/json.ts';
+import { plain } from '#src/report/paint.ts';
+import { runLine, runTable } from '#src/report/run-table.ts';
+import { summary } from '#src/report/summary.ts';
+import type { Run } from '#src/run.ts';
+import { guardOf, type GuardName } from '#src/scenario.ts';
+
+import { bookedAnswer, honestRun, type HonestRun } from './honest-run.ts';
+
+describe('the table of a run', () => {
+  it('says everything in a frame of equal lines', () => {
+    const table = runTable(runOf(honestRun(), 'simple-lock'), '1 of 1 · ', plain, 80);
+    expect(table).toMatchInlineSnapshot(`
+      "╭─ 1 of 1 · with simple-lock: 40 buyers at once for 3 tickets ─────────────────╮
+      │ route        POST /book/simple-lock/7 · race window 50 ms                    │
+      │ bookings     3 in Postgres, for 3 tickets                                    │
+      │ oversold     0                                                               │
+      │ refusals     37 sold_out                                                     │
+      │ unanswered   0 of 40 requests                                                │
+      │ latency      p50 117 ms · p99 135 ms                                         │
+      │ instances    2 shared the contention · 2 won · 2 lost                        │
+      │ answers      replica-1 20 · replica-2 20                                     │
+      ├──────────────────────────────────────────────────────────────────────────────┤
+      │ EXACT  Exactly 3 tickets sold, not one too many, not one too few.            │
+      ╰──────────────────────────────────────────────────────────────────────────────╯"
+    `);
+    expect(new Set(table.split('\n').map((line) => line.length))).toEqual(new Set([80]));
+  });
+
+  it('gives every reason when the run went wrong', () => {
+    const honest = honestRun();
+    oversell(honest);
+    honest.wave.strayAnswers = 1;
+    honest.wave.client.answered += 1;
+    const table = runTable(runOf(honest, 'simple-lock'), '', plain, 80);
+    expect(table).toMatch(/FAILED {2}4 tickets sold though there were only 3: 1 too many\./);
+    expect(table).toMatch(/│ {9}The books do not balance: 1 answer that no request was waiting for\./);
+  });
+
+  it('calls an oversell without a lock what it is, and what the counter hides', () => {
+    const honest = honestRun();
+    oversell(honest);
+    const table = runTable(runOf(honest, 'no-lock'), '', plain, 80).replaceAll(/[│\s]+/g, ' ');
+    expect(table).toContain(
+      'OVERSOLD As expected where nothing guards the seats: 4 tickets sold where there were 3',
+    );
+    expect(table).toContain('The counter still looks right: 0 left of 3.');
+  });
+
+  it('shortens to a line when there are many', () => {
+    expect(runLine(runOf(honestRun(), 'simple-lock'), '1 of 20', plain)).toMatch(
+      /^1 of 20 .* 3 sold of 3 .*EXACT$/,
+    );
+  });
+});
+
+describe('the summary', () => {
+  it('counts the verdicts per guard', () => {
+    const oversold = honestRun();
+    oversell(oversold);
+    const runs = [
+      runOf(oversold, 'no-lock'),
+      runOf(honestRun(), 'simple-lock'),
+      runOf(honestRun(), 'simple-lock'),
+    ];
+    expect(summary(runs, plain)).toMatch(
+      /WITHOUT the lock +oversold in 1 of 1 run\n +with simple-lock +exact in 2 of 2/,
+    );
+    expect(summary(runs, plain)).toMatch(/PASS {2}3 runs, each as it must be/);
+  });
+
+  it('fails when one run did', () => {
+    const oversold = honestRun();
+    oversell(oversold);
+    const runs = [runOf(oversold, 'simple-lock'), runOf(honestRun(), 'simple-lock')];
+    expect(summary(runs, plain)).toMatch(/FAIL {2}1 of 2 runs went wrong/);
+    expect(jsonReport(target, runs)).toMatchObject({ good: false, runs: [{ good: false }, { good: true }] });
+  });
+});
+
+describe('wrapping', () => {
+  it('breaks between words and leaves a long word whole', () => {
+    expect(wrap('one two three', 7)).toEqual(['one two', 'three']);
+    expect(wrap('unbreakable a', 4)).toEqual(['unbreakable', 'a']);
+    expect(wrap('', 4)).toEqual(['']);
+  });
+});
+
+const target = {
+  url: 'http://127.0.0.1:8080',
+  postgresUrl: '',
+  replicas: 2,
+  runtime: null,
+  hasQuorum: false,
+};
+
+function runOf({ crowd, terms, wave, truth }: HonestRun, name: GuardName): Run {
+  const guard = guardOf(name);
+  const evidence = collectEvidence(crowd, { ...terms, sells: guard.sells, strategy: null }, [wave], truth);
+  return {
+    scenario: { guard, crowd },
+    eventId: 7,
+    path: guard.path(7),
+    startedAt: new Date(0),
+    durationMs: 123,
+    tally: evidence.tally,
+    judgement: judge(evidence),
+  };
+}
+
+function oversell({ attempts, rows }: HonestRun): void {
+  const attempt = attempts[3]!;
+  attempt.answer = bookedAnswer(attempt.customer, 3);
+  rows.push({ ...attempt.answer.booking!, id: attempt.answer.booking!.bookingId });
+}
