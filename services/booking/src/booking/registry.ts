@@ -2,6 +2,7 @@ import type { StrategyName } from '#src/contract.ts';
 
 import { advisoryLock } from './strategies/advisory-lock.ts';
 import { atomicUpdate } from './strategies/atomic-update.ts';
+import { batchedLock } from './strategies/batched-lock.ts';
 import { fencedLock } from './strategies/fenced-lock.ts';
 import { noLock } from './strategies/no-lock.ts';
 import { optimistic } from './strategies/optimistic.ts';
@@ -17,15 +18,16 @@ const strategies = {
   'simple-lock': simpleLock,
   'fenced-lock': fencedLock,
   'quorum-lock': quorumLock,
+  'batched-lock': batchedLock,
   'atomic-update': atomicUpdate,
   'row-lock': rowLock,
   optimistic,
   serializable,
   'advisory-lock': advisoryLock,
-} satisfies Record<Exclude<StrategyName, 'batched-lock'>, (deps: StrategyDeps) => Strategy>;
+} satisfies Record<StrategyName, (deps: StrategyDeps) => Strategy>;
 
 /** What books when a request names no strategy. */
-export const DEFAULT_STRATEGY: StrategyName = 'atomic-update';
+export const DEFAULT_STRATEGY: StrategyName = 'batched-lock';
 
 export type Strategies = ReadonlyMap<string, Strategy>;
 
