@@ -1,0 +1,82 @@
+import { startFaultProxy, startRedis, type FaultProxy, type Server } from '@lastseat/infra/servers';
+import { Redis } from 'ioredis';
+
+import type { AcquireOptions, Locks } from '#src/index.ts';
+
+/** One of the algorithms, as the conformance suite needs it. */
+export interface LockKind {
+  /** How many servers it runs on. */
+  readonly servers: number;
+  createLocks(redises: Redis[], options: LockKindOptions): Locks;
+}
+
+export interface LockKindOptions extends Pick<AcquireOptions, 'ttlMs' | 'waitMs' | 'renew'> {
+  tokenMemoryMs?: number;
+  keyPrefix?: string;
+  clientId?: string;
+}
+
+/** Servers of its own, so that a test may empty, freeze or cut them off, and any number of lock services on them. */
+export interface LockLab extends AsyncDisposable {
+  readonly servers: readonly Server[];
+  readonly proxies: readonly FaultProxy[];
+  /** A lock service with connections of its own, as another process would have; closed by `closeAll`. */
+  open(options?: LockKindOptions & { throughProxies?: boolean }): Locks;
+  /** The clients that were made for the service that was opened last. */
+  readonly clients: readonly Redis[];
+  /** All keys on all servers. */
+  keys(): Promise<string[]>;
+  onAll(command: 'flushall' | 'scriptflush'): Promise<void>;
+  /** Ends all faults, services and connections. */
+  closeAll(): Promise<void>;
+}
+
+export async function openLockLab(kind: LockKind): Promise<LockLab> {
+  const stack = new AsyncDisposableStack();
+  const servers = await Promise.all(Array.from({ length: kind.servers }, () => startRedis()));
+  for (const server of servers) stack.use(server);
+  const proxies = await Promise.all(servers.map((server) => startFaultProxy(server.port)));
+  for (const proxy of proxies) stack.use(proxy);
+  const direct = servers.map((server) => connect(server.url));
+  for (const redis of direct) stack.defer(() => redis.disconnect());
+
+  let clients: Redis[] = [];
+  const open: { locks: Locks; clients: Redis[] }[] = [];
+
+  return {
+    servers,
+    proxies,
+    get clients() {
+      return clients;
+    },
+    open({ throughProxies = false, ...options } = {}) {
+      clients = servers.map((server, index) =>
+        connect(throughProxies ? proxies[index]!.through(server.url) : server.url),
+      );
+      const locks = kind.createLocks(clients, options);
+      open.push({ locks, clients });
+      return locks;
+    },
+    async keys() {
+      return (await Promise.all(direct.map((redis) => redis.keys('*')))).flat();
+    },
+    async onAll(command) {
+      await Promise.all(
+        direct.map((redis) => (command === 'flushall' ? redis.flushall() : redis.script('FLUSH'))),
+      );
+    },
+    async closeAll() {
+      await Promise.all(proxies.map((proxy) => proxy.heal()));
+      await Promise.all(open.map(({ locks }) => locks[Symbol.asyncDispose]()));
+      for (const { clients } of open.splice(0)) for (const client of clients) client.disconnect();
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+function connect(url: string): Redis {
+  const redis = new Redis(url, { retryStrategy: (attempt) => Math.min(20 * attempt, 200) });
+  // What goes wrong with a connection is what these tests are about; ioredis would print it.
+  redis.on('error', () => undefined);
+  return redis;
+}
