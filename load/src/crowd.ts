@@ -57,7 +57,6 @@ const SAMPLE_MS = 10;
 export async function sendWave(options: WaveOptions): Promise<Wave> {
   const connections = Math.min(options.connections, options.buyers.length);
   const attempts: Attempt[] = [];
-  const byCustomer = new Map<string, Attempt>();
   let answered = 0;
   let strayAnswers = 0;
   let client: autocannon.Instance | undefined;
@@ -76,7 +75,6 @@ export async function sendWave(options: WaveOptions): Promise<Wave> {
       answer: null,
     };
     attempts.push(attempt);
-    byCustomer.set(attempt.customer, attempt);
     context.attempt = attempt;
     // Each connection has one request under way; twice that without an answer means that every one of them has lost
     // one. Nobody is listening: the rest of the crowd need not wait for its time-outs too.
@@ -88,15 +86,13 @@ export async function sendWave(options: WaveOptions): Promise<Wave> {
   }
 
   function matchAnswer(status: number, body: string, context: Context, headers: Headers): void {
-    const answer = readAnswer(status, body, headers ?? {}, performance.now());
-    // After a lost connection two requests of one client can be under way; a booking says whose it is.
-    const named = answer.booking ? byCustomer.get(answer.booking.customer) : undefined;
-    const attempt = named && !named.answer ? named : context.attempt;
+    const { attempt } = context;
+    // Also the second answer to one request.
     if (!attempt || attempt.answer) {
       strayAnswers += 1;
       return;
     }
-    attempt.answer = answer;
+    attempt.answer = readAnswer(status, body, headers ?? {}, performance.now());
     answered += 1;
     options.onProgress?.(answered);
   }

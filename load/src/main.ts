@@ -55,7 +55,7 @@ async function main(): Promise<number> {
         : `${runTable(done, `${index + 1} of ${planned.length} · `, paint, WIDTH)}\n`,
     );
   }
-  speak(`${options.repeat > 1 ? '\n' : ''}${summary(runs, paint)}`);
+  speak(`${options.repeat > 1 ? '\n' : ''}${summary(target.url, runs, paint)}`);
   await writeJson(options.json, jsonReport(target, runs));
   return runs.every((done) => done.judgement.good) ? 0 : 1;
 }

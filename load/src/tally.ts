@@ -18,7 +18,7 @@ export interface Tally {
     answered: number;
     /** Started and never answered: booked or not, nobody was told. */
     unanswered: number;
-    /** Of those, how many ran into the time-out; the others lost their connection. */
+    /** Of those, how many ran into the time-out; the others were cut off. */
     timedOut: number;
     /** Attempts after the first of a buyer. */
     retries: number;

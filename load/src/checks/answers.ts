@@ -12,7 +12,7 @@ export function unanswered({ tally, terms }: Evidence): string | null {
   const cut = unanswered - timedOut;
   const how = [
     timedOut > 0 ? `${thousands(timedOut)} timed out` : '',
-    cut > 0 ? `${thousands(cut)} lost ${agree(cut, 'its', 'their')} connection` : '',
+    cut > 0 ? `${thousands(cut)} ${agree(cut, 'was', 'were')} cut off` : '',
     unknown > 0 ? `${thousands(unknown)} ${agree(unknown, 'was', 'were')} answered with unknown` : '',
   ].filter(Boolean);
   const lost = unanswered + unknown;

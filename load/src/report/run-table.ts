@@ -2,8 +2,8 @@ import type { Run } from '../run.ts';
 import type { Crowd } from '../tally.ts';
 import { count, thousands } from '../words.ts';
 import { box, padEnd, wrap } from './box.ts';
-import type { Paint, Style } from './paint.ts';
-import { verdictOf, type Verdict } from './verdict.ts';
+import type { Paint } from './paint.ts';
+import { styleOf, verdictOf, type Verdict } from './verdict.ts';
 
 const LABEL_WIDTH = 13;
 
@@ -76,10 +76,6 @@ function verdictLines(verdict: Verdict, paint: Paint, width: number): string[] {
       return padEnd(word, indent) + line;
     }),
   );
-}
-
-function styleOf(verdict: Verdict): Style {
-  return verdict.word === 'EXACT' ? 'good' : verdict.word === 'LUCKY' ? 'strong' : 'bad';
 }
 
 function latency(ms: number | undefined): string {

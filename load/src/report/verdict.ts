@@ -1,12 +1,18 @@
 import { mustOversell } from '../checks/stock.ts';
 import type { Run } from '../run.ts';
 import { count, thousands } from '../words.ts';
+import type { Style } from './paint.ts';
 
 export interface Verdict {
   /** One or two words for a column. */
   word: 'EXACT' | 'OVERSOLD' | 'LUCKY' | 'FAILED';
   /** The same for whoever asks why; one line per reason if it failed. */
   sentences: string[];
+}
+
+export function styleOf({ word }: Verdict): Style {
+  if (word === 'EXACT') return 'good';
+  return word === 'LUCKY' ? 'strong' : 'bad';
 }
 
 export function verdictOf({ scenario, tally, judgement }: Run): Verdict {
@@ -33,7 +39,7 @@ function whatIsLeft({ tickets }: Run['tally']): string {
   const left = thousands(tickets.capacity - tickets.confirmed);
   if (tickets.confirmed === tickets.capacity) return 'not one too many, not one too few';
   if (tickets.demanded <= tickets.confirmed) return `which is all that was wanted; ${left} left`;
-  return `the ${left} left are too few for one more order`;
+  return `and what is left (${left}) does not make another order`;
 }
 
 function soldTooOften({ tickets }: Run['tally']): string {
@@ -42,10 +48,10 @@ function soldTooOften({ tickets }: Run['tally']): string {
     capacity === 1
       ? `one ticket was sold to ${count(confirmed, 'buyer')}.`
       : `${count(confirmed, 'ticket')} sold where there were ${thousands(capacity)}, ${thousands(oversold)} too many.`;
+  const counted = capacity - available;
   // The trap of it: whoever looks at the counter alone sees nothing wrong.
-  return available >= 0 && confirmed > capacity
-    ? `${what} The counter still looks right: ${thousands(available)} left of ${thousands(capacity)}.`
-    : what;
+  if (counted >= confirmed) return what;
+  return `${what} The counter knows nothing of it: ${thousands(counted)} of ${thousands(capacity)} sold, it says.`;
 }
 
 function whyNot({ crowd }: Run['scenario']): string {

@@ -23,7 +23,7 @@ afterAll(() => database[Symbol.asyncDispose]());
 describe.concurrent('make load fails, with the reason, against an API that', () => {
   it.each<[lie: Lie, findings: string[], reason: RegExp]>([
     ['answers 201 without writing', ['undersold', 'booked_without_row'], /40 buyers got a 201 for a booking/],
-    ['writes and drops the reply', ['unanswered'], /5 of 40 requests ended unknown: 5 lost their connection/],
+    ['writes and drops the reply', ['unanswered'], /5 of 40 requests ended unknown: 5 were cut off/],
     ['oversells', ['oversold', 'counter_differs'], /40 tickets sold though there were only 5: 35 too many/],
     [
       'keeps the last ticket',

@@ -168,7 +168,7 @@ const LIES: Record<FindingKind, { lie: string; tell: (run: HonestRun) => void; d
     {
       lie: 'a reply is dropped',
       tell: (run) => drop(run, 20),
-      detail: /^1 of 40 requests ended unknown: 1 lost its connection$/,
+      detail: /^1 of 40 requests ended unknown: 1 was cut off$/,
     },
     {
       lie: 'a request runs into the time-out',
