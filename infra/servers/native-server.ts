@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { freePort } from './free-port.ts';
-import { descendantsOf, signal, waitUntilGone } from './processes.ts';
+import { signalAll, treeOf, waitUntilGone } from './processes.ts';
+import type { ProcessEntry } from './processes.ts';
 import { retryWhenPortTaken, waitUntilAnswering } from './server.ts';
 import type { Server, ServerKind } from './server.ts';
 import type { ServiceUser } from './service-user.ts';
@@ -37,7 +38,7 @@ export function startNativeServer(kind: NativeServerKind): Promise<Server> {
     let child: ChildProcess | null = null;
 
     const isRunning = () => child !== null && child.exitCode === null && child.signalCode === null;
-    const tree = () => (child?.pid === undefined ? [] : [child.pid, ...descendantsOf(child.pid)]);
+    const tree = () => (child?.pid === undefined ? [] : treeOf(child.pid));
 
     async function start() {
       const log = await open(logPath, 'a');
@@ -62,39 +63,36 @@ export function startNativeServer(kind: NativeServerKind): Promise<Server> {
     }
 
     async function kill() {
-      if (!isRunning() || child?.pid === undefined) return;
+      if (!isRunning()) return;
       // Frozen first, so that it starts no further process between the listing and the killing. Without its
       // children too, a Postgres could not start again on the same data: they still hold its shared memory.
-      signal(child.pid, 'SIGSTOP');
-      const pids = tree();
-      for (const pid of pids) signal(pid, 'SIGKILL');
-      await waitForExit(pids, killTimeoutMs);
+      signalAll(tree().slice(0, 1), 'SIGSTOP');
+      const processes = tree();
+      signalAll(processes, 'SIGKILL');
+      await waitForExit(processes, killTimeoutMs);
     }
 
     async function stop() {
-      if (!isRunning() || child?.pid === undefined) return;
+      if (!isRunning()) return;
       await resume(); // a frozen process hears nothing
-      const pids = tree();
-      signal(child.pid, kind.stopSignal);
-      if (!(await waitForExit(pids, stopTimeoutMs))) await kill();
+      const processes = tree();
+      signalAll(processes.slice(0, 1), kind.stopSignal);
+      if (!(await waitForExit(processes, stopTimeoutMs))) await kill();
     }
 
-    async function waitForExit(pids: number[], timeoutMs: number) {
-      const gone = await waitUntilGone(pids, timeoutMs);
+    async function waitForExit(processes: ProcessEntry[], timeoutMs: number) {
+      const gone = await waitUntilGone(processes, timeoutMs);
       if (gone && child && isRunning()) await once(child, 'exit'); // gone for the kernel, not yet for Node
       return gone;
     }
 
     async function pause() {
-      if (child?.pid === undefined || !isRunning()) throw new Error(`${kind.name} is not running`);
-      signal(child.pid, 'SIGSTOP');
-      for (const pid of tree()) signal(pid, 'SIGSTOP');
+      if (!isRunning()) throw new Error(`${kind.name} is not running`);
+      signalAll(tree().slice(0, 1), 'SIGSTOP'); // first, so that it starts no further process meanwhile
+      signalAll(tree(), 'SIGSTOP');
     }
 
-    async function resume() {
-      if (!isRunning()) throw new Error(`${kind.name} is not running`);
-      for (const pid of tree().toReversed()) signal(pid, 'SIGCONT');
-    }
+    const resume = async () => signalAll(tree().toReversed(), 'SIGCONT');
 
     async function restart({ keepData = true }: { keepData?: boolean } = {}) {
       await stop();

@@ -21,32 +21,37 @@ export function findProcess(pid: number): ProcessEntry | null {
   return listProcesses().get(pid) ?? null;
 }
 
-/** The process's children, their children and so on; not the process itself. */
-export function descendantsOf(pid: number): number[] {
-  const all = [...listProcesses().values()];
-  const found = [pid];
-  for (const parent of found) {
-    for (const entry of all) if (entry.parentPid === parent) found.push(entry.pid);
-  }
-  return found.slice(1);
+export function isRunning({ pid, startedAt }: Pick<ProcessEntry, 'pid' | 'startedAt'>): boolean {
+  return findProcess(pid)?.startedAt === startedAt;
 }
 
-/** Signals the process; false when it is gone already. */
-export function signal(pid: number, name: NodeJS.Signals): boolean {
-  try {
-    process.kill(pid, name);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
-    throw error;
+/** The process, its children, their children and so on. Empty when it is gone. */
+export function treeOf(pid: number): ProcessEntry[] {
+  const all = listProcesses();
+  const root = all.get(pid);
+  const tree = root ? [root] : [];
+  for (const parent of tree) {
+    for (const entry of all.values()) if (entry.parentPid === parent.pid) tree.push(entry);
+  }
+  return tree;
+}
+
+/** Signals those that still run, and nobody who got one of their pids since. */
+export function signalAll(processes: readonly ProcessEntry[], signal: NodeJS.Signals): void {
+  for (const entry of processes) {
+    try {
+      if (isRunning(entry)) process.kill(entry.pid, signal);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // ended in between
+    }
   }
 }
 
-/** Resolves to whether all of the processes were gone before the time was up. */
-export async function waitUntilGone(pids: readonly number[], timeoutMs: number): Promise<boolean> {
+/** Resolves to whether all of them were gone before the time was up. */
+export async function waitUntilGone(processes: readonly ProcessEntry[], timeoutMs: number): Promise<boolean> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
-    if (pids.every((pid) => findProcess(pid) === null)) return true;
+    if (!processes.some(isRunning)) return true;
     if (performance.now() >= deadline) return false;
     await sleep(10); // there is no event for the end of a process that is not our child
   }
@@ -72,7 +77,14 @@ function readProc(pid: string): ProcessEntry | null {
   const [state, parentPid] = fields;
   const startedAt = fields[19];
   if (state === 'Z' || state === 'X' || startedAt === undefined) return null;
-  return { pid: Number(pid), parentPid: Number(parentPid), startedAt };
+  return { pid: Number(pid), parentPid: Number(parentPid), startedAt: `${bootId()}/${startedAt}` };
+}
+
+// The start time counts from the boot, so it names a process for ever only together with the boot.
+let knownBootId: string | undefined;
+function bootId(): string {
+  knownBootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  return knownBootId;
 }
 
 function fromPs(): ProcessEntry[] {

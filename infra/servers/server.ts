@@ -34,7 +34,7 @@ const probeIntervalMs = 20;
 
 /** Polls until the server answers; gives up at once when it has died, and in any case after a minute. */
 export async function waitUntilAnswering(
-  kind: Pick<ServerKind, 'name' | 'probe'>,
+  kind: { name: string; probe: ServerKind['probe'] },
   url: string,
   running: { hasDied: () => boolean | Promise<boolean>; logTail: () => string | Promise<string> },
 ): Promise<void> {

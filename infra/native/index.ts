@@ -1,0 +1,71 @@
+import { existsSync, rmSync } from 'node:fs';
+
+import { toStderr } from '../servers/install.ts';
+import type { Report } from '../servers/install.ts';
+import { isRunning } from '../servers/processes.ts';
+import type { Runtime } from '../stack/runtime.ts';
+import { UserError } from '../stack/user-error.ts';
+import { changeStack } from './change.ts';
+import { tearDown } from './down.ts';
+import { printLogs } from './logs.ts';
+import { stackDir } from './places.ts';
+import { printParts } from './ps.ts';
+import { bookingApp } from './replicas.ts';
+import type { App } from './replicas.ts';
+import { stackOf } from './stack-of.ts';
+import { loadState } from './state.ts';
+import { assertValid, bringUp, changeReplicas } from './up.ts';
+
+export interface NativeOptions {
+  /** Instead of LASTSEAT_HOME, or of `.lastseat` in the repository. */
+  home?: string;
+  app?: App;
+  report?: Report;
+}
+
+/** The topology as plain processes on loopback: postgres, redis-server, the replicas and nginx. */
+export function nativeRuntime(
+  project = 'lastseat',
+  { home, app = bookingApp, report = toStderr }: NativeOptions = {},
+): Runtime {
+  const dir = stackDir(project, home);
+
+  async function find() {
+    const state = loadState(dir);
+    const nginx = state?.parts['nginx'];
+    return state && nginx && isRunning(nginx) ? stackOf(state) : null;
+  }
+
+  return {
+    name: 'native',
+    find,
+    async up(options) {
+      assertValid(options);
+      return changeStack(dir, report, (change) => bringUp(change, app, options));
+    },
+    async scale(replicas) {
+      if ((await find()) === null) throw new UserError('nothing is running: make up');
+      return changeStack(dir, report, async (change) => {
+        const { wanted } = change.state;
+        if (wanted === null) throw new UserError('nothing is running: make up');
+        const options = { ...wanted, replicas };
+        assertValid(options);
+        return changeReplicas(change, app, options);
+      });
+    },
+    async ps() {
+      printParts(loadState(dir));
+    },
+    async logs({ follow }) {
+      await printLogs(dir, loadState(dir), follow);
+    },
+    async down({ volumes }) {
+      if (!existsSync(dir)) return;
+      await changeStack(dir, report, (change) => tearDown(change));
+      if (!volumes) return;
+      const dataDir = loadState(dir)?.dataDir;
+      if (dataDir) rmSync(dataDir, { recursive: true, force: true });
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,47 @@
+import { createServer } from 'node:net';
+
+import { freePort, portIsFree } from '../servers/free-port.ts';
+import { UserError } from '../stack/user-error.ts';
+import type { State } from './state.ts';
+
+/** Replicas that a stack has places for. */
+export const maxReplicas = 32;
+
+// Above what freePort() gives out and below the ephemeral ports: nobody else takes a place while it is empty, and
+// nginx never hands a booking to a stranger who happens to listen there.
+const firstBlock = 25_000;
+const blockCount = Math.floor((30_000 - firstBlock) / maxReplicas);
+
+/** The part's port of last time, or a new one if that is taken (or there was none). */
+export async function portFor(name: string, state: State): Promise<number> {
+  const remembered = state.ports[name];
+  if (remembered !== undefined && (await portIsFree(remembered))) return remembered;
+  const port = await freePort();
+  state.ports[name] = port;
+  return port;
+}
+
+/** The first of `maxReplicas` consecutive ports that are all free now. */
+export async function freeBlock(): Promise<number> {
+  const offset = Math.floor(Math.random() * blockCount);
+  for (let index = 0; index < blockCount; index += 1) {
+    const first = firstBlock + ((offset + index) % blockCount) * maxReplicas;
+    const free = await Promise.all(
+      Array.from({ length: maxReplicas }, (_, place) => portIsFree(first + place)),
+    );
+    if (free.every(Boolean)) return first;
+  }
+  throw new UserError(`No ${maxReplicas} free ports in a row between ${firstBlock} and 30000`);
+}
+
+/** @throws UserError one line that says what to do, when nginx could not answer there */
+export function assertBindable(port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', ({ code }: NodeJS.ErrnoException) => {
+      const why = code === 'EACCES' ? 'needs root' : 'is taken';
+      reject(new UserError(`port ${port} ${why}: make up PORT=${port < 1_024 ? 8_080 : port + 1}`));
+    });
+    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve()));
+  });
+}

@@ -1,0 +1,95 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+import type { Part } from './parts.ts';
+import { repository } from './places.ts';
+
+/** The service's entry points; a test may put others in their place. */
+export interface App {
+  cwd: string;
+  migrate: string;
+  main: string;
+}
+
+export const bookingApp: App = {
+  cwd: join(repository, 'services/booking'),
+  migrate: 'src/migrate.ts',
+  main: 'src/main.ts',
+};
+
+export interface Backends {
+  databaseUrl: string;
+  redisUrl: string;
+  quorumUrls: string[];
+}
+
+/** One replica of the service. The settings are those of docker-compose.yml. */
+export function replicaPart(options: { app: App; number: number; port: number; backends: Backends }): Part {
+  const { app, number, port, backends } = options;
+  return {
+    name: replicaName(number),
+    command: process.execPath,
+    args: [app.main],
+    cwd: app.cwd,
+    env: {
+      ...environment(backends),
+      HOST: '127.0.0.1',
+      PORT: String(port),
+      INSTANCE_ID: replicaName(number),
+      LAB_MODE: 'on',
+    },
+    user: null,
+    stopSignal: 'SIGTERM',
+    settings: '',
+    url: `http://127.0.0.1:${port}`,
+    probe: probeReady,
+  };
+}
+
+export function replicaName(number: number): string {
+  return `booking-${number}`;
+}
+
+/** The number in a replica's name, or null for every other part. */
+export function replicaNumber(name: string): number | null {
+  const number = /^booking-(\d+)$/.exec(name)?.[1];
+  return number === undefined ? null : Number(number);
+}
+
+// Well above what the migrations take on an empty database; one that waits longer for a lock will not get it.
+const migrateTimeoutMs = 60_000;
+
+/** Brings the schema up to date; running it again changes nothing. */
+export async function migrate(app: App, backends: Backends): Promise<void> {
+  try {
+    await promisify(execFile)(process.execPath, [app.migrate], {
+      cwd: app.cwd,
+      env: environment(backends),
+      timeout: migrateTimeoutMs,
+    });
+  } catch (error) {
+    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
+    throw new Error(`the migrations failed:\n${`${stdout}${stderr}`.trim().slice(-2_000)}`, { cause: error });
+  }
+}
+
+// Nothing else of the caller's environment gets through: what runs is the same whoever ran `make up`.
+function environment({ databaseUrl, redisUrl, quorumUrls }: Backends): Record<string, string> {
+  return {
+    PATH: process.env['PATH'] ?? '',
+    HOME: process.env['HOME'] ?? '/',
+    NODE_ENV: 'production',
+    DATABASE_URL: databaseUrl,
+    REDIS_URL: redisUrl,
+    QUORUM_REDIS_URLS: quorumUrls.join(','),
+  };
+}
+
+const probeTimeoutMs = 2_000;
+
+async function probeReady(url: string): Promise<void> {
+  const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(probeTimeoutMs) });
+  const body = await response.text();
+  if (!response.ok) throw new Error(`not ready: ${response.status} ${body}`);
+}

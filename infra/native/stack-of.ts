@@ -1,0 +1,33 @@
+import { isRunning } from '../servers/processes.ts';
+import type { Stack } from '../stack/runtime.ts';
+import { database } from './postgres.ts';
+import { replicaNumber } from './replicas.ts';
+import type { Backends } from './replicas.ts';
+import { loadSecrets } from './secrets.ts';
+import type { State } from './state.ts';
+
+/** What a stack looks like from outside. */
+export function stackOf(state: State): Stack {
+  const { databaseUrl, redisUrl, quorumUrls } = backendsOf(state);
+  return {
+    runtime: 'native',
+    url: `http://127.0.0.1:${state.ports['nginx']}`,
+    postgresUrl: databaseUrl,
+    redisUrl,
+    quorumUrls,
+    replicas: Object.entries(state.parts).filter(
+      ([name, part]) => replicaNumber(name) !== null && isRunning(part),
+    ).length,
+  };
+}
+
+export function backendsOf(state: State): Backends {
+  const secrets = loadSecrets(state.dataDir ?? '');
+  const redisAt = (name: string) => `redis://127.0.0.1:${state.ports[name]}`;
+  const quorum = Object.keys(state.parts).filter((name) => name.startsWith('quorum-'));
+  return {
+    databaseUrl: `postgres://${database}:${secrets.app}@127.0.0.1:${state.ports['postgres']}/${database}`,
+    redisUrl: redisAt('redis'),
+    quorumUrls: quorum.sort().map(redisAt),
+  };
+}

@@ -1,0 +1,175 @@
+import type { Binary, Program } from '../servers/binaries.ts';
+import { portIsFree } from '../servers/free-port.ts';
+import { ensureInstalled } from '../servers/install.ts';
+import type { Stack, StackOptions } from '../stack/runtime.ts';
+import { UserError } from '../stack/user-error.ts';
+import type { Change } from './change.ts';
+import { nginxPart, waitUntilServing } from './nginx.ts';
+import { chooseDataDir } from './places.ts';
+import { assertBindable, freeBlock, maxReplicas, portFor } from './ports.ts';
+import { ensureAppRole, postgresPart } from './postgres.ts';
+import { quorumName, redisPart } from './redis.ts';
+import { migrate, replicaName, replicaNumber, replicaPart } from './replicas.ts';
+import type { App, Backends } from './replicas.ts';
+import { loadSecrets } from './secrets.ts';
+import { backendsOf, stackOf } from './stack-of.ts';
+
+// More servers do not make a quorum safer in practice, only slower.
+const maxQuorum = 9;
+
+export function assertValid({ replicas, port, quorum }: StackOptions): void {
+  if (!Number.isInteger(replicas) || replicas < 1 || replicas > maxReplicas) {
+    throw new UserError(`REPLICAS must be a whole number from 1 to ${maxReplicas}`);
+  }
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+    throw new UserError('PORT must be a whole number from 1 to 65535');
+  }
+  if (quorum !== 0 && (quorum < 3 || quorum > maxQuorum || quorum % 2 !== 1)) {
+    throw new UserError(`QUORUM must be 0 or an odd number from 3 to ${maxQuorum}`);
+  }
+}
+
+/** Starts what is missing, from the back to the front, and returns when every replica answers through nginx. */
+export async function bringUp(change: Change, app: App, options: StackOptions): Promise<Stack> {
+  const { state, parts, step } = change;
+  const nginxMoves = !parts.isRunning('nginx') || state.ports['nginx'] !== options.port;
+  if (nginxMoves) await assertBindable(options.port);
+
+  const binaries = await install(change);
+  state.dataDir ??= chooseDataDir(change.dir);
+  const backends = await startBackends(change, binaries, options.quorum);
+  await step('migrating the database', () => migrate(app, backends));
+  await keepPlaces(change, options.replicas);
+  await step(`starting ${options.replicas} replicas`, () => startReplicas(change, app, options, backends));
+
+  state.ports['nginx'] = options.port;
+  await step('starting nginx', () =>
+    parts.ensure(
+      nginxPart({
+        binary: binaries.nginx,
+        dir: change.dir,
+        port: options.port,
+        firstPlace: firstPlaceOf(change),
+        replicas: options.replicas,
+      }),
+    ),
+  );
+  return finish(change, options);
+}
+
+/** More replicas or fewer, in front of which everything else stays as it is. */
+export async function changeReplicas(change: Change, app: App, options: StackOptions): Promise<Stack> {
+  const backends = backendsOf(change.state);
+  await change.step(`starting replicas up to ${options.replicas}`, () =>
+    startReplicas(change, app, options, backends),
+  );
+  return finish(change, options);
+}
+
+async function install({ report }: Change): Promise<Record<Program, Binary>> {
+  try {
+    return await ensureInstalled(['postgres', 'redis-server', 'nginx'], report);
+  } catch (error) {
+    throw new UserError((error as Error).message, { cause: error });
+  }
+}
+
+async function startBackends(
+  { state, parts, step }: Change,
+  binaries: Record<Program, Binary>,
+  quorum: number,
+): Promise<Backends> {
+  const dataDir = state.dataDir ?? '';
+  const secrets = loadSecrets(dataDir);
+  const redisNames = ['redis', ...Array.from({ length: quorum }, (_, index) => quorumName(index + 1))];
+  const portOf = async (name: string) =>
+    parts.isRunning(name) ? (state.ports[name] ?? 0) : portFor(name, state);
+
+  const postgresPort = await portOf('postgres');
+  const redisPorts: number[] = [];
+  for (const name of redisNames) redisPorts.push(await portOf(name));
+
+  const startPostgres = step('starting postgres', async () => {
+    const part = await postgresPart({ binary: binaries.postgres, dataDir, port: postgresPort, secrets });
+    await parts.ensure(part);
+    await ensureAppRole(part.url, secrets);
+  });
+  const startRedis = step('starting redis', () =>
+    allSettled(
+      redisNames.map((name, index) =>
+        parts.ensure(
+          redisPart({ name, binary: binaries['redis-server'], dataDir, port: redisPorts[index] ?? 0 }),
+        ),
+      ),
+    ),
+  );
+  await allSettled([startPostgres, startRedis]);
+
+  for (const name of parts.names()) {
+    if (name.startsWith('quorum-') && !redisNames.includes(name)) await parts.stop(name);
+  }
+  return backendsOf(state);
+}
+
+/** The replicas' ports: those of last time, or others if some of them are taken. Fixed while any replica runs. */
+async function keepPlaces({ state, parts }: Change, replicas: number): Promise<void> {
+  if (parts.names().some((name) => replicaNumber(name) !== null && parts.isRunning(name))) return;
+  const first = state.ports['first-replica'];
+  if (first !== undefined) {
+    const ports = Array.from({ length: replicas }, (_, place) => first + place);
+    if ((await Promise.all(ports.map((port) => portIsFree(port)))).every(Boolean)) return;
+  }
+  state.ports['first-replica'] = await freeBlock();
+}
+
+function firstPlaceOf({ state }: Change): number {
+  const first = state.ports['first-replica'];
+  if (first === undefined) throw new Error('the replicas have no places');
+  return first;
+}
+
+async function startReplicas(
+  change: Change,
+  app: App,
+  options: StackOptions,
+  backends: Backends,
+): Promise<void> {
+  const { parts, state, signal } = change;
+  const wanted = Array.from({ length: options.replicas }, (_, index) =>
+    replicaPart({ app, number: index + 1, port: firstPlaceOf(change) + index, backends }),
+  );
+  const [running, missing] = [
+    wanted.filter(({ name }) => parts.isRunning(name)),
+    wanted.filter(({ name }) => !parts.isRunning(name)),
+  ];
+  await allSettled(missing.map((part) => parts.ensure(part)));
+  // Those whose settings changed are replaced one after another, each while all the others serve.
+  for (const part of running) {
+    if ((await parts.ensure(part)) === 'kept' || !parts.isRunning('nginx')) continue;
+    await waitUntilServing(`http://127.0.0.1:${state.ports['nginx']}`, [part.name], signal);
+  }
+}
+
+/** Waits until all replicas serve; only then those that are no longer wanted may go. */
+async function finish({ state, parts, save, signal, step }: Change, options: StackOptions): Promise<Stack> {
+  const unseen = parts.started.includes('nginx')
+    ? Array.from({ length: options.replicas }, (_, index) => replicaName(index + 1))
+    : parts.started.filter((name) => replicaNumber(name) !== null);
+  await step('waiting until nginx has found every replica', () =>
+    waitUntilServing(`http://127.0.0.1:${state.ports['nginx']}`, unseen, signal),
+  );
+  const surplus = parts.names().filter((name) => (replicaNumber(name) ?? 0) > options.replicas);
+  await step(`stopping ${surplus.length} replicas`, () =>
+    allSettled(surplus.map((name) => parts.stop(name))),
+  );
+  state.wanted = options;
+  save();
+  return stackOf(state);
+}
+
+/** Waits for all, also when one fails: what is still starting could not be stopped again. */
+async function allSettled(promises: Promise<unknown>[]): Promise<void> {
+  for (const result of await Promise.allSettled(promises)) {
+    if (result.status === 'rejected') throw result.reason;
+  }
+}
