@@ -20,6 +20,8 @@ export interface Tally {
     unanswered: number;
     /** Of those, how many ran into the time-out; the others were cut off. */
     timedOut: number;
+    /** Unanswered, or answered in a way that leaves open whether it was booked. */
+    unknown: number;
     /** Attempts after the first of a buyer. */
     retries: number;
     /** Answers that no request was waiting for. */
@@ -83,6 +85,7 @@ export function tally(crowd: Crowd, waves: readonly Wave[], truth: Truth): Tally
       answered: answered.length,
       unanswered: attempts.length - answered.length,
       timedOut: sum(waves.map((wave) => wave.client.timedOut)),
+      unknown: attempts.filter(isUnknown).length,
       retries: attempts.filter((attempt) => attempt.number > 1).length,
       stray: sum(waves.map((wave) => wave.strayAnswers)),
     },
@@ -103,9 +106,12 @@ export function tally(crowd: Crowd, waves: readonly Wave[], truth: Truth): Tally
   };
 }
 
-/** Nobody can say whether it was booked, except the database. */
-export function isUnknown(attempt: Attempt): boolean {
-  return attempt.answer === null || attempt.answer.code === 'unknown';
+/**
+ * Nobody can say whether it was booked, except the database: no answer, `unknown`, or a server error that names no
+ * outcome, such as the 502 of a proxy whose replica died with the booking in its hands.
+ */
+export function isUnknown({ answer }: Attempt): boolean {
+  return answer === null || answer.code === 'unknown' || answer.code.startsWith('http_5');
 }
 
 /** Those who asked before the last booking was answered: whoever came later found the sale over. */

@@ -1,22 +1,21 @@
-import type { AnswerCode } from '../answer.ts';
 import { contenders } from '../tally.ts';
 import { agree, count, examples, thousands } from '../words.ts';
 import type { Evidence } from './evidence.ts';
 
 /** Is every request accounted for, every answer a proper one, and was it a contention between replicas at all? */
 
-export function unanswered({ tally, terms }: Evidence): string | null {
-  const { unanswered, timedOut, started } = tally.requests;
-  const unknown = tally.answers['unknown'] ?? 0;
-  if (unanswered + unknown <= terms.maxUnknown) return null;
+export function endedUnknown({ tally, terms }: Evidence): string | null {
+  const { unanswered, timedOut, unknown, started } = tally.requests;
+  if (unknown <= terms.maxUnknown) return null;
   const cut = unanswered - timedOut;
   const how = [
     timedOut > 0 ? `${thousands(timedOut)} timed out` : '',
     cut > 0 ? `${thousands(cut)} ${agree(cut, 'was', 'were')} cut off` : '',
-    unknown > 0 ? `${thousands(unknown)} ${agree(unknown, 'was', 'were')} answered with unknown` : '',
+    ...Object.entries(tally.answers)
+      .filter(([code]) => UNKNOWN_ANSWER.test(code))
+      .map(([code, times]) => `${thousands(times)} ${agree(times, 'was', 'were')} answered with ${code}`),
   ].filter(Boolean);
-  const lost = unanswered + unknown;
-  return `${thousands(lost)} of ${count(started, 'request')} ended unknown: ${how.join(', ')}`;
+  return `${thousands(unknown)} of ${count(started, 'request')} ended unknown: ${how.join(', ')}`;
 }
 
 export function unaccounted({ tally, waves }: Evidence): string | null {
@@ -38,16 +37,13 @@ export function unaccounted({ tally, waves }: Evidence): string | null {
   return gaps.length === 0 ? null : `the books do not balance: ${gaps.join('; ')}`;
 }
 
-const PROPER_ANSWERS: ReadonlySet<string> = new Set<AnswerCode>([
-  'booked',
-  'sold_out',
-  'busy',
-  'unavailable',
-  'unknown',
-]);
+const UNKNOWN_ANSWER = /^(unknown|http_5\d\d)$/;
+const PROPER_ANSWER = /^(booked|sold_out|busy|unavailable|unknown)$/;
 
 export function unexpectedAnswer({ tally }: Evidence): string | null {
-  const improper = Object.entries(tally.answers).filter(([code]) => !PROPER_ANSWERS.has(code));
+  const improper = Object.entries(tally.answers).filter(
+    ([code]) => !PROPER_ANSWER.test(code) && !UNKNOWN_ANSWER.test(code),
+  );
   if (improper.length === 0) return null;
   const total = improper.reduce((sum, [, times]) => sum + times, 0);
   const which = improper.map(([code, times]) => (times === 1 ? code : `${code} ${thousands(times)} times`));
@@ -57,7 +53,7 @@ export function unexpectedAnswer({ tally }: Evidence): string | null {
 export function instanceUnnamed({ attempts }: Evidence): string | null {
   const wrong = attempts.flatMap(({ customer, answer }) => {
     // What is no answer of the service (a 502 of nginx) is another check's business.
-    if (!answer || !PROPER_ANSWERS.has(answer.code)) return [];
+    if (!answer || !PROPER_ANSWER.test(answer.code)) return [];
     const { instanceId, instanceIdInBody } = answer;
     if (instanceId === null) return [`${customer}: no x-instance-id on a ${answer.status}`];
     if (instanceIdInBody === null || instanceIdInBody === instanceId) return [];

@@ -1,9 +1,9 @@
 import {
+  endedUnknown,
   instanceUnnamed,
   losersOnOneInstance,
   oneInstance,
   unaccounted,
-  unanswered,
   unexpectedAnswer,
 } from './answers.ts';
 import {
@@ -33,7 +33,7 @@ export const CHECKS = {
   same_booking_twice: sameBookingTwice,
   row_differs: rowDiffers,
   strategy_differs: strategyDiffers,
-  unanswered,
+  ended_unknown: endedUnknown,
   unaccounted,
   unexpected_answer: unexpectedAnswer,
   instance_unnamed: instanceUnnamed,

@@ -23,7 +23,7 @@ afterAll(() => database[Symbol.asyncDispose]());
 describe.concurrent('make load fails, with the reason, against an API that', () => {
   it.each<[lie: Lie, findings: string[], reason: RegExp]>([
     ['answers 201 without writing', ['undersold', 'booked_without_row'], /40 buyers got a 201 for a booking/],
-    ['writes and drops the reply', ['unanswered'], /5 of 40 requests ended unknown: 5 were cut off/],
+    ['writes and drops the reply', ['ended_unknown'], /5 of 40 requests ended unknown: 5 were cut off/],
     ['oversells', ['oversold', 'counter_differs'], /40 tickets sold though there were only 5: 35 too many/],
     [
       'keeps the last ticket',
@@ -47,11 +47,11 @@ describe.concurrent('make load fails, with the reason, against an API that', () 
     ],
     ['is one instance', ['one_instance', 'losers_on_one_instance'], /answered by 1 of 2 replicas/],
     ['signs with another name', ['row_differs', 'instance_unnamed'], /instance replica-9 became replica-/],
-    ['hangs', ['unanswered'], /40 of 40 requests ended unknown: 40 timed out/],
-    ['answers 500', ['undersold', 'unexpected_answer'], /40 answers that a buyer should never get/],
+    ['hangs', ['ended_unknown'], /40 of 40 requests ended unknown: 40 timed out/],
+    ['answers 500', ['ended_unknown'], /40 of 40 requests ended unknown: 40 were answered with http_500/],
     ['is busy for ever', ['undersold'], /0 of 5 tickets sold: 5 left while 40 buyers gave up as busy/],
   ])('%s', async (lie, findings, reason) => {
-    const { code, report } = await load(lie);
+    const { code, report } = await load(lie, lie === 'hangs' ? ['--timeout=1'] : []);
     const [run] = report.runs;
     expect(run.findings.map(({ kind }) => kind)).toEqual(findings);
     expect(run.findings.map(({ detail }) => detail).join('\n')).toMatch(reason);
@@ -124,7 +124,7 @@ async function load(lie: Lie, options: string[] = []): Promise<{ code: number; r
   return { code, report: JSON.parse(stdout) as Report };
 }
 
-/** 40 buyers at once for 5 tickets, with the shortest time-out there is. */
+/** 40 buyers at once for 5 tickets. */
 function crowdAt(url: string): string[] {
   return [
     `--url=${url}`,
@@ -132,7 +132,8 @@ function crowdAt(url: string): string[] {
     '--replicas=2',
     '--tickets=5',
     '--buyers=40',
-    '--timeout=1',
+    // Far from what an answer takes even on a busy machine: a time-out is never an accident here.
+    '--timeout=20',
   ];
 }
 

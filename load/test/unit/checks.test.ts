@@ -164,7 +164,7 @@ const LIES: Record<FindingKind, { lie: string; tell: (run: HonestRun) => void; d
       detail: /^3 bookings made with another guard than optimistic \(simple-lock\)$/,
     },
   ],
-  unanswered: [
+  ended_unknown: [
     {
       lie: 'a reply is dropped',
       tell: (run) => drop(run, 20),
@@ -182,6 +182,11 @@ const LIES: Record<FindingKind, { lie: string; tell: (run: HonestRun) => void; d
       lie: 'the service does not know whether it booked',
       tell: ({ attempts }) => (attempts[20]!.answer = answerOf(500, 'unknown', 20)),
       detail: /: 1 was answered with unknown$/,
+    },
+    {
+      lie: 'nginx answers in place of a replica',
+      tell: ({ attempts }) => (attempts[20]!.answer = { ...answerOf(502, 'http_502', 20), instanceId: null }),
+      detail: /: 1 was answered with http_502$/,
     },
   ],
   unaccounted: [
@@ -211,9 +216,9 @@ const LIES: Record<FindingKind, { lie: string; tell: (run: HonestRun) => void; d
   ],
   unexpected_answer: [
     {
-      lie: 'nginx answers in place of a replica',
-      tell: ({ attempts }) => (attempts[20]!.answer = { ...answerOf(502, 'http_502', 20), instanceId: null }),
-      detail: /^1 answer that a buyer should never get \(http_502\)$/,
+      lie: 'a request is refused as malformed',
+      tell: ({ attempts }) => (attempts[20]!.answer = answerOf(400, 'http_400', 20)),
+      detail: /^1 answer that a buyer should never get \(http_400\)$/,
     },
     {
       lie: 'the event is not found half of the time',
@@ -302,6 +307,13 @@ describe('an honest run', () => {
     expect(findingsOf(run)).toEqual([]);
   });
 
+  it('may have booked for a buyer who got the 502 of a proxy, within what was allowed', () => {
+    const run = honestRun();
+    run.terms.maxUnknown = 1;
+    run.attempts[0]!.answer = { ...answerOf(502, 'http_502', 0), instanceId: null };
+    expect(findingsOf(run)).toEqual([]);
+  });
+
   it('may have lost a request on its way: who never asked wants nothing', () => {
     const run = honestRun();
     run.terms.maxUnknown = 1;
@@ -343,7 +355,7 @@ describe('an unguarded run', () => {
     run.terms.sells = 'too many';
     sell(run, 3);
     drop(run, 20);
-    expect(findingsOf(run)).toEqual(['unanswered']);
+    expect(findingsOf(run)).toEqual(['ended_unknown']);
   });
 
   it.each([
