@@ -16,6 +16,8 @@ import { stackOf } from './stack-of.ts';
 import { loadState } from './state.ts';
 import { assertValid, bringUp, changeReplicas } from './up.ts';
 
+export { pidsOf } from './pids.ts';
+
 export interface NativeOptions {
   /** Instead of LASTSEAT_HOME, or of `.lastseat` in the repository. */
   home?: string;

@@ -12,3 +12,4 @@ export { startPostgres } from './postgres.ts';
 export { startRedis } from './redis.ts';
 export type { StartOptions } from './redis.ts';
 export type { RuntimeName, Server } from './server.ts';
+export { dieWithParent, runAfterParent } from './watchdog.ts';

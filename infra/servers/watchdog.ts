@@ -5,6 +5,7 @@ import type { ChildProcess } from 'node:child_process';
 // end waits for that and then cleans up. It runs in a session of its own, so that a Ctrl-C does not end it first.
 const killAndRemove = 'cat > /dev/null; kill -KILL "$1"; sleep 0.2; rm -rf "$2"';
 const removeContainer = 'cat > /dev/null; docker rm --force --volumes "$1" > /dev/null 2>&1';
+const runCommand = 'cat > /dev/null; "$@" > /dev/null 2>&1';
 
 /** Kills the process and removes its directory should we end before it does. */
 export function dieWithParent(child: ChildProcess, dir: string): void {
@@ -16,6 +17,11 @@ export function dieWithParent(child: ChildProcess, dir: string): void {
 /** Removes the container should we end first. Returns how to call this off. */
 export function removeContainerWithParent(id: string): () => void {
   return guard(removeContainer, id);
+}
+
+/** Runs a command should we end first, such as one that takes a whole stack down. Returns how to call this off. */
+export function runAfterParent(command: string, ...args: string[]): () => void {
+  return guard(runCommand, command, ...args);
 }
 
 function guard(script: string, ...args: string[]): () => void {
