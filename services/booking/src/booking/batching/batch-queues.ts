@@ -82,7 +82,10 @@ export function createBatchQueues<Request extends { signal?: AbortSignal | undef
           else entry.resolve(outcome);
         }
       } catch (cause) {
-        if (batch.length === 0) batch = take(queue, performance.now());
+        if (batch.length === 0) {
+          batch = queue.splice(0, maxBatch);
+          waiting -= batch.length;
+        }
         for (const entry of batch) entry.reject(cause);
       }
     }
