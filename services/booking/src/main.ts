@@ -16,7 +16,6 @@ async function serve(config: Config): Promise<void> {
     ...config,
     ...context,
     log,
-    isQuorumConfigured: config.quorumRedisUrls.length > 0,
     findObstacles: async () => (isStopping ? ['this instance is stopping'] : context.findObstacles()),
   });
 

@@ -1,5 +1,9 @@
+import { randomInt } from 'node:crypto';
+
 import { createDatabase } from '@lastseat/infra/servers';
+import { sql } from 'kysely';
 import { pino } from 'pino';
+import { vi } from 'vitest';
 
 import type { Strategy } from '#src/booking/strategy.ts';
 import { readConfig } from '#src/config.ts';
@@ -26,6 +30,9 @@ export async function openHouse(postgresUrl: string): Promise<House> {
   const database = await createDatabase(postgresUrl);
   const db = openPool({ url: database.url, max: 4, applicationName: 'test', statementTimeoutMs: 30_000 });
   await migrateToLatest(db);
+  // Test files share one Redis, and a lock is named after its event: give every database ids of its own.
+  const firstId = randomInt(1_000_000, 2_000_000_000);
+  await sql`alter table events alter column id restart with ${sql.lit(firstId)}`.execute(db);
   return {
     databaseUrl: database.url,
     db,
@@ -60,4 +67,12 @@ export function strategyOf(context: Context, name: StrategyName): Strategy {
   const strategy = context.strategies.get(name);
   if (strategy === undefined) throw new Error(`there is no strategy ${name}`);
   return strategy;
+}
+
+/** Opening waits for nothing; a test that wants to book at once has to. */
+export async function untilReady(context: Context): Promise<void> {
+  await vi.waitFor(async () => {
+    const obstacles = await context.findObstacles();
+    if (obstacles.length > 0) throw new Error(obstacles.join());
+  }, 10_000);
 }

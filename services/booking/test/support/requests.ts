@@ -1,0 +1,31 @@
+import { randomUUIDv7 } from 'node:crypto';
+
+import type { BookingRequest } from '#src/booking/strategy.ts';
+
+export function bookingRequest(eventId: number, overrides: Partial<BookingRequest> = {}): BookingRequest {
+  return {
+    bookingId: randomUUIDv7(),
+    eventId,
+    quantity: 1,
+    customer: 'test',
+    raceWindowMs: 0,
+    signal: new AbortController().signal,
+    ...overrides,
+  };
+}
+
+/** A request that tells when it stands between its read and its write, where it then stays for a while. */
+export function requestInRaceWindow(
+  eventId: number,
+  { raceWindowMs, ...overrides }: Partial<BookingRequest> & { raceWindowMs: number },
+): { request: BookingRequest; isInside: Promise<void> } {
+  const { promise: isInside, resolve } = Promise.withResolvers<void>();
+  const request = Object.defineProperty(bookingRequest(eventId, overrides), 'raceWindowMs', {
+    enumerable: true,
+    get() {
+      resolve();
+      return raceWindowMs;
+    },
+  });
+  return { request, isInside };
+}
