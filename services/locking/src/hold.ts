@@ -77,6 +77,10 @@ export class Hold implements Alarm {
     this.#aim();
   }
 
+  get ttlMs(): number {
+    return this.#ttlMs;
+  }
+
   get deadlineMs(): number {
     return Math.min(this.#keptUntilMs, this.#wantedUntilMs);
   }
@@ -95,23 +99,15 @@ export class Hold implements Alarm {
 
   /** The next lease under this hold begins. Call it only while `isHeld()`. */
   serve(terms: Terms): void {
+    // The same as those before it, as a rule.
+    if (terms.renew && this.#wantedUntilMs === Infinity && terms.ttlMs === this.#ttlMs) return;
     const now = this.#alarms.clock.now();
     const wantedUntilMs = terms.renew ? Infinity : now + terms.ttlMs - driftMs(terms.ttlMs);
-    if (terms.ttlMs === this.#ttlMs && wantedUntilMs === this.#wantedUntilMs) return;
     // A longer TTL, or a fixed end beyond what Redis has promised: ask for it now rather than a third of it later.
     const longer = terms.ttlMs > this.#ttlMs || (!terms.renew && wantedUntilMs > this.#keptUntilMs);
     this.#ttlMs = terms.ttlMs;
     this.#wantedUntilMs = wantedUntilMs;
     if (longer) this.#renewAtMs = now;
-    this.#aim();
-  }
-
-  /** Redis has told us, in another reply, that the lock is kept for the full TTL from the sending of that request. */
-  prolonged(sentAtMs: number): void {
-    if (this.#over) return;
-    this.#keptUntilMs = sentAtMs + this.#ttlMs - driftMs(this.#ttlMs);
-    this.#renewAtMs = sentAtMs + this.#ttlMs / 3;
-    this.#failures = 0;
     this.#aim();
   }
 

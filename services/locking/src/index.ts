@@ -6,6 +6,9 @@ export {
   LockUnavailableError,
   type LossReason,
 } from './errors.ts';
+export { createQueueLock, type QueueLockOptions, type QueueLocks } from './queue-lock.ts';
+export type { LockEvent, LockEventListener } from './lock-events.ts';
+export type { ServerFinding } from './check-server.ts';
 export { createSimpleLock, type SimpleLockOptions, type SimpleLocks } from './simple-lock.ts';
 export {
   createWebLocks,

@@ -1,0 +1,70 @@
+import { withTimeout, type RedisClient } from './redis-script.ts';
+
+export interface ServerFinding {
+  /** `error`: locks will not work, or not be safe; `warning`: they may not be; `unknown`: it could not be found out. */
+  level: 'error' | 'warning' | 'unknown';
+  message: string;
+}
+
+/** ZPOPMIN, and scripts that are replicated by their effects and so may read the clock. */
+const oldestVersion = [6, 2] as const;
+
+/** Looks at the server once, at the start of a program: what is wrong with it is better known then. Never rejects. */
+export async function checkServer(redis: RedisClient, timeoutMs: number): Promise<ServerFinding[]> {
+  let info: string;
+  try {
+    info = await withTimeout(redis.info(), timeoutMs);
+  } catch (error) {
+    return [{ level: 'error', message: `Redis cannot be asked: ${reason(error)}.` }];
+  }
+  return [...checkVersion(info), ...checkRole(info), ...(await checkEviction(redis, info, timeoutMs))];
+}
+
+function checkVersion(info: string): ServerFinding[] {
+  const version = field(info, 'redis_version') ?? field(info, 'valkey_version');
+  if (version === undefined) return [{ level: 'unknown', message: 'The version of Redis is not told.' }];
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const [oldestMajor, oldestMinor] = oldestVersion;
+  if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return [];
+  return [{ level: 'error', message: `Redis ${version} is older than ${oldestVersion.join('.')}.` }];
+}
+
+function checkRole(info: string): ServerFinding[] {
+  if (field(info, 'role') !== 'slave') return [];
+  return [{ level: 'error', message: 'This Redis is a replica: locks can be taken on its master only.' }];
+}
+
+async function checkEviction(redis: RedisClient, info: string, timeoutMs: number): Promise<ServerFinding[]> {
+  // INFO tells the policy too, and is permitted where CONFIG is not.
+  const policy = field(info, 'maxmemory_policy') ?? (await configured(redis, timeoutMs));
+  if (policy === 'noeviction') return [];
+  if (policy === undefined) {
+    const message =
+      'Whether Redis evicts keys when memory is short cannot be found out; it must not (noeviction).';
+    return [{ level: 'unknown', message }];
+  }
+  const limited = field(info, 'maxmemory') !== '0';
+  return [
+    {
+      level: limited ? 'error' : 'warning',
+      message: `maxmemory-policy is ${policy}: when memory is short a lock can be evicted while it is held. Set it to noeviction.`,
+    },
+  ];
+}
+
+async function configured(redis: RedisClient, timeoutMs: number): Promise<string | undefined> {
+  try {
+    const reply = await withTimeout(redis.config('GET', 'maxmemory-policy'), timeoutMs);
+    return reply[1];
+  } catch {
+    return undefined;
+  }
+}
+
+function field(info: string, name: string): string | undefined {
+  return new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1];
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,46 @@
+import type { LossReason } from './errors.ts';
+
+/**
+ * What happens inside a lock service, for metrics. Told synchronously, in the middle of things: count and return.
+ */
+export type LockEvent =
+  /**
+   * A caller got the lock. `from`: it was `free`; it came by the `queue`, from another process; from a caller before
+   * it in this process (`turn`); or this process had kept it (`linger`). `waiting`: callers that go on waiting here.
+   */
+  | {
+      type: 'granted';
+      lock: string;
+      token: number;
+      waitMs: number;
+      from: 'free' | 'queue' | 'turn' | 'linger';
+      waiting: number;
+    }
+  /** A caller gave it back. */
+  | { type: 'released'; lock: string; token: number; heldMs: number }
+  /** A caller lost it. */
+  | { type: 'lost'; lock: string; token: number; why: LossReason }
+  /** A caller waited in vain. */
+  | { type: 'refused'; lock: string; waitMs: number; why: 'timeout' | 'aborted' | 'unavailable' }
+  /** This process took a place in the queue in Redis, behind so many others. */
+  | { type: 'queued'; lock: string; before: number }
+  /** This process made a waiter of another process the holder. */
+  | { type: 'handed-over'; lock: string }
+  | { type: 'renewed'; lock: string }
+  /** A grant came after everybody who had asked for it was gone, and was given back. */
+  | { type: 'stale-grant'; lock: string }
+  /** A script was called and answered. */
+  | { type: 'round-trip'; script: string; tookMs: number };
+
+export type LockEventListener = (event: LockEvent) => void;
+
+/** A listener that throws is a fault of the program, but not one that may cost somebody the lock. */
+export function guardListener(listener: LockEventListener): LockEventListener {
+  return (event) => {
+    try {
+      listener(event);
+    } catch (error) {
+      process.emitWarning(error instanceof Error ? error : new Error(String(error)));
+    }
+  };
+}

@@ -1,0 +1,477 @@
+import type { Alarm } from '../alarms.ts';
+import { LockTimeoutError, LockUnavailableError } from '../errors.ts';
+import type { Loss } from '../hold.ts';
+import type { HeldLease, Released } from '../lease.ts';
+import type { Entry, LineContext } from './line-context.ts';
+import { retryDelayMs } from './retry-delay.ts';
+import { RefusedError, type Grant, type NotHeld, type Queued, type YieldRequest } from './store.ts';
+import { Turn, type TurnOwner } from './turn.ts';
+import { type Waiter, WaiterList, type WaitingRoom } from './waiter.ts';
+
+/** How a caller came by the lock, see `LockEvent`. */
+type From = 'free' | 'queue' | 'turn' | 'linger';
+
+interface Yielding {
+  readonly request: YieldRequest;
+  readonly next: Entry;
+  /** `next` was told that it is the holder, before the answer came that it is in the queue. */
+  promoted: boolean;
+  readonly untilMs: number;
+}
+
+/**
+ * The callers of one process that want one name, and the one entry in Redis that stands for all of them.
+ *
+ *            ask               place in the queue           told, or vanished
+ *     idle -------> asking ------------------------> queued -----------------> asking
+ *                     |
+ *                     | granted: a turn begins
+ *                     v          end of the turn, callers wait           nobody else waits: a new turn
+ *                  holding ----------------------------------> yielding --------------------> holding
+ *                     |                                            |
+ *                     | nobody waits here, or lost                 | handed over
+ *                     v                                            v
+ *                    idle                                        queued
+ *
+ * Only the answer to the latest question is believed (`#attempt`): it tells what is true now. And whatever is left
+ * behind while Redis may still have it, or still do it (a question nobody waits for any more, a lock past its
+ * deadline), is given back by its id, which is never used again.
+ */
+export class Line implements Alarm, TurnOwner, WaitingRoom {
+  // The alarm: the next try after a silence (then the line is paused), or the end of lingering.
+  atMs = 0;
+  slot = -1;
+
+  readonly name: string;
+  readonly #context: LineContext;
+  /** Takes the lock from its holder instead of waiting for it. */
+  readonly #steals: boolean;
+  readonly #waiters = new WaiterList();
+
+  #stage: 'idle' | 'asking' | 'queued' | 'holding' | 'yielding' = 'idle';
+  #attempt = 0;
+  #entry: Entry | undefined;
+  /** The place that the entry was first given: it is brought along if it has to be taken again. */
+  #place: number | undefined;
+  /** The longest TTL that Redis was asked for: after that it has nothing of ours any more. */
+  #ttlMs = 0;
+  #turn: Turn | undefined;
+  #yielding: Yielding | undefined;
+
+  /** Who has it, as far as Redis said. */
+  #holder: string | undefined;
+  #heardMs = -Infinity;
+  #silence: { cause: unknown; sinceMs: number; failures: number } | undefined;
+
+  constructor(name: string, context: LineContext, steals = false) {
+    this.name = name;
+    this.#context = context;
+    this.#steals = steals;
+  }
+
+  /** What it has in Redis. */
+  get entry(): Entry | undefined {
+    return this.#entry;
+  }
+
+  get waiting(): number {
+    return this.#waiters.size;
+  }
+
+  // -------------------------------------------------------------------------------------------- callers
+
+  admit(waiter: Waiter): void {
+    if (!waiter.patient && this.#isOccupied()) {
+      this.#refuse(waiter, 'timeout');
+      return;
+    }
+    this.#waiters.push(waiter);
+    waiter.sitDown(this);
+    if (this.#stage === 'idle') this.#ask();
+    else if (this.#turn !== undefined && this.#lingers()) this.#begin(this.#turn, 'linger');
+  }
+
+  /** Somebody is before a caller who comes now: it is not free for it. */
+  #isOccupied(): boolean {
+    return this.#waiters.size > 0 || this.#turn?.lease !== undefined;
+  }
+
+  /** Its time is over, or its caller has cancelled. */
+  leave(waiter: Waiter, why: 'timeout' | 'aborted'): void {
+    this.#waiters.remove(waiter);
+    const unheard = this.#stage === 'asking' && this.#heardMs < waiter.sinceMs;
+    const noReply = unheard ? new Error(`no reply within ${waiter.settings.waitMs} ms`) : undefined;
+    this.#refuse(waiter, why, this.#silence?.cause ?? noReply);
+    if (this.#waiters.size > 0) return;
+    // A question under way is left alone: its answer finds nobody here, and is given back then.
+    if (this.#stage === 'queued' || this.#paused()) this.#giveUp();
+  }
+
+  /** By a lease of the turn, which is held at this moment. */
+  release(lease: HeldLease): Promise<Released> | Released {
+    const turn = this.#turn;
+    if (turn === undefined) return 'gone';
+    turn.returned(lease);
+    if (this.#waiters.size > 0) {
+      return !turn.isOver() && this.#serve(turn, 'turn') ? 'released' : this.#yieldTurn(turn);
+    }
+    const { alarms, settings } = this.#context;
+    if (settings.lingerMs === 0 || turn.asked) return this.#handBack();
+    alarms.set(this, alarms.clock.now() + settings.lingerMs);
+    return 'released';
+  }
+
+  /** Sends everybody away, and gives everything back. */
+  async close(cause: Error): Promise<void> {
+    this.#refuseAll(cause);
+    this.#turn?.lease?.lose({ why: 'released', cause });
+    await this.#handBack().catch(() => undefined);
+  }
+
+  // -------------------------------------------------------------------------------------------- what Redis tells
+
+  /** "You are the holder": a hint, which the answer to the next question confirms. */
+  granted(number: string): void {
+    if (this.#yielding?.next.number === number) this.#yielding.promoted = true;
+    else if (this.#entry?.number === number && (this.#stage === 'queued' || this.#stage === 'asking'))
+      this.#ask();
+  }
+
+  /** Another process waits for what we keep. */
+  asked(number: string): void {
+    if (this.#turn === undefined || this.#entry?.number !== number) return;
+    this.#turn.asked = true;
+    if (this.#lingers()) this.#giveUp();
+  }
+
+  stolen(number: string): void {
+    if (this.#entry?.number === number) this.#turn?.hold.lose({ why: 'taken' });
+  }
+
+  /** A look at the queue: the entry is there. */
+  seen(holder: string): void {
+    this.#holder = holder;
+    this.#heard();
+  }
+
+  /** A look at the queue: the entry is not there. Its turn was missed, or the data was lost. */
+  vanished(): void {
+    if (this.#stage === 'queued') this.#ask();
+  }
+
+  /** A look at the queue that was not answered. */
+  unseen(cause: unknown, sentAtMs: number): void {
+    if (this.#stage === 'queued') this.#unanswered(cause, sentAtMs);
+  }
+
+  /** Redis can be asked again, or messages reach us again. */
+  recheck(): void {
+    if (this.#paused()) this.ring();
+  }
+
+  ring(): void {
+    this.#context.alarms.clear(this);
+    if (this.#stage === 'asking') this.#ask();
+    else if (this.#stage === 'yielding') this.#sendYield().catch(() => undefined);
+    else if (this.#lingers()) this.#giveUp();
+  }
+
+  // -------------------------------------------------------------------------------------------- asking
+
+  #ask(): void {
+    const { store, alarms, settings } = this.#context;
+    const first = this.#waiters.first;
+    if (first === undefined) {
+      this.#giveUp();
+      return;
+    }
+    this.#context.unwatch(this);
+    alarms.clear(this);
+    this.#stage = 'asking';
+    this.#entry ??= this.#context.register(this);
+    this.#ttlMs = Math.max(this.#ttlMs, first.ttlMs);
+    this.#attempt += 1;
+    const attempt = this.#attempt;
+    const sentAtMs = alarms.clock.now();
+    const request = {
+      id: this.#entry.id,
+      ttlMs: first.ttlMs,
+      tokenAbove: first.settings.tokenAbove,
+      // Who cannot be told of its turn had better not take a place: it would be passed over.
+      enqueue: store.listening && (first.patient || this.#waiters.size > 1),
+      place: this.#place,
+      reserve: settings.coalesce,
+    };
+    const answer = this.#steals ? store.steal(this.name, request) : store.acquire(this.name, request);
+    answer.then(
+      (reply) => {
+        if (attempt === this.#attempt) this.#answered(reply, sentAtMs);
+      },
+      (cause: unknown) => {
+        if (attempt === this.#attempt) this.#unanswered(cause, sentAtMs);
+      },
+    );
+  }
+
+  #answered(reply: Grant | Queued, sentAtMs: number): void {
+    this.#heard();
+    if (reply.is === 'granted') {
+      this.#take(reply, sentAtMs, this.#place === undefined ? 'free' : 'queue');
+      return;
+    }
+    this.#holder = reply.holder;
+    if (reply.place !== undefined) {
+      this.#queue(reply, reply.place);
+      return;
+    }
+    this.#sendImpatientAway();
+    if (this.#waiters.size === 0) {
+      // Taken, and no place was asked for: nothing was left in Redis.
+      this.#retire();
+      this.#goOn();
+    } else if (this.#context.store.listening) {
+      this.#ask();
+    } else {
+      this.#unanswered(new Error('no subscription to the messages of Redis'), sentAtMs);
+    }
+  }
+
+  #queue({ before, holderTtlMs }: Queued, place: number): void {
+    this.#sendImpatientAway();
+    if (this.#waiters.size === 0) {
+      this.#giveUp();
+      return;
+    }
+    if (this.#place === undefined) this.#context.emit?.({ type: 'queued', lock: this.name, before });
+    this.#place = place;
+    this.#stage = 'queued';
+    this.#context.watch(this, holderTtlMs);
+  }
+
+  // -------------------------------------------------------------------------------------------- holding
+
+  #take(grant: Grant, sentAtMs: number, from: From): void {
+    const { first, size } = this.#waiters;
+    const terms = first?.settings ?? { ttlMs: this.#ttlMs, renew: false };
+    this.#stage = 'holding';
+    this.#turn = new Turn(this, this.#context, this.#entry?.id ?? '', {
+      grant,
+      terms,
+      sentAtMs,
+      waiters: size,
+    });
+    if (first === undefined) {
+      this.#context.emit?.({ type: 'stale-grant', lock: this.name });
+      this.#giveUp();
+    } else {
+      this.#begin(this.#turn, from);
+    }
+  }
+
+  #begin(turn: Turn, from: From): void {
+    // If it is not held any more (the answer came after the deadline), the loss has made this line ask anew.
+    if (!turn.hold.isHeld()) return;
+    if (!this.#serve(turn, from)) this.#yieldTurn(turn).catch(() => undefined);
+  }
+
+  /** The lock, which is held, to the first waiter; unless no token is left that it could have. */
+  #serve(turn: Turn, from: From): boolean {
+    const { alarms, emit } = this.#context;
+    const waiter = this.#waiters.first;
+    const lease = waiter === undefined ? undefined : turn.serve(waiter);
+    if (waiter === undefined || lease === undefined) return false;
+    alarms.clear(this);
+    this.#waiters.remove(waiter);
+    waiter.grant(lease);
+    this.#context.departed();
+    if (emit !== undefined) {
+      const waitMs = alarms.clock.now() - waiter.sinceMs;
+      emit({
+        type: 'granted',
+        lock: this.name,
+        token: lease.token,
+        waitMs,
+        from,
+        waiting: this.#waiters.size,
+      });
+    }
+    return true;
+  }
+
+  /** Nobody here has it, but it is kept for a while. */
+  #lingers(): boolean {
+    return this.#turn !== undefined && this.#turn.lease === undefined;
+  }
+
+  onLoss(loss: Loss): void {
+    // Redis was silent: what it was asked for in vain (a renewal) it may still do. Otherwise there is nothing left.
+    if (loss.why === 'deadline') this.#giveUp();
+    else {
+      this.#retire();
+      this.#goOn();
+    }
+  }
+
+  // -------------------------------------------------------------------------------------------- end of a turn
+
+  /** Other processes may be waiting: they have their turn now, and those who wait here have their next one after it. */
+  #yieldTurn(turn: Turn): Promise<Released> {
+    const { alarms } = this.#context;
+    const first = this.#waiters.first;
+    if (first === undefined || this.#entry === undefined) return this.#handBack();
+    const next = this.#context.register(this);
+    const { ttlMs, tokenAbove } = first.settings;
+    const request = { id: this.#entry.id, nextId: next.id, lastToken: turn.lastToken, ttlMs, tokenAbove };
+    alarms.clear(this);
+    turn.hold.end();
+    this.#turn = undefined;
+    this.#yielding = { request, next, promoted: false, untilMs: alarms.clock.now() + ttlMs };
+    this.#stage = 'yielding';
+    return this.#sendYield();
+  }
+
+  async #sendYield(): Promise<Released> {
+    const yielding = this.#yielding;
+    if (yielding === undefined) return 'released';
+    this.#attempt += 1;
+    const attempt = this.#attempt;
+    const sentAtMs = this.#context.alarms.clock.now();
+    try {
+      const reply = await this.#context.store.yield(this.name, yielding.request);
+      if (attempt === this.#attempt) this.#yielded(reply, sentAtMs, yielding);
+      return reply.is === 'gone' || reply.is === 'taken' ? reply.is : 'released';
+    } catch (error) {
+      if (attempt === this.#attempt) this.#unanswered(error, sentAtMs);
+      throw error;
+    }
+  }
+
+  #yielded(reply: Grant | Queued | NotHeld, sentAtMs: number, { next, promoted }: Yielding): void {
+    this.#heard();
+    this.#yielding = undefined;
+    if (reply.is === 'granted') {
+      this.#context.unregister(next);
+      this.#take(reply, sentAtMs, 'turn');
+      return;
+    }
+    this.#retire();
+    if (reply.is !== 'queued') {
+      this.#context.unregister(next);
+      this.#goOn();
+      return;
+    }
+    this.#context.emit?.({ type: 'handed-over', lock: this.name });
+    this.#holder = reply.holder;
+    this.#entry = next;
+    this.#queue(reply, reply.place ?? 0);
+    if (promoted) this.granted(next.number);
+  }
+
+  // -------------------------------------------------------------------------------------------- no answer
+
+  #heard(): void {
+    this.#silence = undefined;
+    this.#heardMs = this.#context.alarms.clock.now();
+  }
+
+  /** Unknown: it may have been done. It is asked again, by the same id, for as long as that makes sense. */
+  #unanswered(cause: unknown, sentAtMs: number): void {
+    const { alarms, settings } = this.#context;
+    const now = alarms.clock.now();
+    const { sinceMs, failures } = this.#silence ?? { sinceMs: sentAtMs, failures: 0 };
+    this.#silence = { cause, sinceMs, failures: failures + 1 };
+    this.#sendImpatientAway();
+    if (cause instanceof RefusedError || now - sinceMs >= settings.unavailableAfterMs) this.#refuseAll(cause);
+    const overdue = this.#yielding !== undefined && now >= this.#yielding.untilMs;
+    if (this.#waiters.size === 0 || overdue) this.#giveUp();
+    else if (this.#stage !== 'queued') alarms.set(this, now + retryDelayMs(failures));
+  }
+
+  #paused(): boolean {
+    return this.slot !== -1 && (this.#stage === 'asking' || this.#stage === 'yielding');
+  }
+
+  #sendImpatientAway(): void {
+    const first = this.#waiters.first;
+    if (first === undefined || first.patient) return;
+    this.#waiters.remove(first);
+    this.#refuse(first, 'timeout');
+  }
+
+  /** @param cause why it is not known whether the lock could be had */
+  #refuse(waiter: Waiter, why: 'timeout' | 'aborted', cause: unknown = this.#silence?.cause): void {
+    const { waitMs, signal } = waiter.settings;
+    const details = { lock: this.name, holder: this.#holder };
+    if (why === 'aborted') {
+      this.#sendAway(waiter, signal?.reason, why);
+    } else if (cause === undefined) {
+      this.#sendAway(waiter, new LockTimeoutError({ ...details, waitMs }), why);
+    } else {
+      this.#sendAway(waiter, new LockUnavailableError({ ...details, cause }), 'unavailable');
+    }
+  }
+
+  #refuseAll(cause: unknown): void {
+    for (let waiter = this.#waiters.first; waiter !== undefined; waiter = this.#waiters.first) {
+      this.#waiters.remove(waiter);
+      this.#sendAway(
+        waiter,
+        new LockUnavailableError({ lock: this.name, holder: this.#holder, cause }),
+        'unavailable',
+      );
+    }
+  }
+
+  #sendAway(waiter: Waiter, error: unknown, why: 'timeout' | 'aborted' | 'unavailable'): void {
+    waiter.refuse(error);
+    this.#context.departed();
+    const waitMs = this.#context.alarms.clock.now() - waiter.sinceMs;
+    this.#context.emit?.({ type: 'refused', lock: this.name, waitMs, why });
+  }
+
+  // -------------------------------------------------------------------------------------------- ends
+
+  #giveUp(): void {
+    this.#handBack().catch(() => undefined);
+  }
+
+  /** Ends all that it has in Redis; the lock goes to the next one in the queue, in the same step. */
+  #handBack(): Promise<Released> {
+    const { alarms } = this.#context;
+    const entry = this.#entry;
+    const yielding = this.#yielding;
+    const lastToken = this.#turn?.lastToken ?? yielding?.request.lastToken;
+    const untilMs = alarms.clock.now() + Math.max(this.#ttlMs, this.#turn?.hold.ttlMs ?? 0);
+    this.#retire();
+    const ended =
+      entry === undefined
+        ? Promise.resolve<Released>('released')
+        : this.#context.giveBack(this.name, { id: entry.id, lastToken }, untilMs);
+    if (yielding !== undefined) {
+      this.#context.unregister(yielding.next);
+      const request = { id: yielding.next.id, lastToken: undefined };
+      this.#context.giveBack(this.name, request, untilMs).catch(() => undefined);
+    }
+    this.#goOn();
+    return ended;
+  }
+
+  /** Back to the beginning, with nothing in Redis. */
+  #retire(): void {
+    this.#context.alarms.clear(this);
+    this.#context.unwatch(this);
+    this.#turn?.hold.end();
+    if (this.#entry !== undefined) this.#context.unregister(this.#entry);
+    this.#turn = undefined;
+    this.#yielding = undefined;
+    this.#entry = undefined;
+    this.#place = undefined;
+    this.#attempt += 1;
+    this.#stage = 'idle';
+  }
+
+  #goOn(): void {
+    if (this.#waiters.size > 0) this.#ask();
+    else this.#context.forget(this);
+  }
+}

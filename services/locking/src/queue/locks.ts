@@ -1,0 +1,236 @@
+import { acquireSettings, type AcquireDefaults, type AcquireSettings } from '../acquire-options.ts';
+import type { Alarm, Alarms } from '../alarms.ts';
+import { assembleLocks } from '../assemble-locks.ts';
+import { LockTimeoutError, LockUnavailableError } from '../errors.ts';
+import type { Released } from '../lease.ts';
+import type { LockEventListener } from '../lock-events.ts';
+import { checkName } from '../lock-name.ts';
+import type { AcquireOptions, Lease } from '../lock.ts';
+import type { LockInfo, LockSnapshot, WebLocksSource } from '../web-locks.ts';
+import type { Entry, LineContext, LineSettings } from './line-context.ts';
+import { Line } from './line.ts';
+import { retryDelayMs } from './retry-delay.ts';
+import { RefusedError, type QueueMessages, type QueueStore, type ReleaseRequest } from './store.ts';
+import { Waiter } from './waiter.ts';
+import { createWatches } from './watches.ts';
+
+export interface QueueLocksConfig {
+  readonly defaults: AcquireDefaults;
+  readonly line: LineSettings;
+  /** How many callers may wait here at once, over all names. */
+  readonly maxWaiting: number;
+  readonly pollMs: number;
+  readonly emit: LockEventListener | undefined;
+  readonly onReleaseFailed: (error: unknown) => void;
+}
+
+export interface QueueLocksCore extends WebLocksSource {
+  steal(name: string, options?: AcquireOptions): Promise<Lease>;
+  inspect(): Promise<LockSnapshot>;
+  close(): Promise<void>;
+}
+
+/** How many names `inspect` asks about at once. */
+const inspectedAtOnce = 100;
+
+/** The queue lock over any store of its steps: Redis, or a model of it. */
+export function createQueueLocks(
+  openStore: (messages: QueueMessages) => QueueStore,
+  config: QueueLocksConfig,
+  alarms: Alarms,
+): QueueLocksCore {
+  const { defaults, emit, onReleaseFailed } = config;
+  const { coalesce, lingerMs } = config.line;
+  const lines = new Set<Line>();
+  const linesByName = new Map<string, Line>();
+  const linesByNumber = new Map<string, Line>();
+  const givingBack = new Map<string, Promise<unknown>>();
+  const pauses = new Set<Alarm>();
+  let entries = 0;
+  let waiting = 0;
+  let closed: Error | undefined;
+
+  const store = openStore({
+    granted: holds,
+    asked: (_name, number) => linesByNumber.get(number)?.asked(number),
+    stolen: (_name, number) => linesByNumber.get(number)?.stolen(number),
+    listening: recheck,
+    reachable: recheck,
+  });
+  // A holder that may keep what it does not need asks to be told when somebody else wants it.
+  const idStart = `${store.client}${lingerMs > 0 ? '~' : ':'}`;
+  const watches = createWatches(store, alarms, config.pollMs, (name, holder) => {
+    if (holder.startsWith(idStart)) holds(name, holder.slice(idStart.length));
+  });
+
+  const context: LineContext = {
+    store,
+    alarms,
+    emit,
+    settings: config.line,
+    register(line) {
+      entries += 1;
+      const number = entries.toString(36);
+      linesByNumber.set(number, line);
+      return { id: idStart + number, number };
+    },
+    unregister: (entry: Entry) => void linesByNumber.delete(entry.number),
+    watch: (line, holderTtlMs) => watches.add(line, holderTtlMs),
+    unwatch: (line) => watches.remove(line),
+    giveBack,
+    departed() {
+      waiting -= 1;
+    },
+    forget(line) {
+      lines.delete(line);
+      if (linesByName.get(line.name) === line) linesByName.delete(line.name);
+    },
+  };
+
+  /** Redis says that one of our entries has the lock. */
+  function holds(name: string, number: string): void {
+    const line = linesByNumber.get(number);
+    if (line !== undefined) {
+      line.granted(number);
+    } else if (!givingBack.has(idStart + number)) {
+      // Nobody knows the entry any more: its question was believed to be lost.
+      emit?.({ type: 'stale-grant', lock: name });
+      const untilMs = alarms.clock.now() + config.pollMs;
+      giveBack(name, { id: idStart + number, lastToken: undefined }, untilMs).catch(() => undefined);
+    }
+  }
+
+  function recheck(): void {
+    watches.lookNow();
+    for (const line of lines) line.recheck();
+    for (const pause of pauses) pause.ring();
+  }
+
+  function giveBack(name: string, request: ReleaseRequest, untilMs: number): Promise<Released> {
+    const first = release(name, request);
+    const all = first.then(
+      () => undefined,
+      (error: unknown) => (error instanceof RefusedError ? undefined : releaseLater(name, request, untilMs)),
+    );
+    givingBack.set(request.id, all);
+    void all.finally(() => givingBack.delete(request.id));
+    return first;
+  }
+
+  async function release(name: string, request: ReleaseRequest): Promise<Released> {
+    const reply = await store.release(name, request);
+    if (reply.is === 'released' && reply.handedOver) emit?.({ type: 'handed-over', lock: name });
+    return reply.is;
+  }
+
+  /** Whoever gave it back has been told that the outcome is unknown; the others need not wait for its expiry. */
+  async function releaseLater(name: string, request: ReleaseRequest, untilMs: number): Promise<void> {
+    for (let failures = 0; ; failures += 1) {
+      await pause(retryDelayMs(failures));
+      if (closed !== undefined || alarms.clock.now() >= untilMs) return;
+      try {
+        await release(name, request);
+        return;
+      } catch (error) {
+        if (error instanceof RefusedError) return;
+      }
+    }
+  }
+
+  /** Ends early when Redis can be reached again. */
+  function pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const alarm: Alarm = {
+        atMs: 0,
+        slot: -1,
+        ring() {
+          alarms.clear(alarm);
+          pauses.delete(alarm);
+          resolve();
+        },
+      };
+      pauses.add(alarm);
+      alarms.set(alarm, alarms.clock.now() + ms);
+    });
+  }
+
+  function acquireOne(name: string, settings: AcquireSettings, steals = false): Promise<Lease> {
+    if (closed !== undefined) throw new LockUnavailableError({ lock: name, cause: closed });
+    if (waiting >= config.maxWaiting) {
+      const cause = new Error(`${waiting} callers wait in this process already (maxWaiting)`);
+      throw new LockTimeoutError({ lock: name, waitMs: 0, cause });
+    }
+    store.open();
+    waiting += 1;
+    const waiter = new Waiter(settings, alarms);
+    lineFor(name, steals).admit(waiter);
+    return waiter.lease;
+  }
+
+  function lineFor(name: string, steals: boolean): Line {
+    const shared = coalesce && !steals;
+    const present = shared ? linesByName.get(name) : undefined;
+    if (present !== undefined) return present;
+    const line = new Line(name, context, steals);
+    lines.add(line);
+    if (shared) linesByName.set(name, line);
+    return line;
+  }
+
+  async function inspect(): Promise<LockSnapshot> {
+    store.open();
+    const held: LockInfo[] = [];
+    // In Redis a client has one entry for all its waiters; our own we know one by one.
+    const pending = [...lines].flatMap((line) =>
+      Array.from({ length: line.waiting }, () => info(line.name, store.client)),
+    );
+    const names = await store.heldNames();
+    for (let i = 0; i < names.length; i += inspectedAtOnce) {
+      const some = names.slice(i, i + inspectedAtOnce);
+      const inspections = await Promise.all(some.map((name) => store.inspect(name)));
+      for (const [j, { holder, waiters }] of inspections.entries()) {
+        const name = some[j] ?? '';
+        if (holder !== undefined) held.push(info(name, clientOf(holder)));
+        for (const waiter of waiters) {
+          if (clientOf(waiter) !== store.client) pending.push(info(name, clientOf(waiter)));
+        }
+      }
+    }
+    return { held, pending };
+  }
+
+  async function close(): Promise<void> {
+    closed ??= new Error('this lock service was closed');
+    const cause = closed;
+    await Promise.all([...lines].map((line) => line.close(cause)));
+    for (const pause of pauses) pause.ring();
+    await Promise.all(givingBack.values());
+    watches.close();
+    await store.close();
+  }
+
+  return {
+    ...assembleLocks({
+      defaults,
+      acquireOne: (name, settings) => acquireOne(name, settings),
+      onReleaseFailed,
+      close,
+    }),
+    async steal(name, options = {}) {
+      checkName(name);
+      const settings = acquireSettings(options, defaults);
+      settings.signal?.throwIfAborted();
+      return acquireOne(name, settings, true);
+    },
+    inspect,
+    close,
+  };
+}
+
+function info(name: string, clientId: string): LockInfo {
+  return { name, mode: 'exclusive', clientId };
+}
+
+function clientOf(id: string): string {
+  return id.replace(/[:~]\w+$/, '');
+}

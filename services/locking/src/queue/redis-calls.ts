@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto';
+
+import type { Alarm, Alarms } from '../alarms.ts';
+import type { RedisClient } from '../redis-script.ts';
+import { RefusedError } from './store.ts';
+
+export interface Script {
+  readonly name: string;
+  readonly text: string;
+  readonly sha1: string;
+}
+
+export function createScript(name: string, text: string): Script {
+  return { name, text, sha1: createHash('sha1').update(text).digest('hex') };
+}
+
+/** Script calls over one connection, each of them bounded in time. */
+export interface RedisCalls {
+  run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>;
+  /** Rejects all calls under way, and all later ones. */
+  close(): void;
+}
+
+interface Call {
+  readonly script: Script;
+  readonly keys: readonly string[];
+  readonly args: readonly (string | number)[];
+  readonly sinceMs: number;
+  readonly resolve: (reply: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  sent: boolean;
+}
+
+/**
+ * A connection that is silent for so long, though asked, is given up and made anew: behind a firewall that has
+ * forgotten it, it would stay silent for a quarter of an hour. Not sooner, because a server that only hangs goes on
+ * to execute what the old connection has sent, after what the new one sends.
+ */
+const deadConnectionMs = 10_000;
+
+/**
+ * What this adds to ioredis, whose queues have no limit in time:
+ * - a call that cannot be sent now waits here, no longer than its time-out, and is then never sent;
+ * - a call whose connection closes is rejected then and there, and not sent again by anybody but its caller;
+ * - one alarm for all calls: they have the same time-out, so the oldest of them is the first to reach it.
+ *
+ * The connection must be one that neither queues nor re-sends by itself (see `duplicateFor`).
+ */
+export function createRedisCalls(
+  connection: RedisClient,
+  alarms: Alarms,
+  timeoutMs: number,
+  onRoundTrip?: (script: string, tookMs: number) => void,
+): RedisCalls {
+  const { clock } = alarms;
+  const calls = new Set<Call>();
+  let lastReplyMs = clock.now();
+  let closed = false;
+
+  const timeout: Alarm = {
+    atMs: 0,
+    slot: -1,
+    ring() {
+      const now = clock.now();
+      for (const call of calls) {
+        if (call.sinceMs + timeoutMs > now) {
+          alarms.set(timeout, call.sinceMs + timeoutMs);
+          return;
+        }
+        const silent = call.sent && lastReplyMs < call.sinceMs;
+        fail(call, new Error(call.sent ? `no reply within ${timeoutMs} ms` : notConnected()));
+        if (silent && now - lastReplyMs > deadConnectionMs) reconnect();
+      }
+    },
+  };
+
+  connection.on('ready', () => {
+    lastReplyMs = clock.now();
+    for (const call of calls) if (!call.sent) send(call);
+  });
+  connection.on('close', () => {
+    for (const call of calls) if (call.sent) fail(call, new Error('the connection to Redis was closed'));
+  });
+
+  function reconnect(): void {
+    lastReplyMs = clock.now();
+    // A cluster looks after its connections itself.
+    if ('stream' in connection) connection.disconnect(true);
+  }
+
+  function notConnected(): string {
+    return `not connected to Redis (${connection.status})`;
+  }
+
+  function send(call: Call): void {
+    call.sent = true;
+    const { script, keys, args } = call;
+    connection.evalsha(script.sha1, keys.length, ...keys, ...args).then(
+      (reply) => succeed(call, reply),
+      (error: Error) => {
+        if (!error.message.startsWith('NOSCRIPT')) return fail(call, error);
+        // One that has been given up must not be executed now, after what its caller has sent since.
+        if (!calls.has(call)) return undefined;
+        return connection.eval(script.text, keys.length, ...keys, ...args).then(
+          (reply) => succeed(call, reply),
+          (evalError: Error) => fail(call, evalError),
+        );
+      },
+    );
+  }
+
+  function succeed(call: Call, reply: unknown): void {
+    lastReplyMs = clock.now();
+    if (!calls.delete(call)) return;
+    onRoundTrip?.(call.script.name, lastReplyMs - call.sinceMs);
+    call.resolve(reply);
+  }
+
+  function fail(call: Call, error: Error): void {
+    if (!calls.delete(call)) return;
+    call.reject(isRefusal(error) ? new RefusedError(error.message, { cause: error }) : error);
+  }
+
+  return {
+    run(script, keys, args) {
+      return new Promise((resolve, reject) => {
+        if (closed) {
+          reject(new RefusedError('this lock service was closed'));
+          return;
+        }
+        const call: Call = { script, keys, args, sinceMs: clock.now(), resolve, reject, sent: false };
+        calls.add(call);
+        if (timeout.slot === -1) alarms.set(timeout, call.sinceMs + timeoutMs);
+        if (connection.status === 'ready') send(call);
+      });
+    },
+    close() {
+      closed = true;
+      alarms.clear(timeout);
+      for (const call of calls) fail(call, new RefusedError('this lock service was closed'));
+    },
+  };
+}
+
+function isRefusal(error: Error): boolean {
+  return /^(NOAUTH|NOPERM|WRONGTYPE|ERR) /.test(error.message);
+}

@@ -1,0 +1,43 @@
+import type { Cluster, Redis, RedisOptions } from 'ioredis';
+
+import type { RedisClient } from '../redis-script.ts';
+
+/**
+ * A connection of our own to the same Redis, with our own habits. Nothing of the program's traffic stands in its way
+ * (a BLPOP, a transaction, a queue of offline commands), and no command is executed at a time when nobody waits for it
+ * any more: what cannot be sent now is refused, what was under way when the connection broke is not sent again.
+ */
+export function duplicateFor(redis: RedisClient, connectionName: string): RedisClient {
+  const habits: Partial<RedisOptions> = {
+    connectionName,
+    keyPrefix: '',
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    autoResubscribe: false,
+    enableAutoPipelining: false,
+    retryStrategy: reconnectDelayMs,
+  };
+  const connection = isCluster(redis)
+    ? redis.duplicate([], {
+        keyPrefix: '',
+        lazyConnect: true,
+        enableOfflineQueue: false,
+        enableAutoPipelining: false,
+        clusterRetryStrategy: reconnectDelayMs,
+      })
+    : redis.duplicate(habits);
+  // Without a listener ioredis would print each failed attempt to connect; the calls say what is wrong.
+  connection.on('error', () => undefined);
+  return connection;
+}
+
+export function isCluster(redis: RedisClient): redis is Cluster {
+  return (redis as Redis).isCluster;
+}
+
+/** At once, then ever slower up to once a second: whoever waits for a lock should not wait for a reconnection too. */
+function reconnectDelayMs(attempt: number): number {
+  const delayMs = Math.min(20 * 2 ** Math.min(attempt, 10), 1_000);
+  return delayMs / 2 + (Math.random() * delayMs) / 2;
+}

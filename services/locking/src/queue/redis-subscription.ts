@@ -1,0 +1,85 @@
+import type { Alarm, Alarms } from '../alarms.ts';
+import type { RedisClient } from '../redis-script.ts';
+import { duplicateFor, isCluster } from './redis-connections.ts';
+
+/** One channel, on a connection of its own. */
+export interface Subscription {
+  /** Whether messages reach us, as far as we know. */
+  readonly listening: boolean;
+  open(): void;
+  /** To be called while a message is hoped for: now and then it asks whether the connection is still alive. */
+  probe(): void;
+  close(): void;
+}
+
+/** A connection that was heard from no longer ago than this is believed to be alive. */
+const trustedMs = 5_000;
+
+export function createSubscription(
+  redis: RedisClient,
+  alarms: Alarms,
+  timeoutMs: number,
+  channel: string,
+  { onMessage, onListening }: { onMessage: (message: string) => void; onListening: () => void },
+): Subscription {
+  const { clock } = alarms;
+  const connection = duplicateFor(redis, 'lock-messages');
+  let listening = false;
+  let heardMs = 0;
+
+  connection.on('ready', () => void subscribe());
+  connection.on('close', () => {
+    listening = false;
+    alarms.clear(unanswered);
+  });
+  connection.on('message', (_channel: string, message: string) => {
+    heardMs = clock.now();
+    onMessage(message);
+  });
+
+  async function subscribe(): Promise<void> {
+    try {
+      await connection.subscribe(channel);
+    } catch {
+      // Cut off again, or not permitted: then `listening` stays false, which whoever waits is told.
+      return;
+    }
+    heardMs = clock.now();
+    listening = true;
+    onListening();
+  }
+
+  const unanswered: Alarm = {
+    atMs: 0,
+    slot: -1,
+    ring: () => connection.disconnect(true),
+  };
+
+  return {
+    get listening() {
+      return listening;
+    },
+    open() {
+      // Failed attempts are repeated by the connection itself.
+      if (connection.status === 'wait') connection.connect().catch(() => undefined);
+    },
+    probe() {
+      // (A cluster looks after its connections itself.)
+      if (!listening || unanswered.slot !== -1 || clock.now() - heardMs < trustedMs || isCluster(redis))
+        return;
+      alarms.set(unanswered, clock.now() + timeoutMs);
+      connection.ping().then(
+        () => {
+          heardMs = clock.now();
+          alarms.clear(unanswered);
+        },
+        () => undefined,
+      );
+    },
+    close() {
+      listening = false;
+      alarms.clear(unanswered);
+      connection.disconnect();
+    },
+  };
+}

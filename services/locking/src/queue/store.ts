@@ -1,0 +1,136 @@
+/**
+ * All that the queue lock asks of Redis: eight steps, each executed as a whole, and the messages they send. The rest
+ * of the algorithm knows no Redis; tests run it against a model of these steps.
+ *
+ * Each step rejects in bounded time. A rejection means *unknown*: it may have been executed, or may be still. That is
+ * why each of them can be sent again with the same ids, and then answers the same.
+ */
+export interface QueueStore {
+  /** This client among all clients of the same Redis, now and ever. */
+  readonly client: string;
+  /** Whether messages reach us. Who is not reached is passed over, so nobody should take a place before. */
+  readonly listening: boolean;
+
+  /** Takes a free lock, or a place in the queue; also the answer to "granted", whose holder it confirms. */
+  acquire(name: string, request: AcquireRequest): Promise<Grant | Queued>;
+  /** Keeps the lock for `ttlMs` from now if it is still ours. */
+  extend(name: string, request: ExtendRequest): Promise<Kept | NotHeld>;
+  /** Keeps the lock if nobody else waits, otherwise hands it over and takes the last place in the queue. */
+  yield(name: string, request: YieldRequest): Promise<Grant | Queued | NotHeld>;
+  /** Ends whatever the id has: hands the lock over, or gives up the place in the queue. */
+  release(name: string, request: ReleaseRequest): Promise<GivenBack | NotHeld>;
+  /** A sign of life of a waiting client, and a look at what it may not have been told. `id`: its oldest waiter. */
+  poll(name: string, id: string): Promise<Seen | Vanished>;
+  /** Takes the lock from whoever holds it. */
+  steal(name: string, request: AcquireRequest): Promise<Grant>;
+  inspect(name: string): Promise<Inspection>;
+  /** All names that are held now. Slow: looks through the whole key space. */
+  heldNames(): Promise<string[]>;
+
+  /** Begins to connect, if it has not yet. */
+  open(): void;
+  /** Bounded. Calls under way are rejected. */
+  close(): Promise<void>;
+}
+
+/** What Redis tells a client unasked. A hint: it may be lost, come late, or come twice. */
+export interface QueueMessages {
+  /** The waiter is the holder now and has a short time to confirm it by `acquire`. */
+  granted(name: string, number: string): void;
+  /** Somebody waits for a lock whose holder wanted to be told. */
+  asked(name: string, number: string): void;
+  /** The holder was robbed. */
+  stolen(name: string, number: string): void;
+  /** Messages reach us (again): what was sent before is lost, so everything has to be looked at once. */
+  listening(): void;
+  /** Redis can be asked (again). */
+  reachable(): void;
+}
+
+export interface AcquireRequest {
+  id: string;
+  ttlMs: number;
+  tokenAbove: number;
+  /** Take a place in the queue if it is not free. */
+  enqueue: boolean;
+  /** The place that it had before. */
+  place: number | undefined;
+  /** Reserve tokens that the holder may give away by itself. */
+  reserve: boolean;
+}
+
+export type ExtendRequest = Pick<AcquireRequest, 'id' | 'ttlMs' | 'reserve'>;
+
+export interface ReleaseRequest {
+  id: string;
+  /** The last token given away under this id, if it has held the lock. */
+  lastToken: number | undefined;
+}
+
+export interface YieldRequest {
+  id: string;
+  nextId: string;
+  lastToken: number;
+  ttlMs: number;
+  tokenAbove: number;
+}
+
+export interface Grant {
+  is: 'granted';
+  token: number;
+  /** Tokens up to this one may be given away without asking. */
+  reserved: number;
+  /** The time of Redis when it answered: no token should be larger without need. */
+  clockUs: number;
+  /** How many wait in Redis. */
+  waiting: number;
+}
+
+export interface Queued {
+  is: 'queued';
+  holder: string;
+  holderTtlMs: number;
+  /** To be brought along when the entry was lost; undefined: not in the queue (it was not asked for). */
+  place: number | undefined;
+  before: number;
+}
+
+export interface Kept {
+  is: 'kept';
+  reserved: number;
+  waiting: number;
+}
+
+export interface GivenBack {
+  is: 'released';
+  handedOver: boolean;
+}
+
+export interface NotHeld {
+  is: 'gone' | 'taken';
+}
+
+export interface Seen {
+  is: 'seen';
+  holder: string;
+  holderTtlMs: number;
+  before: number;
+}
+
+export interface Vanished {
+  is: 'vanished';
+}
+
+export interface Inspection {
+  holder: string | undefined;
+  token: number | undefined;
+  holderTtlMs: number;
+  waiting: number;
+  /** The first of them. */
+  waiters: string[];
+}
+
+/** Redis has answered, and the answer will not change by waiting: no permission, a key of another type. */
+export class RefusedError extends Error {
+  override readonly name = 'RefusedError';
+}

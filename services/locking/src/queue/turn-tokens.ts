@@ -1,0 +1,40 @@
+import type { Grant, Kept } from './store.ts';
+
+/**
+ * The tokens of one grant: the first one is that of the grant, the next ones are given to the callers who follow one
+ * another under it without asking Redis, each larger than the one before.
+ *
+ * They follow the clock of Redis from below (its time at the grant, plus what has passed since, less 1 % for the
+ * disagreement of the clocks). Should Redis lose all its data while this process still holds the lock, then whoever
+ * gets it next gets the time as its token, which is larger than any that was given away here until then.
+ */
+export class TurnTokens {
+  /** The last one that was given away; before the first one, one less than that. */
+  last: number;
+  readonly #first: number;
+  #reserved: number;
+  readonly #clockUs: number;
+  readonly #atMs: number;
+
+  constructor(grant: Grant, nowMs: number) {
+    this.#first = grant.token;
+    this.last = grant.token - 1;
+    this.#reserved = grant.reserved;
+    this.#clockUs = grant.clockUs;
+    this.#atMs = nowMs;
+  }
+
+  /** Undefined: none is left that was reserved for us; only Redis can mint another. */
+  next(nowMs: number, tokenAbove: number): number | undefined {
+    const clockUs = this.#clockUs + Math.floor((nowMs - this.#atMs) * 990);
+    const least = this.last < this.#first ? this.#first : Math.max(this.last + 1, clockUs);
+    const token = Math.max(least, tokenAbove + 1);
+    if (token > this.#reserved) return undefined;
+    this.last = token;
+    return token;
+  }
+
+  prolonged({ reserved }: Kept): void {
+    this.#reserved = reserved;
+  }
+}

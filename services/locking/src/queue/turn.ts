@@ -1,0 +1,112 @@
+import { Hold, type Extended, type HoldPort, type Loss, type Terms } from '../hold.ts';
+import { HeldLease, type LeaseOwner } from '../lease.ts';
+import type { LineContext } from './line-context.ts';
+import type { Grant } from './store.ts';
+import { TurnTokens } from './turn-tokens.ts';
+import type { Waiter } from './waiter.ts';
+
+export interface TurnOwner extends LeaseOwner {
+  readonly name: string;
+  onLoss(loss: Loss): void;
+}
+
+/**
+ * One grant of Redis, and the callers who hold the lock under it, one after the other, without a word to Redis. The
+ * lock is kept by one `hold`, whose deadline and renewal go on from lease to lease; each lease has its own token.
+ *
+ * A turn has an end, since other processes may wait: after so many callers, or so much time.
+ */
+export class Turn implements HoldPort {
+  readonly hold: Hold;
+  /** The lease of the moment; undefined while the lock is only kept, in case somebody here wants it again. */
+  lease: HeldLease | undefined;
+  /** Somebody in another process waits, as far as we know. */
+  asked: boolean;
+
+  readonly #owner: TurnOwner;
+  readonly #context: LineContext;
+  readonly #id: string;
+  readonly #tokens: TurnTokens;
+  #left: number;
+  readonly #endsMs: number;
+  #served = false;
+  #leaseSinceMs = 0;
+
+  /**
+   * @param sentAtMs when Redis was asked for the lock
+   * @param waiters how many wait here now
+   */
+  constructor(
+    owner: TurnOwner,
+    context: LineContext,
+    id: string,
+    { grant, terms, sentAtMs, waiters }: { grant: Grant; terms: Terms; sentAtMs: number; waiters: number },
+  ) {
+    const { alarms, settings } = context;
+    const now = alarms.clock.now();
+    this.#owner = owner;
+    this.#context = context;
+    this.#id = id;
+    this.#tokens = new TurnTokens(grant, now);
+    this.asked = grant.waiting > 0;
+    // While others wait in Redis, a turn is for those who wait here now: who comes later waits for the next one, and
+    // each caller gets the same share however the callers are spread over processes.
+    this.#left = this.asked ? Math.min(waiters, settings.turnGrants) : settings.turnGrants;
+    this.#endsMs = now + settings.turnMs;
+    this.hold = new Hold(this, alarms, terms, sentAtMs);
+  }
+
+  /** The last token that was given away. */
+  get lastToken(): number {
+    return this.#tokens.last;
+  }
+
+  isOver(): boolean {
+    return this.#left <= 0 || this.#context.alarms.clock.now() >= this.#endsMs;
+  }
+
+  /** Call it only while held. Undefined: no token is left that this waiter could have, only Redis can mint one. */
+  serve(waiter: Waiter): HeldLease | undefined {
+    const now = this.#context.alarms.clock.now();
+    const token = this.#tokens.next(now, waiter.settings.tokenAbove);
+    if (token === undefined) return undefined;
+    // The hold was made for the first one; those after it have terms of their own.
+    if (this.#served) this.hold.serve(waiter);
+    this.#served = true;
+    this.#left -= 1;
+    this.#leaseSinceMs = now;
+    this.lease = new HeldLease(this.#owner.name, token, waiter.ttlMs, this.hold, this.#owner);
+    return this.lease;
+  }
+
+  /** The lease of the moment has been given back. */
+  returned(lease: HeldLease): void {
+    this.lease = undefined;
+    const heldMs = this.#context.alarms.clock.now() - this.#leaseSinceMs;
+    this.#context.emit?.({ type: 'released', lock: lease.name, token: lease.token, heldMs });
+  }
+
+  async extend(ttlMs: number): Promise<Extended> {
+    const { store, settings } = this.#context;
+    const request = { id: this.#id, ttlMs, reserve: settings.coalesce };
+    const reply = await store.extend(this.#owner.name, request);
+    if (reply.is !== 'kept') return reply.is;
+    this.#tokens.prolonged(reply);
+    if (reply.waiting > 0) this.asked = true;
+    return 'held';
+  }
+
+  onRenewed(): void {
+    this.#context.emit?.({ type: 'renewed', lock: this.#owner.name });
+  }
+
+  onLoss(loss: Loss): void {
+    const { lease } = this;
+    this.lease = undefined;
+    if (lease !== undefined) {
+      lease.lose(loss);
+      this.#context.emit?.({ type: 'lost', lock: lease.name, token: lease.token, why: loss.why });
+    }
+    this.#owner.onLoss(loss);
+  }
+}

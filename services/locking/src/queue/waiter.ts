@@ -1,0 +1,110 @@
+import type { AcquireSettings } from '../acquire-options.ts';
+import type { Alarm, Alarms } from '../alarms.ts';
+import type { Lease } from '../lock.ts';
+
+/** Where a waiter waits. */
+export interface WaitingRoom {
+  /** Its time is over, or its caller has cancelled. */
+  leave(waiter: Waiter, why: 'timeout' | 'aborted'): void;
+}
+
+/**
+ * One call that waits for a lock. It is its own alarm, its own abort listener and its own link in the list of its
+ * line: ten thousand of them wait at once, and each separate object or closure would be made ten thousand times.
+ */
+export class Waiter implements Alarm {
+  atMs = 0;
+  slot = -1;
+  next: Waiter | undefined;
+  previous: Waiter | undefined;
+
+  readonly settings: AcquireSettings;
+  readonly sinceMs: number;
+  readonly lease: Promise<Lease>;
+  #resolve!: (lease: Lease) => void;
+  #reject!: (error: unknown) => void;
+  #room: WaitingRoom | undefined;
+  readonly #alarms: Alarms;
+
+  constructor(settings: AcquireSettings, alarms: Alarms) {
+    this.settings = settings;
+    this.#alarms = alarms;
+    this.sinceMs = alarms.clock.now();
+    this.lease = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  get ttlMs(): number {
+    return this.settings.ttlMs;
+  }
+
+  get renew(): boolean {
+    return this.settings.renew;
+  }
+
+  /** Whether it waits at all; otherwise it leaves with the first answer. */
+  get patient(): boolean {
+    return this.settings.waitMs > 0;
+  }
+
+  /** From now on it leaves by itself when its time is over or its caller cancels. */
+  sitDown(room: WaitingRoom): void {
+    this.#room = room;
+    const { waitMs, signal } = this.settings;
+    // One that does not wait is bounded by the time-out of the one call that is made for it.
+    if (waitMs > 0) this.#alarms.set(this, this.sinceMs + waitMs);
+    signal?.addEventListener('abort', this);
+  }
+
+  ring(): void {
+    this.#room?.leave(this, 'timeout');
+  }
+
+  handleEvent(): void {
+    this.#room?.leave(this, 'aborted');
+  }
+
+  grant(lease: Lease): void {
+    this.#getUp();
+    this.#resolve(lease);
+  }
+
+  refuse(error: unknown): void {
+    this.#getUp();
+    this.#reject(error);
+  }
+
+  #getUp(): void {
+    this.#room = undefined;
+    this.#alarms.clear(this);
+    this.settings.signal?.removeEventListener('abort', this);
+  }
+}
+
+/** First come, first served; anybody may leave from the middle. All in constant time, and nothing per waiter. */
+export class WaiterList {
+  size = 0;
+  first: Waiter | undefined;
+  #last: Waiter | undefined;
+
+  push(waiter: Waiter): void {
+    waiter.previous = this.#last;
+    if (this.#last === undefined) this.first = waiter;
+    else this.#last.next = waiter;
+    this.#last = waiter;
+    this.size += 1;
+  }
+
+  remove(waiter: Waiter): void {
+    const { previous, next } = waiter;
+    if (previous === undefined) this.first = next;
+    else previous.next = next;
+    if (next === undefined) this.#last = previous;
+    else next.previous = previous;
+    waiter.previous = undefined;
+    waiter.next = undefined;
+    this.size -= 1;
+  }
+}

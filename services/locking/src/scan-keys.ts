@@ -1,0 +1,27 @@
+import { withTimeout, type RedisClient } from './redis-script.ts';
+
+/** Keys looked at per SCAN: some tenths of a millisecond of Redis's time each, so that everybody else gets a turn. */
+const scanCount = 1_000;
+
+/** All keys that start and end so, page by page; in a cluster, of all its nodes. A key may come more than once. */
+export async function* scanKeys(
+  redis: RedisClient,
+  start: string,
+  end: string,
+  timeoutMs: number,
+): AsyncGenerator<string[]> {
+  const pattern = `${escapeGlob(start)}*${escapeGlob(end)}`;
+  for (const server of 'nodes' in redis ? redis.nodes('master') : [redis]) {
+    let cursor = '0';
+    do {
+      const page: Promise<[string, string[]]> = server.scan(cursor, 'MATCH', pattern, 'COUNT', scanCount);
+      const [next, keys] = await withTimeout(page, timeoutMs);
+      yield keys;
+      cursor = next;
+    } while (cursor !== '0');
+  }
+}
+
+function escapeGlob(text: string): string {
+  return text.replaceAll(/[\\*?[\]]/g, String.raw`\$&`);
+}
