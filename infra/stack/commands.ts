@@ -1,0 +1,104 @@
+import { obstacleToDocker } from './docker/engine.ts';
+import type { Request } from './options.ts';
+import { portOf } from './port.ts';
+import type { Runtime, Stack, StackOptions } from './runtime.ts';
+import { projectName, runningOf, runtimesOf } from './runtimes.ts';
+import { UserError } from './user-error.ts';
+
+const defaults: StackOptions = { replicas: 3, port: 8080, quorum: 0 };
+
+const inWords = { docker: 'in Docker', native: 'natively' };
+
+/** Where progress goes, and what was asked for. */
+export interface Output {
+  note(line: string): void;
+  say(text: string): void;
+}
+
+/** Starts the topology, or changes the one that runs into what is asked for. */
+export async function up(request: Request, { note, say }: Output): Promise<void> {
+  const runtimes = runtimesOf(projectName());
+  const [running] = await runningOf(runtimes);
+  if (running && request.runtime !== null && request.runtime !== running.runtime.name) {
+    const { name } = running.runtime;
+    throw new UserError(
+      `it runs ${inWords[name]} already, on ${running.stack.url}; to change over: make down up RUNTIME=${request.runtime}`,
+    );
+  }
+  const runtime = running?.runtime ?? (await chooseRuntime(request, runtimes, note));
+  say(welcome(await runtime.up(complete(request, running?.stack))));
+}
+
+async function chooseRuntime(
+  request: Request,
+  [docker, native]: [docker: Runtime, native: Runtime],
+  note: Output['note'],
+): Promise<Runtime> {
+  if (request.runtime === 'native') return native;
+  const obstacle = await obstacleToDocker();
+  if (obstacle === null) return docker;
+  if (request.runtime === 'docker') throw new UserError(`RUNTIME=docker: ${obstacle}`);
+  note(`${obstacle}: running natively`);
+  return native;
+}
+
+function complete(request: Request, stack: Stack | undefined): StackOptions {
+  const present = stack && {
+    replicas: stack.replicas,
+    port: portOf(stack.url),
+    quorum: stack.quorumUrls.length,
+  };
+  return {
+    replicas: request.replicas ?? (present?.replicas || defaults.replicas),
+    port: request.port ?? (present?.port || defaults.port),
+    quorum: request.quorum ?? present?.quorum ?? defaults.quorum,
+  };
+}
+
+function welcome({ url, runtime, replicas, quorumUrls }: Stack): string {
+  const quorum = quorumUrls.length === 0 ? '' : ` and ${quorumUrls.length} Redis servers for a quorum`;
+  return `
+${url} serves with ${replicas} ${replicas === 1 ? 'replica' : 'replicas'}${quorum}, ${inWords[runtime]}.
+
+  curl -X POST ${url}/book-with-lock/1    buys the only ticket of event 1; once
+  curl ${url}/events/1                    what is left of it
+
+  make load                let a crowd loose on it, without the lock and with it
+  make scale REPLICAS=5    while it sells
+  make ps logs down help   the rest
+`;
+}
+
+/** Changes the number of replicas and nothing else. */
+export async function scale(request: Request, { say }: Output): Promise<void> {
+  if (request.replicas === null) throw new UserError('how many? make scale REPLICAS=5');
+  const { runtime } = await theRunning();
+  const { url, replicas } = await runtime.scale(request.replicas);
+  say(`${url} serves with ${replicas} ${replicas === 1 ? 'replica' : 'replicas'}.`);
+}
+
+export async function ps(_request: Request, { say }: Output): Promise<void> {
+  const running = await runningOf(runtimesOf(projectName()));
+  if (running.length === 0) say('nothing is running: make up');
+  for (const { runtime } of running) await runtime.ps();
+}
+
+export async function logs({ follow }: Request): Promise<void> {
+  const { runtime } = await theRunning();
+  await runtime.logs({ follow });
+}
+
+/** Stops what either runtime has running, also halves that nobody would find. */
+export async function down({ runtime, volumes }: Request, { say }: Output): Promise<void> {
+  const chosen = runtimesOf(projectName()).filter(({ name }) => runtime === null || name === runtime);
+  const running = await runningOf(chosen);
+  for (const { down } of chosen) await down({ volumes });
+  if (running.length === 0 && !volumes) say('nothing was running');
+  else say(volumes ? 'stopped, and its data is gone' : 'stopped; its data stays (make clean deletes it)');
+}
+
+async function theRunning(): Promise<{ runtime: Runtime; stack: Stack }> {
+  const [running] = await runningOf(runtimesOf(projectName()));
+  if (!running) throw new UserError('nothing is running: make up');
+  return running;
+}

@@ -1,0 +1,82 @@
+import { capture } from '../run-command.ts';
+
+/** A container of the project, reduced to what we ask of it. */
+export interface Container {
+  /** In the Compose file: `postgres`, `booking`, ... */
+  service: string;
+  name: string;
+  isRunning: boolean;
+  /** For people: `running`, `healthy`, `exited (1)`. */
+  state: string;
+  /** The port inside, for each one that it has. */
+  ports: { inside: number; publishedAs: string | null }[];
+  /** Its addresses inside the project's network. */
+  address: string | null;
+  env: Record<string, string>;
+}
+
+/** What `docker inspect` tells, as far as it is read. */
+interface Inspected {
+  Name: string;
+  State: { Status: string; ExitCode: number; Health?: { Status: string } };
+  Config: {
+    Labels: Record<string, string>;
+    Env: string[] | null;
+    ExposedPorts?: Record<string, object> | null;
+  };
+  HostConfig: { PortBindings: Record<string, PortBinding[] | null> | null };
+  NetworkSettings: {
+    Ports: Record<string, PortBinding[] | null> | null;
+    Networks: Record<string, { IPAddress: string }>;
+  };
+}
+
+interface PortBinding {
+  HostIp: string;
+  HostPort: string;
+}
+
+// Two quick questions to a local engine; whoever hangs longer than this is not there.
+const timeoutMs = 5_000;
+
+/**
+ * All containers of the project, running or not; none where Docker is missing or silent. One-off containers
+ * (`docker compose run`) are not parts of it.
+ */
+export async function listContainers(project: string): Promise<Container[]> {
+  const filters = [`label=com.docker.compose.project=${project}`, 'label=com.docker.compose.oneoff=False'];
+  const listed = await capture(
+    'docker',
+    ['ps', '--all', '--quiet', '--no-trunc', ...filters.flatMap((filter) => ['--filter', filter])],
+    timeoutMs,
+  );
+  const ids = listed.stdout.split('\n').filter(Boolean);
+  if (listed.code !== 0 || ids.length === 0) return [];
+  // A container that goes away between the two questions makes the exit code 1 and is missing from the answer.
+  const inspected = await capture('docker', ['inspect', '--type', 'container', ...ids], timeoutMs);
+  if (inspected.stdout.trim() === '') return [];
+  return (JSON.parse(inspected.stdout) as Inspected[]).map(asContainer);
+}
+
+function asContainer({ Name, State, Config, HostConfig, NetworkSettings }: Inspected): Container {
+  // A stopped container has no ports any more, but still knows those that it was made with.
+  const published = { ...HostConfig.PortBindings, ...NetworkSettings.Ports };
+  const [network] = Object.values(NetworkSettings.Networks);
+  return {
+    service: Config.Labels['com.docker.compose.service'] ?? '',
+    name: Name.replace(/^\//, ''),
+    isRunning: State.Status === 'running',
+    state: stateInWords(State),
+    ports: Object.entries(published).map(([inside, bindings]) => ({
+      inside: Number.parseInt(inside, 10),
+      publishedAs: bindings?.[0]?.HostPort ? `127.0.0.1:${bindings[0].HostPort}` : null,
+    })),
+    address: network?.IPAddress || null,
+    env: Object.fromEntries((Config.Env ?? []).map((line) => line.split(/=(.*)/s).slice(0, 2))),
+  };
+}
+
+function stateInWords({ Status, ExitCode, Health }: Inspected['State']): string {
+  if (Status === 'running') return Health?.Status ?? Status;
+  return Status === 'exited' ? `exited (${ExitCode})` : Status;
+}

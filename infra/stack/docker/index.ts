@@ -1,0 +1,122 @@
+import { fileURLToPath } from 'node:url';
+
+import { toStderr } from '../../servers/install.ts';
+import { assertPortIsFree, portOf } from '../port.ts';
+import { show, work } from '../run-command.ts';
+import type { Runtime, StackOptions } from '../runtime.ts';
+import { printTable } from '../table.ts';
+import { UserError } from '../user-error.ts';
+import { waitForReplicas } from '../wait-for-replicas.ts';
+import { listContainers } from './containers.ts';
+import { obstacleToDocker } from './engine.ts';
+import { partsTable } from './parts-table.ts';
+import { stackOf } from './stack-of.ts';
+
+const repository = fileURLToPath(new URL('../../..', import.meta.url));
+
+// As many as docker-compose.yml names.
+const quorumServices = ['quorum-1', 'quorum-2', 'quorum-3'];
+
+// Health checks of Postgres and Redis, migrations, N replicas on a slow machine: what takes longer hangs.
+const upTimeoutS = 180;
+
+/** The topology of docker-compose.yml, under the project's name. */
+export function dockerRuntime(project: string, note: (line: string) => void = toStderr): Runtime {
+  async function find() {
+    return stackOf(await listContainers(project));
+  }
+
+  async function found() {
+    const containers = await listContainers(project);
+    const stack = stackOf(containers);
+    if (stack === null) throw new UserError('nothing is running: make up');
+    return { containers, stack };
+  }
+
+  const where = ['--project-name', project, '--project-directory', repository];
+  const file = ['--file', `${repository}/docker-compose.yml`];
+  const composeArgs = (args: readonly string[]) => ['compose', ...where, ...file, ...args];
+  const compose = (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
+    work('docker', composeArgs(args), { ...process.env, ...env });
+
+  async function stop({ volumes }: { volumes: boolean }) {
+    const args = ['--profile', '*', 'down', '--remove-orphans'];
+    if ((await compose(volumes ? [...args, '--volumes'] : args)) !== 0) {
+      throw new UserError('docker compose could not stop everything, see above');
+    }
+  }
+
+  return {
+    name: 'docker',
+    find,
+
+    async up(options) {
+      const { replicas, port, quorum } = options;
+      if (quorum !== 0 && quorum !== quorumServices.length) {
+        throw new UserError(`QUORUM=${quorum}: in Docker it is ${quorumServices.length} servers or 0`);
+      }
+      const before = await listContainers(project);
+      const present = stackOf(before);
+      if (present === null || portOf(present.url) !== port) await assertPortIsFree(port);
+
+      note(`starting ${replicas} replicas in Docker ...`);
+      const args = ['up', '--build', '--detach', '--wait', '--wait-timeout', String(upTimeoutS)];
+      if ((await compose(args, settings(options))) !== 0) {
+        if (before.length === 0) {
+          await show('docker', composeArgs(['--profile', '*', 'logs', '--no-color', '--tail', '20']));
+          await stop({ volumes: false });
+        }
+        throw new UserError(
+          'docker compose could not start it, see above; without Docker: make up RUNTIME=native',
+        );
+      }
+      if (quorum === 0 && before.some(({ service }) => quorumServices.includes(service))) {
+        await compose(['--profile', 'quorum', 'rm', '--stop', '--force', ...quorumServices]);
+      }
+      const { stack } = await found();
+      await waitForReplicas(stack.url, replicas);
+      return stack;
+    },
+
+    async scale(replicas) {
+      const { containers, stack } = await found();
+      // New replicas are made as the others were, whatever the environment says by now; those that serve are left
+      // alone, whatever the sources say by now. `up` is for changing them.
+      const password = containers.find(({ service }) => service === 'postgres')?.env['POSTGRES_PASSWORD'];
+      const code = await compose(
+        ['up', '--detach', '--no-deps', '--no-recreate', '--scale', `booking=${replicas}`, 'booking'],
+        {
+          ...settings({ replicas, port: portOf(stack.url), quorum: stack.quorumUrls.length }),
+          POSTGRES_PASSWORD: password,
+        },
+      );
+      if (code !== 0)
+        throw new UserError('docker compose could not change the number of replicas, see above');
+      await waitForReplicas(stack.url, replicas);
+      return (await found()).stack;
+    },
+
+    async ps() {
+      printTable(partsTable(await listContainers(project)));
+    },
+
+    async logs({ follow }) {
+      const args = ['--profile', '*', 'logs', '--tail', '100'];
+      await show('docker', composeArgs(follow ? [...args, '--follow'] : args));
+    },
+
+    async down({ volumes }) {
+      // Asked even when no container is left: there may be a network, and volumes.
+      if ((await obstacleToDocker()) === null) await stop({ volumes });
+    },
+  };
+}
+
+/** What docker-compose.yml takes from the environment. */
+function settings({ replicas, port, quorum }: StackOptions): NodeJS.ProcessEnv {
+  return {
+    REPLICAS: String(replicas),
+    PORT: String(port),
+    COMPOSE_PROFILES: quorum === 0 ? '' : 'quorum',
+  };
+}

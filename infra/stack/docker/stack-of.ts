@@ -1,0 +1,34 @@
+import type { Stack } from '../runtime.ts';
+import type { Container } from './containers.ts';
+
+/** As in docker-compose.yml. */
+const insidePorts = { nginx: 8080, postgres: 5432, redis: 6379 };
+
+/** What the project's containers look like from outside, or null if no booking can reach any of them. */
+export function stackOf(containers: readonly Container[]): Stack | null {
+  const serviceNamed = (name: string) => containers.filter(({ service }) => service === name);
+  const replicas = serviceNamed('booking').filter(({ isRunning }) => isRunning);
+  const [nginx] = serviceNamed('nginx');
+  const [postgres] = serviceNamed('postgres');
+  const [redis] = serviceNamed('redis');
+  if (!nginx || !postgres || !redis) return null;
+  if (!nginx.isRunning && replicas.length === 0) return null;
+
+  const quorum = containers.filter(({ service, isRunning }) => service.startsWith('quorum-') && isRunning);
+  const { POSTGRES_USER: user, POSTGRES_PASSWORD: password, POSTGRES_DB: database } = postgres.env;
+  return {
+    runtime: 'docker',
+    url: `http://${addressOf(nginx, insidePorts.nginx)}`,
+    postgresUrl: `postgres://${user}:${encodeURIComponent(password ?? '')}@${addressOf(postgres, insidePorts.postgres)}/${database}`,
+    redisUrl: `redis://${addressOf(redis, insidePorts.redis)}`,
+    quorumUrls: quorum
+      .sort((a, b) => a.service.localeCompare(b.service))
+      .map((server) => `redis://${addressOf(server, insidePorts.redis)}`),
+    replicas: replicas.length,
+  };
+}
+
+/** Port 0 stands for none: it makes a URL that can be printed and that nothing ever answers. */
+function addressOf({ ports }: Container, inside: number): string {
+  return ports.find((port) => port.inside === inside)?.publishedAs ?? '127.0.0.1:0';
+}

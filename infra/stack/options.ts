@@ -1,0 +1,110 @@
+import { parseArgs } from 'node:util';
+
+import type { Runtime } from './runtime.ts';
+import { UserError } from './user-error.ts';
+
+export const COMMANDS = ['up', 'scale', 'ps', 'logs', 'down'] as const;
+
+export type Command = (typeof COMMANDS)[number];
+
+/** What was asked for. Null is "as it is": what runs keeps its size, its port and its quorum. */
+export interface Request {
+  command: Command;
+  help: boolean;
+  replicas: number | null;
+  port: number | null;
+  quorum: number | null;
+  runtime: Runtime['name'] | null;
+  follow: boolean;
+  volumes: boolean;
+}
+
+// Each replica holds some connections to Postgres, which has room for that many (infra/postgres/postgresql.conf).
+const maxReplicas = 32;
+
+// More servers do not make a quorum safer in practice, only slower.
+const maxQuorum = 9;
+
+/** Flags win over the environment, which is where `make up REPLICAS=5` puts what it was given. */
+export function readRequest(argv: readonly string[], env: NodeJS.ProcessEnv): Request {
+  const { values, positionals } = parse(argv);
+  const [command, ...rest] = positionals;
+  const help = values.help === true || command === undefined || command === 'help';
+  if (!help && !isCommand(command)) throw new UserError(`${command}: must be one of ${COMMANDS.join(', ')}`);
+  if (rest.length > 0) throw new UserError(`${rest.join(' ')}: one command at a time`);
+
+  const given = (name: 'replicas' | 'port' | 'quorum' | 'runtime') =>
+    values[name] ?? (env[name.toUpperCase()] || null);
+  return {
+    command: isCommand(command) ? command : 'up',
+    help,
+    replicas: readReplicas(given('replicas')),
+    port: readPort(given('port')),
+    quorum: readQuorum(given('quorum')),
+    runtime: readRuntime(given('runtime')),
+    follow: values['no-follow'] !== true && env['FOLLOW'] !== '0',
+    volumes: values.volumes === true,
+  };
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: {
+        replicas: { type: 'string' },
+        port: { type: 'string' },
+        quorum: { type: 'string' },
+        runtime: { type: 'string' },
+        'no-follow': { type: 'boolean' },
+        volumes: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+  } catch (error) {
+    throw new UserError(`${(error as Error).message.split('\n', 1)[0]} (--help tells the options)`, {
+      cause: error,
+    });
+  }
+}
+
+function isCommand(word: string | undefined): word is Command {
+  return COMMANDS.some((command) => command === word);
+}
+
+function readReplicas(text: string | null): number | null {
+  if (text === null) return null;
+  const replicas = wholeNumber(text);
+  if (replicas >= 1 && replicas <= maxReplicas) return replicas;
+  const hint = replicas === 0 ? '; to stop everything: make down' : '';
+  throw new UserError(`REPLICAS=${text}: must be between 1 and ${maxReplicas}${hint}`);
+}
+
+function readPort(text: string | null): number | null {
+  if (text === null) return null;
+  const port = wholeNumber(text);
+  if (port >= 1 && port <= 65_535) return port;
+  throw new UserError(`PORT=${text}: must be between 1 and 65535`);
+}
+
+function readQuorum(text: string | null): number | null {
+  if (text === null) return null;
+  const quorum = wholeNumber(text);
+  if (quorum === 0 || (quorum >= 3 && quorum <= maxQuorum && quorum % 2 === 1)) return quorum;
+  throw new UserError(
+    `QUORUM=${text}: must be 0, or an odd number from 3 to ${maxQuorum}: a majority must exist`,
+  );
+}
+
+function readRuntime(text: string | null): Runtime['name'] | null {
+  if (text === null || text === 'docker' || text === 'native') return text;
+  throw new UserError(
+    `RUNTIME=${text}: must be docker or native; without it, Docker is used where it answers`,
+  );
+}
+
+/** NaN unless it is written in digits: `0x10`, `1e3` and `3.0` are typing errors here. */
+function wholeNumber(text: string): number {
+  return /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+}
