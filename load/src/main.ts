@@ -16,8 +16,8 @@ import { openOracle } from './truth.ts';
 import { UsageError } from './usage-error.ts';
 import { count } from './words.ts';
 
-// The tables are as wide as a terminal that nobody has widened, and shrink with a narrower one.
-const WIDTH = Math.max(60, Math.min(80, process.stdout.columns ?? 80));
+// A terminal that nobody has widened, and a README.
+const WIDTH = 80;
 
 process.exitCode = await main().catch((error: unknown) => {
   if (error instanceof UsageError) {

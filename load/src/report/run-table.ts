@@ -37,18 +37,14 @@ export function runLine(run: Run, title: string, paint: Paint): string {
   ].join('  ');
 }
 
-export function crowdInWords(crowd: Crowd): string {
-  const atOnce =
-    crowd.connections === crowd.buyers ? ' at once' : `, ${thousands(crowd.connections)} at a time,`;
-  const each = crowd.quantity === 1 ? '' : ` (${crowd.quantity} each)`;
-  return `${count(crowd.buyers, 'buyer')}${atOnce} for ${count(crowd.tickets, 'ticket')}${each}`;
+export function crowdInWords({ buyers, tickets }: Crowd): string {
+  return `${count(buyers, 'buyer')} for ${count(tickets, 'ticket')}`;
 }
 
 function facts({ scenario, path, tally }: Run): Record<string, string> {
   const { requests, tickets, latencyMs, instances } = tally;
-  const window = scenario.crowd.raceWindowMs;
   return {
-    route: `POST ${path}${window > 0 ? ` · race window ${window} ms` : ''}`,
+    requests: `POST ${path} · ${how(scenario.crowd)}`,
     bookings: `${thousands(tally.bookings)} in Postgres, for ${count(tickets.capacity, 'ticket')}`,
     oversold: thousands(tickets.oversold),
     refusals: refusals(tally),
@@ -60,6 +56,15 @@ function facts({ scenario, path, tally }: Run): Record<string, string> {
         .map(([name, answers]) => `${name} ${thousands(answers)}`)
         .join(' · ') || 'none',
   };
+}
+
+function how({ buyers, connections, quantity, raceWindowMs }: Crowd): string {
+  const parts = [
+    connections === buyers ? 'all at once' : `${thousands(connections)} at a time`,
+    quantity > 1 ? `${quantity} tickets each` : '',
+    raceWindowMs > 0 ? `race window ${raceWindowMs} ms` : '',
+  ];
+  return parts.filter(Boolean).join(' · ');
 }
 
 function refusals({ answers, requests }: Run['tally']): string {

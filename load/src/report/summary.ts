@@ -53,6 +53,11 @@ function hint(url: string, runs: readonly Run[]): string {
   return striking ? `Look for yourself: curl ${url}/events/${striking.eventId}` : '';
 }
 
+const ALL_OF: Record<number, string> = {
+  1: 'The run was as it must be',
+  2: 'Both runs were as they must be',
+};
+
 function conclusion(runs: readonly Run[], paint: Paint): string {
   const failed = runs.filter((run) => !run.judgement.good).length;
   if (failed > 0) return `${paint('bad', 'FAIL')}  ${failed} of ${count(runs.length, 'run')} went wrong.`;

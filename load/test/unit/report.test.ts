@@ -16,8 +16,8 @@ describe('the table of a run', () => {
   it('says everything in a frame of equal lines', () => {
     const table = runTable(runOf(honestRun(), 'simple-lock'), '1 of 1 · ', plain, 80);
     expect(table).toMatchInlineSnapshot(`
-      "╭─ 1 of 1 · with simple-lock: 40 buyers at once for 3 tickets ─────────────────╮
-      │ route        POST /book/simple-lock/7 · race window 50 ms                    │
+      "╭─ 1 of 1 · with simple-lock: 40 buyers for 3 tickets ─────────────────────────╮
+      │ requests     POST /book/simple-lock/7 · all at once · race window 50 ms      │
       │ bookings     3 in Postgres, for 3 tickets                                    │
       │ oversold     0                                                               │
       │ refusals     37 sold_out                                                     │
