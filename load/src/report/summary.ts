@@ -61,7 +61,6 @@ const ALL_OF: Record<number, string> = {
 function conclusion(runs: readonly Run[], paint: Paint): string {
   const failed = runs.filter((run) => !run.judgement.good).length;
   if (failed > 0) return `${paint('bad', 'FAIL')}  ${failed} of ${count(runs.length, 'run')} went wrong.`;
-  const all =
-    runs.length === 1 ? 'The run was as it must be' : `All ${runs.length} runs were as they must be`;
+  const all = ALL_OF[runs.length] ?? `All ${runs.length} runs were as they must be`;
   return `${paint('good', 'PASS')}  ${all}, counted in Postgres and not taken from the answers.`;
 }
