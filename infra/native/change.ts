@@ -43,9 +43,20 @@ export async function changeStack<T>(
       return await run({ dir, state, save, parts, signal, report, step });
     } catch (error) {
       for (const name of parts.started) await parts.stop(name);
-      throw signal.aborted ? new UserError('interrupted', { cause: error }) : error;
+      throw asUserError(error, signal);
     }
   });
+}
+
+function asUserError(error: unknown, signal: AbortSignal): unknown {
+  if (signal.aborted) return new UserError('interrupted', { cause: error });
+  if (
+    (error as NodeJS.ErrnoException).code === 'EPERM' ||
+    (error as NodeJS.ErrnoException).code === 'EACCES'
+  ) {
+    return new UserError('what runs was started by another user (by root?)', { cause: error });
+  }
+  return error;
 }
 
 function listenForInterruption(): Disposable & { signal: AbortSignal } {

@@ -33,7 +33,7 @@ export function nginxPart(options: {
     command: binary.path,
     args: ['-p', `${dir}/`, '-c', join(dir, 'nginx.conf'), '-g', 'daemon off;'],
     cwd: dir,
-    env: { PATH: process.env['PATH'] ?? '' },
+    env: {},
     user: null, // as root the workers become nobody, and only the master can bind a port below 1024
     stopSignal: 'SIGQUIT', // answers what it was asked before it ends
     settings: readFileSync(join(dir, 'nginx.conf'), 'utf8') + JSON.stringify([port, options.firstPlace]),

@@ -34,7 +34,7 @@ export async function postgresPart(options: {
     command: binary.path,
     args: serverArgs(data, settingsPath, { port: String(port) }),
     cwd: dir,
-    env: { PATH: process.env['PATH'] ?? '' },
+    env: { LC_ALL: 'C' }, // without any, it refuses to start on macOS
     user,
     stopSignal: 'SIGINT', // "fast": ends sessions instead of waiting until they leave
     settings,

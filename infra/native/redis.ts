@@ -24,7 +24,7 @@ export function redisPart(options: { name: string; binary: Binary; dataDir: stri
     command: binary.path,
     args: ['redis.conf', '--port', String(port), '--bind', '127.0.0.1', '--dir', dir],
     cwd: dir,
-    env: { PATH: process.env['PATH'] ?? '' },
+    env: {},
     user,
     stopSignal: 'SIGTERM',
     settings,

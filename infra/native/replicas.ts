@@ -74,11 +74,9 @@ export async function migrate(app: App, backends: Backends): Promise<void> {
   }
 }
 
-// Nothing else of the caller's environment gets through: what runs is the same whoever ran `make up`.
+// Nothing of the caller's environment gets through: what runs is the same whoever ran `make up`.
 function environment({ databaseUrl, redisUrl, quorumUrls }: Backends): Record<string, string> {
   return {
-    PATH: process.env['PATH'] ?? '',
-    HOME: process.env['HOME'] ?? '/',
     NODE_ENV: 'production',
     DATABASE_URL: databaseUrl,
     REDIS_URL: redisUrl,

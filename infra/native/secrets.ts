@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface Secrets {
@@ -18,6 +18,7 @@ export function loadSecrets(dir: string): Secrets {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
   const secrets = { admin: randomBytes(16).toString('hex'), app: randomBytes(16).toString('hex') };
+  mkdirSync(dir, { recursive: true });
   writeFileSync(path, JSON.stringify(secrets), { mode: 0o600, flag: 'wx' });
   return secrets;
 }

@@ -1,0 +1,206 @@
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { Client } from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import { nativeRuntime } from '../../native/index.ts';
+import { stackDir } from '../../native/places.ts';
+import { loadState } from '../../native/state.ts';
+import { chooseServerRuntime, findBinary, freePort } from '../../servers/index.ts';
+import { isRunning } from '../../servers/processes.ts';
+import type { Stack } from '../../stack/runtime.ts';
+
+// Where containers do the work, the native servers need not be here, and a test is no reason to install them.
+const programs = ['postgres', 'redis-server', 'nginx'] as const;
+const missing = programs.filter((program) => findBinary(program) === null);
+const skipped = missing.length > 0 && (await chooseServerRuntime()) === 'docker';
+
+describe.skipIf(skipped)('the topology as plain processes', () => {
+  let home: string;
+  const reported: string[] = [];
+  const nativeStack = (project: string) =>
+    nativeRuntime(project, { home, report: (line) => reported.push(line) });
+
+  beforeAll(async () => {
+    home = await mkdtemp(join(tmpdir(), 'lastseat-home-'));
+    await chmod(home, 0o755); // the servers run as users of their own
+  });
+  afterAll(async () => {
+    for (const project of ['first', 'second']) await nativeStack(project).down({ volumes: true });
+    await rm(home, { recursive: true, force: true });
+  });
+
+  const partsOf = (project: string) => loadState(stackDir(project, home))?.parts ?? {};
+
+  test('scales up and down under load without a failed booking', async () => {
+    const stack = nativeStack('first');
+    const up = await stack.up({ replicas: 2, port: await freePort(), quorum: 0 });
+    expect(await stack.find()).toEqual(up);
+    await post(`${up.url}/reset/1?tickets=1000000`);
+
+    await using crowd = startCrowd(up);
+    await crowd.reaches(200);
+    expect((await stack.scale(4)).replicas).toBe(4);
+    await crowd.reaches(400);
+    expect((await stack.scale(1)).replicas).toBe(1);
+    await crowd.reaches(200);
+    await crowd.stop();
+
+    expect(crowd.failures).toEqual([]);
+    expect([...crowd.instances].sort()).toEqual(['booking-1', 'booking-2', 'booking-3', 'booking-4']);
+    expect(Object.keys(partsOf('first')).filter((name) => name.startsWith('booking-'))).toEqual([
+      'booking-1',
+    ]);
+    expect(await bookingsIn(up)).toBe(crowd.booked);
+  });
+
+  test('a second `up` keeps what runs as it is and brings back what died', async () => {
+    const stack = nativeStack('first');
+    const { url } = (await stack.find()) ?? { url: '' };
+    const options = { replicas: 2, port: Number(new URL(url).port), quorum: 0 };
+    await stack.up(options);
+    const before = partsOf('first');
+    await stack.up(options);
+    expect(partsOf('first')).toEqual(before);
+
+    process.kill(before['booking-1']?.pid ?? 0, 'SIGKILL');
+    process.kill(before['redis']?.pid ?? 0, 'SIGKILL');
+    await stack.up(options);
+    const after = partsOf('first');
+    expect(Object.values(after).every(isRunning)).toBe(true);
+    expect(after['booking-2']).toEqual(before['booking-2']);
+  });
+
+  test('the service does not own the database server', async () => {
+    const stack = await nativeStack('first').find();
+    expect(
+      await query(stack, 'select rolsuper, rolcreatedb, rolcreaterole from pg_roles where rolname = user'),
+    ).toEqual([{ rolsuper: false, rolcreatedb: false, rolcreaterole: false }]);
+    expect(await query(stack, 'show fsync')).toEqual([{ fsync: 'on' }]);
+  });
+
+  test('a taken port is one line, and nothing is left half started', async () => {
+    const port = await freePort();
+    await using server = createServer().listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    await expect(nativeStack('second').up({ replicas: 1, port, quorum: 0 })).rejects.toThrow(
+      `port ${port} is taken: make up PORT=${port + 1}`,
+    );
+    expect(partsOf('second')).toEqual({});
+    expect(await nativeStack('second').find()).toBeNull();
+  });
+
+  test.each([0, 33, 2.5, Number.NaN])(
+    'REPLICAS=%s is refused before anything is touched',
+    async (replicas) => {
+      await expect(nativeStack('third').up({ replicas, port: 1, quorum: 0 })).rejects.toThrow(
+        'REPLICAS must be',
+      );
+      expect(existsSync(join(home, 'native', 'third'))).toBe(false);
+    },
+  );
+
+  test('two stacks run side by side, the second with a quorum of Redis servers', async () => {
+    const [first, second] = [nativeStack('first'), nativeStack('second')];
+    const up = await second.up({ replicas: 1, port: await freePort(), quorum: 3 });
+    expect(new Set([up.redisUrl, ...up.quorumUrls]).size).toBe(4);
+    expect((await first.find())?.replicas).toBe(2);
+    await second.down({ volumes: true });
+    expect(existsSync(join(home, 'native', 'second'))).toBe(false);
+    expect((await first.find())?.replicas).toBe(2);
+  });
+
+  test('`down` leaves nothing running and `up` finds the data again, unless the volumes went too', async () => {
+    const stack = nativeStack('first');
+    const found = await stack.find();
+    const booked = await bookingsIn(found);
+    expect(booked).toBeGreaterThan(0);
+    const parts = Object.values(partsOf('first'));
+    await stack.down({ volumes: false });
+    expect(parts.filter(isRunning)).toEqual([]);
+    expect(await stack.find()).toBeNull();
+    await expect(stack.scale(2)).rejects.toThrow('nothing is running: make up');
+
+    const options = { replicas: 1, port: Number(new URL(found?.url ?? '').port), quorum: 0 };
+    const again = await stack.up(options);
+    expect(again.postgresUrl).toBe(found?.postgresUrl);
+    expect(await bookingsIn(again)).toBe(booked);
+
+    await stack.down({ volumes: true });
+    expect(existsSync(join(home, 'native', 'first'))).toBe(false);
+  });
+});
+
+/** Clients that book without a pause on connections that they keep. */
+function startCrowd({ url }: Stack) {
+  const failures: string[] = [];
+  const instances = new Set<string>();
+  const stopping = new AbortController();
+  let booked = 0;
+  let arrivals: { at: number; resolve: () => void }[] = [];
+
+  async function client() {
+    while (!stopping.signal.aborted) {
+      try {
+        const response = await post(`${url}/events/1/bookings?strategy=atomic-update`);
+        instances.add(response.headers.get('x-instance-id') ?? 'nobody');
+        if (response.status !== 201) failures.push(`${response.status} ${await response.text()}`);
+        else booked += 1;
+      } catch (error) {
+        failures.push(String((error as Error).cause ?? error));
+      }
+      for (const { at, resolve } of arrivals) if (booked >= at) resolve();
+      arrivals = arrivals.filter(({ at }) => booked < at);
+    }
+  }
+
+  const clients = Array.from({ length: 16 }, client);
+  return {
+    failures,
+    instances,
+    get booked() {
+      return booked;
+    },
+    /** Resolves when so many more tickets have been booked. */
+    reaches: (more: number) => new Promise<void>((resolve) => arrivals.push({ at: booked + more, resolve })),
+    async stop() {
+      stopping.abort();
+      await Promise.all(clients);
+    },
+    async [Symbol.asyncDispose]() {
+      await this.stop();
+    },
+  };
+}
+
+async function post(url: string): Promise<Response> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '{}',
+  });
+  const body = await response.text();
+  return new Response(body, response);
+}
+
+async function bookingsIn(stack: Stack | null): Promise<number> {
+  const [row] = (await query(stack, 'select count(*)::int as booked from bookings')) as {
+    booked: number;
+  }[];
+  return row?.booked ?? 0;
+}
+
+async function query(stack: Stack | null, sql: string): Promise<unknown[]> {
+  const client = new Client({ connectionString: stack?.postgresUrl });
+  await client.connect();
+  try {
+    return (await client.query(sql)).rows as unknown[];
+  } finally {
+    await client.end();
+  }
+}
