@@ -1,5 +1,7 @@
 import type { AcquireSettings } from './acquire-options.ts';
+import { systemClock } from './clock.ts';
 import { LockTimeoutError, LockUnavailableError } from './errors.ts';
+import type { LockEventListener } from './lock-events.ts';
 import type { Lease } from './lock.ts';
 
 /** What one try came to. */
@@ -18,6 +20,14 @@ export interface Tries {
   giveBack(): void;
 }
 
+export interface RetryConfig {
+  /** Average time between two tries, in milliseconds. */
+  readonly retryDelayMs: number;
+  readonly emit: LockEventListener | undefined;
+  /** How many wait in this process, this one included. */
+  readonly waiting: () => number;
+}
+
 /**
  * The default time between two tries, on average. Redis answers some tens of thousands of tries a second: at 50 ms a
  * thousand waiters are a noticeable but bearable load, and a lock that comes free is taken within 50 ms, mostly.
@@ -32,9 +42,10 @@ export async function acquireByRetry(
   name: string,
   { waitMs, signal }: Pick<AcquireSettings, 'waitMs' | 'signal'>,
   tries: Tries,
-  retryDelayMs: number,
+  { retryDelayMs, emit, waiting }: RetryConfig,
 ): Promise<Lease> {
-  const waitUntilMs = performance.now() + waitMs;
+  const sinceMs = systemClock.now();
+  const waitUntilMs = sinceMs + waitMs;
   let underWay: Promise<TryResult> | undefined;
   let unknown = false;
   try {
@@ -42,9 +53,14 @@ export async function acquireByRetry(
       underWay = tries.once();
       const result = await unlessAborted(underWay, signal);
       underWay = undefined;
-      if ('lease' in result) return result.lease;
+      if ('lease' in result) {
+        const { token } = result.lease;
+        const grant = { lock: name, token, waitMs: systemClock.now() - sinceMs, waiting: waiting() - 1 };
+        emit?.({ type: 'granted', from: 'free', ...grant });
+        return result.lease;
+      }
 
-      const remainingMs = waitUntilMs - performance.now();
+      const remainingMs = waitUntilMs - systemClock.now();
       if ('unknown' in result) {
         unknown = true;
         if (result.inVain || remainingMs <= 0) {
@@ -58,8 +74,14 @@ export async function acquireByRetry(
     }
   } catch (error) {
     void giveUp(tries, underWay, unknown);
+    emit?.({ type: 'refused', lock: name, waitMs: systemClock.now() - sinceMs, why: whyRefused(error) });
     throw error;
   }
+}
+
+function whyRefused(error: unknown): 'timeout' | 'unavailable' | 'aborted' {
+  if (error instanceof LockTimeoutError) return 'timeout';
+  return error instanceof LockUnavailableError ? 'unavailable' : 'aborted';
 }
 
 /** The caller has gone, but a try may still be under way, and what it takes must be given back. */

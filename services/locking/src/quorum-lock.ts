@@ -12,10 +12,12 @@ import { assembleLocks } from './assemble-locks.ts';
 import { systemClock } from './clock.ts';
 import { driftMs } from './hold.ts';
 import { createHolderIds } from './holder-id.ts';
-import { holdLease } from './lease.ts';
+import { tellEvents } from './lease-events.ts';
+import { holdLease, type LeasePort } from './lease.ts';
+import { guardListener, type LockEventListener } from './lock-events.ts';
 import type { Locks } from './lock.ts';
-import { createQuorumGrant, type QuorumGrant } from './quorum-grant.ts';
-import { createQuorumServer } from './quorum-server.ts';
+import { createQuorumGrant, type QuorumGrant } from './quorum/grant.ts';
+import { createQuorumServer } from './quorum/server.ts';
 import type { RedisClient } from './redis-script.ts';
 
 export interface QuorumLockOptions extends Partial<AcquireDefaults> {
@@ -29,13 +31,15 @@ export interface QuorumLockOptions extends Partial<AcquireDefaults> {
   keyPrefix?: string;
   /** How this process is called in `holder`; made unique by itself. Default: host and process id. */
   clientId?: string;
+  /** Told of what happens, for metrics. */
+  onEvent?: LockEventListener;
   /** Told of a failing release that must not replace the outcome of `withLock`. */
   onReleaseFailed?: (error: unknown) => void;
 }
 
 /**
  * Redlock: a lock that is held on a majority of independent servers, and so survives the loss of a minority of them.
- * The algorithm, and why its tokens increase, is told in quorum-grant.ts.
+ * The algorithm, and why its tokens increase, is told in quorum/grant.ts.
  *
  * A server that restarts without its data forgets the locks it has granted: start it no sooner than the longest TTL
  * after its crash, or let it keep its data (`appendonly yes`, `appendfsync always`).
@@ -62,14 +66,21 @@ export function createQuorumLock(redises: readonly RedisClient[], options: Quoru
   const servers = redises.map((redis) =>
     createQuorumServer(redis, { keyPrefix, tokenMemoryMs, timeoutMs: serverTimeoutMs }),
   );
+  const emit = options.onEvent && guardListener(options.onEvent);
   const holderIds = createHolderIds(options.clientId);
   const unsettled = new Set<Promise<unknown>>();
+  let waiting = 0;
   let closed = false;
 
-  function acquireOne(name: string, settings: AcquireSettings) {
+  async function acquireOne(name: string, settings: AcquireSettings) {
     // A try that ends without a lease has given everything back itself, as far as anybody can.
     const tries = { once: () => tryOnce(name, settings), giveBack: () => undefined };
-    return acquireByRetry(name, settings, tries, retryDelayMs);
+    waiting += 1;
+    try {
+      return await acquireByRetry(name, settings, tries, { retryDelayMs, emit, waiting: () => waiting });
+    } finally {
+      waiting -= 1;
+    }
   }
 
   async function tryOnce(name: string, settings: AcquireSettings): Promise<TryResult> {
@@ -81,23 +92,24 @@ export function createQuorumLock(redises: readonly RedisClient[], options: Quoru
     const obtained = await grant.obtain(ttlMs, tokenAbove);
     const validUntilMs = sentAtMs + ttlMs - driftMs(ttlMs);
     if ('token' in obtained && systemClock.now() < validUntilMs) {
-      const lease = holdLease(
-        { ...settings, name, token: obtained.token, sentAtMs },
-        {
-          extend: (longerTtlMs) => grant.extend(longerTtlMs),
-          release: () => giveBack(grant),
-          onLoss({ why }) {
-            // The servers were silent, and what they were sent in vain (a renewal) they may still execute.
-            if (why === 'deadline') giveBack(grant).catch(() => undefined);
-          },
-        },
-      );
-      return { lease };
+      const terms = { ...settings, name, token: obtained.token, sentAtMs };
+      return { lease: holdLease(terms, tellEvents(leasePort(grant), terms, emit)) };
     }
     await giveBack(grant).catch(() => undefined);
     if ('takenBy' in obtained) return obtained;
     const unknown = 'unknown' in obtained ? obtained.unknown : new Error('the majority came too late');
     return { unknown, inVain: false };
+  }
+
+  function leasePort(grant: QuorumGrant): LeasePort {
+    return {
+      extend: (ttlMs) => grant.extend(ttlMs),
+      release: () => giveBack(grant),
+      onLoss() {
+        // A minority may still keep it, and would stand in the way of others until its TTL.
+        giveBack(grant).catch(() => undefined);
+      },
+    };
   }
 
   /** Resolves when a majority has answered; the others are seen to in the background. */

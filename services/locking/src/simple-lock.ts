@@ -12,8 +12,10 @@ import { assembleLocks } from './assemble-locks.ts';
 import { systemClock } from './clock.ts';
 import { driftMs } from './hold.ts';
 import { createHolderIds } from './holder-id.ts';
+import { tellEvents } from './lease-events.ts';
 import { holdLease, type LeasePort } from './lease.ts';
 import { listHeld } from './list-held.ts';
+import { guardListener, type LockEventListener } from './lock-events.ts';
 import { checkName, lockKey } from './lock-name.ts';
 import type { AcquireOptions, Lease } from './lock.ts';
 import { isInVain, isSendable, loadScript, type RedisClient } from './redis-script.ts';
@@ -30,6 +32,8 @@ export interface SimpleLockOptions extends Partial<AcquireDefaults> {
   keyPrefix?: string;
   /** How this process is called in `holder` and `query()`; made unique by itself. Default: host and process id. */
   clientId?: string;
+  /** Told of what happens, for metrics. */
+  onEvent?: LockEventListener;
   /** Told of a failing release that must not replace the outcome of `withLock`. */
   onReleaseFailed?: (error: unknown) => void;
 }
@@ -71,6 +75,8 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
   checkInteger('tokenMemoryMs', tokenMemoryMs, 1, maxTimerMs);
   const defaults = acquireSettings(options, acquireDefaults);
 
+  const emit = options.onEvent && guardListener(options.onEvent);
+  const retryConfig = { retryDelayMs, emit, waiting: () => waits.size };
   const holderIds = createHolderIds(options.clientId);
   const waits = new Set<{ name: string }>();
   const givingBack = new Set<Promise<unknown>>();
@@ -87,7 +93,7 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
         once: () => tryOnce(name, id, keys, settings, steal),
         giveBack: () => giveBack(id, keys),
       };
-      return await acquireByRetry(name, settings, tries, retryDelayMs);
+      return await acquireByRetry(name, settings, tries, retryConfig);
     } finally {
       waits.delete(wait);
     }
@@ -111,7 +117,8 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
       const answer = reply as [0, string] | [1, number];
       if (answer[0] === 0) return { takenBy: answer[1] };
       if (systemClock.now() >= sentAtMs + ttlMs - driftMs(ttlMs)) throw new Error('the grant came too late');
-      return { lease: holdLease({ ...settings, name, token: answer[1], sentAtMs }, leasePort(id, keys)) };
+      const terms = { ...settings, name, token: answer[1], sentAtMs };
+      return { lease: holdLease(terms, tellEvents(leasePort(id, keys), terms, emit)) };
     } catch (error) {
       return { unknown: error, inVain: isInVain(error, redis) };
     }

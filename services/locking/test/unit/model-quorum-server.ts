@@ -2,7 +2,7 @@ import type fc from 'fast-check';
 
 import type { Extended } from '#src/hold.ts';
 import type { Released } from '#src/lease.ts';
-import type { MintReply, QuorumServer, TakeReply } from '#src/quorum-server.ts';
+import type { MintReply, QuorumServer, TakeReply } from '#src/quorum/server.ts';
 
 /** What becomes of one call. `late`: the caller hears of a time-out first, and the server executes it all the same. */
 export type Fate = 'answered' | 'request lost' | 'reply lost' | 'late';

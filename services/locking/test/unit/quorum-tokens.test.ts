@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { createQuorumGrant } from '#src/quorum-grant.ts';
+import { createQuorumGrant } from '#src/quorum/grant.ts';
 
 import { createModelServer, type Fate, type Mistake } from './model-quorum-server.ts';
 

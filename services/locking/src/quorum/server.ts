@@ -1,7 +1,7 @@
-import type { Extended } from './hold.ts';
-import type { Released } from './lease.ts';
-import { lockKey } from './lock-name.ts';
-import { isSendable, loadScript, type RedisClient } from './redis-script.ts';
+import type { Extended } from '../hold.ts';
+import type { Released } from '../lease.ts';
+import { lockKey } from '../lock-name.ts';
+import { isSendable, loadScript, type RedisClient } from '../redis-script.ts';
 
 /** One of the independent servers of a quorum lock. Every call is bounded; a rejection means: unknown. */
 export interface QuorumServer {

@@ -1,6 +1,6 @@
-import type { Extended } from './hold.ts';
-import type { Released } from './lease.ts';
-import type { QuorumServer, TakeReply } from './quorum-server.ts';
+import type { Extended } from '../hold.ts';
+import type { Released } from '../lease.ts';
+import type { QuorumServer, TakeReply } from './server.ts';
 import { takeVote, type Vote } from './vote.ts';
 
 /** What trying to obtain the lock on a majority came to. `unknown`: too few servers answered to say. */
