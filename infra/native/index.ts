@@ -35,7 +35,14 @@ export function nativeRuntime(
   async function find() {
     const state = loadState(dir);
     const nginx = state?.parts['nginx'];
-    return state && nginx && isRunning(nginx) ? stackOf(state) : null;
+    if (!state || !nginx || !isRunning(nginx)) return null;
+    try {
+      return stackOf(state);
+    } catch (cause) {
+      throw new UserError(`what runs belongs to another user: its state in ${dir} is not readable`, {
+        cause,
+      });
+    }
   }
 
   return {

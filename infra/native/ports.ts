@@ -1,6 +1,5 @@
-import { createServer } from 'node:net';
-
 import { freePort, portIsFree } from '../servers/free-port.ts';
+import { assertPortIsFree } from '../stack/port.ts';
 import { UserError } from '../stack/user-error.ts';
 import type { State } from './state.ts';
 
@@ -35,13 +34,8 @@ export async function freeBlock(): Promise<number> {
 }
 
 /** @throws UserError one line that says what to do, when nginx could not answer there */
-export function assertBindable(port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', ({ code }: NodeJS.ErrnoException) => {
-      const why = code === 'EACCES' ? 'needs root' : 'is taken';
-      reject(new UserError(`port ${port} ${why}: make up PORT=${port < 1_024 ? 8_080 : port + 1}`));
-    });
-    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve()));
-  });
+export async function assertBindable(port: number): Promise<void> {
+  await assertPortIsFree(port);
+  if (await portIsFree(port)) return;
+  throw new UserError(`port ${port} is for root alone; choose another: make up PORT=8080`);
 }

@@ -1,4 +1,5 @@
 import { isRunning } from '../servers/processes.ts';
+import { printTable } from '../stack/table.ts';
 import { replicaNumber } from './replicas.ts';
 import type { State } from './state.ts';
 
@@ -16,16 +17,7 @@ export function printParts(state: State | null): void {
     const status = part && isRunning(part) ? 'running' : 'ended';
     return [name, status, String(part?.pid), `127.0.0.1:${port}`];
   });
-  const table = [['NAME', 'STATE', 'PID', 'ADDRESS'], ...rows];
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
-  for (const row of table) {
-    process.stdout.write(
-      `${row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd()}\n`,
-    );
-  }
+  printTable([['NAME', 'STATE', 'PID', 'ADDRESS'], ...rows]);
 }
 
 function rank(name: string): number {

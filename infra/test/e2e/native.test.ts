@@ -89,7 +89,7 @@ describe.skipIf(skipped)('the topology as plain processes', () => {
     await using server = createServer().listen(port, '127.0.0.1');
     await once(server, 'listening');
     await expect(nativeStack('second').up({ replicas: 1, port, quorum: 0 })).rejects.toThrow(
-      `port ${port} is taken: make up PORT=${port + 1}`,
+      `port ${port} is taken by another program; choose another: make up PORT=${port + 1}`,
     );
     expect(partsOf('second')).toEqual({});
     expect(await nativeStack('second').find()).toBeNull();
