@@ -77,10 +77,17 @@ export function oneInstance({ attempts, terms, tally }: Evidence): string | null
   );
 }
 
+// One replica may win all that its buyers want and the other lose all, by nothing but their place in the queue. Not
+// so where hardly anybody wins: then losers on one side mean that nearly everybody was sent there.
+const SCARCE = 1 / 4;
+
 export function losersOnOneInstance({ attempts, terms, tally }: Evidence): string | null {
-  const losers = contenders(attempts).filter((attempt) => attempt.answer?.code === 'sold_out').length;
-  if (!severalReplicas(terms) || losers < ENOUGH_TO_JUDGE || tally.instances.lost.length >= 2) return null;
-  return `all ${count(losers, 'loser')} of the contention met the same replica${examples(tally.instances.lost)}`;
+  const contending = contenders(attempts);
+  const won = contending.filter(({ answer }) => answer?.code === 'booked').length;
+  const lost = contending.filter(({ answer }) => answer?.code === 'sold_out').length;
+  if (!severalReplicas(terms) || lost < ENOUGH_TO_JUDGE || won > SCARCE * contending.length) return null;
+  if (tally.instances.lost.length >= 2) return null;
+  return `all ${count(lost, 'loser')} of the contention met the same replica${examples(tally.instances.lost)}`;
 }
 
 function severalReplicas(terms: Evidence['terms']): boolean {

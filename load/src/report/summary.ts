@@ -49,7 +49,10 @@ function cell(runs: readonly Run[], paint: Paint): string {
 }
 
 function hint(url: string, runs: readonly Run[]): string {
-  const striking = runs.find(({ tally }) => tally.tickets.oversold > 0) ?? runs[0];
+  const striking =
+    runs.find(({ judgement }) => !judgement.good) ??
+    runs.find(({ tally }) => tally.tickets.oversold > 0) ??
+    runs[0];
   return striking ? `Look for yourself: curl ${url}/events/${striking.eventId}` : '';
 }
 

@@ -332,6 +332,12 @@ describe('an honest run', () => {
     }
   });
 
+  it('may have one replica win and the other lose, where there is much to win', () => {
+    const run = honestRun(15);
+    LIES.losers_on_one_instance[0]!.tell(run);
+    expect(findingsOf(run)).toEqual([]);
+  });
+
   it('is not judged by its instances when hardly anybody contended', () => {
     const run = honestRun();
     LIES.one_instance[0]!.tell(run);

@@ -8,8 +8,8 @@ import type { Crowd } from '#src/tally.ts';
 import type { Row, Truth } from '#src/truth.ts';
 
 /**
- * A run with which nothing is wrong: 40 buyers at once for 3 tickets, on two replicas; the first three get one.
- * Each test spoils one thing of it.
+ * A run with which nothing is wrong: 40 buyers at once for 3 tickets (or more), on two replicas; whoever comes first
+ * gets one. Each test spoils one thing of it.
  */
 export interface HonestRun {
   crowd: Crowd;
@@ -21,11 +21,10 @@ export interface HonestRun {
 }
 
 const BUYERS = 40;
-const TICKETS = 3;
 
-export function honestRun(): HonestRun {
+export function honestRun(tickets = 3): HonestRun {
   const crowd: Crowd = {
-    tickets: TICKETS,
+    tickets,
     buyers: BUYERS,
     quantity: 1,
     connections: BUYERS,
@@ -33,10 +32,10 @@ export function honestRun(): HonestRun {
   };
   const attempts = Array.from({ length: BUYERS }, (_, index): Attempt => {
     const customer = `buyer-${index + 1}`;
-    const answer = index < TICKETS ? bookedAnswer(customer, index) : soldOutAnswer(index);
+    const answer = index < tickets ? bookedAnswer(customer, index) : soldOutAnswer(index);
     return { buyer: index + 1, number: 1, customer, startedAtMs: index / 10, answer };
   });
-  const rows = attempts.slice(0, TICKETS).map((attempt): Row => {
+  const rows = attempts.slice(0, tickets).map((attempt): Row => {
     const booking = attempt.answer!.booking!;
     const { customer, quantity, strategy, instanceId, fencingToken } = booking;
     return { id: booking.bookingId, customer, quantity, strategy, instanceId, fencingToken };
@@ -50,7 +49,7 @@ export function honestRun(): HonestRun {
       neverAsked: 0,
       client: { sent: BUYERS, answered: BUYERS, timedOut: 0 },
     },
-    truth: { capacity: TICKETS, available: 0, rows },
+    truth: { capacity: tickets, available: 0, rows },
     attempts,
     rows,
   };
