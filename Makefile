@@ -1,0 +1,66 @@
+# `make` alone lists what there is. Works with GNU make (also macOS's 3.81) and BSD make: what a recipe needs to know
+# reaches it through the environment, where make puts NAME=value from its command line.
+
+# In the order that they are named in, also with -j: `make up load` is one after the other.
+.NOTPARALLEL:
+
+.PHONY: help up load test bench bench-lock scale ps logs down check format clean
+
+# Node 26 comes from the packages; the machine's own Node (20 or newer) only has to install them.
+BIN = node_modules/.bin
+NODE = $(BIN)/node
+INSTALLED = node_modules/.package-lock.json
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo '  up, scale       REPLICAS=3 PORT=8080 QUORUM=0|3 RUNTIME=docker|native'
+	@echo '  load            TICKETS=1 BUYERS=100 STRATEGY=... JSON=path, and more: make load ARGS=--help'
+	@echo '  bench, bench-lock  JSON=path'
+	@echo '  logs            FOLLOW=0'
+
+up: $(INSTALLED) ## start it: replicas behind nginx, Redis, Postgres; in Docker or natively
+	@$(NODE) infra/stack/main.ts up $(ARGS)
+
+load: $(INSTALLED) ## let a crowd loose on it, without the lock and with it, and count in Postgres
+	@$(NODE) load/src/main.ts $(ARGS)
+
+test: $(INSTALLED) ## run every test that this machine can run
+	@npm test --silent -- $(ARGS)
+
+bench: $(INSTALLED) ## measure the ten ways to guard a booking
+	@$(NODE) load/src/bench/main.ts $(ARGS)
+
+bench-lock: $(INSTALLED) ## measure the lock beside other locks
+	@$(NODE) load/src/bench-lock/main.ts $(ARGS)
+
+scale: $(INSTALLED) ## change the number of replicas while they sell: make scale REPLICAS=6
+	@$(NODE) infra/stack/main.ts scale $(ARGS)
+
+ps: $(INSTALLED) ## list the parts that run
+	@$(NODE) infra/stack/main.ts ps $(ARGS)
+
+logs: $(INSTALLED) ## follow what the parts say
+	@$(NODE) infra/stack/main.ts logs $(ARGS)
+
+down: $(INSTALLED) ## stop everything; its data stays
+	@$(NODE) infra/stack/main.ts down $(ARGS)
+
+check: $(INSTALLED) ## types, lint, format
+	@npm run --silent check
+
+format: $(INSTALLED) ## format the sources
+	@npm run --silent format
+
+clean: ## stop everything, delete its data and the installed packages
+	@if [ -x $(NODE) ]; then $(NODE) infra/stack/main.ts down --volumes; fi
+	@rm -rf node_modules services/*/node_modules infra/node_modules load/node_modules
+
+# npm writes this file last, so a run that was cut short is repeated, and one that was not is not.
+$(INSTALLED): package-lock.json
+	@command -v npm >/dev/null || { echo 'npm is missing: install Node.js 20 or newer (https://nodejs.org)' >&2; exit 1; }
+	@node -e 'process.exit(parseInt(process.versions.node) < 20)' || { echo "Node.js $$(node -v) is too old: install 20 or newer (https://nodejs.org)" >&2; exit 1; }
+	@echo 'installing the packages ...' >&2
+	@npm ci --no-audit --no-fund --loglevel=error
+	@[ -x $(NODE) ] || { echo 'npm has left out Node 26: let it run install scripts (npm config delete ignore-scripts) and try again' >&2; rm -f $@; exit 1; }
+	@touch $@
