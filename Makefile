@@ -59,7 +59,7 @@ clean: ## stop everything, delete its data and the installed packages
 # npm writes this file last, so a run that was cut short is repeated, and one that was not is not.
 $(INSTALLED): package-lock.json
 	@command -v npm >/dev/null || { echo 'npm is missing: install Node.js 20 or newer (https://nodejs.org)' >&2; exit 1; }
-	@node -e 'process.exit(parseInt(process.versions.node) < 20)' || { echo "Node.js $$(node -v) is too old: install 20 or newer (https://nodejs.org)" >&2; exit 1; }
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || { echo "Node.js $$(node -v) is too old: install 20 or newer (https://nodejs.org)" >&2; exit 1; }
 	@echo 'installing the packages ...' >&2
 	@npm ci --no-audit --no-fund --loglevel=error
 	@[ -x $(NODE) ] || { echo 'npm has left out Node 26: let it run install scripts (npm config delete ignore-scripts) and try again' >&2; rm -f $@; exit 1; }
