@@ -84,7 +84,9 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Op
   };
   const number = (name: keyof typeof NUMBER_OPTIONS): number | undefined => {
     const value = text(name);
-    return value === undefined ? undefined : wholeNumber(name, value, NUMBER_OPTIONS[name]);
+    if (value === undefined) return undefined;
+    const said = flags[name] === undefined ? `${environmentName(name)}=${value}` : undefined;
+    return wholeNumber(name, value, NUMBER_OPTIONS[name], said);
   };
   const strategies = Array.isArray(flags['strategy'])
     ? flags['strategy'].map(String)
@@ -150,10 +152,16 @@ function environmentName(option: string): string {
   return ENVIRONMENT_NAMES[option] ?? option.toUpperCase().replaceAll('-', '_');
 }
 
-function wholeNumber(name: string, value: string, { min, max }: NumberOption): number {
+/** A mistake is said back the way it was `said`: as a flag, or as a variable of make. */
+export function wholeNumber(
+  name: string,
+  value: string,
+  { min, max }: NumberOption,
+  said = `--${name} ${value}`,
+): number {
   const number = Number(value);
   if (/^\d+$/.test(value) && number >= min && number <= max) return number;
-  throw new UsageError(`--${name} ${value}: a whole number from ${min} to ${max}`);
+  throw new UsageError(`${said}: a whole number from ${min} to ${max}`);
 }
 
 function guardName(name: string): GuardName {
@@ -162,7 +170,7 @@ function guardName(name: string): GuardName {
   throw new UsageError(`--strategy ${name}: one or several of all, ${GUARD_NAMES.join(', ')}`);
 }
 
-function jsonTarget(value: string | undefined): string | null {
+export function jsonTarget(value: string | undefined): string | null {
   if (value === undefined || value === '0' || value === 'false') return null;
   return value === '1' || value === 'true' ? '-' : value;
 }

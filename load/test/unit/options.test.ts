@@ -56,6 +56,12 @@ describe('options', () => {
     expect(() => readOptions(argv, {})).toThrow(/^[^\n]*$/);
   });
 
+  it('that are wrong in the environment are named as they stand there', () => {
+    expect(() => readOptions([], { RACE_WINDOW_MS: 'long' })).toThrow(
+      'RACE_WINDOW_MS=long: a whole number from 0 to 5000',
+    );
+  });
+
   it('leave the REPLICAS of make up alone', () => {
     expect(readOptions([], { REPLICAS: '5', DATABASE_URL: 'postgres://elsewhere/db' })).toMatchObject({
       replicas: undefined,
