@@ -1,0 +1,91 @@
+import { MAX_CAPACITY } from '@lastseat/booking/contract';
+
+import { guardOf } from '../scenario.ts';
+import { createEvent, type Target } from '../target.ts';
+import { faultIn } from './books.ts';
+import type { Edge } from './generator/fire.ts';
+import type { Cell, Part, Workload } from './measurements.ts';
+import type { Bench } from './step.ts';
+
+export const BODY = JSON.stringify({ customer: 'bench', quantity: 1 });
+export const NOOP_PATH = '/noop';
+
+/** Measures one workload for one window, on events that nobody has touched, and checks it against Postgres. */
+export async function measureCell(
+  bench: Bench,
+  workload: Workload,
+  timing: { repeat: number; warmUpMs: number; windowMs: number },
+): Promise<Cell> {
+  const { stack, target, ledger, generator } = bench;
+  const { guard, connections, events } = workload;
+  const eventIds = guard === 'no-op' ? [] : await createEvents(target, `bench ${guard}`, events);
+  const paths = guard === 'no-op' ? [NOOP_PATH] : eventIds.map((id) => guardOf(guard).path(id));
+
+  const readings: Reading[] = [];
+  const { repeat, warmUpMs, windowMs } = timing;
+  const volley = await generator.fire(
+    { origins: [stack.url], paths, body: BODY, connections, timing: { warmUpMs, windowMs } },
+    (_edge: Edge, generatorS) => readings.push(readCpu(bench, generatorS)),
+  );
+
+  const { window } = volley;
+  const audit = guard === 'no-op' ? null : await ledger.audit(eventIds);
+  const books = {
+    started: volley.started,
+    answered: volley.answered,
+    statuses: volley.statuses,
+    rows: audit?.rows ?? null,
+    uncounted: audit?.uncounted ?? 0,
+  };
+  return {
+    ...workload,
+    repeat,
+    windowMs: Math.round(window.ms),
+    bookingsPerS: Math.round((window.booked / window.ms) * 1_000),
+    refusalsPerS: Math.round((window.refused / window.ms) * 1_000),
+    latencyMs: window.latencyMs,
+    cpuCores: coresBetween(readings),
+    ...books,
+    void: faultIn(guard, books),
+  };
+}
+
+// Each takes a millisecond or two; more at a time would only wait for one another.
+const CREATED_AT_A_TIME = 16;
+
+/** Fresh events with more tickets than any window can sell. */
+export async function createEvents(target: Target, name: string, count: number): Promise<number[]> {
+  const ids: number[] = [];
+  const createSome = async (): Promise<void> => {
+    for (let missing = nextMissing(); missing; missing = nextMissing()) {
+      ids.push(await createEvent(target, name, MAX_CAPACITY));
+    }
+  };
+  let begun = 0;
+  const nextMissing = (): boolean => (begun += 1) <= count;
+  await Promise.all(Array.from({ length: Math.min(count, CREATED_AT_A_TIME) }, createSome));
+  return ids;
+}
+
+interface Reading {
+  atMs: number;
+  seconds: Record<Part, number> | null;
+}
+
+function readCpu({ stack }: Bench, generatorS: number): Reading {
+  const { user, system } = process.cpuUsage();
+  const parts = stack.cpuSeconds();
+  const harness = generatorS + (user + system) / 1_000_000;
+  return { atMs: performance.now(), seconds: parts && { ...parts, harness } };
+}
+
+function coresBetween([opened, closed]: readonly Reading[]): Cell['cpuCores'] {
+  if (!opened?.seconds || !closed?.seconds) return null;
+  const { seconds: before } = opened;
+  const elapsedS = (closed.atMs - opened.atMs) / 1_000;
+  const cores = Object.entries(closed.seconds).map(([part, after]) => [
+    part,
+    Math.round(((after - before[part as Part]) / elapsedS) * 100) / 100,
+  ]);
+  return Object.fromEntries(cores) as Record<Part, number>;
+}

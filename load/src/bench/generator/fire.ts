@@ -1,0 +1,145 @@
+import autocannon from 'autocannon';
+
+import type { Latency } from '../measurements.ts';
+import { percentile } from '../statistics.ts';
+
+/**
+ * One measured load on one address. The client is autocannon, and two of its habits are kept from spoiling the books:
+ *
+ * - when it stops it drops what is under way, and a booking that nobody hears of is booked all the same. Here every
+ *   connection ends with the answer to its last request, so that all that was started is answered;
+ * - a connection that breaks loses its request without a word. Such a one is `started` and never `answered`.
+ */
+
+export interface Shot {
+  /** Where to: connections are dealt out evenly. */
+  origins: string[];
+  /** Several: each connection asks for all of them, in an order of its own, again and again. */
+  paths: string[];
+  body: string;
+  connections: number;
+  timing: Timing;
+}
+
+/** Either a window after a warm-up that is not counted, or so many requests from the first to the last. */
+export type Timing = { warmUpMs: number; windowMs: number } | { requests: number };
+
+export interface Volley {
+  started: number;
+  answered: number;
+  /** Answers by status, over the whole of the volley. */
+  statuses: Record<string, number>;
+  /** What was answered inside the window. */
+  window: { ms: number; booked: number; refused: number; latencyMs: Latency | null };
+}
+
+export type Edge = 'opened' | 'closed';
+
+// Longer than any answer of the stack can take: nginx gives up after ten seconds.
+const TIMEOUT_S = 12;
+
+// How soon autocannon notices that its last connection has ended.
+const SAMPLE_MS = 20;
+
+// It wants a duration, but it is we who end it.
+const FOR_EVER_S = 3_600;
+
+export async function fire(shot: Shot, onEdge: (edge: Edge) => void = () => {}): Promise<Volley> {
+  const { timing } = shot;
+  const clients: Client[] = [];
+  const latencies: number[] = [];
+  const statuses: Record<string, number> = {};
+  let answered = 0;
+  let refused = 0;
+  let isOpen = 'requests' in timing;
+  let openedAtMs = performance.now();
+  let closedAtMs = 0;
+
+  function open(): void {
+    isOpen = true;
+    openedAtMs = performance.now();
+    onEdge('opened');
+  }
+
+  function close(): void {
+    isOpen = false;
+    closedAtMs = performance.now();
+    onEdge('closed');
+    // Each connection compares this with what it has sent after every answer, and ends instead of sending more.
+    for (const client of clients) client.responseMax = 1;
+  }
+
+  function onFirstAnswer(): void {
+    if ('requests' in timing) return;
+    setTimeout(open, timing.warmUpMs);
+    setTimeout(close, timing.warmUpMs + timing.windowMs);
+  }
+
+  function onResponse(_client: unknown, status: number, _bytes: number, latencyMs: number): void {
+    if (answered === 0) onFirstAnswer();
+    answered += 1;
+    statuses[status] = (statuses[status] ?? 0) + 1;
+    if (!isOpen) return;
+    if (status === 201) latencies.push(latencyMs);
+    else refused += 1;
+    if ('requests' in timing) closedAtMs = performance.now();
+  }
+
+  const result = await new Promise<autocannon.Result>((resolve, reject) => {
+    const instance = autocannon(
+      {
+        // Its types know one address only.
+        url: shot.origins.map((origin) => new URL(shot.paths[0] ?? '/', origin).href) as unknown as string,
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: shot.body,
+        connections: shot.connections,
+        timeout: TIMEOUT_S,
+        sampleInt: SAMPLE_MS,
+        ...('requests' in timing ? { amount: timing.requests } : { duration: FOR_EVER_S }),
+        setupClient: (client) => {
+          clients.push(client);
+          if (shot.paths.length > 1) client.setRequests(shuffled(shot.paths).map((path) => ({ path })));
+        },
+      },
+      (error, result) => {
+        if (error) reject(error as Error);
+        else resolve(result);
+      },
+    );
+    instance.on('response', onResponse);
+    if ('requests' in timing) onEdge('opened');
+  });
+  if ('requests' in timing) onEdge('closed');
+
+  latencies.sort((a, b) => a - b);
+  return {
+    started: result.requests.sent,
+    answered,
+    statuses,
+    window: {
+      ms: closedAtMs - openedAtMs,
+      booked: latencies.length,
+      refused,
+      latencyMs: latencies.length === 0 ? null : summary(latencies),
+    },
+  };
+}
+
+/** The part of autocannon's client that is set by its option `maxConnectionRequests`, and read after each answer. */
+type Client = autocannon.Client & { responseMax?: number };
+
+function summary(sorted: readonly number[]): Latency {
+  const at = (share: number): number => Math.round(percentile(sorted, share) * 100) / 100;
+  return { p50: at(0.5), p99: at(0.99), max: at(1) };
+}
+
+/** Fisher and Yates. */
+function shuffled<T>(things: readonly T[]): T[] {
+  const result = [...things];
+  for (let last = result.length - 1; last > 0; last -= 1) {
+    const other = Math.floor(Math.random() * (last + 1));
+    [result[last], result[other]] = [result[other] as T, result[last] as T];
+  }
+  return result;
+}

@@ -1,0 +1,91 @@
+import { writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+
+import type { StrategyView } from '@lastseat/booking/contract';
+import { UserError } from '@lastseat/infra/stack';
+
+import { paintFor } from '../report/paint.ts';
+import { UsageError } from '../usage-error.ts';
+import { count } from '../words.ts';
+import { figuresOf } from './figures.ts';
+import { startGenerator } from './generator/generator.ts';
+import { helpText } from './help.ts';
+import { openLedger } from './ledger.ts';
+import { readOptions, type Options } from './options.ts';
+import { jsonReport } from './report/json.ts';
+import { reasonsOf, report } from './report/report.ts';
+import { REPLICAS, startStack, type BenchStack } from './stack/start-stack.ts';
+import type { Bench, Field } from './step.ts';
+import { takeSteps } from './take-steps.ts';
+
+const WIDTH = 80;
+
+process.exitCode = await main().catch((error: unknown) => {
+  if (error instanceof UsageError) {
+    console.error(error.message);
+    return 2;
+  }
+  console.error(error instanceof UserError ? error.message : error);
+  return 1;
+});
+
+async function main(): Promise<number> {
+  const options = readOptions(process.argv.slice(2), process.env);
+  if (options.help) {
+    console.log(helpText());
+    return 0;
+  }
+  const signal = interruption();
+  await using resources = new AsyncDisposableStack();
+  const stack = resources.use(await startStack(process.env));
+  const bench: Bench = {
+    stack,
+    target: { ...stack, replicas: REPLICAS, hasQuorum: true },
+    ledger: resources.use(await openLedger(stack.postgresUrl)),
+    generator: resources.use(await startGenerator(signal)),
+    signal,
+    resources,
+  };
+  const field = await chooseField(stack, options);
+  const speak = options.json === '-' ? () => {} : (text: string) => console.log(text);
+  speak(`${headline(stack, options)}\n`);
+
+  const measurements = await takeSteps(bench, field, options);
+  const figures = figuresOf(measurements);
+  speak(report(measurements, figures, paintFor(process.stdout), WIDTH));
+  await writeJson(options.json, jsonReport(options, stack.runtime, measurements, figures));
+  return reasonsOf(measurements).length === 0 ? 0 : 1;
+}
+
+/** The first Ctrl-C ends the bench in order; after the second, only the watchdogs clean up. */
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(name, () => controller.abort(new UserError('interrupted')));
+  }
+  return controller.signal;
+}
+
+/** Asked of the service itself: what it offers is what is measured. */
+async function chooseField({ url }: BenchStack, { only, connections }: Options): Promise<Field> {
+  const response = await fetch(new URL('/strategies', url));
+  const offered = ((await response.json()) as StrategyView[]).filter(({ available }) => available);
+  const missing = only?.filter((name) => !offered.some((strategy) => strategy.name === name)) ?? [];
+  if (missing.length > 0) throw new UserError(`the service does not offer ${missing.join(', ')}`);
+  const strategies = offered.filter(({ name }) => only === null || only.includes(name));
+  return { strategies, connections };
+}
+
+function headline({ runtime }: BenchStack, { pace, isQuick }: Options): string {
+  const parts = runtime === 'native' ? 'processes' : 'containers';
+  const how = `${count(pace.repeats, 'repeat')} of ${pace.windowMs / 1_000} s`;
+  const machine = `${count(availableParallelism(), 'core')} for all of it, the load included`;
+  const warning = isQuick ? '\nQuick: good for orders of magnitude only.' : '';
+  return `${REPLICAS} replicas behind nginx as ${parts} · ${machine} · ${how}, medians${warning}`;
+}
+
+async function writeJson(path: string | null, content: object): Promise<void> {
+  const text = `${JSON.stringify(content, null, 2)}\n`;
+  if (path === '-') process.stdout.write(text);
+  else if (path !== null) await writeFile(path, text);
+}

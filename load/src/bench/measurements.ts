@@ -1,0 +1,107 @@
+import type { Guarantee, StrategyName } from '@lastseat/booking/contract';
+
+/**
+ * What a bench has found out, part by part. Programs read these names in the JSON report: add, but do not rename.
+ *
+ * A measurement that cannot be believed is kept and marked `void` with the reason; no figure is made of it.
+ */
+export interface Measurements {
+  cells: Cell[];
+  rushes: Rush[];
+  sweeps: SweepStep[];
+  messages: MessagesPerBooking[];
+  exactness: ExactRun[];
+}
+
+/** The route that touches nothing is measured like a guard: it is what the stack itself can do. */
+export type GuardName = StrategyName | 'no-op';
+
+/** The processes that share the machine. */
+export const PARTS = ['nginx', 'replicas', 'redis', 'postgres', 'harness'] as const;
+
+export type Part = (typeof PARTS)[number];
+
+/** One guard under one load. */
+export interface Workload {
+  guard: GuardName;
+  connections: number;
+  /** 1 is one hot event; with more, each request picks one at random. */
+  events: number;
+}
+
+/** A workload measured for one short window. */
+export interface Cell extends Workload, Books {
+  repeat: number;
+  windowMs: number;
+  /** Answered with 201 within the window. */
+  bookingsPerS: number;
+  /** Any other answer: sold out, busy, unavailable. */
+  refusalsPerS: number;
+  /** Of the bookings in the window, from writing the request to the last byte of its answer. */
+  latencyMs: Latency | null;
+  /** CPU seconds used per second; null where it cannot be read. */
+  cpuCores: Record<Part, number> | null;
+}
+
+export interface Latency {
+  p50: number;
+  p99: number;
+  max: number;
+}
+
+/** The same from two sides, over the whole of a run: what was answered, and what Postgres holds. */
+export interface Books {
+  started: number;
+  answered: number;
+  /** Answers by status. */
+  statuses: Record<string, number>;
+  /** Booking rows; null for the no-op route, which makes none. */
+  rows: number | null;
+  /** Rows that the events' counters know nothing of: sold, and still for sale. */
+  uncounted: number;
+  /** Why none of it can be believed; null if it can. */
+  void: string | null;
+}
+
+/** A crowd that wants the same single ticket, beside the same crowd at the no-op route. */
+export interface Rush {
+  repeat: number;
+  guard: StrategyName;
+  buyers: number;
+  connections: number;
+  booked: number;
+  rows: number;
+  refusalsPerS: number;
+  noopPerS: number;
+  void: string | null;
+}
+
+/** One guard at one number of replicas. */
+export interface SweepStep extends Cell {
+  replicas: number;
+}
+
+/** Counted on the wire in a pass of its own, which is not timed. */
+export interface MessagesPerBooking {
+  guard: StrategyName;
+  connections: number;
+  bookings: number;
+  statements: number;
+  postgresRoundTrips: number;
+  redisCommands: number;
+  redisRoundTrips: number;
+}
+
+/** A crowd against a small stock, judged by what is left in Postgres. */
+export interface ExactRun {
+  guard: StrategyName;
+  guarantee: Guarantee;
+  run: number;
+  raceWindowMs: number;
+  capacity: number;
+  confirmed: number;
+  oversold: number;
+  undersold: number;
+  /** What else was wrong with it: then it says nothing. */
+  void: string | null;
+}

@@ -1,0 +1,62 @@
+import { count, thousands } from '../../words.ts';
+import { measureCell } from '../cell.ts';
+import type { Cell, Workload } from '../measurements.ts';
+import { inTurn, type Field, type Pace, type Step } from '../step.ts';
+
+/** Enough that two requests seldom meet on one of them. */
+export const MANY_EVENTS = 1_000;
+/** How many buyers at a time the many events are given. */
+export const MANY_EVENTS_CONNECTIONS = 64;
+
+// Creating the event, connecting, the last answers, counting the rows.
+const OVERHEAD_MS = 500;
+const OVERHEAD_PER_EVENT_MS = 1;
+
+/** Every guard under every load, once in each repeat. What is compared with one another stands side by side. */
+export function speedSteps(field: Field, pace: Pace, results: Cell[]): Step[] {
+  const workloads = workloadsOf(field);
+  const measured = Array.from({ length: pace.repeats }, (_, index) => index + 1).flatMap((repeat) =>
+    inTurn(workloads, repeat).map((workload): Step => {
+      const { guard, connections, events } = workload;
+      const where = events === 1 ? count(connections, 'connection') : `${thousands(events)} events`;
+      return {
+        what: `${guard}, ${where}`,
+        expectedMs: pace.warmUpMs + pace.windowMs + OVERHEAD_MS + events * OVERHEAD_PER_EVENT_MS,
+        async run(bench) {
+          results.push(await measureCell(bench, workload, { ...pace, repeat }));
+        },
+      };
+    }),
+  );
+  return [...rehearsals(field), ...measured];
+}
+
+const REHEARSAL_MS = 500;
+const REHEARSAL_CONNECTIONS = 64;
+
+/** New processes compile what they run often; whoever is measured first is not to pay for all. */
+function rehearsals({ strategies }: Field): Step[] {
+  const guards = ['no-op', ...strategies.map(({ name }) => name)] as const;
+  return guards.map((guard): Step => {
+    return {
+      what: `rehearsal of ${guard}`,
+      expectedMs: REHEARSAL_MS + OVERHEAD_MS,
+      async run(bench) {
+        const workload = { guard, connections: REHEARSAL_CONNECTIONS, events: 1 };
+        await measureCell(bench, workload, { repeat: 0, warmUpMs: 0, windowMs: REHEARSAL_MS });
+      },
+    };
+  });
+}
+
+function workloadsOf({ strategies, connections }: Field): Workload[] {
+  const guards = strategies.map(({ name }) => name);
+  const hot = connections.flatMap((connections) =>
+    (['no-op', ...guards] as const).map((guard) => ({ guard, connections, events: 1 })),
+  );
+  if (!connections.includes(MANY_EVENTS_CONNECTIONS)) return hot;
+  return [
+    ...hot,
+    ...guards.map((guard) => ({ guard, connections: MANY_EVENTS_CONNECTIONS, events: MANY_EVENTS })),
+  ];
+}

@@ -1,0 +1,87 @@
+import { count, thousands } from '../../words.ts';
+import type { ExactRun, MessagesPerBooking, Rush, SweepStep } from '../measurements.ts';
+import { median } from '../statistics.ts';
+import { columns } from './columns.ts';
+import type { Section } from './section.ts';
+
+/** How often one booking goes to Postgres and to Redis. */
+export function messageTables(messages: readonly MessagesPerBooking[]): Section[] {
+  const byCrowd = [...Map.groupBy(messages, ({ connections }) => connections)];
+  return byCrowd.map(([connections, rows]) => ({
+    title: `Messages for one booking, ${connections} connections`,
+    lines: columns([
+      ['', 'SQL statements', 'round trips', 'Redis commands', 'round trips'],
+      ...rows.map(({ guard, statements, postgresRoundTrips, redisCommands, redisRoundTrips }) => [
+        guard,
+        ...[statements, postgresRoundTrips, redisCommands, redisRoundTrips].map((number) =>
+          number.toFixed(2),
+        ),
+      ]),
+    ]),
+  }));
+}
+
+export function rushTable(rushes: readonly Rush[]): Section[] {
+  const [first] = rushes;
+  if (!first) return [];
+  return [
+    {
+      title: `${thousands(first.buyers)} buyers for one ticket, ${first.connections} connections`,
+      lines: columns([
+        ['', 'booked', 'refused/s', 'no-op route/s'],
+        ...rushes.map(({ repeat, rows, refusalsPerS, noopPerS }) => [
+          `${first.guard}, repeat ${repeat}`,
+          thousands(rows),
+          thousands(refusalsPerS),
+          thousands(noopPerS),
+        ]),
+      ]),
+    },
+  ];
+}
+
+export function sweepTable(sweeps: readonly SweepStep[]): Section[] {
+  const [first] = sweeps;
+  if (!first) return [];
+  const byReplicas = [...Map.groupBy(sweeps, ({ replicas }) => replicas)].sort(([a], [b]) => a - b);
+  const rates = byReplicas.map(([, steps]) => median(steps.map(({ bookingsPerS }) => bookingsPerS)) ?? 0);
+  const best = Math.max(...rates);
+  return [
+    {
+      title: `${first.guard} with more or fewer replicas, ${first.connections} connections`,
+      lines: columns([
+        ['replicas', ...byReplicas.map(([replicas]) => String(replicas))],
+        ['bookings/s', ...rates.map((rate) => thousands(Math.round(rate)))],
+        ['of the best', ...rates.map((rate) => `${Math.round((rate / best) * 100)} %`)],
+      ]),
+    },
+  ];
+}
+
+export function exactnessTable(runs: readonly ExactRun[]): Section[] {
+  if (runs.length === 0) return [];
+  const rows = [...Map.groupBy(runs, ({ guard }) => guard)].map(([guard, runs]) => [
+    guard,
+    promise(runs[0]?.guarantee ?? 'none'),
+    times(runs.filter((run) => run.void === null && run.confirmed === run.capacity)),
+    times(runs.filter((run) => run.oversold > 0)),
+    times(runs.filter((run) => run.undersold > 0)),
+    times(runs.filter((run) => run.void !== null)),
+  ]);
+  const each = Math.max(...[...Map.groupBy(runs, ({ guard }) => guard).values()].map(({ length }) => length));
+  return [
+    {
+      title: `Sold exactly: ${count(each, 'run')} of each, counted in Postgres`,
+      lines: columns([['', 'promises', 'exact', 'oversold', 'undersold', 'void'], ...rows]),
+    },
+  ];
+}
+
+function times({ length }: readonly ExactRun[]): string {
+  return length === 0 ? '-' : thousands(length);
+}
+
+function promise(guarantee: ExactRun['guarantee']): string {
+  if (guarantee === 'always') return 'never to oversell';
+  return guarantee === 'none' ? 'nothing' : 'unless paused';
+}

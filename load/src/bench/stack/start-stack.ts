@@ -1,0 +1,99 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { dockerRuntime } from '@lastseat/infra/docker';
+import { nativeRuntime, pidsOf } from '@lastseat/infra/native';
+import { findBinary, freePort, runAfterParent, type Program } from '@lastseat/infra/servers';
+import { UserError, type Runtime, type Stack } from '@lastseat/infra/stack';
+
+import { containerPids, docker } from './container-pids.ts';
+import { cpuByPart, type StackPart } from './cpu-by-part.ts';
+
+/** The stack that a bench starts for itself, so that the CPU time of each part is known and nobody else uses it. */
+export interface BenchStack
+  extends AsyncDisposable, Pick<Stack, 'url' | 'postgresUrl' | 'redisUrl' | 'quorumUrls'> {
+  runtime: Runtime['name'];
+  scale(replicas: number): Promise<void>;
+  /** CPU seconds that each part has used so far; null where that cannot be read. */
+  cpuSeconds(): Record<StackPart, number> | null;
+}
+
+/** What all figures but those of the sweep are about. */
+export const REPLICAS = 2;
+
+// Three is the smallest quorum, and what docker-compose.yml has.
+const QUORUM = 3;
+
+/**
+ * Starts the same topology as `make up` under a name and in a directory of its own: beside whatever else runs, and
+ * gone at the end, also if we are killed.
+ */
+export async function startStack(env: NodeJS.ProcessEnv): Promise<BenchStack> {
+  const project = `lastseat-bench-${process.pid}`;
+  const home = mkdtempSync(join(tmpdir(), 'lastseat-bench-'));
+  const name = chooseRuntime(env);
+  const isNative = name === 'native';
+  const runtime = isNative ? nativeRuntime(project, { home }) : dockerRuntime(project);
+  const findPids = () => (isNative ? pidsOf(project, home) : containerPids(project));
+  const callOff = runAfterParent('env', ...downCommand(project, home, name));
+
+  async function tearDown() {
+    await runtime.down({ volumes: true });
+    rmSync(home, { recursive: true, force: true });
+    callOff();
+  }
+
+  try {
+    const stack = await runtime.up({ replicas: REPLICAS, port: await freePort(), quorum: QUORUM });
+    let pids = findPids();
+    return {
+      ...stack,
+      async scale(replicas) {
+        await runtime.scale(replicas);
+        pids = findPids();
+      },
+      cpuSeconds: () => cpuByPart(pids),
+      [Symbol.asyncDispose]: tearDown,
+    };
+  } catch (error) {
+    await tearDown();
+    throw error;
+  }
+}
+
+/**
+ * Processes rather than containers where there is a choice: nothing stands between the parts but loopback. Only where
+ * they would have to be installed first and Docker is at hand is it the other way round.
+ */
+function chooseRuntime({ RUNTIME: wanted = '' }: NodeJS.ProcessEnv): Runtime['name'] {
+  if (wanted === 'native' || wanted === 'docker') return wanted;
+  if (wanted !== '') throw new UserError(`RUNTIME=${wanted}: must be native or docker`);
+  const isInstalled = (['postgres', 'redis-server', 'nginx'] as const).every(isUsable);
+  return isInstalled || !dockerAnswers() ? 'native' : 'docker';
+}
+
+function isUsable(program: Program): boolean {
+  try {
+    return findBinary(program) !== null;
+  } catch {
+    return false; // there is one, but it is too old
+  }
+}
+
+function dockerAnswers(): boolean {
+  try {
+    docker('compose', 'version');
+    docker('version');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function downCommand(project: string, home: string, runtime: Runtime['name']): string[] {
+  const command = fileURLToPath(new URL('../../../../infra/stack/main.ts', import.meta.url));
+  const environment = [`COMPOSE_PROJECT_NAME=${project}`, `LASTSEAT_HOME=${home}`];
+  return environment.concat(process.execPath, command, 'down', '--volumes', '--runtime', runtime);
+}

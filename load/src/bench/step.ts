@@ -1,0 +1,47 @@
+import type { StrategyName, StrategyView } from '@lastseat/booking/contract';
+
+import type { Target } from '../target.ts';
+import type { Generator } from './generator/generator.ts';
+import type { Ledger } from './ledger.ts';
+import type { BenchStack } from './stack/start-stack.ts';
+
+/** Everything that a step works with. */
+export interface Bench {
+  stack: BenchStack;
+  target: Target;
+  ledger: Ledger;
+  generator: Generator;
+  signal: AbortSignal;
+  /** What a step leaves open for later ones; closed at the end of the bench, whatever end that is. */
+  resources: AsyncDisposableStack;
+}
+
+/** The smallest piece of a bench that is worth a word on the screen. */
+export interface Step {
+  what: string;
+  /** A guess, for the time that is left. */
+  expectedMs: number;
+  run(bench: Bench): Promise<void>;
+}
+
+/** How long and how often. */
+export interface Pace {
+  repeats: number;
+  warmUpMs: number;
+  windowMs: number;
+}
+
+/** What is measured, in this order. */
+export interface Field {
+  strategies: readonly StrategyView[];
+  connections: readonly number[];
+}
+
+export function has({ strategies }: Field, name: StrategyName): boolean {
+  return strategies.some((strategy) => strategy.name === name);
+}
+
+/** Every other repeat in reverse: what wears off or builds up in a repeat favours nobody. */
+export function inTurn<T>(things: readonly T[], repeat: number): T[] {
+  return repeat % 2 === 1 ? [...things] : things.toReversed();
+}

@@ -1,0 +1,73 @@
+import { expect, it } from 'vitest';
+
+import { figuresOf } from '#src/bench/figures.ts';
+import { inWords, timeLeftMs } from '#src/bench/progress.ts';
+import { reasonsOf, report } from '#src/bench/report/report.ts';
+import { median } from '#src/bench/statistics.ts';
+import { plain } from '#src/report/paint.ts';
+
+import { cell, exactRun, nothing } from './measured.ts';
+
+const cells = [100, 300, 200].flatMap((bookingsPerS, index) => [
+  cell({ guard: 'row-lock' }, { repeat: index + 1, bookingsPerS }),
+  cell({ guard: 'no-op' }, { repeat: index + 1, bookingsPerS: 1_000, rows: null }),
+]);
+
+it('shows the median of the repeats', () => {
+  const text = tell({ cells });
+  expect(text).toMatch(/row-lock +200 /);
+  expect(text).toMatch(/\(no-op route\) +1,000 /);
+});
+
+it('leaves out what was not measured', () => {
+  const text = tell({ cells });
+  expect(text).not.toContain('Messages');
+  expect(text).not.toContain('Cores');
+  expect(text).not.toContain('Figures');
+  expect(text).not.toContain('OVERSELLS');
+});
+
+it('says of the unguarded strategy how much of it is a lie', () => {
+  const unguarded = cell({ guard: 'no-lock' }, { rows: 1_000, uncounted: 400 });
+  expect(tell({ cells: [...cells, unguarded] })).toContain('OVERSELLS: 40 % of its sales are missing');
+});
+
+it('keeps a void measurement out of the table and gives the reason', () => {
+  const measured = { cells: [...cells, cell({ guard: 'row-lock' }, { bookingsPerS: 9, void: 'it lied' })] };
+  expect(tell(measured)).toMatch(/row-lock +200 /);
+  expect(tell(measured)).toContain('row-lock, 64 connections, 1 event, repeat 1: it lied');
+  expect(reasonsOf({ ...nothing(), ...measured })).toHaveLength(1);
+});
+
+it('ends with the figures, met or missed', () => {
+  const missed = { ...nothing(), exactness: [exactRun({ oversold: 1 })] };
+  const text = report(missed, figuresOf(missed), plain, 80);
+  expect(text).toMatch(/✗ oversold runs.* 1 .* = 0/);
+  expect(text).toMatch(/✓ undersold runs.* 0 .* = 0/);
+});
+
+it('fits a terminal that nobody has widened', () => {
+  const everything = ['batched-lock', 'no-lock', 'no-op'] as const;
+  const loads = [8, 64, 512].map((connections) => ({ connections, events: 1 }));
+  const measured = [...loads, { connections: 64, events: 1_000 }].flatMap((load) =>
+    everything.map((guard) => cell({ guard, ...load }, { latencyMs: { p50: 1_111, p99: 2_222, max: 9 } })),
+  );
+  for (const line of tell({ cells: measured }).split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+});
+
+it('stretches the time that is left by what the steps so far have taken', () => {
+  const steps = Array.from({ length: 10 }, () => ({ what: '', expectedMs: 1_000, run: async () => {} }));
+  expect(timeLeftMs(steps, 0, 0)).toBe(10_000);
+  expect(timeLeftMs(steps, 5, 10_000)).toBe(10_000);
+  expect(inWords(45_000)).toBe('45 s');
+  expect(inWords(400_000)).toBe('7 min');
+});
+
+it('takes the mean of the two in the middle of an even number', () => {
+  expect(median([4, 1, 3, 2])).toBe(2.5);
+  expect(median([])).toBeNull();
+});
+
+function tell(measured: Partial<ReturnType<typeof nothing>>): string {
+  return report({ ...nothing(), ...measured }, [], plain, 80);
+}
