@@ -1,4 +1,4 @@
-import { createQuorumLock, createSimpleLock, type Locks } from '@lastseat/locking';
+import { createQueueLock, createQuorumLock, createSimpleLock, type Locks } from '@lastseat/locking';
 import { sql } from 'kysely';
 import type { Logger } from 'pino';
 
@@ -43,9 +43,16 @@ export function openContext(config: Config, log: Logger): Context {
   );
 
   const simpleLock = createSimpleLock(redis, { clientId: instanceId });
-  const queueLock = simpleLock;
+  const queueLock = createQueueLock(redis, { clientId: instanceId });
   const quorumLock = quorum.length === 0 ? null : createQuorumLock(quorum, { clientId: instanceId });
-  const locks: Locks[] = [simpleLock, ...(quorumLock === null ? [] : [quorumLock])];
+  const locks: Locks[] = [simpleLock, queueLock, ...(quorumLock === null ? [] : [quorumLock])];
+
+  // A Redis that evicts keys would lose locks; better said now than found out then.
+  redis.once('ready', () => {
+    void queueLock.check().then((findings) => {
+      for (const finding of findings) log.warn({ finding }, 'this Redis may not be fit to keep locks');
+    });
+  });
 
   const retries = new Map<StrategyName, number>();
   const retriesOf = (strategy: StrategyName) => retries.get(strategy) ?? 0;

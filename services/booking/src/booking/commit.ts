@@ -15,8 +15,11 @@ import type { BookingRequest, Outcome } from './strategy.ts';
  * waits for the verdict inside its guard, so that the next holder never reads a stock that is still being decided.
  */
 
-/** A Postgres that crashed is back within seconds. The proxy in front gives up on us after some ten of them. */
-const SETTLE_FOR_MS = 5_000;
+/**
+ * A Postgres that crashed is back within seconds. With the commit that went silent before and the last look, it stays
+ * below the ten seconds after which the proxy in front gives up on us.
+ */
+const SETTLE_FOR_MS = 3_000;
 const FIRST_PAUSE_MS = 50;
 
 /** Runs `body` in a transaction; its outcome is the booking's once the commit is known. */

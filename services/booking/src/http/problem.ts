@@ -24,6 +24,7 @@ const kinds = {
   below_booked: { status: 409, title: 'More tickets are booked than that' },
   body_too_large: { status: 413, title: 'Body too large' },
   unsupported_media_type: { status: 415, title: 'Unsupported media type' },
+  expectation_failed: { status: 417, title: 'Expectation failed' },
   headers_too_large: { status: 431, title: 'Headers too large' },
   internal: { status: 500, title: 'Internal error' },
   not_ready: { status: 503, title: 'Not ready', retryAfterS: 1 },

@@ -57,6 +57,15 @@ export async function listen(
       void answer(incoming, outgoing);
     },
   );
+  server.on('checkExpectation', ({ headers }, outgoing) => {
+    const detail = `Nobody here can expect "${headers.expect}".`;
+    const {
+      status,
+      headers: named,
+      body,
+    } = renderProblem({ code: 'expectation_failed', detail }, instanceId);
+    outgoing.writeHead(status, { ...named, [INSTANCE_HEADER]: instanceId }).end(body);
+  });
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     answerUnreadable(error, socket, instanceId);
   });

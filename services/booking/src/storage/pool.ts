@@ -11,10 +11,10 @@ const CONNECT_TIMEOUT_MS = 2_000;
 const LOCK_TIMEOUT_MS = 2_000;
 
 /** Above the lock timeout, which says more about what happened. No statement of ours needs a tenth of it. */
-const STATEMENT_TIMEOUT_MS = 2_500;
+const STATEMENT_TIMEOUT_MS = 2_200;
 
 /** What the client waits before it gives the connection up: above the server's own limit, which leaves it usable. */
-const QUERY_TIMEOUT_MS = 3_000;
+const QUERY_TIMEOUT_MS = 2_500;
 
 /** A replica that is stopped in mid-transaction keeps its row locks this long. Above the longest race window. */
 const IDLE_IN_TRANSACTION_MS = 8_000;

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 
 import { STRATEGY_NAMES, type Guarantee, type StrategyName, type StrategyView } from '#src/contract.ts';
 
 import { openHouse, type House } from '../support/house.ts';
+import { lastStatementOf } from '../support/last-statement.ts';
 import { startQuorum } from '../support/quorum.ts';
 import { startReplica, type Answer, type Replica } from '../support/replica.ts';
 
@@ -102,28 +102,21 @@ describe('a holder that is stopped past its lease, and wakes between its read an
   test('is refused by its fencing token and finds the event sold out', async () => {
     expect(await bookLate('fenced-lock')).toEqual({ first: 201, late: 409, booked: 1 });
   });
-
-  async function bookLate(name: StrategyName) {
-    const instanceId = `stopped-${name}`;
-    const env = { DATABASE_URL: house.databaseUrl, REDIS_URL: inject('redisUrl'), LOCK_TTL_MS: '500' };
-    await using stopped = await startReplica(instanceId, env);
-    const eventId = await house.newEvent(1);
-    const answer = stopped.book(`/book/${name}/${eventId}`, { raceWindowMs: 400 });
-    answer.catch(() => {}); // If the test fails before it is awaited, the replica goes and takes it along.
-    await expect.poll(() => lastStatementOf(instanceId), { interval: 5 }).toContain('select available');
-    stopped.kill('SIGSTOP');
-    const first = await buy(replicas[0]!, name, eventId, 1, 0);
-    stopped.kill('SIGCONT');
-    const late = await answer;
-    return { first: first.status, late: late.status, booked: (await house.event(eventId)).booked };
-  }
-
-  /** What the replica has last asked Postgres, and has got an answer to. */
-  async function lastStatementOf(instanceId: string): Promise<string> {
-    const { rows } = await sql<{ query: string }>`
-      select query from pg_stat_activity where application_name = ${instanceId} and state = 'idle'`.execute(
-      house.db,
-    );
-    return rows.map(({ query }) => query).join();
-  }
 });
+
+async function bookLate(name: StrategyName) {
+  const instanceId = `stopped-${name}`;
+  const env = { DATABASE_URL: house.databaseUrl, REDIS_URL: inject('redisUrl'), LOCK_TTL_MS: '500' };
+  await using stopped = await startReplica(instanceId, env);
+  const eventId = await house.newEvent(1);
+  const answer = stopped.book(`/book/${name}/${eventId}`, { raceWindowMs: 400 });
+  answer.catch(() => {}); // If the test fails before it is awaited, the replica goes and takes it along.
+  await expect
+    .poll(() => lastStatementOf(house.db, instanceId), { interval: 5 })
+    .toContain('select available');
+  stopped.kill('SIGSTOP');
+  const first = await buy(replicas[0]!, name, eventId, 1, 0);
+  stopped.kill('SIGCONT');
+  const late = await answer;
+  return { first: first.status, late: late.status, booked: (await house.event(eventId)).booked };
+}
