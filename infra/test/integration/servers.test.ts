@@ -14,7 +14,10 @@ if (process.env['RUNTIME'] !== 'native' && (await chooseServerRuntime()) === 'do
   runtimes.push('docker');
 if (process.env['RUNTIME'] !== 'docker') runtimes.push('native');
 
-describe.each(runtimes)('a redis server (%s)', (runtime) => {
+// Four starts of a Postgres take a quarter of a minute on a busy machine.
+const timeout = 90_000;
+
+describe.each(runtimes)('a redis server (%s)', { timeout }, (runtime) => {
   test('keeps its address over restarts, and its data unless told otherwise', async () => {
     await using redis = await startRedis({ runtime });
     const { url } = redis;
@@ -44,7 +47,7 @@ describe.each(runtimes)('a redis server (%s)', (runtime) => {
   });
 });
 
-describe.each(runtimes)('a postgres server (%s)', (runtime) => {
+describe.each(runtimes)('a postgres server (%s)', { timeout }, (runtime) => {
   test('keeps what was committed when killed, starts empty when told to', async () => {
     await using postgres = await startPostgres({ runtime });
     await query(postgres.url, 'create table seat as select 7 as number');
