@@ -9,8 +9,15 @@ export type TryResult =
   | { readonly lease: Lease }
   /** Not free; held by whom, where that is known. */
   | { readonly takenBy: string | undefined }
-  /** No usable answer: the lock may be ours. Trying again is in vain where the reason will not go away by itself. */
-  | { readonly unknown: unknown; readonly inVain: boolean };
+  | NoAnswer;
+
+export interface NoAnswer {
+  readonly noAnswer: unknown;
+  /** The question may have been executed, so the lock may be ours. */
+  readonly mayHold: boolean;
+  /** Asking again will not help. */
+  readonly inVain: boolean;
+}
 
 /** How an algorithm without a queue obtains a lock: it tries, and tries again. */
 export interface Tries {
@@ -47,7 +54,7 @@ export async function acquireByRetry(
   const sinceMs = systemClock.now();
   const waitUntilMs = sinceMs + waitMs;
   let underWay: Promise<TryResult> | undefined;
-  let unknown = false;
+  let mayHold = false;
   try {
     for (;;) {
       underWay = tries.once();
@@ -61,10 +68,10 @@ export async function acquireByRetry(
       }
 
       const remainingMs = waitUntilMs - systemClock.now();
-      if ('unknown' in result) {
-        unknown = true;
+      if ('noAnswer' in result) {
+        mayHold ||= result.mayHold;
         if (result.inVain || remainingMs <= 0) {
-          throw new LockUnavailableError({ lock: name, cause: result.unknown });
+          throw new LockUnavailableError({ lock: name, cause: result.noAnswer });
         }
       } else if (remainingMs <= 0) {
         throw new LockTimeoutError({ lock: name, holder: result.takenBy, waitMs });
@@ -73,7 +80,7 @@ export async function acquireByRetry(
       await sleep(Math.min(Math.random() * 2 * retryDelayMs, remainingMs), signal);
     }
   } catch (error) {
-    void giveUp(tries, underWay, unknown);
+    void giveUp(tries, underWay, mayHold);
     emit?.({ type: 'refused', lock: name, waitMs: systemClock.now() - sinceMs, why: whyRefused(error) });
     throw error;
   }
@@ -85,12 +92,12 @@ function whyRefused(error: unknown): 'timeout' | 'unavailable' | 'aborted' {
 }
 
 /** The caller has gone, but a try may still be under way, and what it takes must be given back. */
-async function giveUp(tries: Tries, underWay: Promise<TryResult> | undefined, unknown: boolean) {
+async function giveUp(tries: Tries, underWay: Promise<TryResult> | undefined, mayHold: boolean) {
   const last = await underWay;
   if (last !== undefined && 'lease' in last) {
     // Its failure is the lease's own business: it tries again until the lock has expired.
     await last.lease.release().catch(() => undefined);
-  } else if (unknown || (last !== undefined && 'unknown' in last)) {
+  } else if (mayHold || (last !== undefined && 'noAnswer' in last && last.mayHold)) {
     tries.giveBack();
   }
 }

@@ -84,7 +84,7 @@ export function createQuorumLock(redises: readonly RedisClient[], options: Quoru
   }
 
   async function tryOnce(name: string, settings: AcquireSettings): Promise<TryResult> {
-    if (closed) return { unknown: new Error('this lock service was closed'), inVain: true };
+    if (closed) return refused(new Error('this lock service was closed'), true);
     const { ttlMs, tokenAbove } = settings;
     const sentAtMs = systemClock.now();
     // A new id for every try: what the last one still gives back in the background is not what this one takes.
@@ -97,8 +97,7 @@ export function createQuorumLock(redises: readonly RedisClient[], options: Quoru
     }
     await giveBack(grant).catch(() => undefined);
     if ('takenBy' in obtained) return obtained;
-    const unknown = 'unknown' in obtained ? obtained.unknown : new Error('the majority came too late');
-    return { unknown, inVain: false };
+    return refused('unknown' in obtained ? obtained.unknown : new Error('the majority came too late'), false);
   }
 
   function leasePort(grant: QuorumGrant): LeasePort {
@@ -129,6 +128,10 @@ export function createQuorumLock(redises: readonly RedisClient[], options: Quoru
       await Promise.all(unsettled);
     },
   });
+}
+
+function refused(noAnswer: unknown, inVain: boolean): TryResult {
+  return { noAnswer, inVain, mayHold: false };
 }
 
 function checkServers(redises: readonly RedisClient[]): void {

@@ -55,9 +55,10 @@ export function loadScript(name: string): RedisScript {
   };
 }
 
-/** Whether a command sent now goes out now, or as soon as a first connection stands, and not after some outage. */
+/** Whether a command sent now goes out now, or as soon as the first connection stands, and not after an outage. */
 export function isSendable(redis: RedisClient): boolean {
-  return !['reconnecting', 'close', 'disconnecting', 'end'].includes(redis.status);
+  if (redis.status === 'ready') return true;
+  return connectionOf(redis).closes === 0 && ['wait', 'connecting', 'connect'].includes(redis.status);
 }
 
 /** Whether asking again is in vain: Redis has refused for a reason that waiting does not cure, or was disconnected. */

@@ -106,12 +106,12 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
     settings: AcquireSettings,
     steal: boolean,
   ): Promise<TryResult> {
-    if (closed) return { unknown: new Error('this lock service was closed'), inVain: true };
+    if (closed) return noAnswer(new Error('this lock service was closed'), false);
+    // Sent during an outage it would be executed at its end, when perhaps nobody waits for it any more.
+    if (!isSendable(redis)) return noAnswer(notConnected(), false);
     const { ttlMs, tokenAbove } = settings;
     const sentAtMs = systemClock.now();
     try {
-      // Sent during an outage it would be executed at its end, when perhaps nobody waits for it any more.
-      if (!isSendable(redis)) throw new Error(`not connected to Redis (${redis.status})`);
       const args = [id, ttlMs, tokenAbove, ttlMs + tokenMemoryMs, steal ? 'steal' : ''];
       const { reply } = await acquireScript(redis, keys, args, commandTimeoutMs);
       const answer = reply as [0, string] | [1, number];
@@ -120,14 +120,22 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
       const terms = { ...settings, name, token: answer[1], sentAtMs };
       return { lease: holdLease(terms, tellEvents(leasePort(id, keys), terms, emit)) };
     } catch (error) {
-      return { unknown: error, inVain: isInVain(error, redis) };
+      return noAnswer(error, true);
     }
+  }
+
+  function noAnswer(error: unknown, mayHold: boolean): TryResult {
+    return { noAnswer: error, mayHold, inVain: closed || isInVain(error, redis) };
+  }
+
+  function notConnected(): Error {
+    return new Error(`not connected to Redis (${redis.status})`);
   }
 
   function leasePort(id: string, keys: Keys): LeasePort {
     return {
       async extend(ttlMs) {
-        if (!isSendable(redis)) throw new Error(`not connected to Redis (${redis.status})`);
+        if (!isSendable(redis)) throw notConnected();
         const args = [id, ttlMs, ttlMs + tokenMemoryMs];
         const { reply } = await extendScript(redis, keys, args, commandTimeoutMs);
         if (reply === 1) return 'held';

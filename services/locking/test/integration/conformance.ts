@@ -230,7 +230,7 @@ export function describeLocks(kind: LockKind): void {
       expect(() => lease.assertHeld()).toThrow(LockLostError);
       expect(lease.remainingMs()).toBe(0);
       await expect(lease.release()).rejects.toThrow(LockLostError);
-      expect(await lab.keys()).toEqual([]);
+      await expect.poll(() => lab.open().tryAcquire('seat')).not.toBeNull();
     });
 
     test('whose lock Redis has lost learns so when it is released or extended', async () => {
@@ -335,6 +335,14 @@ export function describeLocks(kind: LockKind): void {
         ),
       );
       expect(done).toBe(6);
+    });
+
+    test('are not waited for when one of those before them has been lost', async () => {
+      await lab.open().acquire('b');
+      const startedMs = performance.now();
+      const wait = lab.open().acquire(['a', 'b'], { ttlMs: 300, renew: false });
+      await expect(wait).rejects.toMatchObject({ name: 'LockLostError', lock: 'a' });
+      expect(performance.now() - startedMs).toBeLessThan(3_000);
     });
 
     test('are lost together', async () => {
