@@ -9,13 +9,11 @@ export function oversold({ tally }: Evidence): string | null {
   return `${count(confirmed, 'ticket')} sold though there ${agree(capacity, 'was', 'were')} only ${thousands(capacity)}: ${thousands(oversold)} too many`;
 }
 
-export function undersold({ tally, crowd }: Evidence): string | null {
+export function undersold({ tally }: Evidence): string | null {
   const { capacity, confirmed, undersold } = tally.tickets;
   const { soldOut, gaveUp } = tally.buyers;
   const left = capacity - confirmed;
-  // Also where too few wanted one to sell out: nobody may be turned away while there is enough for them.
-  const turnedAway = soldOut > 0 && left >= crowd.quantity;
-  if (undersold === 0 && !turnedAway) return null;
+  if (undersold === 0) return null;
   const told = [
     soldOut > 0 ? `${count(soldOut, 'buyer')} ${agree(soldOut, 'was', 'were')} told sold_out` : '',
     gaveUp > 0 ? `${count(gaveUp, 'buyer')} gave up as busy` : '',
