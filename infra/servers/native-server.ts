@@ -82,7 +82,11 @@ export function startNativeServer(kind: NativeServerKind): Promise<Server> {
 
     async function waitForExit(processes: ProcessEntry[], timeoutMs: number) {
       const gone = await waitUntilGone(processes, timeoutMs);
-      if (gone && child && isRunning()) await once(child, 'exit'); // gone for the kernel, not yet for Node
+      if (gone && child && isRunning()) {
+        // Gone for the kernel, not yet for Node; which, with nothing else to do, would end before it notices.
+        child.ref();
+        await once(child, 'exit');
+      }
       return gone;
     }
 
