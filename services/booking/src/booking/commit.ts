@@ -19,7 +19,7 @@ import type { BookingRequest, Outcome } from './strategy.ts';
  * A Postgres that crashed is back within seconds. With the commit that went silent before and the last look, it stays
  * below the ten seconds after which the proxy in front gives up on us.
  */
-const SETTLE_FOR_MS = 3_000;
+export const SETTLE_FOR_MS = 3_000;
 const FIRST_PAUSE_MS = 50;
 
 /** Runs `body` in a transaction; its outcome is the booking's once the commit is known. */

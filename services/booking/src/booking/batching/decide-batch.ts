@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LockLostError } from '@lastseat/locking';
 import type { Lease } from '@lastseat/locking';
 
+import { SETTLE_FOR_MS } from '#src/booking/commit.ts';
 import { EVENT_NOT_FOUND, lockNameOf, SOLD_OUT } from '#src/booking/strategy.ts';
 import type { BookingRequest, Outcome, StrategyDeps } from '#src/booking/strategy.ts';
 import { underLease } from '#src/booking/under-lease.ts';
@@ -30,7 +31,7 @@ import { allocate } from './allocate.ts';
 /** A lost lease, a refused token and a lost answer may follow one another; more in a row is an outage. */
 const MAX_ATTEMPTS = 6;
 
-/** A crashed Postgres is back within seconds. The pauses of all attempts together last about 3 s. */
+/** The pauses double; all of them together last about as long as a lost commit is looked for. */
 const FIRST_PAUSE_MS = 50;
 
 /** What an attempt found out. `refused` asks for another one, with a token above `fence`. */
@@ -59,10 +60,10 @@ export async function decideBatch(
   let tokenAbove: number | undefined;
   /** Whether an attempt was sent whose end nobody knows: then every request may have been booked. */
   let isUnknown = false;
+  let giveUpAtMs = Number.POSITIVE_INFINITY;
 
   for (let attempt = 1; ; attempt += 1) {
     const { db, locks, lockTtlMs: ttlMs, onReleaseFailed, onRetry, onSoldOut } = deps;
-    const isLast = attempt === MAX_ATTEMPTS;
     try {
       const options = {
         ttlMs,
@@ -94,13 +95,15 @@ export async function decideBatch(
       if ('outcomes' in result) return result.outcomes;
       tokenAbove = result.fence;
     } catch (error) {
-      if (error instanceof CommitUnknownError) isUnknown = true;
-      else if (!(error instanceof LockLostError) && !(isUnknown && isPostgresFailure(error))) {
+      if (error instanceof CommitUnknownError) {
+        isUnknown = true;
+        giveUpAtMs = Math.min(giveUpAtMs, performance.now() + SETTLE_FOR_MS);
+      } else if (!(error instanceof LockLostError) && !(isUnknown && isPostgresFailure(error))) {
         if (isUnknown && batch !== undefined) return batch.map(() => ({ code: 'unknown' }));
         throw error;
       }
     }
-    if (isLast) break;
+    if (attempt === MAX_ATTEMPTS || performance.now() > giveUpAtMs) break;
     onRetry('batched-lock');
     // Jitter, for every replica has lost its connections at the same moment.
     if (isUnknown) await sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1) * (0.5 + Math.random()));
