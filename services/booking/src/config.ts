@@ -60,8 +60,8 @@ const variables = {
   LOCK_WAIT_MS: wholeNumber(0, 60_000).default(5_000),
   /** Connections to Postgres. One hot row gains nothing beyond 8, and the replicas share its max_connections. */
   PG_POOL_MAX: wholeNumber(1, 200).default(8),
-  /** After SIGTERM: how long to go on serving with `Connection: close` while the proxy turns away. */
-  DRAIN_DELAY_MS: wholeNumber(0, 60_000).default(300),
+  /** After SIGTERM: how long idle connections are left to the proxy to close. Above its idle time-out (nginx: 2 s). */
+  DRAIN_DELAY_MS: wholeNumber(0, 60_000).default(3_000),
   LOG_LEVEL: z
     .enum(
       ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],

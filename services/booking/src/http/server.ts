@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { Server as NetServer, type AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
@@ -16,6 +16,15 @@ import type { Env } from './read-input.ts';
 /** Above the idle time-out of the proxy in front (nginx keeps 60 s by default), or requests die in the race. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 
+/**
+ * Connections that the kernel may keep until Node takes them. Node's 511 are fewer than a crowd, and a proxy whose
+ * connection is dropped tries again only after a second. The kernel cuts it to its own limit.
+ */
+const BACKLOG = 4096;
+
+/** Turns of the event loop to wait for one without a new connection; in a storm of them there may be none. */
+const MAX_TURNS = 100;
+
 /** Headers and bodies are a few hundred bytes: whoever needs longer than this is slow on purpose. */
 const HEADERS_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -27,8 +36,10 @@ export interface HttpServer {
   /** The port that it listens on. */
   port: number;
   /**
-   * Goes on serving for `delayMs` while telling every connection to close, so that a proxy turns away by itself; then
-   * stops accepting, and gives what is under way `graceMs` to end.
+   * Stops without losing a request. New connections are refused at once, which a proxy notices before it has sent a
+   * byte, and turns elsewhere. Those that exist are served on, each told to close with its next answer; idle ones are
+   * left to the proxy for `delayMs`, because closing one may cut off a request that is on its way. Then what is still
+   * under way has `graceMs` to end.
    * @returns whether all of it did
    */
   drain(options: { delayMs: number; graceMs: number }): Promise<boolean>;
@@ -70,30 +81,53 @@ export async function listen(
     answerUnreadable(error, socket, instanceId);
   });
 
-  server.listen(port, host);
+  server.listen({ port, host, backlog: BACKLOG });
   await once(server, 'listening');
 
   return {
     port: (server.address() as AddressInfo).port,
     async drain({ delayMs, graceMs }) {
       isDraining = true;
-      await sleep(delayMs);
-      return close(server, graceMs);
+      const closed = once(server, 'close').then(() => true);
+      await stopAccepting(server);
+      if (await within(delayMs, closed)) return true;
+      server.close(); // which closes the idle connections
+      const isClean = await within(graceMs, closed);
+      server.closeAllConnections();
+      return isClean;
     },
   };
 }
 
-async function close(server: Server, graceMs: number): Promise<boolean> {
-  const closed = once(server, 'close');
-  server.close();
-  const grace = new AbortController();
-  const isClosed = await Promise.race([
-    closed.then(() => true),
-    sleep(graceMs, false, { signal: grace.signal }).catch(() => true),
-  ]);
-  grace.abort();
-  server.closeAllConnections();
-  return isClosed;
+/**
+ * Closes the door, and leaves alone who is inside. Connections that the kernel has made and Node has not yet taken are
+ * reset with it, and a request in one of them is lost: so it happens right after a turn that took all there were and
+ * found none.
+ */
+async function stopAccepting(server: Server): Promise<void> {
+  let hasAccepted = true;
+  const note = () => {
+    hasAccepted = true;
+  };
+  server.on('connection', note);
+  // The first turn may be the one that brought the signal, and half over.
+  for (let turns = 0; turns < 2 || (hasAccepted && turns < MAX_TURNS); turns += 1) {
+    hasAccepted = false;
+    await turn();
+  }
+  server.off('connection', note);
+  // Not the method of `http.Server`, which closes idle connections too.
+  NetServer.prototype.close.call(server);
+}
+
+async function within(timeoutMs: number, closed: Promise<boolean>): Promise<boolean> {
+  const timeout = new AbortController();
+  const expired = sleep(timeoutMs, false, { signal: timeout.signal }).catch(() => true);
+  try {
+    return await Promise.race([closed, expired]);
+  } finally {
+    timeout.abort();
+  }
 }
 
 function asBadRequest(error: unknown): ProblemDetails {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 
@@ -70,19 +71,45 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
   });
 });
 
-test('while it drains it serves, says that it is leaving and closes each connection', async () => {
-  await using replica = await startReplica('draining', { ...env, DRAIN_DELAY_MS: '2000' });
+test('while it stops it serves the connections that it has, closes each with its answer, and takes no new ones', async () => {
+  await using replica = await startReplica('draining', { ...env, DRAIN_DELAY_MS: '20000' });
   const eventId = await house.newEvent(1);
-  const before = await fetch(`${replica.url}/readyz`);
-  expect(before.headers.get('connection')).toBe('keep-alive');
+  const [asking, booking] = [openConnection(replica.url), openConnection(replica.url)];
+  for (const connection of [asking, booking]) {
+    expect(await connection.request('GET', '/livez')).toMatchObject({
+      status: 200,
+      connection: 'keep-alive',
+    });
+  }
   replica.kill('SIGTERM');
-  await expect.poll(async () => (await fetch(`${replica.url}/readyz`)).status, { interval: 5 }).toBe(503);
-  const booked = await fetch(`${replica.url}/book-with-lock/${eventId}`, { method: 'POST' });
-  expect(booked.status).toBe(201);
-  expect(booked.headers.get('connection')).toBe('close');
+  await expect
+    .poll(() =>
+      openConnection(replica.url)
+        .request('GET', '/livez')
+        .catch((error: Error) => error.message),
+    )
+    .toContain('ECONNREFUSED');
+
+  expect(await asking.request('GET', '/readyz')).toMatchObject({ status: 503, connection: 'close' });
+  const booked = await booking.request('POST', `/book-with-lock/${eventId}`);
+  expect(booked).toEqual({ status: 201, connection: 'close' });
+  // Once the last connection is gone there is nothing to wait for.
   expect(await replica.exited).toBe(0);
   expect(replica.log.filter(({ level }) => level >= 40)).toEqual([]);
 });
+
+/** One connection, as a proxy keeps it. */
+function openConnection(url: string) {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  return {
+    async request(method: string, path: string) {
+      const request = httpRequest(`${url}${path}`, { agent, method }).end();
+      const [response] = (await once(request, 'response')) as [IncomingMessage];
+      await once(response.resume(), 'end');
+      return { status: response.statusCode, connection: response.headers.connection };
+    },
+  };
+}
 
 test('a hanging request holds the exit up only so long', async () => {
   await using replica = await startReplica('hung', { ...env, LOCK_WAIT_MS: '0' });
