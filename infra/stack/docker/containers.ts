@@ -69,7 +69,7 @@ function asContainer({ Name, State, Config, HostConfig, NetworkSettings }: Inspe
     state: stateInWords(State),
     ports: Object.entries(published).map(([inside, bindings]) => ({
       inside: Number.parseInt(inside, 10),
-      publishedAs: bindings?.[0]?.HostPort ? `127.0.0.1:${bindings[0].HostPort}` : null,
+      publishedAs: bindings?.[0]?.HostPort ? `${bindings[0].HostIp}:${bindings[0].HostPort}` : null,
     })),
     address: network?.IPAddress || null,
     env: Object.fromEntries((Config.Env ?? []).map((line) => line.split(/=(.*)/s).slice(0, 2))),

@@ -5,7 +5,6 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { nativeRuntime } from '../../native/index.ts';
@@ -13,7 +12,8 @@ import { stackDir } from '../../native/places.ts';
 import { loadState } from '../../native/state.ts';
 import { chooseServerRuntime, findBinary, freePort } from '../../servers/index.ts';
 import { isRunning } from '../../servers/processes.ts';
-import type { Stack } from '../../stack/runtime.ts';
+import { post, startCrowd } from '../support/crowd.ts';
+import { bookingsIn, query } from '../support/database.ts';
 
 // Where containers do the work, the native servers need not be here, and a test is no reason to install them.
 const programs = ['postgres', 'redis-server', 'nginx'] as const;
@@ -43,7 +43,7 @@ describe.skipIf(skipped)('the topology as plain processes', () => {
     expect(await stack.find()).toEqual(up);
     await post(`${up.url}/reset/1?tickets=1000000`);
 
-    await using crowd = startCrowd(up);
+    await using crowd = startCrowd(up.url);
     await crowd.reaches(200);
     expect((await stack.scale(4)).replicas).toBe(4);
     await crowd.reaches(400);
@@ -135,72 +135,3 @@ describe.skipIf(skipped)('the topology as plain processes', () => {
     expect(existsSync(join(home, 'native', 'first'))).toBe(false);
   });
 });
-
-/** Clients that book without a pause on connections that they keep. */
-function startCrowd({ url }: Stack) {
-  const failures: string[] = [];
-  const instances = new Set<string>();
-  const stopping = new AbortController();
-  let booked = 0;
-  let arrivals: { at: number; resolve: () => void }[] = [];
-
-  async function client() {
-    while (!stopping.signal.aborted) {
-      try {
-        const response = await post(`${url}/events/1/bookings?strategy=atomic-update`);
-        instances.add(response.headers.get('x-instance-id') ?? 'nobody');
-        if (response.status !== 201) failures.push(`${response.status} ${await response.text()}`);
-        else booked += 1;
-      } catch (error) {
-        failures.push(String((error as Error).cause ?? error));
-      }
-      for (const { at, resolve } of arrivals) if (booked >= at) resolve();
-      arrivals = arrivals.filter(({ at }) => booked < at);
-    }
-  }
-
-  const clients = Array.from({ length: 16 }, client);
-  return {
-    failures,
-    instances,
-    get booked() {
-      return booked;
-    },
-    /** Resolves when so many more tickets have been booked. */
-    reaches: (more: number) => new Promise<void>((resolve) => arrivals.push({ at: booked + more, resolve })),
-    async stop() {
-      stopping.abort();
-      await Promise.all(clients);
-    },
-    async [Symbol.asyncDispose]() {
-      await this.stop();
-    },
-  };
-}
-
-async function post(url: string): Promise<Response> {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: '{}',
-  });
-  const body = await response.text();
-  return new Response(body, response);
-}
-
-async function bookingsIn(stack: Stack | null): Promise<number> {
-  const [row] = (await query(stack, 'select count(*)::int as booked from bookings')) as {
-    booked: number;
-  }[];
-  return row?.booked ?? 0;
-}
-
-async function query(stack: Stack | null, sql: string): Promise<unknown[]> {
-  const client = new Client({ connectionString: stack?.postgresUrl });
-  await client.connect();
-  try {
-    return (await client.query(sql)).rows as unknown[];
-  } finally {
-    await client.end();
-  }
-}
