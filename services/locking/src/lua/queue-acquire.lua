@@ -1,29 +1,33 @@
 -- Takes the lock if it is free and nobody waits, otherwise takes a place in the queue. Sent again with the same id it
 -- answers the same: also to a holder who has just been told, whose answer to that this is.
--- ARGV[1] id  ARGV[2] TTL in ms  ARGV[3] the token must be larger than this  ARGV[4] '1': take a place in the queue
--- ARGV[5] the place that it had before, or ''  ARGV[6] '1': reserve tokens to give away
--- Reply: {1, token, last reserved token, time in us, waiters}
+-- ARGV[1] id  ARGV[2] TTL in ms  ARGV[3] the token must be larger than this
+-- ARGV[4] '': take no place in the queue; '0': take one; otherwise the place that it had before
+-- ARGV[5] '1': reserve tokens to give away
+-- Reply: the token, the time in microseconds, if the lock was free, nobody waits, and no tokens are reserved
+--     or {1, token, last reserved token, time in microseconds, waiters}
 --     or {2, id of the holder, what is left of its TTL in ms, own place or -1, waiters before it}
-local id, ttlMs, tokenAbove, reserves = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[6] == '1'
+-- include queue-take.lua
+local id, ttlMs, tokenAbove, reserve = ARGV[1], ARGV[2], ARGV[3], ARGV[5] == '1'
+if redis.call('EXISTS', KEYS[1], KEYS[2]) == 0 then
+  local token, reserved = take(id, ttlMs, tokenAbove, reserve)
+  if token == nowUs and not reserve then
+    return token
+  end
+  return token and {1, token, reserved, nowUs, 0} or exhausted()
+end
+
+-- include queue-shared.lua
 local held, token = holder()
-
-if held == id and token then
-  readClock()
-  redis.call('PEXPIRE', KEYS[1], ttlMs)
-  local reserved = reserves and reservation(token, ttlMs) or token
-  remember(reserved)
-  return {1, token, reserved, nowUs, redis.call('ZCARD', KEYS[2])}
-end
-if held == id or (not held and redis.call('EXISTS', KEYS[2]) == 0) then
-  return take(id, ttlMs, tokenAbove, reserves)
+if held == id then
+  return token and grantAgain(token, ttlMs, reserve) or grant(id, ttlMs, tokenAbove, reserve)
 end
 
-local place = ARGV[4] == '1' and enqueue(id, ARGV[5]) or -1
+local place = ARGV[4] ~= '' and enqueue(id, ARGV[4]) or -1
 if not held then
   -- The holder died, and others wait.
   held = handOver(id)
   if held == id or not held then
-    return take(id, ttlMs, tokenAbove, reserves)
+    return grant(id, ttlMs, tokenAbove, reserve)
   end
 else
   local client, kind, number = parse(held)

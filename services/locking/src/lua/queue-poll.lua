@@ -3,11 +3,13 @@
 -- ARGV[1] the oldest id of this client in the queue  ARGV[2] client
 -- Reply: {1, id of the holder, what is left of its TTL in ms, waiters before the id}; the holder may be this client
 --     or {0} the id is neither in the queue nor the holder
+-- include queue-take.lua
+-- include queue-shared.lua
 local id, client = ARGV[1], ARGV[2]
 readClock()
-redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', nowMs - staleMs)
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', math.floor(nowUs / 1000) - staleMs)
 if redis.call('EXISTS', KEYS[2]) == 1 then
-  redis.call('ZADD', KEYS[3], nowMs, client)
+  redis.call('ZADD', KEYS[3], math.floor(nowUs / 1000), client)
   redis.call('PEXPIRE', KEYS[2], queueMemoryMs)
   redis.call('PEXPIRE', KEYS[3], queueMemoryMs)
 end

@@ -1,13 +1,21 @@
 -- Ends whatever the id has: a lock is handed over to the next waiter, a place in the queue is given up.
 -- ARGV[1] id  ARGV[2] the last token that was given away, or ''
--- Reply: {1, 1 if handed over or 0 if free now}, or {0} nobody holds it, or {-1} somebody else does
-local held = holder()
-if held ~= ARGV[1] then
-  redis.call('ZREM', KEYS[2], ARGV[1])
-  return {held and -1 or 0}
+-- Reply: 1 free now, 2 handed over, 0 nobody held it, -1 somebody else does
+local id = ARGV[1]
+local held = redis.call('GET', KEYS[1])
+if not held or (held ~= id and string.sub(held, 1, #id + 1) ~= id .. ' ') then
+  redis.call('ZREM', KEYS[2], id)
+  return held and -1 or 0
 end
 -- Nobody has seen the tokens that were reserved and not given away.
 if ARGV[2] ~= '' then
-  remember(ARGV[2])
+  redis.call('SET', KEYS[4], ARGV[2], 'PX', tokenMemoryMs)
 end
-return {1, handOver() and 1 or 0}
+local first = redis.call('ZPOPMIN', KEYS[2])[1]
+if not first then
+  redis.call('DEL', KEYS[1], KEYS[3])
+  return 1
+end
+-- include queue-take.lua
+-- include queue-shared.lua
+return handOver(nil, first) and 2 or 1

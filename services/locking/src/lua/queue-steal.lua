@@ -1,11 +1,11 @@
 -- Takes the lock from whoever holds it, ahead of whoever waits, and tells the one who held it.
 -- ARGV[1] id  ARGV[2] TTL in ms  ARGV[3] the token must be larger than this
--- Reply: {1, token, last reserved token, time in us, waiters}
+-- Reply: {1, token, last reserved token, time in microseconds, waiters}
+-- include queue-take.lua
+-- include queue-shared.lua
 local held, token = holder()
 if held == ARGV[1] and token then
-  readClock()
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
-  return {1, token, token, nowUs, redis.call('ZCARD', KEYS[2])}
+  return grantAgain(token, ARGV[2])
 end
 if held then
   local client, _, number = parse(held)
@@ -13,4 +13,4 @@ if held then
     tell(client, number, 'stolen ')
   end
 end
-return take(ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), false)
+return grant(ARGV[1], ARGV[2], ARGV[3])

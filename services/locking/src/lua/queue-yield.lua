@@ -2,9 +2,11 @@
 -- it over and takes a place at the end of the queue. Sent again with the same ids it answers the same.
 -- ARGV[1] id  ARGV[2] the last token that was given away  ARGV[3] TTL in ms  ARGV[4] the token must be larger than this
 -- ARGV[5] the id for the next turn
--- Reply: {1, token, last reserved token, time in us, waiters} kept
+-- Reply: {1, token, last reserved token, time in microseconds, waiters} kept
 --     or {2, id of the holder, what is left of its TTL in ms, own place, waiters before it} handed over
 --     or {0} nobody held it, or {-1} somebody else did
+-- include queue-take.lua
+-- include queue-shared.lua
 local id, nextId = ARGV[1], ARGV[5]
 local held = holder()
 local place
@@ -12,9 +14,9 @@ if held == id then
   remember(ARGV[2])
   held = handOver()
   if not held then
-    return take(id, tonumber(ARGV[3]), tonumber(ARGV[4]), true)
+    return grant(id, ARGV[3], ARGV[4], true)
   end
-  place = enqueue(nextId, '')
+  place = enqueue(nextId, '0')
 else
   -- Sent again after a lost reply: the id for the next turn is known already.
   place = tonumber(redis.call('ZSCORE', KEYS[2], nextId) or (held == nextId and 0))

@@ -131,20 +131,20 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
   // -------------------------------------------------------------------------------------------- what Redis tells
 
   /** "You are the holder": a hint, which the answer to the next question confirms. */
-  granted(number: string): void {
+  granted(number: number): void {
     if (this.#yielding?.next.number === number) this.#yielding.promoted = true;
     else if (this.#entry?.number === number && (this.#stage === 'queued' || this.#stage === 'asking'))
       this.#ask();
   }
 
   /** Another process waits for what we keep. */
-  asked(number: string): void {
+  asked(number: number): void {
     if (this.#turn === undefined || this.#entry?.number !== number) return;
     this.#turn.asked = true;
     if (this.#lingers()) this.#giveUp();
   }
 
-  stolen(number: string): void {
+  stolen(number: number): void {
     if (this.#entry?.number === number) this.#turn?.hold.lose({ why: 'taken' });
   }
 
@@ -200,7 +200,8 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
       // Who cannot be told of its turn had better not take a place: it would be passed over.
       enqueue: store.listening && (first.patient || this.#waiters.size > 1),
       place: this.#place,
-      reserve: settings.coalesce,
+      // Those who wait here after the first one will want tokens too.
+      reserve: this.#waiters.size > 1 || settings.lingerMs > 0,
     };
     const answer = this.#steals ? store.steal(this.name, request) : store.acquire(this.name, request);
     answer.then(
@@ -440,17 +441,16 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     const { alarms } = this.#context;
     const entry = this.#entry;
     const yielding = this.#yielding;
-    const lastToken = this.#turn?.lastToken ?? yielding?.request.lastToken;
+    const lastToken = this.#turn?.unusedAfter ?? yielding?.request.lastToken;
     const untilMs = alarms.clock.now() + Math.max(this.#ttlMs, this.#turn?.hold.ttlMs ?? 0);
     this.#retire();
     const ended =
       entry === undefined
         ? Promise.resolve<Released>('released')
-        : this.#context.giveBack(this.name, { id: entry.id, lastToken }, untilMs);
+        : this.#context.giveBack(this.name, entry, lastToken, untilMs);
     if (yielding !== undefined) {
       this.#context.unregister(yielding.next);
-      const request = { id: yielding.next.id, lastToken: undefined };
-      this.#context.giveBack(this.name, request, untilMs).catch(() => undefined);
+      this.#context.giveBack(this.name, yielding.next, undefined, untilMs).catch(() => undefined);
     }
     this.#goOn();
     return ended;

@@ -10,7 +10,14 @@ import type { LockInfo, LockSnapshot, WebLocksSource } from '../web-locks.ts';
 import type { Entry, LineContext, LineSettings } from './line-context.ts';
 import { Line } from './line.ts';
 import { retryDelayMs } from './retry-delay.ts';
-import { RefusedError, type QueueMessages, type QueueStore, type ReleaseRequest } from './store.ts';
+import {
+  type GivenBack,
+  type NotHeld,
+  RefusedError,
+  type QueueMessages,
+  type QueueStore,
+  type ReleaseRequest,
+} from './store.ts';
 import { Waiter } from './waiter.ts';
 import { createWatches } from './watches.ts';
 
@@ -43,8 +50,8 @@ export function createQueueLocks(
   const { coalesce, lingerMs } = config.line;
   const lines = new Set<Line>();
   const linesByName = new Map<string, Line>();
-  const linesByNumber = new Map<string, Line>();
-  const givingBack = new Map<string, Promise<unknown>>();
+  const linesByNumber = new Map<number, Line>();
+  const givingBack = new Map<number, Promise<unknown>>();
   const pauses = new Set<Alarm>();
   let entries = 0;
   let waiting = 0;
@@ -60,7 +67,7 @@ export function createQueueLocks(
   // A holder that may keep what it does not need asks to be told when somebody else wants it.
   const idStart = `${store.client}${lingerMs > 0 ? '~' : ':'}`;
   const watches = createWatches(store, alarms, config.pollMs, (name, holder) => {
-    if (holder.startsWith(idStart)) holds(name, holder.slice(idStart.length));
+    if (holder.startsWith(idStart)) holds(name, Number(holder.slice(idStart.length)));
   });
 
   const context: LineContext = {
@@ -70,9 +77,8 @@ export function createQueueLocks(
     settings: config.line,
     register(line) {
       entries += 1;
-      const number = entries.toString(36);
-      linesByNumber.set(number, line);
-      return { id: idStart + number, number };
+      linesByNumber.set(entries, line);
+      return { id: `${idStart}${entries}`, number: entries };
     },
     unregister: (entry: Entry) => void linesByNumber.delete(entry.number),
     watch: (line, holderTtlMs) => watches.add(line, holderTtlMs),
@@ -88,15 +94,15 @@ export function createQueueLocks(
   };
 
   /** Redis says that one of our entries has the lock. */
-  function holds(name: string, number: string): void {
+  function holds(name: string, number: number): void {
     const line = linesByNumber.get(number);
     if (line !== undefined) {
       line.granted(number);
-    } else if (!givingBack.has(idStart + number)) {
+    } else if (!givingBack.has(number)) {
       // Nobody knows the entry any more: its question was believed to be lost.
       emit?.({ type: 'stale-grant', lock: name });
       const untilMs = alarms.clock.now() + config.pollMs;
-      giveBack(name, { id: idStart + number, lastToken: undefined }, untilMs).catch(() => undefined);
+      giveBack(name, { id: `${idStart}${number}`, number }, undefined, untilMs).catch(() => undefined);
     }
   }
 
@@ -106,19 +112,33 @@ export function createQueueLocks(
     for (const pause of pauses) pause.ring();
   }
 
-  function giveBack(name: string, request: ReleaseRequest, untilMs: number): Promise<Released> {
-    const first = release(name, request);
-    const all = first.then(
-      () => undefined,
-      (error: unknown) => (error instanceof RefusedError ? undefined : releaseLater(name, request, untilMs)),
+  function giveBack(
+    name: string,
+    { id, number }: Entry,
+    lastToken: number | undefined,
+    untilMs: number,
+  ): Promise<Released> {
+    const request = { id, lastToken };
+    const first = store.release(name, request).then(
+      (reply) => {
+        givingBack.delete(number);
+        return released(name, reply);
+      },
+      (error: unknown) => {
+        if (error instanceof RefusedError) givingBack.delete(number);
+        else
+          givingBack.set(
+            number,
+            releaseLater(name, request, untilMs).finally(() => givingBack.delete(number)),
+          );
+        throw error;
+      },
     );
-    givingBack.set(request.id, all);
-    void all.finally(() => givingBack.delete(request.id));
+    givingBack.set(number, first);
     return first;
   }
 
-  async function release(name: string, request: ReleaseRequest): Promise<Released> {
-    const reply = await store.release(name, request);
+  function released(name: string, reply: GivenBack | NotHeld): Released {
     if (reply.is === 'released' && reply.handedOver) emit?.({ type: 'handed-over', lock: name });
     return reply.is;
   }
@@ -129,7 +149,7 @@ export function createQueueLocks(
       await pause(retryDelayMs(failures));
       if (closed !== undefined || alarms.clock.now() >= untilMs) return;
       try {
-        await release(name, request);
+        released(name, await store.release(name, request));
         return;
       } catch (error) {
         if (error instanceof RefusedError) return;
@@ -204,7 +224,9 @@ export function createQueueLocks(
     const cause = closed;
     await Promise.all([...lines].map((line) => line.close(cause)));
     for (const pause of pauses) pause.ring();
-    await Promise.all(givingBack.values());
+    // Once more, since what was not answered is tried again until then.
+    await Promise.allSettled(givingBack.values());
+    await Promise.allSettled(givingBack.values());
     watches.close();
     await store.close();
   }

@@ -16,7 +16,13 @@ export function createScript(name: string, text: string): Script {
 
 /** Script calls over one connection, each of them bounded in time. */
 export interface RedisCalls {
-  run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>;
+  /** Arguments are strings, as turning numbers into strings would cost ioredis more than us. */
+  run<T>(
+    script: Script,
+    keys: readonly string[],
+    args: readonly string[],
+    read: (reply: unknown) => T,
+  ): Promise<T>;
   /** Rejects all calls under way, and all later ones. */
   close(): void;
 }
@@ -24,8 +30,9 @@ export interface RedisCalls {
 interface Call {
   readonly script: Script;
   readonly keys: readonly string[];
-  readonly args: readonly (string | number)[];
+  readonly args: readonly string[];
   readonly sinceMs: number;
+  /** Reads the reply, and resolves with what it says. */
   readonly resolve: (reply: unknown) => void;
   readonly reject: (error: unknown) => void;
   sent: boolean;
@@ -122,12 +129,13 @@ export function createRedisCalls(
   }
 
   return {
-    run(script, keys, args) {
-      return new Promise((resolve, reject) => {
+    run(script, keys, args, read) {
+      return new Promise((settle, reject) => {
         if (closed) {
           reject(new RefusedError('this lock service was closed'));
           return;
         }
+        const resolve = (reply: unknown) => settle(read(reply));
         const call: Call = { script, keys, args, sinceMs: clock.now(), resolve, reject, sent: false };
         calls.add(call);
         if (timeout.slot === -1) alarms.set(timeout, call.sinceMs + timeoutMs);

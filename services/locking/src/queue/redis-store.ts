@@ -6,7 +6,18 @@ import { createRedisCalls, type Script } from './redis-calls.ts';
 import { duplicateFor, isCluster } from './redis-connections.ts';
 import { createSubscription } from './redis-subscription.ts';
 import { queueScripts } from './scripts.ts';
-import type { Grant, Queued, QueueMessages, QueueStore } from './store.ts';
+import type {
+  GivenBack,
+  Grant,
+  Inspection,
+  Kept,
+  NotHeld,
+  Queued,
+  QueueMessages,
+  QueueStore,
+  Seen,
+  Vanished,
+} from './store.ts';
 
 export interface RedisQueueStoreOptions {
   readonly client: string;
@@ -59,14 +70,19 @@ export function openRedisQueueStore(
     onMessage(message) {
       const [what, number] = message.split(' ', 2) as ['granted' | 'asked' | 'stolen', string];
       const name = nameOf(message.slice(what.length + number.length + 2));
-      messages[what](name, number);
+      messages[what](name, Number(number));
     },
   });
 
-  function run<T>(script: Script, name: string, args: readonly (string | number)[]): Promise<T> {
+  function run<R, T>(
+    script: Script,
+    name: string,
+    args: readonly string[],
+    read: (reply: R) => T,
+  ): Promise<T> {
     const key = `${keyStart}${name}}`;
     const keys = [key, `${key}:queue`, `${key}:waiting`, `${key}:token`];
-    return calls.run(script, keys, args) as Promise<T>;
+    return calls.run(script, keys, args, read as (reply: unknown) => T);
   }
 
   return {
@@ -75,49 +91,33 @@ export function openRedisQueueStore(
       return subscription.listening;
     },
 
-    async acquire(name, { id, ttlMs, tokenAbove, enqueue, place, reserve }) {
-      const args = [id, ttlMs, tokenAbove, flag(enqueue), place ?? '', flag(reserve)];
-      const reply = await run<GrantReply | QueuedReply>(scripts.acquire, name, args);
-      return reply[0] === 1 ? grant(reply) : queued(reply);
-    },
+    acquire: (name, { id, ttlMs, tokenAbove, enqueue, place, reserve }) =>
+      run(
+        scripts.acquire,
+        name,
+        [id, `${ttlMs}`, `${tokenAbove}`, enqueue ? `${place ?? 0}` : '', flag(reserve)],
+        (reply: number | GrantReply | QueuedReply) =>
+          typeof reply === 'number' ? grantOfFree(reply) : grantOrPlace(reply),
+      ),
 
-    async extend(name, { id, ttlMs, reserve }) {
-      const args = [id, ttlMs, flag(reserve)];
-      const reply = await run<[1, number, number] | NotHeldReply>(scripts.extend, name, args);
-      return reply[0] === 1 ? { is: 'kept', reserved: reply[1], waiting: reply[2] } : notHeld(reply);
-    },
+    extend: (name, { id, ttlMs, reserve }) =>
+      run(scripts.extend, name, [id, `${ttlMs}`, flag(reserve)], keptOrNot),
 
-    async yield(name, { id, nextId, lastToken, ttlMs, tokenAbove }) {
-      const args = [id, lastToken, ttlMs, tokenAbove, nextId];
-      const reply = await run<GrantReply | QueuedReply | NotHeldReply>(scripts.yield, name, args);
-      if (reply[0] === 1) return grant(reply);
-      return reply[0] === 2 ? queued(reply) : notHeld(reply);
-    },
+    yield: (name, { id, nextId, lastToken, ttlMs, tokenAbove }) =>
+      run(scripts.yield, name, [id, `${lastToken}`, `${ttlMs}`, `${tokenAbove}`, nextId], grantPlaceOrNot),
 
-    async release(name, { id, lastToken }) {
-      const reply = await run<[1, 0 | 1] | NotHeldReply>(scripts.release, name, [id, lastToken ?? '']);
-      return reply[0] === 1 ? { is: 'released', handedOver: reply[1] === 1 } : notHeld(reply);
-    },
+    release: (name, { id, lastToken }) =>
+      run(scripts.release, name, [id, `${lastToken ?? ''}`], releasedOrNot),
 
-    async poll(name, id) {
+    poll(name, id) {
       subscription.probe();
-      const reply = await run<[1, string, number, number] | [0]>(scripts.poll, name, [id, client]);
-      if (reply[0] === 0) return { is: 'vanished' };
-      const [, holder, holderTtlMs, before] = reply;
-      return { is: 'seen', holder, holderTtlMs, before };
+      return run(scripts.poll, name, [id, client], seenOrVanished);
     },
 
-    async steal(name, { id, ttlMs, tokenAbove }) {
-      return grant(await run<GrantReply>(scripts.steal, name, [id, ttlMs, tokenAbove]));
-    },
+    steal: (name, { id, ttlMs, tokenAbove }) =>
+      run(scripts.steal, name, [id, `${ttlMs}`, `${tokenAbove}`], grant),
 
-    async inspect(name) {
-      const reply = await run<[string, number, number, number, string[]]>(scripts.inspect, name, [
-        inspectedWaiters,
-      ]);
-      const [holder, token, holderTtlMs, waiting, waiters] = reply;
-      return { holder: holder || undefined, token: token || undefined, holderTtlMs, waiting, waiters };
-    },
+    inspect: (name) => run(scripts.inspect, name, [`${inspectedWaiters}`], inspection),
 
     async heldNames() {
       const names: string[] = [];
@@ -140,9 +140,20 @@ export function openRedisQueueStore(
   };
 }
 
+// The replies of the scripts, as their first lines tell them.
+
 type GrantReply = [1, token: number, reserved: number, clockUs: number, waiting: number];
 type QueuedReply = [2, holder: string, holderTtlMs: number, place: number, before: number];
 type NotHeldReply = [0 | -1];
+
+function flag(on: boolean): string {
+  return on ? '1' : '';
+}
+
+/** The common case has the shortest reply. */
+function grantOfFree(token: number): Grant {
+  return { is: 'granted', token, reserved: token, clockUs: token, waiting: 0 };
+}
 
 function grant([, token, reserved, clockUs, waiting]: GrantReply): Grant {
   return { is: 'granted', token, reserved, clockUs, waiting };
@@ -152,10 +163,37 @@ function queued([, holder, holderTtlMs, place, before]: QueuedReply): Queued {
   return { is: 'queued', holder, holderTtlMs, place: place === -1 ? undefined : place, before };
 }
 
-function notHeld([reply]: NotHeldReply) {
-  return { is: reply === 0 ? ('gone' as const) : ('taken' as const) };
+function notHeld(reply: 0 | -1): NotHeld {
+  return { is: reply === 0 ? 'gone' : 'taken' };
 }
 
-function flag(on: boolean): number {
-  return on ? 1 : 0;
+function grantOrPlace(reply: GrantReply | QueuedReply): Grant | Queued {
+  return reply[0] === 1 ? grant(reply) : queued(reply);
+}
+
+function grantPlaceOrNot(reply: GrantReply | QueuedReply | NotHeldReply): Grant | Queued | NotHeld {
+  return reply[0] === 1 || reply[0] === 2 ? grantOrPlace(reply) : notHeld(reply[0]);
+}
+
+function keptOrNot(reply: [1, reserved: number, waiting: number] | NotHeldReply): Kept | NotHeld {
+  return reply[0] === 1 ? { is: 'kept', reserved: reply[1], waiting: reply[2] } : notHeld(reply[0]);
+}
+
+function releasedOrNot(reply: 1 | 2 | 0 | -1): GivenBack | NotHeld {
+  return reply === 1 || reply === 2 ? { is: 'released', handedOver: reply === 2 } : notHeld(reply);
+}
+
+function seenOrVanished(
+  reply: [1, holder: string, holderTtlMs: number, before: number] | [0],
+): Seen | Vanished {
+  if (reply[0] === 0) return { is: 'vanished' };
+  const [, holder, holderTtlMs, before] = reply;
+  return { is: 'seen', holder, holderTtlMs, before };
+}
+
+function inspection(
+  reply: [holder: string, token: number, holderTtlMs: number, waiting: number, waiters: string[]],
+): Inspection {
+  const [holder, token, holderTtlMs, waiting, waiters] = reply;
+  return { holder: holder || undefined, token: token || undefined, holderTtlMs, waiting, waiters };
 }

@@ -16,21 +16,29 @@ export interface QueueScriptSettings {
   readonly countsReceivers: boolean;
 }
 
-const read = (name: string) => readFileSync(new URL(`../lua/queue-${name}.lua`, import.meta.url), 'utf8');
-const shared = read('shared');
-const bodies = new Map(steps.map((step) => [step, read(step)]));
+/** A line `-- include <file>` in a script stands for that file. */
+function read(file: string): string {
+  const text = readFileSync(new URL(`../lua/${file}`, import.meta.url), 'utf8');
+  return text.replaceAll(/^-- include (\S+)$/gm, (_line, included: string) => read(included));
+}
+
+const bodies = steps.map((step) => [step, read(`queue-${step}.lua`)] as const);
 
 /** The settings never change, so they stand in the scripts: five arguments less to send, and to parse, per call. */
 export function queueScripts(settings: QueueScriptSettings): QueueScripts {
   const names = Object.keys(settings).join(', ');
   const values = Object.values(settings).map(luaLiteral).join(', ');
-  const start = `local ${names} = ${values}\n${shared}`;
-  const scripts = steps.map((step) => [step, createScript(step, `${start}${bodies.get(step) ?? ''}`)]);
+  const scripts = bodies.map(([step, body]) => [
+    step,
+    createScript(step, `local ${names} = ${values}\n${body}`),
+  ]);
   return Object.fromEntries(scripts) as QueueScripts;
 }
 
 /** Strings byte by byte: no text, whatever is in it, can end the literal. */
 function luaLiteral(value: string | number | boolean): string {
-  if (typeof value !== 'string') return String(value);
+  if (typeof value === 'boolean') return String(value);
+  // Numbers too, as most of them go on to Redis, which takes strings; Lua calculates with either.
+  if (typeof value === 'number') return `'${value}'`;
   return `"${[...Buffer.from(value)].map((byte) => `\\${String(byte).padStart(3, '0')}`).join('')}"`;
 }

@@ -36,11 +36,11 @@ export interface QueueStore {
 /** What Redis tells a client unasked. A hint: it may be lost, come late, or come twice. */
 export interface QueueMessages {
   /** The waiter is the holder now and has a short time to confirm it by `acquire`. */
-  granted(name: string, number: string): void;
+  granted(name: string, number: number): void;
   /** Somebody waits for a lock whose holder wanted to be told. */
-  asked(name: string, number: string): void;
+  asked(name: string, number: number): void;
   /** The holder was robbed. */
-  stolen(name: string, number: string): void;
+  stolen(name: string, number: number): void;
   /** Messages reach us (again): what was sent before is lost, so everything has to be looked at once. */
   listening(): void;
   /** Redis can be asked (again). */
@@ -63,7 +63,7 @@ export type ExtendRequest = Pick<AcquireRequest, 'id' | 'ttlMs' | 'reserve'>;
 
 export interface ReleaseRequest {
   id: string;
-  /** The last token given away under this id, if it has held the lock. */
+  /** The last token given away under this id, if more were reserved. */
   lastToken: number | undefined;
 }
 

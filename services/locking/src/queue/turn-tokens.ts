@@ -34,7 +34,12 @@ export class TurnTokens {
     return token;
   }
 
+  /** Whether more tokens were reserved than the first. */
+  get reserves(): boolean {
+    return this.#reserved > this.#first;
+  }
+
   prolonged({ reserved }: Kept): void {
-    this.#reserved = reserved;
+    if (this.reserves) this.#reserved = reserved;
   }
 }

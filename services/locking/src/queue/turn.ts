@@ -61,6 +61,11 @@ export class Turn implements HoldPort {
     return this.#tokens.last;
   }
 
+  /** The last token that was given away, if more were reserved. */
+  get unusedAfter(): number | undefined {
+    return this.#tokens.reserves ? this.#tokens.last : undefined;
+  }
+
   isOver(): boolean {
     return this.#left <= 0 || this.#context.alarms.clock.now() >= this.#endsMs;
   }
@@ -87,9 +92,11 @@ export class Turn implements HoldPort {
   }
 
   async extend(ttlMs: number): Promise<Extended> {
-    const { store, settings } = this.#context;
-    const request = { id: this.#id, ttlMs, reserve: settings.coalesce };
-    const reply = await store.extend(this.#owner.name, request);
+    const reply = await this.#context.store.extend(this.#owner.name, {
+      id: this.#id,
+      ttlMs,
+      reserve: this.#tokens.reserves,
+    });
     if (reply.is !== 'kept') return reply.is;
     this.#tokens.prolonged(reply);
     if (reply.waiting > 0) this.asked = true;
