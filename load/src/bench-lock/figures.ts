@@ -1,0 +1,168 @@
+import { contenders } from './contenders.ts';
+import { isVoid, type Measurement } from './measurement.ts';
+import type { Results } from './results.ts';
+import { spread } from './statistics.ts';
+
+/** One thing that the lock has to reach. */
+export interface Figure {
+  name: string;
+  /** Median of the repeats; null where it was not measured, or where a lock was no lock. */
+  value: number | null;
+  /** Over the repeats. */
+  min: number | null;
+  max: number | null;
+  target: string;
+  met: boolean | null;
+}
+
+type Target = { atLeast: number } | { atMost: number };
+
+/**
+ * All of them are judged with an empty critical section, where nothing but the lock takes time, and all ratios are
+ * taken within one repeat, against whichever peer did best in it.
+ */
+export function figuresOf(results: Results): Figure[] {
+  const { perRepeat, perCrowd, perHandOver } = valuesOf(results);
+  return [
+    figure(
+      '4 x 250: grants/s, times those of the best peer',
+      { atLeast: 30 },
+      perRepeat('queue', '4x250', (ours, peers) => rate(ours) / most(peers, rate)),
+    ),
+    figure(
+      '4 x 250: wait p99, as a part of that of the best peer',
+      { atMost: 1 / 30 },
+      perRepeat('queue', '4x250', (ours, peers) => p99(ours) / least(peers, p99)),
+    ),
+    figure(
+      '4 x 250: Jain index over waiters',
+      { atLeast: 0.99 },
+      perRepeat('queue', '4x250', (ours) => ours.jain),
+    ),
+    figure(
+      '4 x 250: round trips per grant',
+      { atMost: 0.1 },
+      perRepeat('queue', '4x250', (ours) => ours.tripsPerGrant),
+    ),
+    figure(
+      '4 x 16, no coalescing: grants/s, times those of the best peer',
+      { atLeast: 1 },
+      perRepeat('queue-uncoalesced', '4x16', (ours, peers) => rate(ours) / most(peers, rate)),
+    ),
+    figure(
+      '4 x 16, no coalescing: wait p99, as a part of that of the best peer',
+      { atMost: 1 / 5 },
+      perRepeat('queue-uncoalesced', '4x16', (ours, peers) => p99(ours) / least(peers, p99)),
+    ),
+    figure(
+      'one waiter: grants/s, times those of the fastest peer',
+      { atLeast: 1 },
+      perRepeat('queue', '1x1', (ours, peers) => rate(ours) / most(peers, rate)),
+    ),
+    figure(
+      'one waiter: round trips per grant',
+      // Two, and what a sign of life now and then adds to the average.
+      { atMost: 2.05 },
+      perRepeat('queue', '1x1', (ours) => ours.tripsPerGrant),
+    ),
+    figure(
+      '1,000 names: grants/s, times those of the fastest peer',
+      { atLeast: 1 },
+      perRepeat('queue', '1000-names', (ours, peers) => rate(ours) / most(peers, rate)),
+    ),
+    figure(
+      'hand-over between processes: p50, times two bare round trips',
+      { atMost: 1.5 },
+      perHandOver('queue'),
+    ),
+    figure(
+      '10,000 waiters: bytes of Redis for each, with or without coalescing',
+      { atMost: 1_024 },
+      perCrowd((crowd) => crowd.redisBytesPerWaiter),
+    ),
+    figure(
+      '10,000 waiters: bytes of heap for each, with or without coalescing',
+      { atMost: 2_048 },
+      perCrowd((crowd) => crowd.heapBytesPerWaiter),
+    ),
+    figure(
+      '10,000 waiters: p50 of a hand-over, times that with 10',
+      // "The same": two measurements of the same thing on a busy machine differ by as much.
+      { atMost: 1.25 },
+      perCrowd((crowd) => crowd.handOverManyP50Ms / crowd.handOverFewP50Ms),
+    ),
+  ];
+}
+
+function rate(run: Measurement): number {
+  return run.grantsPerSecond;
+}
+
+function p99(run: Measurement): number {
+  return run.waitMs.p99;
+}
+
+/** What there is to a figure in each repeat. */
+function valuesOf(results: Results) {
+  const peerKeys = new Set(contenders.filter(({ isPeer }) => isPeer).map(({ key }) => key));
+  const runs = results.runs.filter((run) => run.workload === 'hand-over' || run.sectionMs === 0);
+  const sound = runs.filter((run) => !isVoid(run));
+  // One run in which our lock was no lock: then it has no figures, however good its other runs were.
+  const broken = new Set(results.runs.filter(isVoid).map(({ contender }) => contender));
+  const oursIn = (contender: string, workload: string): Measurement[] =>
+    broken.has(contender)
+      ? []
+      : sound.filter((run) => run.contender === contender && run.workload === workload);
+
+  return {
+    perRepeat: (
+      contender: string,
+      workload: string,
+      value: (ours: Measurement, peers: Measurement[]) => number,
+    ): number[] =>
+      oursIn(contender, workload).map((ours) => {
+        const rivals = sound.filter(
+          (run) => run.workload === workload && run.repeat === ours.repeat && peerKeys.has(run.contender),
+        );
+        return value(ours, rivals);
+      }),
+    perHandOver: (contender: string): number[] =>
+      oursIn(contender, 'hand-over').map((ours) => {
+        const bare = results.bareTrips.find(({ repeat }) => repeat === ours.repeat);
+        return ours.handOverMs.between.p50 / (bare?.p50Ms ?? Number.NaN);
+      }),
+    /** The worse of the two ways in which the queue lock can be set up, which both have to keep to it. */
+    perCrowd: (value: (crowd: Results['crowds'][number]) => number): number[] => {
+      const ours = results.crowds.filter(({ contender }) => contender.startsWith('queue'));
+      const byRepeat = Map.groupBy(ours, ({ repeat }) => repeat);
+      return [...byRepeat.values()].map((crowds) => Math.max(...crowds.map(value)));
+    },
+  };
+}
+
+/** NaN without peers: a ratio to nothing. */
+function most(runs: readonly Measurement[], value: (run: Measurement) => number): number {
+  return runs.length === 0 ? Number.NaN : Math.max(...runs.map(value));
+}
+
+function least(runs: readonly Measurement[], value: (run: Measurement) => number): number {
+  return runs.length === 0 ? Number.NaN : Math.min(...runs.map(value));
+}
+
+function figure(name: string, target: Target, values: readonly number[]): Figure {
+  const { median, min, max } = spread(values);
+  const known = !Number.isNaN(median);
+  const isMet = 'atLeast' in target ? median >= target.atLeast : median <= target.atMost;
+  return {
+    name,
+    value: known ? median : null,
+    min: known ? min : null,
+    max: known ? max : null,
+    target: 'atLeast' in target ? `>= ${short(target.atLeast)}` : `<= ${short(target.atMost)}`,
+    met: known ? isMet : null,
+  };
+}
+
+function short(limit: number): string {
+  return limit > 0 && limit < 0.1 ? `1/${Math.round(1 / limit)}` : String(limit);
+}

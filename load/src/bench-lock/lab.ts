@@ -1,0 +1,116 @@
+import { findBinary, startRedis } from '@lastseat/infra/servers';
+import { Redis } from 'ioredis';
+
+import { nowMs, sleepUntil } from './clock.ts';
+import type { Contender } from './contender.ts';
+import type { CrowdLog } from './crowd.ts';
+import { measure, type Measurement } from './measurement.ts';
+import type { OpenPlan } from './open-lock.ts';
+import { createServerMeter } from './server-meter.ts';
+import { startWorker, type Worker } from './workers.ts';
+import { crowd, type Workload } from './workloads.ts';
+
+/** The servers and the worker processes, and the three things that can be measured with them. */
+export interface Lab extends AsyncDisposable {
+  /** One contender, one workload. */
+  run(contender: Contender, workload: Workload, sectionMs: number, repeat: number): Promise<Measurement>;
+  /** What the waiters of one process cost. */
+  crowd(contender: Contender): Promise<CrowdLog>;
+  /** Two empty round trips, with a pause before each pair. */
+  bareTrips(pauseMs: number, windowMs: number): Promise<Float64Array>;
+}
+
+export interface LabOptions {
+  processes: number;
+  servers: number;
+  retryDelayMs: number | undefined;
+  /** Shortens all windows. */
+  windowFactor: number;
+}
+
+/** Connecting, from the order to the last client's being ready. */
+const openingMs = 50;
+
+export async function startLab(options: LabOptions): Promise<Lab> {
+  await using stack = new AsyncDisposableStack();
+  const servers = await Promise.all(Array.from({ length: options.servers }, () => startBenchRedis()));
+  for (const server of servers) stack.use(server);
+  const urls = servers.map(({ url }) => url);
+  const workers: Worker[] = Array.from({ length: options.processes }, () => startWorker());
+  stack.defer(async () => void (await Promise.all(workers.map((worker) => worker[Symbol.asyncDispose]()))));
+  const clients = urls.map((url) => new Redis(url));
+  for (const client of clients) stack.defer(() => client.disconnect());
+  const meterOf = ({ servers: count }: Contender) => createServerMeter(clients.slice(0, count));
+
+  const planFor = ({ key, servers: count }: Contender): OpenPlan => ({
+    contender: key,
+    urls: urls.slice(0, count),
+    retryDelayMs: options.retryDelayMs,
+  });
+
+  async function run(contender: Contender, workload: Workload, sectionMs: number, repeat: number) {
+    const meter = meterOf(contender);
+    const crew = workers.slice(0, workload.processes);
+    await Promise.all(crew.map((worker) => worker.ask('open', planFor(contender))));
+
+    const fromMs = nowMs() + workload.warmUpMs * options.windowFactor;
+    const untilMs = fromMs + workload.windowMs * options.windowFactor;
+    const { waiters, names } = workload;
+    const running = Promise.all(
+      crew.map((worker, process) =>
+        worker.ask('run', { waiters, process, names, sectionMs, fromMs, untilMs }),
+      ),
+    );
+    const [logs, rates] = await Promise.all([running, readRates()]);
+    async function readRates() {
+      await sleepUntil(fromMs);
+      const stop = await meter.start();
+      await sleepUntil(untilMs);
+      return stop();
+    }
+
+    // Those who are never granted would go on trying for ever.
+    const stuck = logs.some(({ neverGrantedMs }) => neverGrantedMs.length > 0);
+    await (stuck ? replace(crew) : Promise.all(crew.map((worker) => worker.ask('close', undefined))));
+    await meter.flush();
+    const labels = { contender: contender.key, workload: workload.key, sectionMs, repeat };
+    return measure(labels, logs, rates);
+  }
+
+  async function replace(crew: readonly Worker[]) {
+    await Promise.all(crew.map((worker) => worker[Symbol.asyncDispose]()));
+    workers.splice(0, crew.length, ...crew.map(() => startWorker()));
+  }
+
+  async function measureCrowd(contender: Contender) {
+    await using worker = startWorker();
+    const log = await worker.ask('crowd', {
+      ...planFor(contender),
+      few: crowd.few,
+      many: crowd.many,
+      windowMs: crowd.windowMs * options.windowFactor,
+    });
+    await worker[Symbol.asyncDispose]();
+    await meterOf(contender).flush();
+    return log;
+  }
+
+  async function bareTrips(pauseMs: number, windowMs: number) {
+    const [worker] = workers;
+    if (!worker) throw new Error('no worker to ask');
+    const untilMs = nowMs() + openingMs + windowMs * options.windowFactor;
+    return worker.ask('bareTrips', { url: urls[0] ?? '', pauseMs, untilMs });
+  }
+
+  const kept = stack.move();
+  return { run, crowd: measureCrowd, bareTrips, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+}
+
+/**
+ * Without a disk: what is compared is the locks. As a plain process where there is one to start, because what Docker
+ * puts between a port of this machine and a container takes longer than Redis does.
+ */
+function startBenchRedis() {
+  const native = process.env['RUNTIME'] === undefined && findBinary('redis-server') !== null;
+  return startRedis({ settings: { appendonly: 'no' }, ...(native && { runtime: 'native' }) });
+}

@@ -1,0 +1,70 @@
+import { writeFile } from 'node:fs/promises';
+
+import { paintFor } from '../report/paint.ts';
+import { UsageError } from '../usage-error.ts';
+import { contenderOf } from './contenders.ts';
+import { figuresOf } from './figures.ts';
+import { helpText } from './help.ts';
+import { jsonReport } from './json-report.ts';
+import { startLab } from './lab.ts';
+import { isVoid } from './measurement.ts';
+import { readOptions } from './options.ts';
+import { showProgress } from './progress.ts';
+import { crowdTable, figuresTable, footnotes, whyVoid, workloadTables } from './report.ts';
+import type { Results } from './results.ts';
+import { schedule } from './schedule.ts';
+import { warmUp } from './workloads.ts';
+
+process.exitCode = await main().catch((error: unknown) => {
+  console.error(error instanceof UsageError ? error.message : error);
+  return error instanceof UsageError ? 2 : 1;
+});
+
+async function main(): Promise<number> {
+  const options = readOptions(process.argv.slice(2), process.env);
+  if (options.help) {
+    console.log(helpText());
+    return 0;
+  }
+  const startedAt = new Date();
+  const windowFactor = options.quick ? 0.5 : 1;
+  const steps = schedule({ ...options, windowFactor });
+  const results: Results = { runs: [], bareTrips: [], crowds: [] };
+  {
+    await using lab = await startLab({
+      processes: Math.max(...[...options.workloads, warmUp].map(({ processes }) => processes)),
+      servers: Math.max(...options.contenders.map(({ servers }) => servers)),
+      retryDelayMs: options.retryDelayMs,
+      windowFactor,
+    });
+    using progress = showProgress(steps, process.stderr);
+    for (const step of steps) {
+      progress.next(step.what, step.plannedMs);
+      await step.measure(lab, results);
+    }
+  }
+  const figures = figuresOf(results);
+  if (options.json !== '-') {
+    const paint = paintFor(process.stdout);
+    const parts = [
+      workloadTables(results, options.workloads, options.contenders, paint),
+      options.withCrowd ? crowdTable(results, options.contenders, paint) : '',
+      footnotes(options.contenders, options.retryDelayMs),
+      figuresTable(figures, paint),
+    ];
+    console.log(parts.filter((part) => part !== '').join('\n\n'));
+  }
+  const text = `${JSON.stringify(jsonReport(options, results, figures, startedAt), null, 2)}\n`;
+  if (options.json === '-') process.stdout.write(text);
+  else if (options.json !== null) await writeFile(options.json, text);
+  return complainOfBrokenLocks(results);
+}
+
+/** A figure that is missed is a result; a lock of ours that let two in at once is a defect. */
+function complainOfBrokenLocks({ runs }: Results): number {
+  const broken = runs.filter((run) => isVoid(run) && !contenderOf(run.contender).isPeer);
+  for (const run of broken) {
+    console.error(`${run.contender}, ${run.workload}, section ${run.sectionMs} ms: ${whyVoid(run)}`);
+  }
+  return broken.length > 0 ? 1 : 0;
+}

@@ -1,0 +1,26 @@
+import type { OpenLock } from './contender.ts';
+import { contenderOf } from './contenders.ts';
+import { connectCounted, type Wire } from './wire.ts';
+
+export interface OpenPlan {
+  /** Which contender, by its key. */
+  contender: string;
+  /** As many servers as it needs. */
+  urls: readonly string[];
+  retryDelayMs: number | undefined;
+}
+
+/** A contender with connections of its own, whose traffic is counted. */
+export async function openLock(plan: OpenPlan, wire: Wire): Promise<OpenLock> {
+  const clients = await Promise.all(plan.urls.map((url) => connectCounted(url, wire)));
+  const [first, ...others] = clients;
+  if (!first) throw new Error('a lock needs a Redis');
+  const lock = contenderOf(plan.contender).open([first, ...others], { retryDelayMs: plan.retryDelayMs });
+  return {
+    withLock: lock.withLock,
+    async close() {
+      await lock.close();
+      for (const client of clients) client.disconnect();
+    },
+  };
+}

@@ -1,0 +1,118 @@
+import type { Contender } from './contender.ts';
+import type { Lab } from './lab.ts';
+import type { Results } from './results.ts';
+import { percentile } from './statistics.ts';
+import { crowd, warmUp, type Workload } from './workloads.ts';
+
+/** One measurement, and how long it may take: for whoever waits for all of them. */
+export interface Step {
+  what: string;
+  plannedMs: number;
+  measure(lab: Lab, results: Results): Promise<void>;
+}
+
+export interface ScheduleOptions {
+  contenders: readonly Contender[];
+  workloads: readonly Workload[];
+  withCrowd: boolean;
+  repeats: number;
+  windowFactor: number;
+}
+
+/**
+ * First each contender once for nothing, so that the compiler has seen all of them before any of them is measured.
+ * Then repeat by repeat, workload by workload, and within each all contenders one right after the other, so that whatever
+ * else the machine does falls on all of them alike; each time another one is first.
+ */
+export function schedule(options: ScheduleOptions): Step[] {
+  const { contenders, workloads, withCrowd, repeats } = options;
+  const warmUps = workloads.length > 0 ? contenders.map((contender) => warmUpStep(contender, options)) : [];
+  const measurements = Array.from({ length: repeats }, (_, repeat) => [
+    ...workloads.flatMap((workload) =>
+      workload.sectionsMs.flatMap((sectionMs) => [
+        ...(workload.key === 'hand-over' ? [bareTripsStep(workload, sectionMs, repeat, options)] : []),
+        ...rotate(contenders, repeat).map((contender) =>
+          runStep(contender, workload, sectionMs, repeat, options),
+        ),
+      ]),
+    ),
+    ...(withCrowd
+      ? contenders
+          // Memory differs little from one repeat to the next, and this takes seconds for those who wait by trying.
+          .filter(({ isPeer, key }) => repeat === 0 || (!isPeer && key.startsWith('queue')))
+          .map((contender) => crowdStep(contender, repeat))
+      : []),
+  ]).flat();
+  return [...warmUps, ...measurements];
+}
+
+function rotate<T>(things: readonly T[], by: number): T[] {
+  const first = by % things.length;
+  return [...things.slice(first), ...things.slice(0, first)];
+}
+
+/** Connecting and flushing. Draining adds what one waiter's turn takes, for each of them. */
+const aroundMs = 60;
+const perWaiterMs = 0.7;
+
+function runStep(
+  contender: Contender,
+  workload: Workload,
+  sectionMs: number,
+  repeat: number,
+  { windowFactor }: ScheduleOptions,
+): Step {
+  const waiters = workload.processes * workload.waiters;
+  return {
+    what: `${workload.key}, section ${sectionMs} ms: ${contender.title}`,
+    plannedMs: (workload.windowMs + workload.warmUpMs) * windowFactor + waiters * perWaiterMs + aroundMs,
+    async measure(lab, results) {
+      results.runs.push(await lab.run(contender, workload, sectionMs, repeat));
+    },
+  };
+}
+
+function warmUpStep(contender: Contender, options: ScheduleOptions): Step {
+  const step = runStep(contender, warmUp, 0, 0, options);
+  return {
+    what: `warming up: ${contender.title}`,
+    plannedMs: step.plannedMs,
+    measure: (lab) => step.measure(lab, { runs: [], bareTrips: [], crowds: [] }),
+  };
+}
+
+function bareTripsStep(
+  workload: Workload,
+  sectionMs: number,
+  repeat: number,
+  { windowFactor }: ScheduleOptions,
+): Step {
+  return {
+    what: 'two bare round trips to Redis',
+    plannedMs: workload.windowMs * windowFactor + aroundMs,
+    async measure(lab, results) {
+      const sorted = (await lab.bareTrips(sectionMs, workload.windowMs)).sort();
+      const [p50Ms, p99Ms] = [percentile(sorted, 0.5), percentile(sorted, 0.99)];
+      results.bareTrips.push({ repeat, pairs: sorted.length, p50Ms, p99Ms });
+    },
+  };
+}
+
+function crowdStep(contender: Contender, repeat: number): Step {
+  return {
+    what: `${crowd.many} waiters in one process: ${contender.title}`,
+    plannedMs: 3_000,
+    async measure(lab, results) {
+      const log = await lab.crowd(contender);
+      results.crowds.push({
+        contender: contender.key,
+        repeat,
+        waiters: crowd.many,
+        heapBytesPerWaiter: log.heapBytesPerWaiter,
+        redisBytesPerWaiter: log.redisBytesPerWaiter,
+        handOverFewP50Ms: percentile(log.fewHandOversMs.sort(), 0.5),
+        handOverManyP50Ms: percentile(log.manyHandOversMs.sort(), 0.5),
+      });
+    },
+  };
+}

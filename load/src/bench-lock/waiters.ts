@@ -1,0 +1,117 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { nowMs, sleepUntil } from './clock.ts';
+import type { OpenLock } from './contender.ts';
+import { createGrantLog, type Grants } from './grants.ts';
+import type { Wire } from './wire.ts';
+
+export interface WaitersPlan {
+  /** How many waiters this process has. */
+  waiters: number;
+  /** Which process it is: its waiters choose other names than those of the next one. */
+  process: number;
+  /** Among how many lock names they choose. */
+  names: number;
+  /** How long the critical section takes. */
+  sectionMs: number;
+  /** The window that counts, by the clock that all processes share. What is before is for warming up. */
+  fromMs: number;
+  untilMs: number;
+}
+
+export interface WaitersLog {
+  waiters: number;
+  /** All grants, also those before and after the window. */
+  grants: Grants;
+  /** The edges of the window, as near to the planned ones as the event loop came. */
+  from: Reading;
+  until: Reading;
+  /** When those asked who were never granted, not even after the window. */
+  neverGrantedMs: Float64Array;
+  endedMs: number;
+  /** Waiters whose lock failed, and what the first of them was told. */
+  failures: number;
+  firstFailure: string | null;
+}
+
+/** What this process has used up so far. */
+export interface Reading {
+  atMs: number;
+  writes: number;
+  cpuUs: number;
+}
+
+/**
+ * After the window nobody asks anew, and those who still wait are granted one by one, so that their waits are known
+ * too. A thousand waiters of the slowest contender take about two seconds.
+ */
+const drainLimitMs = 10_000;
+
+/** Each waiter asks, has its critical section, releases, and asks again. */
+export async function runWaiters(lock: OpenLock, wire: Wire, plan: WaitersPlan): Promise<WaitersLog> {
+  const log = createGrantLog();
+  const askedMs = new Float64Array(plan.waiters).fill(Number.NaN);
+  const stop = new AbortController();
+  let failures = 0;
+  let firstFailure: string | null = null;
+
+  async function wait(waiter: number): Promise<void> {
+    const random = randomNumbers(plan.process * plan.waiters + waiter + 1);
+    while (!stop.signal.aborted) {
+      const name = Math.floor(random() * plan.names);
+      const asked = nowMs();
+      askedMs[waiter] = asked;
+      // Without a pause it is a plain function: not even a promise is between the grant and the release.
+      await lock.withLock(`seat-${name}`, (token) => {
+        const granted = nowMs();
+        askedMs[waiter] = Number.NaN;
+        const leave = (): void => log.add(waiter, name, asked, granted, nowMs(), token);
+        return plan.sectionMs > 0 && !stop.signal.aborted ? sleep(plan.sectionMs).then(leave) : leave();
+      });
+    }
+  }
+
+  const all = Promise.all(
+    Array.from({ length: plan.waiters }, (_, waiter) =>
+      wait(waiter).catch((error: unknown) => {
+        failures += 1;
+        firstFailure ??= String(error);
+      }),
+    ),
+  );
+  await sleepUntil(plan.fromMs);
+  const from = read(wire);
+  await sleepUntil(plan.untilMs);
+  const until = read(wire);
+  stop.abort();
+
+  const limit = new AbortController();
+  await Promise.race([all, sleep(drainLimitMs, undefined, { signal: limit.signal }).catch(() => undefined)]);
+  limit.abort();
+  return {
+    waiters: plan.waiters,
+    grants: log.grants(),
+    from,
+    until,
+    neverGrantedMs: askedMs.filter((asked) => !Number.isNaN(asked)),
+    endedMs: nowMs(),
+    failures,
+    firstFailure,
+  };
+}
+
+function read(wire: Wire): Reading {
+  const { user, system } = process.cpuUsage();
+  return { atMs: nowMs(), writes: wire.writes, cpuUs: user + system };
+}
+
+/** The same numbers in every run (mulberry32): all contenders get the same names in the same order. */
+function randomNumbers(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

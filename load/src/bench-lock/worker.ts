@@ -1,0 +1,57 @@
+import { timeBareTrips } from './bare-trips.ts';
+import { collectGarbage } from './collect-garbage.ts';
+import type { OpenLock } from './contender.ts';
+import { measureCrowd } from './crowd.ts';
+import { openLock, type OpenPlan } from './open-lock.ts';
+import { runWaiters, type WaitersPlan } from './waiters.ts';
+import type { Wire } from './wire.ts';
+
+/** The program of a worker process. It does what the bench asks for over its IPC channel, one thing at a time. */
+
+let wire: Wire = { writes: 0 };
+let lock: OpenLock | null = null;
+
+const tasks = {
+  async open(plan: OpenPlan) {
+    wire = { writes: 0 };
+    lock = await openLock(plan, wire);
+  },
+  run(plan: WaitersPlan) {
+    if (!lock) throw new Error('no lock is open');
+    return runWaiters(lock, wire, plan);
+  },
+  async close() {
+    await lock?.close();
+    lock = null;
+    collectGarbage();
+  },
+  crowd: measureCrowd,
+  bareTrips: timeBareTrips,
+};
+
+export type Tasks = typeof tasks;
+export type TaskName = keyof Tasks;
+
+export interface Request<Name extends TaskName = TaskName> {
+  task: Name;
+  argument: Parameters<Tasks[Name]>[0];
+}
+
+export type Reply = { result: unknown } | { error: string };
+
+process.on('message', ({ task, argument }: Request) => {
+  // Which argument goes with which task is seen to by the types of the one who asks.
+  const run = tasks[task] as (argument: unknown) => Promise<unknown>;
+  Promise.try(run, argument).then(
+    (result) => reply({ result }),
+    (error: unknown) =>
+      reply({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+  );
+});
+
+function reply(message: Reply): void {
+  process.send?.(message);
+}
+
+// The bench has gone, however it ended: nobody waits for what is under way.
+process.on('disconnect', () => process.exit());

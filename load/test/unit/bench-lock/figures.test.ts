@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+
+import { figuresOf, type Figure } from '#src/bench-lock/figures.ts';
+import type { Results } from '#src/bench-lock/results.ts';
+
+import { runOf } from './sample.ts';
+
+function figure(start: string, results: Partial<Results>): Figure {
+  const all = figuresOf({ runs: [], bareTrips: [], crowds: [], ...results });
+  const found = all.filter(({ name }) => name.startsWith(start));
+  expect(found).toHaveLength(1);
+  return found[0]!;
+}
+
+const waiting = (contender: string, p99: number) =>
+  runOf({ contender, workload: '4x16', waitMs: { p50: 0, p99, max: p99 } });
+
+describe('a figure', () => {
+  it('compares with the peer that did best in the same repeat, and takes the median of the repeats', () => {
+    const rates: Record<string, number[]> = {
+      queue: [30_000, 40_000, 50_000],
+      redlock: [500, 2_000, 100],
+      'redis-semaphore': [1_000, 100, 1_000],
+      // Ours, and so no peer, however fast.
+      simple: [90_000, 90_000, 90_000],
+    };
+    const runs = Object.entries(rates).flatMap(([contender, values]) =>
+      values.map((grantsPerSecond, repeat) => runOf({ contender, repeat, grantsPerSecond })),
+    );
+    expect(figure('4 x 250: grants/s', { runs })).toMatchObject({
+      value: 30,
+      min: 20,
+      max: 50,
+      target: '>= 30',
+      met: true,
+    });
+  });
+
+  it('is missed just beyond its target', () => {
+    const runs = [runOf({ jain: 0.9899 })];
+    expect(figure('4 x 250: Jain', { runs })).toMatchObject({ value: 0.9899, target: '>= 0.99', met: false });
+    expect(figure('4 x 250: Jain', { runs: [runOf({ jain: 0.99 })] }).met).toBe(true);
+  });
+
+  it('of waiting compares with the peer whose waits are the shortest', () => {
+    const runs = [waiting('queue-uncoalesced', 20), waiting('redlock', 900), waiting('verrou', 100)];
+    expect(figure('4 x 16, no coalescing: wait p99', { runs })).toMatchObject({ value: 0.2, met: true });
+  });
+
+  it('is judged with an empty critical section', () => {
+    const runs = [runOf({ sectionMs: 2, jain: 0.5 }), runOf({ sectionMs: 0, jain: 0.999 })];
+    expect(figure('4 x 250: Jain', { runs }).value).toBe(0.999);
+  });
+
+  it('of a hand-over is measured by bare round trips of the same repeat', () => {
+    const runs = [0, 1, 2].map((repeat) =>
+      runOf({
+        workload: 'hand-over',
+        sectionMs: 2,
+        repeat,
+        handOverMs: { between: { p50: 3, p99: 9 }, within: { p50: 0, p99: 0 } },
+      }),
+    );
+    const bareTrips = [1, 2, 3].map((p50Ms, repeat) => ({ repeat, pairs: 9, p50Ms, p99Ms: 1 }));
+    expect(figure('hand-over', { runs, bareTrips })).toMatchObject({ value: 1.5, min: 1, max: 3, met: true });
+  });
+
+  it('of a crowd is that of the worse of the two queue locks', () => {
+    const crowd = {
+      repeat: 0,
+      waiters: 10_000,
+      redisBytesPerWaiter: 1,
+      handOverFewP50Ms: 1,
+      handOverManyP50Ms: 1,
+    };
+    const crowds = [
+      { ...crowd, contender: 'queue', heapBytesPerWaiter: 1_000 },
+      { ...crowd, contender: 'queue-uncoalesced', heapBytesPerWaiter: 3_000 },
+      { ...crowd, contender: 'redlock', heapBytesPerWaiter: 9_000 },
+    ];
+    expect(figure('10,000 waiters: bytes of heap', { crowds })).toMatchObject({ value: 3_000, met: false });
+  });
+
+  it('is neither met nor missed without peers, or without ours', () => {
+    const unknown = { value: null, min: null, max: null, met: null };
+    expect(figure('4 x 250: grants/s', { runs: [runOf({})] })).toMatchObject(unknown);
+    expect(figure('4 x 250: grants/s', { runs: [runOf({ contender: 'redlock' })] })).toMatchObject(unknown);
+  });
+
+  it('has no value when our lock let two in at once, in whichever run', () => {
+    const runs = [runOf({}), runOf({ workload: '4x1', sectionMs: 2, overlaps: 1 })];
+    expect(figure('4 x 250: Jain', { runs })).toMatchObject({ value: null, met: null });
+  });
+
+  it('does not count a peer that was no lock', () => {
+    const runs = [
+      runOf({ grantsPerSecond: 3_000 }),
+      runOf({ contender: 'redlock', grantsPerSecond: 100 }),
+      runOf({ contender: 'verrou', grantsPerSecond: 9_000, overlaps: 4 }),
+    ];
+    expect(figure('4 x 250: grants/s', { runs }).value).toBe(30);
+  });
+});
