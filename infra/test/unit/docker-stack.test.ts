@@ -1,0 +1,89 @@
+import { describe, expect, test } from 'vitest';
+
+import type { Container } from '../../stack/docker/containers.ts';
+import { partsTable } from '../../stack/docker/parts-table.ts';
+import { stackOf } from '../../stack/docker/stack-of.ts';
+
+function container(service: string, number = 1, changes: Partial<Container> = {}): Container {
+  return {
+    service,
+    name: `lastseat-${service}-${number}`,
+    isRunning: true,
+    state: 'healthy',
+    ports: [],
+    address: `172.18.0.${number + 1}`,
+    env: {},
+    ...changes,
+  };
+}
+
+const stopped = { isRunning: false, state: 'exited (1)' };
+const replicas = [10, 2, 1].map((number) =>
+  container('booking', number, { ports: [{ inside: 3000, publishedAs: null }] }),
+);
+const nginx = container('nginx', 1, {
+  ports: [
+    { inside: 80, publishedAs: null },
+    { inside: 8080, publishedAs: '127.0.0.1:8081' },
+  ],
+});
+const redis = container('redis', 1, { ports: [{ inside: 6379, publishedAs: '127.0.0.1:32769' }] });
+const postgres = container('postgres', 1, {
+  ports: [{ inside: 5432, publishedAs: '127.0.0.1:32768' }],
+  env: { POSTGRES_USER: 'lastseat', POSTGRES_PASSWORD: 'p@ss/word', POSTGRES_DB: 'seats' },
+});
+const quorum = [3, 1, 2].map((number) =>
+  container(`quorum-${number}`, 1, {
+    ports: [{ inside: 6379, publishedAs: `127.0.0.1:${40_000 + number}` }],
+  }),
+);
+const migrate = container('migrate', 1, { isRunning: false, state: 'exited (0)' });
+
+describe('a stack in Docker', () => {
+  test('is reached by the ports that it was given, with its own password', () => {
+    expect(stackOf([postgres, redis, migrate, ...replicas, nginx])).toEqual({
+      runtime: 'docker',
+      url: 'http://127.0.0.1:8081',
+      postgresUrl: 'postgres://lastseat:p%40ss%2Fword@127.0.0.1:32768/seats',
+      redisUrl: 'redis://127.0.0.1:32769',
+      quorumUrls: [],
+      replicas: 3,
+    });
+  });
+
+  test('has a quorum only of servers that run', () => {
+    const urls = [1, 2, 3].map((number) => `redis://127.0.0.1:${40_000 + number}`);
+    const parts = [postgres, redis, nginx];
+    expect(stackOf([...parts, ...quorum])?.quorumUrls).toEqual(urls);
+    expect(stackOf([...parts, ...quorum.map((part) => ({ ...part, ...stopped }))])?.quorumUrls).toEqual([]);
+  });
+
+  test('is none without a door and without anybody behind it', () => {
+    expect(stackOf([])).toBeNull();
+    expect(stackOf([postgres, redis, ...replicas])).toBeNull();
+    expect(stackOf([postgres, redis, { ...nginx, ...stopped }])).toBeNull();
+    expect(stackOf([postgres, redis, { ...nginx, ...stopped }, ...replicas])?.replicas).toBe(3);
+  });
+});
+
+test('parts are listed as a request meets them, and the migration only if it failed', () => {
+  const parts = [postgres, migrate, redis, ...replicas, ...quorum, nginx];
+  expect(partsTable(parts).map(([name]) => name)).toEqual([
+    'NAME',
+    'lastseat-nginx-1',
+    'lastseat-booking-1',
+    'lastseat-booking-2',
+    'lastseat-booking-10',
+    'lastseat-redis-1',
+    'lastseat-quorum-1-1',
+    'lastseat-quorum-2-1',
+    'lastseat-quorum-3-1',
+    'lastseat-postgres-1',
+  ]);
+  expect(partsTable([{ ...migrate, state: 'exited (1)' }])).toContainEqual([
+    'lastseat-migrate-1',
+    'exited (1)',
+    '-',
+  ]);
+  expect(partsTable([])).toEqual([]);
+});

@@ -1,0 +1,60 @@
+import { expect, test } from 'vitest';
+
+import { readRequest } from '../../stack/options.ts';
+import { UserError } from '../../stack/user-error.ts';
+
+test('what is not said is left as it is', () => {
+  expect(readRequest(['up'], {})).toEqual({
+    command: 'up',
+    help: false,
+    replicas: null,
+    port: null,
+    quorum: null,
+    runtime: null,
+    follow: true,
+    volumes: false,
+  });
+});
+
+test('make passes what it was given through the environment, and flags win over it', () => {
+  const env = { REPLICAS: '5', PORT: '8081', QUORUM: '3', RUNTIME: 'native', FOLLOW: '0' };
+  const said = { replicas: 5, port: 8081, quorum: 3, runtime: 'native', follow: false };
+  expect(readRequest(['up'], env)).toMatchObject(said);
+  expect(readRequest(['scale', '--replicas', '2'], env)).toMatchObject({ ...said, replicas: 2 });
+});
+
+test('an empty variable says nothing', () => {
+  expect(readRequest(['up'], { REPLICAS: '', PORT: '', RUNTIME: '' })).toEqual(readRequest(['up'], {}));
+});
+
+test('no command is a question for help', () => {
+  for (const argv of [[], ['help'], ['--help'], ['up', '-h']]) {
+    expect(readRequest(argv, {}).help).toBe(true);
+  }
+});
+
+test.each([
+  [{ REPLICAS: '0' }, 'REPLICAS=0: must be between 1 and 32; to stop everything: make down'],
+  [{ REPLICAS: '33' }, 'REPLICAS=33: must be between 1 and 32'],
+  [{ REPLICAS: '-1' }, 'REPLICAS=-1: must be between 1 and 32'],
+  [{ REPLICAS: '1e1' }, 'REPLICAS=1e1: must be between 1 and 32'],
+  [{ REPLICAS: 'three' }, 'REPLICAS=three: must be between 1 and 32'],
+  [{ PORT: '0' }, 'PORT=0: must be between 1 and 65535'],
+  [{ PORT: '65536' }, 'PORT=65536: must be between 1 and 65535'],
+  [{ QUORUM: '1' }, 'QUORUM=1: must be 0, or an odd number from 3 to 9: a majority must exist'],
+  [{ QUORUM: '4' }, 'QUORUM=4: must be 0, or an odd number from 3 to 9: a majority must exist'],
+  [
+    { RUNTIME: 'podman' },
+    'RUNTIME=podman: must be docker or native; without it, Docker is used where it answers',
+  ],
+])('%o is refused in one line that says how to mend it', (env, message) => {
+  expect(() => readRequest(['up'], env)).toThrow(new UserError(message));
+});
+
+test.each([[['start']], [['up', 'down']], [['up', '--replica', '3']], [['scale', '--replicas']]])(
+  '%o is refused in one line',
+  (argv) => {
+    expect(() => readRequest(argv, {})).toThrow(UserError);
+    expect(() => readRequest(argv, {})).toThrow(/^[^\n]+$/);
+  },
+);
