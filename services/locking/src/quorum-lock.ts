@@ -1,4 +1,4 @@
-import { acquireByRetry, retryDelayDefaultMs, type TryResult } from './acquire-by-retry.ts';
+import { retryDelayDefaultMs, type TryResult } from './acquire-by-retry.ts';
 import {
   acquireDefaults,
   acquireSettings,
@@ -12,13 +12,13 @@ import { assembleLocks } from './assemble-locks.ts';
 import { systemClock } from './clock.ts';
 import { driftMs } from './hold.ts';
 import { createHolderIds } from './holder-id.ts';
-import { tellEvents } from './lease-events.ts';
-import { holdLease, type LeasePort } from './lease.ts';
+import type { LeasePort, Released } from './lease.ts';
 import { guardListener, type LockEventListener } from './lock-events.ts';
 import type { Locks } from './lock.ts';
 import { createQuorumGrant, type QuorumGrant } from './quorum/grant.ts';
 import { createQuorumServer } from './quorum/server.ts';
 import type { RedisClient } from './redis-script.ts';
+import { createRetryingService } from './retrying-service.ts';
 
 export interface QuorumLockOptions extends Partial<AcquireDefaults> {
   /** Average time between two tries, in milliseconds. */
@@ -66,25 +66,18 @@ export function createQuorumLock(redises: readonly RedisClient[], options: Quoru
   const servers = redises.map((redis) =>
     createQuorumServer(redis, { keyPrefix, tokenMemoryMs, timeoutMs: serverTimeoutMs }),
   );
-  const emit = options.onEvent && guardListener(options.onEvent);
   const holderIds = createHolderIds(options.clientId);
-  const unsettled = new Set<Promise<unknown>>();
-  let waiting = 0;
-  let closed = false;
+  const service = createRetryingService(retryDelayMs, options.onEvent && guardListener(options.onEvent));
 
-  async function acquireOne(name: string, settings: AcquireSettings) {
+  function acquireOne(name: string, settings: AcquireSettings) {
     // A try that ends without a lease has given everything back itself, as far as anybody can.
-    const tries = { once: () => tryOnce(name, settings), giveBack: () => undefined };
-    waiting += 1;
-    try {
-      return await acquireByRetry(name, settings, tries, { retryDelayMs, emit, waiting: () => waiting });
-    } finally {
-      waiting -= 1;
-    }
+    return service.acquire(name, settings, {
+      once: () => tryOnce(name, settings),
+      giveBack: () => Promise.resolve(),
+    });
   }
 
   async function tryOnce(name: string, settings: AcquireSettings): Promise<TryResult> {
-    if (closed) return refused(new Error('this lock service was closed'), true);
     const { ttlMs, tokenAbove } = settings;
     const sentAtMs = systemClock.now();
     // A new id for every try: what the last one still gives back in the background is not what this one takes.
@@ -92,12 +85,14 @@ export function createQuorumLock(redises: readonly RedisClient[], options: Quoru
     const obtained = await grant.obtain(ttlMs, tokenAbove);
     const validUntilMs = sentAtMs + ttlMs - driftMs(ttlMs);
     if ('token' in obtained && systemClock.now() < validUntilMs) {
-      const terms = { ...settings, name, token: obtained.token, sentAtMs };
-      return { lease: holdLease(terms, tellEvents(leasePort(grant), terms, emit)) };
+      return {
+        lease: service.hold({ ...settings, name, token: obtained.token, sentAtMs }, leasePort(grant)),
+      };
     }
     await giveBack(grant).catch(() => undefined);
     if ('takenBy' in obtained) return obtained;
-    return refused('unknown' in obtained ? obtained.unknown : new Error('the majority came too late'), false);
+    const noAnswer = 'unknown' in obtained ? obtained.unknown : new Error('the majority came too late');
+    return { noAnswer, mayHold: false, inVain: false };
   }
 
   function leasePort(grant: QuorumGrant): LeasePort {
@@ -106,32 +101,19 @@ export function createQuorumLock(redises: readonly RedisClient[], options: Quoru
       release: () => giveBack(grant),
       onLoss() {
         // A minority may still keep it, and would stand in the way of others until its TTL.
-        giveBack(grant).catch(() => undefined);
+        service.inBackground(giveBack(grant));
       },
     };
   }
 
   /** Resolves when a majority has answered; the others are seen to in the background. */
-  function giveBack(grant: QuorumGrant) {
+  function giveBack(grant: QuorumGrant): Promise<Released> {
     const released = grant.release();
-    const settled = grant.settled().finally(() => unsettled.delete(settled));
-    unsettled.add(settled);
+    service.inBackground(grant.settled());
     return released;
   }
 
-  return assembleLocks({
-    defaults,
-    acquireOne,
-    onReleaseFailed,
-    async close() {
-      closed = true;
-      await Promise.all(unsettled);
-    },
-  });
-}
-
-function refused(noAnswer: unknown, inVain: boolean): TryResult {
-  return { noAnswer, inVain, mayHold: false };
+  return assembleLocks({ defaults, acquireOne, onReleaseFailed, close: () => service.close() });
 }
 
 function checkServers(redises: readonly RedisClient[]): void {

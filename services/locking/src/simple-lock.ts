@@ -1,4 +1,4 @@
-import { acquireByRetry, retryDelayDefaultMs, type TryResult } from './acquire-by-retry.ts';
+import { retryDelayDefaultMs, type TryResult } from './acquire-by-retry.ts';
 import {
   acquireDefaults,
   acquireSettings,
@@ -10,15 +10,15 @@ import {
 } from './acquire-options.ts';
 import { assembleLocks } from './assemble-locks.ts';
 import { systemClock } from './clock.ts';
-import { driftMs } from './hold.ts';
+import { driftMs, type Extended } from './hold.ts';
 import { createHolderIds } from './holder-id.ts';
-import { tellEvents } from './lease-events.ts';
-import { holdLease, type LeasePort } from './lease.ts';
+import type { LeasePort, Released } from './lease.ts';
 import { listHeld } from './list-held.ts';
 import { guardListener, type LockEventListener } from './lock-events.ts';
 import { checkName, lockKey } from './lock-name.ts';
 import type { AcquireOptions, Lease } from './lock.ts';
 import { isInVain, isSendable, loadScript, type RedisClient } from './redis-script.ts';
+import { createRetryingService } from './retrying-service.ts';
 import type { LockSnapshot, WebLocksSource } from './web-locks.ts';
 
 export interface SimpleLockOptions extends Partial<AcquireDefaults> {
@@ -75,28 +75,17 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
   checkInteger('tokenMemoryMs', tokenMemoryMs, 1, maxTimerMs);
   const defaults = acquireSettings(options, acquireDefaults);
 
-  const emit = options.onEvent && guardListener(options.onEvent);
-  const retryConfig = { retryDelayMs, emit, waiting: () => waits.size };
   const holderIds = createHolderIds(options.clientId);
-  const waits = new Set<{ name: string }>();
-  const givingBack = new Set<Promise<unknown>>();
-  let closed = false;
+  const service = createRetryingService(retryDelayMs, options.onEvent && guardListener(options.onEvent));
 
-  async function acquireOne(name: string, settings: AcquireSettings, steal = false): Promise<Lease> {
+  function acquireOne(name: string, settings: AcquireSettings, steal = false): Promise<Lease> {
     // One id for the whole wait: a try that took the lock although its reply was lost is recognised by the next one.
     const id = holderIds.next();
     const keys: Keys = [lockKey(keyPrefix, name), `${lockKey(keyPrefix, name)}:token`];
-    const wait = { name };
-    waits.add(wait);
-    try {
-      const tries = {
-        once: () => tryOnce(name, id, keys, settings, steal),
-        giveBack: () => giveBack(id, keys),
-      };
-      return await acquireByRetry(name, settings, tries, retryConfig);
-    } finally {
-      waits.delete(wait);
-    }
+    return service.acquire(name, settings, {
+      once: () => tryOnce(name, id, keys, settings, steal),
+      giveBack: () => release(id, keys),
+    });
   }
 
   async function tryOnce(
@@ -106,7 +95,6 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
     settings: AcquireSettings,
     steal: boolean,
   ): Promise<TryResult> {
-    if (closed) return noAnswer(new Error('this lock service was closed'), false);
     // Sent during an outage it would be executed at its end, when perhaps nobody waits for it any more.
     if (!isSendable(redis)) return noAnswer(notConnected(), false);
     const { ttlMs, tokenAbove } = settings;
@@ -117,15 +105,14 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
       const answer = reply as [0, string] | [1, number];
       if (answer[0] === 0) return { takenBy: answer[1] };
       if (systemClock.now() >= sentAtMs + ttlMs - driftMs(ttlMs)) throw new Error('the grant came too late');
-      const terms = { ...settings, name, token: answer[1], sentAtMs };
-      return { lease: holdLease(terms, tellEvents(leasePort(id, keys), terms, emit)) };
+      return { lease: service.hold({ ...settings, name, token: answer[1], sentAtMs }, leasePort(id, keys)) };
     } catch (error) {
       return noAnswer(error, true);
     }
   }
 
   function noAnswer(error: unknown, mayHold: boolean): TryResult {
-    return { noAnswer: error, mayHold, inVain: closed || isInVain(error, redis) };
+    return { noAnswer: error, mayHold, inVain: isInVain(error, redis) };
   }
 
   function notConnected(): Error {
@@ -134,31 +121,26 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
 
   function leasePort(id: string, keys: Keys): LeasePort {
     return {
-      async extend(ttlMs) {
-        if (!isSendable(redis)) throw notConnected();
-        const args = [id, ttlMs, ttlMs + tokenMemoryMs];
-        const { reply } = await extendScript(redis, keys, args, commandTimeoutMs);
-        if (reply === 1) return 'held';
-        return reply === 0 ? 'gone' : 'taken';
-      },
-      async release() {
-        const { reply, mayHaveRunTwice } = await releaseScript(redis, [keys[0]], [id], commandTimeoutMs);
-        if (reply === 1 || mayHaveRunTwice) return 'released';
-        return reply === 0 ? 'gone' : 'taken';
-      },
+      extend: (ttlMs) => extend(id, keys, ttlMs),
+      release: () => release(id, keys),
       onLoss({ why }) {
-        // Redis was silent, and what it is sent in vain (a renewal) it may still execute: then others need not wait.
-        if (why === 'deadline') giveBack(id, keys);
+        // Redis was silent, and what it was sent in vain (a renewal) it may still execute: others need not wait for that.
+        if (why === 'deadline') service.inBackground(release(id, keys));
       },
     };
   }
 
-  /** Best effort: where it fails, the lock ends with its TTL. */
-  function giveBack(id: string, keys: Keys): void {
-    const done = releaseScript(redis, [keys[0]], [id], commandTimeoutMs)
-      .catch(() => undefined)
-      .finally(() => givingBack.delete(done));
-    givingBack.add(done);
+  async function extend(id: string, keys: Keys, ttlMs: number): Promise<Extended> {
+    if (!isSendable(redis)) throw notConnected();
+    const { reply } = await extendScript(redis, keys, [id, ttlMs, ttlMs + tokenMemoryMs], commandTimeoutMs);
+    if (reply === 1) return 'held';
+    return reply === 0 ? 'gone' : 'taken';
+  }
+
+  async function release(id: string, keys: Keys): Promise<Released> {
+    const { reply, mayHaveRunTwice } = await releaseScript(redis, [keys[0]], [id], commandTimeoutMs);
+    if (reply === 1 || mayHaveRunTwice) return 'released';
+    return reply === 0 ? 'gone' : 'taken';
   }
 
   async function steal(name: string, stealOptions: AcquireOptions = {}): Promise<Lease> {
@@ -173,20 +155,15 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
       defaults,
       acquireOne: (name, settings) => acquireOne(name, settings),
       onReleaseFailed,
-      async close() {
-        closed = true;
-        await Promise.all(givingBack);
-      },
+      close: () => service.close(),
     }),
     steal,
     async inspect() {
       const held = await listHeld(redis, keyPrefix, commandTimeoutMs);
       // Redis knows of no waiters here; each process knows its own.
-      const pending = [...waits].map(({ name }) => ({
-        name,
-        mode: 'exclusive' as const,
-        clientId: holderIds.client,
-      }));
+      const pending = service
+        .waits()
+        .map((name) => ({ name, mode: 'exclusive' as const, clientId: holderIds.client }));
       return { held, pending };
     },
   };

@@ -437,6 +437,17 @@ export function describeLocks(kind: LockKind): void {
   });
 
   describe('housekeeping', () => {
+    test('a service that is closed sends its waiters away and gives its leases back', async () => {
+      const locks = lab.open();
+      const leases = await Promise.all(['a', 'b'].map((name) => locks.acquire(name, { ttlMs: 60_000 })));
+      const wait = locks.acquire('a').catch((error: unknown) => error);
+      await locks[Symbol.asyncDispose]();
+      expect(await wait).toMatchObject({ name: 'LockUnavailableError', cause: { message: /closed/ } });
+      expect(leases.map((lease) => lease.remainingMs())).toEqual([0, 0]);
+      await expect(locks.acquire('a')).rejects.toMatchObject({ name: 'LockUnavailableError' });
+      await expect.poll(() => lab.open().tryAcquire(['a', 'b'])).not.toBeNull();
+    });
+
     test('nothing is left in Redis once all is released and the memory of tokens has expired', async () => {
       const locks = lab.open({ tokenMemoryMs: 200, ttlMs: 500 });
       await Promise.all(['a', 'b', 'c'].map((name) => locks.withLock(name, () => sleep(5))));

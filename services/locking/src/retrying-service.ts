@@ -1,0 +1,96 @@
+import { acquireByRetry, type Tries } from './acquire-by-retry.ts';
+import type { AcquireSettings } from './acquire-options.ts';
+import { systemClock } from './clock.ts';
+import { LockTimeoutError, LockUnavailableError } from './errors.ts';
+import { tellEvents } from './lease-events.ts';
+import { holdLease, type LeasePort, type LeaseTerms } from './lease.ts';
+import type { LockEventListener } from './lock-events.ts';
+import type { Lease } from './lock.ts';
+
+/** What the lock services without a queue have in common: their waits, their leases, and their end. */
+export interface RetryingService {
+  /** Tries until there is a lease, the wait is over, or the caller's signal aborts. */
+  acquire(name: string, settings: AcquireSettings, tries: Tries): Promise<Lease>;
+  /** A lease that ends with the service at the latest. */
+  hold(terms: LeaseTerms, port: LeasePort): Lease;
+  /** Keeps an eye on what goes on after the caller was answered. Its failure is nobody's business. */
+  inBackground(work: Promise<unknown>): void;
+  /** The names that are waited for, once for each who waits. */
+  waits(): string[];
+  /** Sends all waiters away, gives all leases back, and waits until nothing goes on any more. */
+  close(): Promise<void>;
+}
+
+export function createRetryingService(
+  retryDelayMs: number,
+  emit: LockEventListener | undefined,
+): RetryingService {
+  const waits = new Set<{ name: string; interrupt(reason: unknown): void }>();
+  const leases = new Set<Lease>();
+  const background = new Set<Promise<unknown>>();
+  let closed: Error | undefined;
+
+  function inBackground(work: Promise<unknown>): void {
+    const done = work.catch(() => undefined).finally(() => background.delete(done));
+    background.add(done);
+  }
+
+  async function acquire(name: string, settings: AcquireSettings, tries: Tries): Promise<Lease> {
+    const { waitMs, signal } = settings;
+    if (closed !== undefined) throw new LockUnavailableError({ lock: name, cause: closed });
+    signal?.throwIfAborted();
+
+    const { promise: interrupted, reject: interrupt } = Promise.withResolvers<never>();
+    interrupted.catch(() => undefined); // it may come when nobody waits any more
+    const onAbort = () => interrupt(signal?.reason);
+    const wait = { name, interrupt };
+    const sinceMs = systemClock.now();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    waits.add(wait);
+    try {
+      const lease = await acquireByRetry(tries, { name, waitMs, retryDelayMs, interrupted, inBackground });
+      const waitedMs = systemClock.now() - sinceMs;
+      const waiting = waits.size - 1;
+      emit?.({ type: 'granted', lock: name, token: lease.token, from: 'free', waitMs: waitedMs, waiting });
+      return lease;
+    } catch (error) {
+      emit?.({ type: 'refused', lock: name, waitMs: systemClock.now() - sinceMs, why: whyRefused(error) });
+      throw error;
+    } finally {
+      waits.delete(wait);
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  function hold(terms: LeaseTerms, port: LeasePort): Lease {
+    const tracked: LeasePort = {
+      ...port,
+      release() {
+        leases.delete(lease);
+        return port.release();
+      },
+      onLoss(loss) {
+        leases.delete(lease);
+        port.onLoss?.(loss);
+      },
+    };
+    const lease = holdLease(terms, tellEvents(tracked, terms, emit));
+    leases.add(lease);
+    return lease;
+  }
+
+  async function close(): Promise<void> {
+    closed ??= new Error('this lock service was closed');
+    for (const { name, interrupt } of waits)
+      interrupt(new LockUnavailableError({ lock: name, cause: closed }));
+    for (const lease of leases) inBackground(lease.release());
+    while (background.size > 0) await Promise.all(background);
+  }
+
+  return { acquire, hold, inBackground, close, waits: () => Array.from(waits, ({ name }) => name) };
+}
+
+function whyRefused(error: unknown): 'timeout' | 'unavailable' | 'aborted' {
+  if (error instanceof LockTimeoutError) return 'timeout';
+  return error instanceof LockUnavailableError ? 'unavailable' : 'aborted';
+}
