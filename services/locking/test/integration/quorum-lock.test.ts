@@ -52,6 +52,7 @@ test('a server that was unreachable is not sent, when it returns, what was asked
   const locks = lab.open({ throughProxies: true });
   await locks.withLock('warm up', () => undefined);
   const client = lab.clients[0]!;
+  await expect.poll(() => client.status).toBe('ready');
   await lab.proxies[0]!.refuse();
   await expect.poll(() => client.status).not.toBe('ready');
   for (let i = 0; i < 5; i += 1) await locks.withLock('seat', (lease) => lease.extend());
