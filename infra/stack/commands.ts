@@ -18,24 +18,25 @@ export interface Output {
 /** Starts the topology, or changes the one that runs into what is asked for. */
 export async function up(request: Request, { note, say }: Output): Promise<void> {
   const runtimes = runtimesOf(projectName());
-  const [running] = await runningOf(runtimes);
+  // Both at once: an engine that is silent costs five seconds for each question.
+  const [[running], obstacle] = await Promise.all([runningOf(runtimes), obstacleToDocker()]);
   if (running && request.runtime !== null && request.runtime !== running.runtime.name) {
     const { name } = running.runtime;
     throw new UserError(
       `it runs ${inWords[name]} already, on ${running.stack.url}; to change over: make down up RUNTIME=${request.runtime}`,
     );
   }
-  const runtime = running?.runtime ?? (await chooseRuntime(request, runtimes, note));
+  const runtime = running?.runtime ?? chooseRuntime(request, runtimes, obstacle, note);
   say(welcome(await runtime.up(complete(request, running?.stack))));
 }
 
-async function chooseRuntime(
+function chooseRuntime(
   request: Request,
   [docker, native]: [docker: Runtime, native: Runtime],
+  obstacle: string | null,
   note: Output['note'],
-): Promise<Runtime> {
+): Runtime {
   if (request.runtime === 'native') return native;
-  const obstacle = await obstacleToDocker();
   if (obstacle === null) return docker;
   if (request.runtime === 'docker') throw new UserError(`RUNTIME=docker: ${obstacle}`);
   note(`${obstacle}: running natively`);

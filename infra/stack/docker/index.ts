@@ -46,6 +46,16 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
     }
   }
 
+  /** What those parts say that ended badly or are not well; soon they are gone, and their words with them. */
+  async function showFailed() {
+    const failed = (await listContainers(project)).filter(({ state }) =>
+      /unhealthy|exited \([^0]/.test(state),
+    );
+    const services = new Set(failed.map(({ service }) => service));
+    if (services.size === 0) return;
+    await show('docker', composeArgs(['--profile', '*', 'logs', '--no-color', '--tail', '10', ...services]));
+  }
+
   return {
     name: 'docker',
     find,
@@ -59,13 +69,11 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
       const present = stackOf(before);
       if (present === null || portOf(present.url) !== port) await assertPortIsFree(port);
 
-      note(`starting ${replicas} replicas in Docker ...`);
+      note('starting it in Docker ...');
       const args = ['up', '--build', '--detach', '--wait', '--wait-timeout', String(upTimeoutS)];
       if ((await compose(args, settings(options))) !== 0) {
-        if (before.length === 0) {
-          await show('docker', composeArgs(['--profile', '*', 'logs', '--no-color', '--tail', '20']));
-          await stop({ volumes: false });
-        }
+        await showFailed();
+        if (before.length === 0) await stop({ volumes: false });
         throw new UserError(
           'docker compose could not start it, see above; without Docker: make up RUNTIME=native',
         );
