@@ -57,9 +57,10 @@ export function openPool(options: PoolOptions): Db {
   pool.on('connect', (client) => client.on('error', () => {}));
 
   async function connect(): Promise<PostgresPoolClient> {
-    const client = await pool.connect().catch((error: unknown) => {
-      const isSaturated = pool.totalCount >= max && pool.waitingCount > 0;
-      throw isSaturated
+    const isFull = pool.totalCount >= max && pool.idleCount === 0;
+    const client = await pool.connect().catch((error: Error & { code?: string }) => {
+      // A refused or broken connection has a code; pg's own time-out in the queue for one has none.
+      throw isFull && error.code === undefined
         ? new PostgresBusyError(`no connection was free within ${CONNECT_TIMEOUT_MS} ms`, { cause: error })
         : classifyFailure(error);
     });

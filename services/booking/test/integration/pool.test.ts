@@ -1,0 +1,77 @@
+import { startFaultProxy, type FaultProxy } from '@lastseat/infra/servers';
+import { sql } from 'kysely';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test } from 'vitest';
+
+import { PostgresBusyError, PostgresUnavailableError } from '#src/storage/failure.ts';
+import { openPool } from '#src/storage/pool.ts';
+import type { Db } from '#src/storage/schema.ts';
+
+/** One connection and what can become of it. */
+
+let proxy: FaultProxy;
+let db: Db;
+
+beforeAll(async () => {
+  proxy = await startFaultProxy(Number(new URL(inject('postgresUrl')).port));
+});
+
+afterAll(() => proxy[Symbol.asyncDispose]());
+
+beforeEach(() => {
+  db = openPool({
+    url: proxy.through(inject('postgresUrl')),
+    max: 1,
+    applicationName: 'pool-test',
+    statementTimeoutMs: 300,
+  });
+});
+
+afterEach(async () => {
+  await proxy.heal();
+  await db.destroy();
+});
+
+const one = async () => (await sql<{ one: number }>`select ${1}::int as one`.execute(db)).rows[0]?.one;
+
+test('a connection that has gone silent is given up and replaced', async () => {
+  expect(await one()).toBe(1);
+  proxy.dropReplies(1, { afterwards: 'silence' });
+  await expect(one()).rejects.toThrow(PostgresUnavailableError);
+  expect(await one()).toBe(1);
+});
+
+test('a connection that breaks while it is used is replaced, and the process lives', async () => {
+  expect(await one()).toBe(1);
+  proxy.dropReplies(1, { afterwards: 'reset' });
+  await expect(one()).rejects.toThrow(PostgresUnavailableError);
+  expect(await one()).toBe(1);
+});
+
+test('a connection that breaks while it is idle is replaced unnoticed', async () => {
+  expect(await one()).toBe(1);
+  proxy.cut();
+  await expect.poll(() => one().catch(() => 'not yet'), { interval: 10 }).toBe(1);
+});
+
+test('a statement that takes too long is ended by Postgres, and its connection is kept', async () => {
+  const pid = async () =>
+    (await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(db)).rows[0]?.pid;
+  const before = await pid();
+  await expect(sql`select pg_sleep(5)`.execute(db)).rejects.toThrow(PostgresBusyError);
+  expect(await pid()).toBe(before);
+});
+
+test('whoever finds no free connection in time is told that it is busy, not that it is down', async () => {
+  const { promise: isDone, resolve } = Promise.withResolvers<void>();
+  const holder = db.connection().execute(() => isDone);
+  const refusal = await one().catch((error: unknown) => error);
+  resolve();
+  await holder;
+  expect(refusal).toBeInstanceOf(PostgresBusyError);
+  expect(await one()).toBe(1);
+});
+
+test('bigints are numbers', async () => {
+  const { rows } = await sql<{ big: number }>`select 9007199254740991::bigint as big`.execute(db);
+  expect(rows[0]?.big).toBe(Number.MAX_SAFE_INTEGER);
+});
