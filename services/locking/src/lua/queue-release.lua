@@ -1,5 +1,5 @@
 -- Ends whatever the id has: a lock is handed over to the next waiter, a place in the queue is given up.
--- ARGV[1] id  ARGV[2] the last token that was given away, or ''
+-- ARGV[1] id  ARGV[2] the last token that was given away; '0' if none was, whatever it has; '' if no more were reserved
 -- Reply: 1 free now, 2 handed over, 0 nobody held it, -1 somebody else does
 local id = ARGV[1]
 local held = redis.call('GET', KEYS[1])
@@ -7,9 +7,14 @@ if not held or (held ~= id and string.sub(held, 1, #id + 1) ~= id .. ' ') then
   redis.call('ZREM', KEYS[2], id)
   return held and -1 or 0
 end
--- Nobody has seen the tokens that were reserved and not given away.
-if ARGV[2] ~= '' then
-  redis.call('SET', KEYS[4], ARGV[2], 'PX', tokenMemoryMs)
+-- Nobody has seen the tokens that were reserved and not given away. They must not stay ahead of the clock: should all
+-- data be lost, the next token would be smaller than one that was minted after them.
+local last = ARGV[2]
+if last == '0' then
+  last = string.match(held, ' (%d+)$') or ''
+end
+if last ~= '' then
+  redis.call('SET', KEYS[4], last, 'PX', tokenMemoryMs)
 end
 local first = redis.call('ZPOPMIN', KEYS[2])[1]
 if not first then

@@ -18,10 +18,11 @@ if held == id then
   end
   place = enqueue(nextId, '0')
 else
-  -- Sent again after a lost reply: the id for the next turn is known already.
+  -- Sent again after a lost reply: the id for the next turn is known already. (The holder may have died since: the
+  -- first look at the queue goes on from there. A nil here would end the reply.)
   place = tonumber(redis.call('ZSCORE', KEYS[2], nextId) or (held == nextId and 0))
   if not place then
     return {held and -1 or 0}
   end
 end
-return {2, held, redis.call('PTTL', KEYS[1]), place, redis.call('ZRANK', KEYS[2], nextId) or -1}
+return {2, held or '', redis.call('PTTL', KEYS[1]), place, redis.call('ZRANK', KEYS[2], nextId) or -1}

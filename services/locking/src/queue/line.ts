@@ -206,7 +206,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     const answer = this.#steals ? store.steal(this.name, request) : store.acquire(this.name, request);
     answer.then(
       (reply) => {
-        if (attempt === this.#attempt) this.#answered(reply, sentAtMs);
+        if (attempt === this.#attempt) this.#answered(reply, sentAtMs, request.ttlMs);
       },
       (cause: unknown) => {
         if (attempt === this.#attempt) this.#unanswered(cause, sentAtMs);
@@ -214,10 +214,10 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     );
   }
 
-  #answered(reply: Grant | Queued, sentAtMs: number): void {
+  #answered(reply: Grant | Queued, sentAtMs: number, askedTtlMs: number): void {
     this.#heard();
     if (reply.is === 'granted') {
-      this.#take(reply, sentAtMs, this.#place === undefined ? 'free' : 'queue');
+      this.#take(reply, sentAtMs, askedTtlMs, this.#place === undefined ? 'free' : 'queue');
       return;
     }
     this.#holder = reply.holder;
@@ -251,9 +251,10 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
 
   // -------------------------------------------------------------------------------------------- holding
 
-  #take(grant: Grant, sentAtMs: number, from: From): void {
+  #take(grant: Grant, sentAtMs: number, askedTtlMs: number, from: From): void {
     const { first, size } = this.#waiters;
-    const terms = first?.settings ?? { ttlMs: this.#ttlMs, renew: false };
+    // Redis keeps the lock for the one for whom it was asked; who is the first by now may want it for longer.
+    const terms = { ttlMs: askedTtlMs, renew: first?.renew ?? false };
     this.#stage = 'holding';
     this.#turn = new Turn(this, this.#context, this.#entry?.id ?? '', {
       grant,
@@ -347,12 +348,13 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     }
   }
 
-  #yielded(reply: Grant | Queued | NotHeld, sentAtMs: number, { next, promoted }: Yielding): void {
+  #yielded(reply: Grant | Queued | NotHeld, sentAtMs: number, yielding: Yielding): void {
+    const { request, next, promoted } = yielding;
     this.#heard();
     this.#yielding = undefined;
     if (reply.is === 'granted') {
       this.#context.unregister(next);
-      this.#take(reply, sentAtMs, 'turn');
+      this.#take(reply, sentAtMs, request.ttlMs, 'turn');
       return;
     }
     this.#retire();
@@ -441,7 +443,8 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     const { alarms } = this.#context;
     const entry = this.#entry;
     const yielding = this.#yielding;
-    const lastToken = this.#turn?.unusedAfter ?? yielding?.request.lastToken;
+    // A question under way may be granted still, and with it tokens that nobody here will have seen.
+    const lastToken = this.#turn === undefined ? (yielding?.request.lastToken ?? 0) : this.#turn.unusedAfter;
     const untilMs = alarms.clock.now() + Math.max(this.#ttlMs, this.#turn?.hold.ttlMs ?? 0);
     this.#retire();
     const ended =

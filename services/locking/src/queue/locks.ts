@@ -102,7 +102,7 @@ export function createQueueLocks(
       // Nobody knows the entry any more: its question was believed to be lost.
       emit?.({ type: 'stale-grant', lock: name });
       const untilMs = alarms.clock.now() + config.pollMs;
-      giveBack(name, { id: `${idStart}${number}`, number }, undefined, untilMs).catch(() => undefined);
+      giveBack(name, { id: `${idStart}${number}`, number }, 0, untilMs).catch(() => undefined);
     }
   }
 

@@ -63,7 +63,7 @@ export type ExtendRequest = Pick<AcquireRequest, 'id' | 'ttlMs' | 'reserve'>;
 
 export interface ReleaseRequest {
   id: string;
-  /** The last token given away under this id, if more were reserved. */
+  /** The last token given away under this id, if more were reserved; 0: none was, whatever the id has. */
   lastToken: number | undefined;
 }
 

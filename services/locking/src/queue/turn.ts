@@ -75,8 +75,8 @@ export class Turn implements HoldPort {
     const now = this.#context.alarms.clock.now();
     const token = this.#tokens.next(now, waiter.settings.tokenAbove);
     if (token === undefined) return undefined;
-    // The hold was made for the first one; those after it have terms of their own.
-    if (this.#served) this.hold.serve(waiter);
+    // The hold was made for the one for whom the lock was asked; others have terms of their own.
+    if (this.#served || waiter.ttlMs !== this.hold.ttlMs) this.hold.serve(waiter);
     this.#served = true;
     this.#left -= 1;
     this.#leaseSinceMs = now;
