@@ -1,0 +1,266 @@
+import type fc from 'fast-check';
+
+import { type Alarms, createAlarms } from '#src/alarms.ts';
+import type { Clock } from '#src/clock.ts';
+import { type QueueMessages, type QueueStore, RefusedError } from '#src/queue/store.ts';
+
+import type { ModelServer, Told } from './model-queue-server.ts';
+
+/** Longest wait for a reply: some dozen hops, so that now and then one comes too late. */
+export const commandTimeoutMs = 30;
+
+/** Time that only the test lets pass; each process sees it through a clock of its own, which can be stopped. */
+export function createModelTime() {
+  let now = 1_000;
+  const timers = new Set<{ atMs: number; fn: () => void; process: ModelProcess }>();
+
+  return {
+    now: () => now,
+    clockOf: (process: ModelProcess): Clock => ({
+      now: () => now,
+      setTimer(fn, delayMs) {
+        const timer = { atMs: now + delayMs, fn, process };
+        timers.add(timer);
+        return timer;
+      },
+      clearTimer: (timer) => void timers.delete(timer as never),
+    }),
+    /** When the next timer is due; Infinity if none is set. */
+    next: () => Math.min(...[...timers].filter(({ process }) => process.runs).map(({ atMs }) => atMs)),
+    /** Lets time pass without a timer. */
+    skipTo(ms: number) {
+      now = ms;
+    },
+    /** Runs the timers that are due. */
+    ring() {
+      for (const timer of [...timers].sort((a, b) => a.atMs - b.atMs)) {
+        if (timer.atMs <= now && timer.process.runs && timers.delete(timer)) timer.fn();
+      }
+    },
+    timersOf: (process: ModelProcess) => [...timers].filter((timer) => timer.process === process).length,
+  };
+}
+
+export interface ModelProcess {
+  runs: boolean;
+}
+
+interface Call {
+  readonly run: () => unknown;
+  readonly resolve: (reply: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * One client and its two connections. Each hop (a request, a reply, a message, a reconnection) is a step of the
+ * scheduler; what is on one connection stays in order, as on TCP.
+ *
+ * @param random from 0 to 1; decides what is lost
+ */
+export function connectClient(
+  client: string,
+  scheduler: fc.Scheduler,
+  time: ReturnType<typeof createModelTime>,
+  server: () => ModelServer,
+  random: () => number,
+) {
+  const self: ModelProcess = { runs: true };
+  const clock = time.clockOf(self);
+  const alarms: Alarms = createAlarms(clock);
+  let messages: QueueMessages | undefined;
+  let dead = false;
+  let closed = false;
+  let connected = true;
+  let connection = 0;
+  let requests: Call[] = [];
+  const unsent = new Set<Call>();
+  /** What arrived while the process was stopped. */
+  let arrived: (() => void)[] = [];
+  let stoppedAtMs = 0;
+  let stoppedMs = 0;
+  let subscribed = false;
+  let listening = false;
+  let subscription = 0;
+  /** How often a message is lost, or comes twice. */
+  let faulty = true;
+
+  function hop(label: string, then: () => void): void {
+    void scheduler.schedule(Promise.resolve(), `${label} ${client}`).then(then);
+  }
+
+  function arrive(what: () => void): void {
+    if (dead) return;
+    if (self.runs) what();
+    else arrived.push(what);
+  }
+
+  function call<T>(run: () => T): Promise<T> {
+    if (closed) return Promise.reject(new RefusedError('this lock service was closed'));
+    return new Promise<T>((resolve, reject: (error: Error) => void) => {
+      const timer = clock.setTimer(() => settle(reject, new Error('no reply in time')), commandTimeoutMs);
+      const settle = <V>(how: (value: V) => void, value: V) => {
+        unsent.delete(one);
+        clock.clearTimer(timer);
+        how(value);
+      };
+      const one: Call = {
+        run,
+        resolve: (reply) => settle(resolve, reply as T),
+        reject: (error) => settle(reject, error),
+      };
+      if (connected) send(one);
+      else unsent.add(one);
+    });
+  }
+
+  function send(one: Call): void {
+    unsent.delete(one);
+    const on = connection;
+    requests.push(one);
+    hop('request', () => {
+      if (on !== connection) return;
+      const head = requests.shift();
+      if (head !== undefined) answer(head, on);
+    });
+  }
+
+  // Replies of one connection keep their order: each hop brings the oldest.
+  let replies: (() => void)[] = [];
+  function answer({ run, resolve, reject }: Call, on: number): void {
+    let settle: () => void;
+    try {
+      const reply = run();
+      settle = () => resolve(reply);
+    } catch (error) {
+      settle = () => reject(new RefusedError(String(error)));
+    }
+    replies.push(settle);
+    hop('reply', () => {
+      if (on === connection) arrive(replies.shift() ?? (() => undefined));
+    });
+  }
+
+  /** The connection breaks: replies are lost, and each request is either lost too or executed at any time. */
+  function cut(): void {
+    if (!connected) return;
+    connected = false;
+    connection += 1;
+    for (const { run, reject } of requests) {
+      if (random() < 0.5) hop('stray request', run);
+      arrive(() => reject(new Error('connection closed')));
+    }
+    requests = [];
+    replies = []; // what was executed and is not answered rejects by its time-out
+    hop('reconnection', () =>
+      arrive(() => {
+        if (closed) return;
+        connected = true;
+        for (const one of unsent) send(one);
+        messages?.reachable();
+      }),
+    );
+  }
+  function subscribe(): void {
+    const on = ++subscription;
+    hop('subscription', () => {
+      if (on !== subscription || closed || dead) return;
+      subscribed = true;
+      hop('subscribed', () =>
+        arrive(() => {
+          if (on !== subscription || closed) return;
+          listening = true;
+          messages?.listening();
+        }),
+      );
+    });
+  }
+
+  let inbox: (() => void)[] = [];
+  function deliver(what: Told, number: number, name: string): number {
+    if (!subscribed || dead) return 0;
+    const copies = !faulty || random() < 0.7 ? 1 : random() < 0.5 ? 0 : 2;
+    const on = subscription;
+    for (let copy = 0; copy < copies; copy += 1) {
+      inbox.push(() => messages?.[what](name, number));
+      hop(what, () => {
+        if (on === subscription) arrive(inbox.shift() ?? (() => undefined));
+      });
+    }
+    return 1;
+  }
+
+  const store: QueueStore = {
+    client,
+    get listening() {
+      return listening;
+    },
+    acquire: (name, request) => call(() => server().acquire(name, request)),
+    extend: (name, request) => call(() => server().extend(name, request)),
+    yield: (name, request) => call(() => server().yield(name, request)),
+    release: (name, request) => call(() => server().release(name, request)),
+    poll: (name, id) => call(() => server().poll(name, id, client)),
+    steal: (name, request) => call(() => server().steal(name, request)),
+    inspect: (name) => call(() => server().inspect(name)),
+    heldNames: () => call(() => server().heldNames()),
+    open() {
+      if (subscription === 0) subscribe();
+    },
+    async close() {
+      closed = true;
+      subscribed = false;
+      listening = false;
+      for (const one of [...unsent, ...requests])
+        one.reject(new RefusedError('this lock service was closed'));
+    },
+  };
+
+  return {
+    self,
+    alarms,
+    open(told: QueueMessages): QueueStore {
+      messages = told;
+      return store;
+    },
+    deliver,
+    cut,
+    /** The subscription breaks: what is on its way is lost, and it is made anew. */
+    deafen() {
+      if (subscription === 0) return;
+      subscribed = false;
+      listening = false;
+      inbox = [];
+      subscribe();
+    },
+    stop() {
+      if (self.runs) stoppedAtMs = time.now();
+      self.runs = false;
+    },
+    /** For how long it was stopped until now, all in all. */
+    get stoppedMs() {
+      return stoppedMs;
+    },
+    resume() {
+      if (self.runs || dead) return;
+      self.runs = true;
+      stoppedMs += time.now() - stoppedAtMs;
+      const late = arrived;
+      arrived = [];
+      if (random() < 0.5) time.ring();
+      for (const what of late) what();
+      time.ring();
+    },
+    kill() {
+      dead = true;
+      self.runs = false;
+      subscribed = false;
+    },
+    get isDead() {
+      return dead;
+    },
+    becomeReliable() {
+      faulty = false;
+    },
+  };
+}
+
+export type ModelClient = ReturnType<typeof connectClient>;
