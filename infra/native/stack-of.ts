@@ -1,7 +1,5 @@
-import { isRunning } from '../servers/processes.ts';
 import type { Stack } from '../stack/runtime.ts';
 import { database } from './postgres.ts';
-import { replicaNumber } from './replicas.ts';
 import type { Backends } from './replicas.ts';
 import { loadSecrets } from './secrets.ts';
 import type { State } from './state.ts';
@@ -15,9 +13,7 @@ export function stackOf(state: State): Stack {
     postgresUrl: databaseUrl,
     redisUrl,
     quorumUrls,
-    replicas: Object.entries(state.parts).filter(
-      ([name, part]) => replicaNumber(name) !== null && isRunning(part),
-    ).length,
+    replicas: state.wanted?.replicas ?? 0,
   };
 }
 

@@ -43,6 +43,7 @@ function chooseRuntime(
   return native;
 }
 
+/** A stack that is half down may not know its size or its port any more: it is given the defaults. */
 function complete(request: Request, stack: Stack | undefined): StackOptions {
   const present = stack && {
     replicas: stack.replicas,

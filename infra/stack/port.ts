@@ -3,7 +3,8 @@ import { connect, createServer } from 'node:net';
 import { UserError } from './user-error.ts';
 
 export function portOf(url: string): number {
-  return Number(new URL(url).port || 80);
+  const { port } = new URL(url);
+  return port === '' ? 80 : Number(port); // which URL leaves out
 }
 
 /** Throws a `UserError` if somebody listens on the port already. */

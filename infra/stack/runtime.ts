@@ -18,6 +18,7 @@ export interface Stack {
   redisUrl: string;
   /** Empty unless started with a quorum. */
   quorumUrls: string[];
+  /** As many as were asked for, also while one of them is down. */
   replicas: number;
 }
 

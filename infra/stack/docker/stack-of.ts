@@ -7,12 +7,12 @@ const insidePorts = { nginx: 8080, postgres: 5432, redis: 6379 };
 /** What the project's containers look like from outside, or null if no booking can reach any of them. */
 export function stackOf(containers: readonly Container[]): Stack | null {
   const serviceNamed = (name: string) => containers.filter(({ service }) => service === name);
-  const replicas = serviceNamed('booking').filter(({ isRunning }) => isRunning);
+  const replicas = serviceNamed('booking');
   const [nginx] = serviceNamed('nginx');
   const [postgres] = serviceNamed('postgres');
   const [redis] = serviceNamed('redis');
   if (!nginx || !postgres || !redis) return null;
-  if (!nginx.isRunning && replicas.length === 0) return null;
+  if (![nginx, ...replicas].some(({ isRunning }) => isRunning)) return null;
 
   const quorum = containers.filter(({ service, isRunning }) => service.startsWith('quorum-') && isRunning);
   const { POSTGRES_USER: user, POSTGRES_PASSWORD: password, POSTGRES_DB: database } = postgres.env;

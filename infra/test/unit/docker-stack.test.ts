@@ -51,6 +51,11 @@ describe('a stack in Docker', () => {
     });
   });
 
+  test('has the replicas that it was given, also while some of them are down', () => {
+    const parts = [postgres, redis, nginx, ...replicas.slice(1)];
+    expect(stackOf([...parts, container('booking', 10, stopped)])?.replicas).toBe(3);
+  });
+
   test('has a quorum only of servers that run', () => {
     const urls = [1, 2, 3].map((number) => `redis://127.0.0.1:${40_000 + number}`);
     const parts = [postgres, redis, nginx];
