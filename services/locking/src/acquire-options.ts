@@ -24,6 +24,9 @@ export const acquireDefaults: AcquireDefaults = { waitMs: 10_000, ttlMs: 10_000,
  */
 export const tokenMemoryDefaultMs = 3_600_000;
 
+/** Half of the safe integers: later tokens still have room above it. The clock, in microseconds, gets there in 2112. */
+const maxTokenAbove = 2 ** 52;
+
 /** Below this, the drift allowance and one slow round trip eat the whole lease. */
 export const minTtlMs = 10;
 
@@ -39,7 +42,7 @@ export function acquireSettings(options: AcquireOptions, defaults: AcquireDefaul
   const { tokenAbove = 0 } = options;
   checkNumber('waitMs', waitMs, 0, maxTimerMs);
   checkTtl(ttlMs);
-  checkInteger('tokenAbove', tokenAbove, 0, Number.MAX_SAFE_INTEGER - 1);
+  checkInteger('tokenAbove', tokenAbove, 0, maxTokenAbove);
   if (typeof renew !== 'boolean') throw new TypeError(`renew must be a boolean, not ${typeof renew}.`);
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new TypeError('signal must be an AbortSignal.');
