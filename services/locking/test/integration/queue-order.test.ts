@@ -1,0 +1,231 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+
+import type { Lease } from '#src/index.ts';
+
+import { openQueueLab, type Client, type QueueLab } from './queue-lab.ts';
+
+let lab: QueueLab;
+beforeAll(async () => {
+  lab = await openQueueLab();
+});
+beforeEach(async () => {
+  await lab.redis.flushall();
+});
+afterEach(() => lab.closeAll());
+afterAll(() => lab[Symbol.asyncDispose]());
+
+/** Waits in the queue; resolves once it has a place there, with the wait that goes on. */
+async function lineUp(client: Client, name = 'seat'): Promise<{ lease: Promise<Lease> }> {
+  const places = client.count('queued');
+  const lease = client.locks.acquire(name, { waitMs: 20_000 });
+  lease.catch(() => undefined);
+  await client.told('queued', places + 1);
+  return { lease };
+}
+
+/** One of `count` ways to interleave: client i % clients makes call i. */
+function inTurn(clients: readonly Client[], count: number): Client[] {
+  return Array.from({ length: count }, (_, i) => clients[i % clients.length]!);
+}
+
+describe('the queue', () => {
+  test.each([
+    ['in as many processes', { coalesce: true }, 6],
+    ['in three processes, one place per caller', { coalesce: false }, 3],
+  ])('serves callers %s in the order of their arrival', async (_where, options, processes) => {
+    const clients = Array.from({ length: processes }, () => lab.open(options));
+    const holder = await lab.open(options).locks.acquire('seat');
+    const order: number[] = [];
+    const done: Promise<void>[] = [];
+    for (const [i, client] of inTurn(clients, 6).entries()) {
+      const { lease } = await lineUp(client);
+      done.push(
+        lease.then(async (own) => {
+          order.push(i);
+          await own.release();
+        }),
+      );
+    }
+    await holder.release();
+    await Promise.all(done);
+    expect(order).toEqual([0, 1, 2, 3, 4, 5]);
+  });
+
+  test('is handed over by the release itself: nobody can come in between, not even while the next one is deaf', async () => {
+    const holder = await lab.open().locks.acquire('seat');
+    const next = lab.open({ throughProxy: true });
+    const { lease } = await lineUp(next);
+    const [place] = await lab.queue('seat');
+    lab.proxy.blackHole();
+    await holder.release();
+    expect(await lab.redis.get('{lock:seat}')).toBe(place);
+    expect(await lab.open().locks.tryAcquire('seat')).toBeNull();
+    await lab.proxy.heal();
+    await (await lease).release();
+  });
+
+  test('costs a waiting process one look a second, however many of its callers wait', async () => {
+    const holder = await lab.open().locks.acquire('seat');
+    const waiting = lab.open({ coalesce: false });
+    const leases = [];
+    for (let i = 0; i < 20; i += 1) leases.push(await lineUp(waiting));
+    const before = waiting.count('round-trip');
+    const startedMs = performance.now();
+    await waiting.told('round-trip', before + 3);
+    expect(performance.now() - startedMs).toBeGreaterThan(1_500);
+    await holder.release();
+    for (const { lease } of leases) await (await lease).release();
+  });
+
+  test('takes two round trips when nobody waits, and three for a caller who had to wait', async () => {
+    const one = lab.open();
+    await one.locks.withLock('warm up', () => undefined);
+    const before = one.count('round-trip');
+    const lease = await one.locks.acquire('seat');
+    const other = lab.open();
+    await other.locks.withLock('warm up', () => undefined);
+    const otherBefore = other.count('round-trip');
+    const next = await lineUp(other);
+    await lease.release();
+    expect(one.count('round-trip') - before).toBe(2);
+    await (await next.lease).release();
+    expect(other.count('round-trip') - otherBefore).toBe(3);
+  });
+
+  test('lets nobody pass who tries while others wait and the holder has died', async () => {
+    await lab.open().locks.acquire('seat', { ttlMs: 200, renew: false });
+    const { lease } = await lineUp(lab.open());
+    const late = lab.open();
+    await late.locks.withLock('warm up', () => undefined);
+    // A try at the very moment at which the lock has expired and the waiter has not looked yet.
+    await lab.redis.del('{lock:seat}');
+    expect(await late.locks.tryAcquire('seat')).toBeNull();
+    await (await lease).release();
+  });
+});
+
+describe('what is lost', () => {
+  test('is replaced by a look after the subscription is back', async () => {
+    const holder = await lab.open().locks.acquire('seat');
+    const waiting = lab.open({ pollMs: 60_000 });
+    const { lease } = await lineUp(waiting);
+    // The subscriber is cut off, and passed over at that moment: only the look after its return can find it out.
+    await lab.redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await holder.release();
+    const own = await lease;
+    expect(own.token).toBeGreaterThan(holder.token);
+    await own.release();
+  });
+
+  test('is replaced by the slow look even if the subscription stands', async () => {
+    const holder = await lab.open().locks.acquire('seat');
+    const waiting = lab.open({ pollMs: 400 });
+    const { lease } = await lineUp(waiting);
+    const [place] = await lab.queue('seat');
+    // As if the holder had handed over, and the message had gone nowhere.
+    await lab.redis.zrem('{lock:seat}:queue', place!);
+    await lab.redis.set('{lock:seat}', place!, 'PX', 30_000);
+    await (await lease).release();
+    await expect(holder.release()).rejects.toMatchObject({ name: 'LockLostError', why: 'gone' });
+  });
+
+  test('does not cost a waiter its place: who was passed over comes back before those behind it', async () => {
+    const holder = await lab.open().locks.acquire('seat');
+    const [first, second, third] = [lab.open(), lab.open(), lab.open()];
+    const order: string[] = [];
+    const waits = [];
+    for (const [name, client] of Object.entries({ first, second, third })) {
+      const { lease } = await lineUp(client);
+      waits.push(
+        lease.then(async (own) => {
+          order.push(name);
+          // Until the first one is back in the queue; without its old place it would be behind the third.
+          if (name === 'second') await expect.poll(() => lab.queue('seat')).toHaveLength(2);
+          await own.release();
+        }),
+      );
+    }
+    const [place] = await lab.queue('seat');
+    // Exactly the first one is cut off at the moment of the hand-over.
+    await lab.redis.zrem('{lock:seat}:queue', place!);
+    await holder.release();
+    await Promise.all(waits);
+    expect(order).toEqual(['second', 'first', 'third']);
+  });
+
+  test('may be all messages and all data: everybody still gets the lock, with a larger token', async () => {
+    const lost = await lab.open().locks.acquire('seat');
+    const clients = [lab.open({ pollMs: 300 }), lab.open({ pollMs: 200 }), lab.open({ pollMs: 100 })];
+    const tokens: number[] = [];
+    const waits = [];
+    for (const client of clients) {
+      const { lease } = await lineUp(client);
+      waits.push(
+        lease.then(async (own) => {
+          tokens.push(own.token);
+          await own.release();
+        }),
+      );
+    }
+    await lab.redis.flushall();
+    await Promise.all(waits);
+    expect(tokens).toHaveLength(3);
+    expect(Math.min(...tokens)).toBeGreaterThan(lost.token);
+    await expect(lost.release()).rejects.toMatchObject({ name: 'LockLostError' });
+  });
+});
+
+describe('the dead', () => {
+  test('a waiter whose connection is gone is passed over at once', async () => {
+    const holder = await lab.open().locks.acquire('seat');
+    const now = Date.now();
+    for (let i = 0; i < 50; i += 1) {
+      await lab.redis.zadd('{lock:seat}:queue', i + 1, `dead-${i}:1`);
+      await lab.redis.zadd('{lock:seat}:waiting', now, `dead-${i}`);
+    }
+    const { lease } = await lineUp(lab.open());
+    const startedMs = performance.now();
+    await holder.release();
+    await (await lease).release();
+    expect(performance.now() - startedMs).toBeLessThan(500);
+  });
+
+  test('a waiter who is stopped delays the others by no more than the time it has to answer', async () => {
+    const holder = await lab.open().locks.acquire('seat');
+    // Its connection stands, so the message is received, by nobody.
+    const stopped = lab.redis.duplicate();
+    await stopped.subscribe('lock:@stopped');
+    await lab.redis.zadd('{lock:seat}:queue', 1, 'stopped:1');
+    await lab.redis.zadd('{lock:seat}:waiting', Date.now(), 'stopped');
+    const { lease } = await lineUp(lab.open());
+    const startedMs = performance.now();
+    await holder.release();
+    await (await lease).release();
+    expect(performance.now() - startedMs).toBeGreaterThan(1_500);
+    expect(performance.now() - startedMs).toBeLessThan(3_500);
+    stopped.disconnect();
+  });
+
+  test('a waiter who has been silent for long is passed over at once, though its connection stands', async () => {
+    const holder = await lab.open().locks.acquire('seat');
+    const stopped = lab.redis.duplicate();
+    await stopped.subscribe('lock:@stopped');
+    for (let i = 0; i < 50; i += 1) await lab.redis.zadd('{lock:seat}:queue', i + 1, `stopped:${i}`);
+    await lab.redis.zadd('{lock:seat}:waiting', Date.now() - 10_000, 'stopped');
+    const { lease } = await lineUp(lab.open());
+    const startedMs = performance.now();
+    await holder.release();
+    await (await lease).release();
+    expect(performance.now() - startedMs).toBeLessThan(500);
+    stopped.disconnect();
+  });
+
+  test('a holder delays the queue by its TTL and a moment, not by the next look of somebody', async () => {
+    await lab.open().locks.acquire('seat', { ttlMs: 700, renew: false });
+    const waiting = lab.open({ pollMs: 60_000 });
+    const startedMs = performance.now();
+    const { lease } = await lineUp(waiting);
+    await (await lease).release();
+    expect(performance.now() - startedMs).toBeLessThan(1_500);
+  });
+});
