@@ -37,7 +37,7 @@ export interface Cell extends Workload, Books {
   bookingsPerS: number;
   /** Any other answer: sold out, busy, unavailable. */
   refusalsPerS: number;
-  /** Of the bookings in the window, from writing the request to the last byte of its answer. */
+  /** Of the bookings under way in the window, from writing the request to the last byte of its answer. */
   latencyMs: Latency | null;
   /** CPU seconds used per second; null where it cannot be read. */
   cpuCores: Record<Part, number> | null;

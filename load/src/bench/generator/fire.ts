@@ -29,8 +29,17 @@ export interface Volley {
   answered: number;
   /** Answers by status, over the whole of the volley. */
   statuses: Record<string, number>;
-  /** What was answered inside the window. */
-  window: { ms: number; booked: number; refused: number; latencyMs: Latency | null };
+  window: {
+    ms: number;
+    /** Answered inside the window: with 201, and with anything else. */
+    booked: number;
+    refused: number;
+    /**
+     * Of the bookings that were under way at any time in the window. Those that it closed upon are waited for: without
+     * them a guard that makes buyers wait for longer than the window would look quick.
+     */
+    latencyMs: Latency | null;
+  };
 }
 
 export type Edge = 'opened' | 'closed';
@@ -50,19 +59,20 @@ export async function fire(shot: Shot, onEdge: (edge: Edge) => void = () => {}):
   const latencies: number[] = [];
   const statuses: Record<string, number> = {};
   let answered = 0;
+  let booked = 0;
   let refused = 0;
-  let isOpen = 'requests' in timing;
+  let phase: 'warming up' | 'open' | 'closed' = 'requests' in timing ? 'open' : 'warming up';
   let openedAtMs = performance.now();
   let closedAtMs = 0;
 
   function open(): void {
-    isOpen = true;
+    phase = 'open';
     openedAtMs = performance.now();
     onEdge('opened');
   }
 
   function close(): void {
-    isOpen = false;
+    phase = 'closed';
     closedAtMs = performance.now();
     onEdge('closed');
     // Each connection compares this with what it has sent after every answer, and ends instead of sending more.
@@ -79,8 +89,9 @@ export async function fire(shot: Shot, onEdge: (edge: Edge) => void = () => {}):
     if (answered === 0) onFirstAnswer();
     answered += 1;
     statuses[status] = (statuses[status] ?? 0) + 1;
-    if (!isOpen) return;
-    if (status === 201) latencies.push(latencyMs);
+    if (status === 201 && phase !== 'warming up') latencies.push(latencyMs);
+    if (phase !== 'open') return;
+    if (status === 201) booked += 1;
     else refused += 1;
     if ('requests' in timing) closedAtMs = performance.now();
   }
@@ -119,7 +130,7 @@ export async function fire(shot: Shot, onEdge: (edge: Edge) => void = () => {}):
     statuses,
     window: {
       ms: closedAtMs - openedAtMs,
-      booked: latencies.length,
+      booked,
       refused,
       latencyMs: latencies.length === 0 ? null : summary(latencies),
     },

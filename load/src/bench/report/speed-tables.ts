@@ -83,8 +83,8 @@ function refusalNotes(
 ): string[] {
   return loads.flatMap((load) => {
     const told = guards.flatMap((guard) => {
-      const refused = medianOf(cells, guard, load, ({ refusalsPerS }) => refusalsPerS) ?? 0;
-      return refused === 0 ? [] : [`${guard} ${thousands(refused)}/s`];
+      const share = medianOf(cells, guard, load, shareSentAway) ?? 0;
+      return share < WORTH_A_WORD ? [] : [`${guard} ${Math.round(share * 100)} %`];
     });
     return told.length === 0 ? [] : [`sent away as busy at ${loadInWords(load)}: ${told.join(', ')}`];
   });
@@ -103,6 +103,13 @@ function oversellNotes(cells: readonly Cell[]): string[] {
       sum(({ rows }) => rows ?? 0),
     );
   return [`* OVERSELLS: ${Math.round(share * 100)} % of its sales are missing from the counter`];
+}
+
+// Half a percent reads as one.
+const WORTH_A_WORD = 0.005;
+
+function shareSentAway({ statuses, answered }: Cell): number {
+  return (statuses['503'] ?? 0) / answered;
 }
 
 function heading(loads: readonly Load[]): string[] {

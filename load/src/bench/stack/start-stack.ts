@@ -37,7 +37,7 @@ export async function startStack(env: NodeJS.ProcessEnv): Promise<BenchStack> {
   const isNative = name === 'native';
   const runtime = isNative ? nativeRuntime(project, { home }) : dockerRuntime(project);
   const findPids = () => (isNative ? pidsOf(project, home) : containerPids(project));
-  const callOff = runAfterParent('env', ...downCommand(project, home, name));
+  const callOff = runAfterParent('sh', '-c', '"$@"; rm -rf "$0"', home, ...downCommand(project, home, name));
 
   async function tearDown() {
     await runtime.down({ volumes: true });
@@ -94,6 +94,6 @@ function dockerAnswers(): boolean {
 
 function downCommand(project: string, home: string, runtime: Runtime['name']): string[] {
   const command = fileURLToPath(new URL('../../../../infra/stack/main.ts', import.meta.url));
-  const environment = [`COMPOSE_PROJECT_NAME=${project}`, `LASTSEAT_HOME=${home}`];
+  const environment = ['env', `COMPOSE_PROJECT_NAME=${project}`, `LASTSEAT_HOME=${home}`];
   return environment.concat(process.execPath, command, 'down', '--volumes', '--runtime', runtime);
 }

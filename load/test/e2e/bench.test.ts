@@ -1,0 +1,49 @@
+import { execFile } from 'node:child_process';
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+import { expect, it, onTestFinished } from 'vitest';
+
+import type { Figure } from '#src/bench/figures.ts';
+import type { Measurements } from '#src/bench/measurements.ts';
+
+const main = fileURLToPath(new URL('../../src/bench/main.ts', import.meta.url));
+const execute = promisify(execFile);
+
+it('measures a stack of its own, agrees with Postgres, and leaves nothing behind', async () => {
+  const flags = ['--quick', '--only=atomic-update', '--connections=8', '--window-ms=300', '--json'];
+  const dir = mkdtempSync(join(tmpdir(), 'bench-test-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  chmodSync(dir, 0o755); // Postgres may be somebody else
+  const { stdout } = await execute(process.execPath, [main, ...flags, '--parts=speed,exactness,messages'], {
+    env: { ...process.env, TMPDIR: dir },
+  });
+  const report = JSON.parse(stdout) as Measurements & { good: boolean; figures: Figure[] };
+
+  expect(report.good).toBe(true);
+  expect(report.cells.map(({ guard }) => guard)).toEqual(['no-op', 'atomic-update']);
+  const cell = report.cells[1]!;
+  expect(cell.rows).toBe(cell.statuses['201']);
+  expect(cell).toMatchObject({ connections: 8, events: 1, started: cell.answered, uncounted: 0 });
+  expect(cell.bookingsPerS).toBeGreaterThan(0);
+  expect(cell.latencyMs?.p99).toBeGreaterThan(0);
+  if (process.platform === 'linux') expect(cell.cpuCores?.postgres).toBeGreaterThan(0);
+
+  // One statement, one round trip, and nothing that Redis would have to know.
+  expect(report.messages).toHaveLength(1);
+  const { statements, postgresRoundTrips, redisCommands } = report.messages[0]!;
+  expect(statements).toBeCloseTo(1, 1);
+  expect(postgresRoundTrips).toBeCloseTo(1, 1);
+  expect(redisCommands).toBeLessThan(0.1);
+
+  expect(report.exactness).toMatchObject([{ guard: 'atomic-update', confirmed: 20, oversold: 0 }]);
+  expect(report.figures.map(({ name, met }) => [name, met])).toEqual([
+    ['oversold runs, of guards that promise never to', true],
+    ['undersold runs, of all guards', true],
+  ]);
+
+  expect(readdirSync(dir)).toEqual([]);
+});
