@@ -9,17 +9,23 @@ import type { BookingRequest, Outcome, Strategy } from './strategy.ts';
  * nothing was written: what may have been written is settled before it gets here. Only bugs are still thrown.
  */
 export async function book(strategy: Strategy, request: BookingRequest): Promise<Outcome> {
+  if (request.signal.aborted) return ABANDONED;
   try {
     return await strategy.book(request);
   } catch (error) {
     const outcome = outcomeOf(error);
     if (outcome !== undefined) return outcome;
     // Whatever was waited for rejects with the reason of the caller who has gone.
-    if (request.signal.aborted)
-      return { code: 'busy', detail: 'The request was abandoned; nothing was written.' };
+    if (request.signal.aborted) return ABANDONED;
     throw error;
   }
 }
+
+/** Nobody reads it: the caller has gone. */
+const ABANDONED: Outcome = Object.freeze({
+  code: 'busy',
+  detail: 'The request was abandoned; nothing was written.',
+});
 
 function outcomeOf(error: unknown): Outcome | undefined {
   if (error instanceof LockTimeoutError) {

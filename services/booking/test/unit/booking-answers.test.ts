@@ -66,6 +66,13 @@ test('the header of a request beats the race window of the instance', async () =
   expect(requests.map(({ raceWindowMs }) => raceWindowMs)).toEqual([20, 0]);
 });
 
+test('a request whose client has gone by the time that it is read is dropped', async () => {
+  const { app, requests } = createFakeApp();
+  const signal = AbortSignal.abort();
+  await app.fetch(new Request('http://localhost/book-with-lock/1', { method: 'POST', signal }));
+  expect(requests).toEqual([]);
+});
+
 test('a crowd beyond the limit is told to come back', async () => {
   const { promise, resolve } = Promise.withResolvers<Outcome>();
   const { app } = createFakeApp({ outcome: () => promise });
