@@ -90,13 +90,13 @@ export async function logs({ follow }: Request): Promise<void> {
   await runtime.logs({ follow });
 }
 
-/** Stops what either runtime has running, also halves that nobody would find. */
-export async function down({ runtime, volumes }: Request, { say }: Output): Promise<void> {
-  const chosen = runtimesOf(projectName()).filter(({ name }) => runtime === null || name === runtime);
-  const running = await runningOf(chosen);
-  for (const { down } of chosen) await down({ volumes });
-  if (running.length === 0 && !volumes) say('nothing was running');
-  else say(volumes ? 'stopped, and its data is gone' : 'stopped; its data stays (make clean deletes it)');
+/** Stops what either runtime has running, whatever RUNTIME says, and also halves that nobody would find. */
+export async function down({ volumes }: Request, { say }: Output): Promise<void> {
+  const runtimes = runtimesOf(projectName());
+  const running = await runningOf(runtimes);
+  for (const runtime of runtimes) await runtime.down({ volumes });
+  if (volumes) say('stopped, and its data is gone');
+  else say(running.length === 0 ? 'nothing was running' : 'stopped; its data stays (make clean deletes it)');
 }
 
 async function theRunning(): Promise<{ runtime: Runtime; stack: Stack }> {
