@@ -59,7 +59,7 @@ interface Call {
  */
 export function connectClient(
   client: string,
-  scheduler: fc.Scheduler,
+  scheduler: Pick<fc.Scheduler, 'schedule'>,
   time: ReturnType<typeof createModelTime>,
   server: () => ModelServer,
   random: () => number,
@@ -83,6 +83,7 @@ export function connectClient(
   let subscription = 0;
   /** How often a message is lost, or comes twice. */
   let faulty = true;
+  let deafness = false;
 
   function hop(label: string, then: () => void): void {
     void scheduler.schedule(Promise.resolve(), `${label} ${client}`).then(then);
@@ -178,7 +179,7 @@ export function connectClient(
   let inbox: (() => void)[] = [];
   function deliver(what: Told, number: number, name: string): number {
     if (!subscribed || dead) return 0;
-    const copies = !faulty || random() < 0.7 ? 1 : random() < 0.5 ? 0 : 2;
+    const copies = deafness ? 0 : !faulty || random() < 0.7 ? 1 : random() < 0.5 ? 0 : 2;
     const on = subscription;
     for (let copy = 0; copy < copies; copy += 1) {
       inbox.push(() => messages?.[what](name, number));
@@ -259,6 +260,10 @@ export function connectClient(
     },
     becomeReliable() {
       faulty = false;
+    },
+    /** Every message from now on is lost, though Redis believes it is heard. */
+    loseMessages() {
+      deafness = true;
     },
   };
 }
