@@ -1,5 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
+import { skippedReporter } from './infra/test/support/skipped-reporter.ts';
+
 // Three kinds of test, by what they need: `unit` needs nothing, `integration` needs Redis and Postgres (provided
 // by infra/servers: containers where a Docker engine answers, native processes otherwise), `e2e` needs the whole
 // stack. A test's folder says which kind it is.
@@ -11,6 +13,7 @@ const servers = {
 
 export default defineConfig({
   test: {
+    reporters: ['default', skippedReporter],
     projects: [
       { test: { name: 'unit', include: ['{services/*,infra,load}/test/unit/**/*.test.ts'] } },
       {

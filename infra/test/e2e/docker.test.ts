@@ -14,7 +14,10 @@ import { bookingsIn } from '../support/database.ts';
 const project = `lastseat-test-${process.pid}`;
 const commandTimeoutMs = 30_000;
 
-describe.skipIf((await obstacleToDocker()) !== null)('the topology in Docker', () => {
+const obstacle = await obstacleToDocker();
+const title = 'the topology in Docker';
+
+describe.skipIf(obstacle !== null)(obstacle === null ? title : `${title} (${obstacle})`, () => {
   const stack = dockerRuntime(project, () => {});
 
   afterAll(() => stack.down({ volumes: true }));

@@ -20,7 +20,9 @@ const programs = ['postgres', 'redis-server', 'nginx'] as const;
 const missing = programs.filter((program) => findBinary(program) === null);
 const skipped = missing.length > 0 && (await chooseServerRuntime()) === 'docker';
 
-describe.skipIf(skipped)('the topology as plain processes', () => {
+const title = 'the topology as plain processes';
+
+describe.skipIf(skipped)(skipped ? `${title} (${missing.join(', ')} not installed)` : title, () => {
   let home: string;
   const reported: string[] = [];
   const nativeStack = (project: string) =>
