@@ -8,6 +8,8 @@ export interface Contender {
   readonly title: string;
   /** A library that ours is measured against. */
   readonly isPeer: boolean;
+  /** Waits for its turn; the others wait by trying, over and over. */
+  readonly standsInLine: boolean;
   /** How many independent Redis servers it needs. */
   readonly servers: number;
   /** How it is set up, for the footnote: above all how it waits. */
@@ -24,6 +26,7 @@ export interface OpenOptions {
 export interface OpenLock {
   /** Runs the section under the lock, with the fencing token where the library has one. Waits as long as it takes. */
   withLock(name: string, section: Section): Promise<unknown>;
+  /** The connections are cut right after. Whoever still waits must not go on trying for ever. */
   close(): Promise<void>;
 }
 

@@ -5,6 +5,8 @@ import { Redis } from 'ioredis';
 import { nowMs } from './clock.ts';
 import { collectGarbage } from './collect-garbage.ts';
 import type { OpenLock } from './contender.ts';
+import { contenderOf } from './contenders.ts';
+import type { Failures } from './failures.ts';
 import { openLock, type OpenPlan } from './open-lock.ts';
 import { readInfo } from './redis-info.ts';
 import { median } from './statistics.ts';
@@ -16,7 +18,7 @@ export interface CrowdPlan extends OpenPlan {
   windowMs: number;
 }
 
-export interface CrowdLog {
+export interface CrowdLog extends Failures {
   /** From one waiter's leaving the critical section to the next one's entering it, each. */
   fewHandOversMs: Float64Array;
   manyHandOversMs: Float64Array;
@@ -43,7 +45,7 @@ export async function measureCrowd(plan: CrowdPlan): Promise<CrowdLog> {
   const heapBefore = await heapUsed();
   const redisBefore = await redisUsed(meters);
   const many = startCrowd(lock, plan.many);
-  await calm();
+  await calm(contenderOf(plan.contender).standsInLine ? lineLimitMs : tryingLimitMs);
   const heapBytes = (await heapUsed()) - heapBefore;
   const redisBytes = (await redisUsed(meters)) - redisBefore;
 
@@ -55,6 +57,8 @@ export async function measureCrowd(plan: CrowdPlan): Promise<CrowdLog> {
     manyHandOversMs,
     heapBytesPerWaiter: heapBytes / plan.many,
     redisBytesPerWaiter: redisBytes / plan.many,
+    failures: few.failures() + many.failures(),
+    firstFailure: few.firstFailure() ?? many.firstFailure(),
   };
 }
 
@@ -62,8 +66,10 @@ const crowdName = 'seat-0';
 
 /** Everything they have is shared, so that what a waiter costs is the library's doing, but for one promise each. */
 function startCrowd(lock: OpenLock, size: number) {
-  const left = Promise.withResolvers<void>();
+  const stopped = Promise.withResolvers<void>();
   let waiting = size;
+  let failures = 0;
+  let firstFailure: string | null = null;
   let stopping = false;
   let timing: number[] | null = null;
   let leftMs = Number.NaN;
@@ -76,28 +82,36 @@ function startCrowd(lock: OpenLock, size: number) {
 
   // Not a loop in an async function: its frame would be weighed too.
   function ask(): void {
-    if (!stopping) {
-      lock.withLock(crowdName, section).then(ask, left.reject);
-      return;
-    }
+    if (stopping) leave();
+    else lock.withLock(crowdName, section).then(ask, fail);
+  }
+
+  function fail(error: unknown): void {
+    failures += 1;
+    firstFailure ??= String(error);
+    leave();
+  }
+
+  function leave(): void {
     waiting -= 1;
-    if (waiting === 0) left.resolve();
+    if (waiting === 0) stopped.resolve();
   }
 
   for (let waiter = 0; waiter < size; waiter += 1) ask();
   return {
+    failures: () => failures,
+    firstFailure: () => firstFailure,
     async timeHandOvers(windowMs: number): Promise<Float64Array> {
       leftMs = Number.NaN;
       timing = [];
-      // Only a failure ends this early.
-      await Promise.race([sleep(windowMs), left.promise]);
+      await sleep(windowMs);
       const timed = Float64Array.from(timing);
       timing = null;
       return timed;
     },
     stop(): Promise<void> {
       stopping = true;
-      return left.promise;
+      return stopped.promise;
     },
   };
 }
@@ -120,12 +134,14 @@ async function holdShut(lock: OpenLock) {
 }
 
 const calmCheckMs = 200;
+// Ten thousand places in a line are taken in a second or two, even on a busy machine.
+const lineLimitMs = 10_000;
 // Whoever waits by trying is never calm; by then all of them have tried at least once.
-const calmLimitMs = 2_000;
+const tryingLimitMs = 1_200;
 
-/** Until this process has nothing left to do but wait, or for two seconds. */
-async function calm(): Promise<void> {
-  const limitMs = nowMs() + calmLimitMs;
+/** Until this process has nothing left to do but wait, or longer than that should take. */
+async function calm(withinMs: number): Promise<void> {
+  const limitMs = nowMs() + withinMs;
   for (;;) {
     const before = process.cpuUsage();
     await sleep(calmCheckMs);

@@ -1,19 +1,24 @@
-import { contenders } from './contenders.ts';
-import { isVoid, type Measurement } from './measurement.ts';
-import type { Results } from './results.ts';
+import { contenderOf } from './contenders.ts';
+import { whyFailed } from './failures.ts';
+import { whyVoid, type Measurement } from './measurement.ts';
+import type { CrowdMeasurement, Results } from './results.ts';
 import { spread } from './statistics.ts';
 
 /** One thing that the lock has to reach. */
 export interface Figure {
   name: string;
-  /** Median of the repeats; null where it was not measured, or where a lock was no lock. */
+  /** Median of the repeats; null where it was not measured, or where our lock failed or was no lock. */
   value: number | null;
   /** Over the repeats. */
   min: number | null;
   max: number | null;
   target: string;
+  /** Null where it was not measured. */
   met: boolean | null;
 }
+
+/** One value for each repeat; void if one of the runs behind them was. */
+type Values = readonly number[] | 'void';
 
 type Target = { atLeast: number } | { atMost: number };
 
@@ -104,36 +109,37 @@ function p99(run: Measurement): number {
 
 /** What there is to a figure in each repeat. */
 function valuesOf(results: Results) {
-  const peerKeys = new Set(contenders.filter(({ isPeer }) => isPeer).map(({ key }) => key));
+  const broken = new Set(results.runs.filter(whyVoid).map(({ contender }) => contender));
   const runs = results.runs.filter((run) => run.workload === 'hand-over' || run.sectionMs === 0);
-  const sound = runs.filter((run) => !isVoid(run));
-  // One run in which our lock was no lock: then it has no figures, however good its other runs were.
-  const broken = new Set(results.runs.filter(isVoid).map(({ contender }) => contender));
-  const oursIn = (contender: string, workload: string): Measurement[] =>
-    broken.has(contender)
-      ? []
-      : sound.filter((run) => run.contender === contender && run.workload === workload);
+  // A peer loses the runs in which it was no lock. Ours has no figures then, however good its other runs were.
+  const peerRuns = runs.filter((run) => contenderOf(run.contender).isPeer && whyVoid(run) === null);
+
+  function perRun(contender: string, workload: string, value: (ours: Measurement) => number): Values {
+    if (broken.has(contender)) return 'void';
+    return runs.filter((run) => run.contender === contender && run.workload === workload).map(value);
+  }
 
   return {
     perRepeat: (
       contender: string,
       workload: string,
       value: (ours: Measurement, peers: Measurement[]) => number,
-    ): number[] =>
-      oursIn(contender, workload).map((ours) => {
-        const rivals = sound.filter(
-          (run) => run.workload === workload && run.repeat === ours.repeat && peerKeys.has(run.contender),
-        );
-        return value(ours, rivals);
-      }),
-    perHandOver: (contender: string): number[] =>
-      oursIn(contender, 'hand-over').map((ours) => {
+    ): Values =>
+      perRun(contender, workload, (ours) =>
+        value(
+          ours,
+          peerRuns.filter((run) => run.workload === workload && run.repeat === ours.repeat),
+        ),
+      ),
+    perHandOver: (contender: string): Values =>
+      perRun(contender, 'hand-over', (ours) => {
         const bare = results.bareTrips.find(({ repeat }) => repeat === ours.repeat);
         return ours.handOverMs.between.p50 / (bare?.p50Ms ?? Number.NaN);
       }),
     /** The worse of the two ways in which the queue lock can be set up, which both have to keep to it. */
-    perCrowd: (value: (crowd: Results['crowds'][number]) => number): number[] => {
-      const ours = results.crowds.filter(({ contender }) => contender.startsWith('queue'));
+    perCrowd: (value: (crowd: CrowdMeasurement) => number): Values => {
+      const ours = results.crowds.filter(({ contender }) => contenderOf(contender).standsInLine);
+      if (ours.some((crowd) => whyFailed(crowd) !== null)) return 'void';
       const byRepeat = Map.groupBy(ours, ({ repeat }) => repeat);
       return [...byRepeat.values()].map((crowds) => Math.max(...crowds.map(value)));
     },
@@ -149,18 +155,22 @@ function least(runs: readonly Measurement[], value: (run: Measurement) => number
   return runs.length === 0 ? Number.NaN : Math.min(...runs.map(value));
 }
 
-function figure(name: string, target: Target, values: readonly number[]): Figure {
-  const { median, min, max } = spread(values);
-  const known = !Number.isNaN(median);
+function figure(name: string, target: Target, values: Values): Figure {
+  const isVoid = values === 'void';
+  const { median, min, max } = spread(isVoid ? [] : values);
   const isMet = 'atLeast' in target ? median >= target.atLeast : median <= target.atMost;
   return {
     name,
-    value: known ? median : null,
-    min: known ? min : null,
-    max: known ? max : null,
+    value: known(median),
+    min: known(min),
+    max: known(max),
     target: 'atLeast' in target ? `>= ${short(target.atLeast)}` : `<= ${short(target.atMost)}`,
-    met: known ? isMet : null,
+    met: Number.isNaN(median) && !isVoid ? null : isMet,
   };
+}
+
+function known(value: number): number | null {
+  return Number.isNaN(value) ? null : value;
 }
 
 function short(limit: number): string {

@@ -10,7 +10,7 @@ export function helpText(): string {
 
 Every option is a flag (node load/src/bench-lock/main.ts --quick) or a variable of make (QUICK=1):
 
-  --quick              once, in windows of half the length; for a first look
+  --quick              once, in windows less than half as long; for a first look
   --repeats N          how often everything is measured (default: 3, with --quick 1)
   --only NAMES         ${contenderKeys.slice(0, 5).join(', ')},
                        ${contenderKeys.slice(5).join(', ')}

@@ -7,7 +7,7 @@ import type { CrowdLog } from './crowd.ts';
 import { measure, type Measurement } from './measurement.ts';
 import type { OpenPlan } from './open-lock.ts';
 import { createServerMeter } from './server-meter.ts';
-import { startWorker, type Worker } from './workers.ts';
+import { startWorker } from './workers.ts';
 import { crowd, type Workload } from './workloads.ts';
 
 /** The servers and the worker processes, and the three things that can be measured with them. */
@@ -36,7 +36,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   const servers = await Promise.all(Array.from({ length: options.servers }, () => startBenchRedis()));
   for (const server of servers) stack.use(server);
   const urls = servers.map(({ url }) => url);
-  const workers: Worker[] = Array.from({ length: options.processes }, () => startWorker());
+  const workers = Array.from({ length: options.processes }, () => startWorker());
   stack.defer(async () => void (await Promise.all(workers.map((worker) => worker[Symbol.asyncDispose]()))));
   const clients = urls.map((url) => new Redis(url));
   for (const client of clients) stack.defer(() => client.disconnect());
@@ -55,10 +55,11 @@ export async function startLab(options: LabOptions): Promise<Lab> {
 
     const fromMs = nowMs() + workload.warmUpMs * options.windowFactor;
     const untilMs = fromMs + workload.windowMs * options.windowFactor;
-    const { waiters, names } = workload;
+    const { waiters, names, inRounds } = workload;
+    const drainMs = workload.drainMs * options.windowFactor;
     const running = Promise.all(
       crew.map((worker, process) =>
-        worker.ask('run', { waiters, process, names, sectionMs, fromMs, untilMs }),
+        worker.ask('run', { waiters, process, names, sectionMs, inRounds, fromMs, untilMs, drainMs }),
       ),
     );
     const [logs, rates] = await Promise.all([running, readRates()]);
@@ -69,17 +70,10 @@ export async function startLab(options: LabOptions): Promise<Lab> {
       return stop();
     }
 
-    // Those who are never granted would go on trying for ever.
-    const stuck = logs.some(({ neverGrantedMs }) => neverGrantedMs.length > 0);
-    await (stuck ? replace(crew) : Promise.all(crew.map((worker) => worker.ask('close', undefined))));
+    await Promise.all(crew.map((worker) => worker.ask('close', undefined)));
     await meter.flush();
     const labels = { contender: contender.key, workload: workload.key, sectionMs, repeat };
     return measure(labels, logs, rates);
-  }
-
-  async function replace(crew: readonly Worker[]) {
-    await Promise.all(crew.map((worker) => worker[Symbol.asyncDispose]()));
-    workers.splice(0, crew.length, ...crew.map(() => startWorker()));
   }
 
   async function measureCrowd(contender: Contender) {

@@ -1,9 +1,10 @@
 import { findViolations, handOvers } from './exclusivity.ts';
+import { whyFailed, type Failures } from './failures.ts';
 import { jainIndex, percentile } from './statistics.ts';
 import type { WaitersLog } from './waiters.ts';
 
 /** What one contender did with one workload in one repeat. Where nothing was granted, what is per grant is NaN. */
-export interface Measurement {
+export interface Measurement extends Failures {
   contender: string;
   workload: string;
   sectionMs: number;
@@ -26,9 +27,8 @@ export interface Measurement {
   /** Critical sections that overlapped; tokens that were not larger than an earlier one. */
   overlaps: number;
   tokensNotRising: number;
-  neverGranted: number;
-  failures: number;
-  firstFailure: string | null;
+  /** Waiters who were not granted until the end; their waits count as long as they had lasted by then. */
+  stillWaiting: number;
 }
 
 /** What the servers used up during the window, as rates, because it is read at slightly other times. */
@@ -45,16 +45,16 @@ export function measure(labels: Labels, logs: readonly WaitersLog[], servers: Se
   let cpuUs = 0;
   const grantsOfWaiters: number[] = [];
   const waitsMs: number[] = [];
-  for (const { grants, from, until, neverGrantedMs, endedMs, waiters } of logs) {
+  for (const { grants, from, until, stillWaitingMs, endedMs, waiters } of logs) {
     const counts = Array.from({ length: waiters }, () => 0);
     for (const [index, grantedMs] of grants.grantedMs.entries()) {
       const askedMs = grants.askedMs[index] ?? Number.NaN;
       const waiter = grants.waiter[index] ?? 0;
       if (grantedMs >= from.atMs && grantedMs < until.atMs) counts[waiter] = (counts[waiter] ?? 0) + 1;
-      // Also those that began before the window, and those that it cut short: they are the longest.
+      // Also those that began before the window, and those that ended after it: they are the longest.
       if (grantedMs >= from.atMs && askedMs < until.atMs) waitsMs.push(grantedMs - askedMs);
     }
-    for (const askedMs of neverGrantedMs) waitsMs.push(endedMs - askedMs);
+    for (const askedMs of stillWaitingMs) waitsMs.push(endedMs - askedMs);
     const grantsHere = counts.reduce((sum, count) => sum + count, 0);
     grantsPerSecond += (grantsHere / (until.atMs - from.atMs)) * 1_000;
     writes += until.writes - from.writes;
@@ -93,14 +93,15 @@ export function measure(labels: Labels, logs: readonly WaitersLog[], servers: Se
       within: { p50: percentile(withinMs, 0.5), p99: percentile(withinMs, 0.99) },
     },
     ...findViolations(seen),
-    neverGranted: logs.reduce((sum, { neverGrantedMs }) => sum + neverGrantedMs.length, 0),
+    stillWaiting: logs.reduce((sum, { stillWaitingMs }) => sum + stillWaitingMs.length, 0),
     failures: logs.reduce((sum, { failures }) => sum + failures, 0),
     firstFailure: logs.find(({ firstFailure }) => firstFailure !== null)?.firstFailure ?? null,
   };
 }
 
-/** A run in which the lock was no lock, or did not work, says nothing about its speed. */
-export function isVoid(measurement: Measurement): boolean {
-  const { overlaps, tokensNotRising, failures } = measurement;
-  return overlaps > 0 || tokensNotRising > 0 || failures > 0;
+/** A run in which the lock was no lock, or did not work, says nothing about its speed: null if it was a good one. */
+export function whyVoid(run: Measurement): string | null {
+  if (run.overlaps > 0) return `${run.overlaps} critical sections overlapped`;
+  if (run.tokensNotRising > 0) return `${run.tokensNotRising} tokens were not larger than the last one`;
+  return whyFailed(run);
 }

@@ -1,7 +1,8 @@
 import type { Paint } from '../report/paint.ts';
 import type { Contender } from './contender.ts';
+import { whyFailed } from './failures.ts';
 import type { Figure } from './figures.ts';
-import { isVoid, type Measurement } from './measurement.ts';
+import { whyVoid, type Measurement } from './measurement.ts';
 import { runsOf, type Results } from './results.ts';
 import { spread } from './statistics.ts';
 import { fixed, nothing, number, table, whole } from './table.ts';
@@ -61,7 +62,7 @@ function runRows(
       number(of((run) => run.redisCpuUsPerGrant).median),
       number(of((run) => run.clientCpuUsPerGrant).median),
     ];
-    return [name(contender, paint), ...unlessVoid(runs, numbers, paint)];
+    return [name(contender, paint), ...unlessVoid(runs.map(whyVoid), numbers, paint)];
   });
   return table(header, rows);
 }
@@ -80,7 +81,7 @@ function handOverRows(
     const p50 = spread(runs.map((run) => run.handOverMs.between.p50)).median;
     const p99 = spread(runs.map((run) => run.handOverMs.between.p99)).median;
     const numbers = [number(p50), number(p99), number(p50 / bareMs)];
-    return [name(contender, paint), ...unlessVoid(runs, numbers, paint)];
+    return [name(contender, paint), ...unlessVoid(runs.map(whyVoid), numbers, paint)];
   });
   const bareP99Ms = spread(results.bareTrips.map(({ p99Ms }) => p99Ms)).median;
   return table(header, [...rows, ['two bare round trips', number(bareMs), number(bareP99Ms), number(1)]]);
@@ -93,21 +94,19 @@ export function crowdTable(results: Results, contenders: readonly Contender[], p
     const crowds = results.crowds.filter((crowd) => crowd.contender === contender.key);
     const of = (value: (crowd: Results['crowds'][number]) => number) => spread(crowds.map(value)).median;
     if (crowds.length === 0) return [];
-    return [
-      [
-        name(contender, paint),
-        fixed(of((crowd) => crowd.heapBytesPerWaiter) / 1_024, 2),
-        fixed(of((crowd) => crowd.redisBytesPerWaiter) / 1_024, 2),
-        fixed(
-          of((crowd) => crowd.handOverManyP50Ms),
-          4,
-        ),
-        fixed(
-          of((crowd) => crowd.handOverFewP50Ms),
-          4,
-        ),
-      ],
+    const numbers = [
+      fixed(of((crowd) => crowd.heapBytesPerWaiter) / 1_024, 2),
+      fixed(of((crowd) => crowd.redisBytesPerWaiter) / 1_024, 2),
+      fixed(
+        of((crowd) => crowd.handOverManyP50Ms),
+        4,
+      ),
+      fixed(
+        of((crowd) => crowd.handOverFewP50Ms),
+        4,
+      ),
     ];
+    return [[name(contender, paint), ...unlessVoid(crowds.map(whyFailed), numbers, paint)]];
   });
   return titled('1 process × 10,000 waiters, one name', table(header, rows), paint);
 }
@@ -115,7 +114,7 @@ export function crowdTable(results: Results, contenders: readonly Contender[], p
 export function figuresTable(figures: readonly Figure[], paint: Paint): string {
   const rows = figures.map(({ name, value, min, max, target, met }) => [
     name,
-    value === null ? nothing : paint('strong', number(value)),
+    value === null ? (met === null ? nothing : 'void') : paint('strong', number(value)),
     min === null || max === null || min === max ? '' : paint('label', `${number(min)} .. ${number(max)}`),
     target,
     met === null ? paint('label', 'not measured') : met ? paint('good', 'yes') : paint('bad', 'no'),
@@ -145,13 +144,7 @@ function name(contender: Contender, paint: Paint): string {
 }
 
 /** The numbers of a lock that was none would only mislead. */
-function unlessVoid(runs: readonly Measurement[], numbers: readonly string[], paint: Paint): string[] {
-  const bad = runs.find(isVoid);
-  return bad ? [paint('bad', `VOID: ${whyVoid(bad)}`)] : [...numbers];
-}
-
-export function whyVoid(run: Measurement): string {
-  if (run.overlaps > 0) return `${run.overlaps} critical sections overlapped`;
-  if (run.tokensNotRising > 0) return `${run.tokensNotRising} tokens were not larger than the last one`;
-  return `${run.failures} waiters failed: ${run.firstFailure ?? 'unknown'}`;
+function unlessVoid(why: readonly (string | null)[], numbers: readonly string[], paint: Paint): string[] {
+  const bad = why.find((reason) => reason !== null);
+  return bad ? [paint('bad', `VOID: ${bad}`)] : [...numbers];
 }

@@ -1,3 +1,4 @@
+import type { Failures } from './failures.ts';
 import type { Measurement } from './measurement.ts';
 
 /** Everything that a bench has measured, repeat by repeat. */
@@ -15,7 +16,7 @@ export interface BareTrips {
   p99Ms: number;
 }
 
-export interface CrowdMeasurement {
+export interface CrowdMeasurement extends Failures {
   contender: string;
   repeat: number;
   waiters: number;

@@ -39,7 +39,7 @@ export function schedule(options: ScheduleOptions): Step[] {
     ...(withCrowd
       ? contenders
           // Memory differs little from one repeat to the next, and this takes seconds for those who wait by trying.
-          .filter(({ isPeer, key }) => repeat === 0 || (!isPeer && key.startsWith('queue')))
+          .filter(({ standsInLine }) => standsInLine || repeat === 0)
           .map((contender) => crowdStep(contender, repeat))
       : []),
   ]).flat();
@@ -51,9 +51,8 @@ function rotate<T>(things: readonly T[], by: number): T[] {
   return [...things.slice(first), ...things.slice(0, first)];
 }
 
-/** Connecting and flushing. Draining adds what one waiter's turn takes, for each of them. */
+/** Connecting, closing and flushing. */
 const aroundMs = 60;
-const perWaiterMs = 0.7;
 
 function runStep(
   contender: Contender,
@@ -62,10 +61,10 @@ function runStep(
   repeat: number,
   { windowFactor }: ScheduleOptions,
 ): Step {
-  const waiters = workload.processes * workload.waiters;
+  const { warmUpMs, windowMs, drainMs } = workload;
   return {
     what: `${workload.key}, section ${sectionMs} ms: ${contender.title}`,
-    plannedMs: (workload.windowMs + workload.warmUpMs) * windowFactor + waiters * perWaiterMs + aroundMs,
+    plannedMs: (warmUpMs + windowMs + drainMs / 2) * windowFactor + aroundMs,
     async measure(lab, results) {
       results.runs.push(await lab.run(contender, workload, sectionMs, repeat));
     },
@@ -112,6 +111,8 @@ function crowdStep(contender: Contender, repeat: number): Step {
         redisBytesPerWaiter: log.redisBytesPerWaiter,
         handOverFewP50Ms: percentile(log.fewHandOversMs.sort(), 0.5),
         handOverManyP50Ms: percentile(log.manyHandOversMs.sort(), 0.5),
+        failures: log.failures,
+        firstFailure: log.firstFailure,
       });
     },
   };

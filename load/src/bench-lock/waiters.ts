@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { nowMs, sleepUntil } from './clock.ts';
 import type { OpenLock } from './contender.ts';
+import type { Failures } from './failures.ts';
 import { createGrantLog, type Grants } from './grants.ts';
 import type { Wire } from './wire.ts';
 
@@ -14,24 +15,25 @@ export interface WaitersPlan {
   names: number;
   /** How long the critical section takes. */
   sectionMs: number;
+  /** Who was served asks again when all waiters of its process were; otherwise at once. */
+  inRounds: boolean;
   /** The window that counts, by the clock that all processes share. What is before is for warming up. */
   fromMs: number;
   untilMs: number;
+  /** How long those who still wait at the end of the window are waited for; nobody asks anew. */
+  drainMs: number;
 }
 
-export interface WaitersLog {
+export interface WaitersLog extends Failures {
   waiters: number;
   /** All grants, also those before and after the window. */
   grants: Grants;
   /** The edges of the window, as near to the planned ones as the event loop came. */
   from: Reading;
   until: Reading;
-  /** When those asked who were never granted, not even after the window. */
-  neverGrantedMs: Float64Array;
+  /** When those asked who were still waiting when it ended. */
+  stillWaitingMs: Float64Array;
   endedMs: number;
-  /** Waiters whose lock failed, and what the first of them was told. */
-  failures: number;
-  firstFailure: string | null;
 }
 
 /** What this process has used up so far. */
@@ -41,17 +43,12 @@ export interface Reading {
   cpuUs: number;
 }
 
-/**
- * After the window nobody asks anew, and those who still wait are granted one by one, so that their waits are known
- * too. A thousand waiters of the slowest contender take about two seconds.
- */
-const drainLimitMs = 10_000;
-
 /** Each waiter asks, has its critical section, releases, and asks again. */
 export async function runWaiters(lock: OpenLock, wire: Wire, plan: WaitersPlan): Promise<WaitersLog> {
   const log = createGrantLog();
   const askedMs = new Float64Array(plan.waiters).fill(Number.NaN);
   const stop = new AbortController();
+  const round = startRounds(plan.waiters, stop.signal);
   let failures = 0;
   let firstFailure: string | null = null;
 
@@ -68,6 +65,7 @@ export async function runWaiters(lock: OpenLock, wire: Wire, plan: WaitersPlan):
         const leave = (): void => log.add(waiter, name, asked, granted, nowMs(), token);
         return plan.sectionMs > 0 && !stop.signal.aborted ? sleep(plan.sectionMs).then(leave) : leave();
       });
+      if (plan.inRounds) await round.served();
     }
   }
 
@@ -86,17 +84,36 @@ export async function runWaiters(lock: OpenLock, wire: Wire, plan: WaitersPlan):
   stop.abort();
 
   const limit = new AbortController();
-  await Promise.race([all, sleep(drainLimitMs, undefined, { signal: limit.signal }).catch(() => undefined)]);
+  await Promise.race([all, sleep(plan.drainMs, undefined, { signal: limit.signal }).catch(() => undefined)]);
   limit.abort();
   return {
     waiters: plan.waiters,
     grants: log.grants(),
     from,
     until,
-    neverGrantedMs: askedMs.filter((asked) => !Number.isNaN(asked)),
+    stillWaitingMs: askedMs.filter((asked) => !Number.isNaN(asked)),
     endedMs: nowMs(),
     failures,
     firstFailure,
+  };
+}
+
+/** A round ends when everybody was served, or when it is all over. */
+function startRounds(waiters: number, over: AbortSignal) {
+  let toBeServed = waiters;
+  let end = Promise.withResolvers<void>();
+  over.addEventListener('abort', () => end.resolve());
+  return {
+    served(): Promise<void> {
+      const { promise } = end;
+      toBeServed -= 1;
+      if (toBeServed === 0) {
+        end.resolve();
+        end = Promise.withResolvers<void>();
+        toBeServed = waiters;
+      }
+      return over.aborted ? Promise.resolve() : promise;
+    },
   };
 }
 

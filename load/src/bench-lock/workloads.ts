@@ -8,14 +8,22 @@ export interface Workload {
   readonly waiters: number;
   readonly names: number;
   readonly sectionsMs: readonly number[];
-  /** How long it is measured, and how long it runs before. */
-  readonly windowMs: number;
+  /**
+   * Who was served asks again when all waiters of its process were served. If it asked again at once, a lock that
+   * lets others sleep between two tries would be measured by one waiter that takes it over and over, a thousand
+   * others notwithstanding.
+   */
+  readonly inRounds: boolean;
+  /** How long it runs before it is measured, how long it is, and how long those who still wait then are waited for. */
   readonly warmUpMs: number;
+  readonly windowMs: number;
+  readonly drainMs: number;
 }
 
-// Each contender gets the same windows, so that all of them fit into four minutes: long enough for hundreds of grants,
-// and where a thousand wait, for those who wait longest.
+// Each contender gets the same time, and all of it together is about four minutes: hundreds of grants where there are
+// few waiters, and where there are a thousand, long enough to see how long those wait who wait longest.
 const sectionsMs = [0, 2];
+const short = { sectionsMs, warmUpMs: 80, windowMs: 250, drainMs: 300 };
 
 export const workloads: readonly Workload[] = [
   {
@@ -24,9 +32,8 @@ export const workloads: readonly Workload[] = [
     processes: 1,
     waiters: 1,
     names: 1,
-    sectionsMs,
-    windowMs: 300,
-    warmUpMs: 100,
+    inRounds: false,
+    ...short,
   },
   {
     key: '4x1',
@@ -34,9 +41,8 @@ export const workloads: readonly Workload[] = [
     processes: 4,
     waiters: 1,
     names: 1,
-    sectionsMs,
-    windowMs: 300,
-    warmUpMs: 100,
+    inRounds: false,
+    ...short,
   },
   {
     key: '4x16',
@@ -44,9 +50,11 @@ export const workloads: readonly Workload[] = [
     processes: 4,
     waiters: 16,
     names: 1,
+    inRounds: true,
     sectionsMs,
-    windowMs: 500,
-    warmUpMs: 150,
+    warmUpMs: 100,
+    windowMs: 400,
+    drainMs: 500,
   },
   {
     key: '4x250',
@@ -54,9 +62,11 @@ export const workloads: readonly Workload[] = [
     processes: 4,
     waiters: 250,
     names: 1,
+    inRounds: true,
     sectionsMs,
-    windowMs: 1_200,
     warmUpMs: 300,
+    windowMs: 1_000,
+    drainMs: 1_500,
   },
   {
     key: '1000-names',
@@ -64,9 +74,11 @@ export const workloads: readonly Workload[] = [
     processes: 4,
     waiters: 16,
     names: 1_000,
+    inRounds: false,
     sectionsMs,
-    windowMs: 400,
-    warmUpMs: 150,
+    warmUpMs: 100,
+    windowMs: 300,
+    drainMs: 300,
   },
   // Two who take turns: nothing happens but hand-overs, and all of them between processes.
   {
@@ -75,9 +87,11 @@ export const workloads: readonly Workload[] = [
     processes: 2,
     waiters: 1,
     names: 1,
+    inRounds: false,
     sectionsMs: [2],
-    windowMs: 400,
     warmUpMs: 100,
+    windowMs: 350,
+    drainMs: 300,
   },
 ];
 
@@ -88,10 +102,12 @@ export const warmUp: Workload = {
   processes: 4,
   waiters: 16,
   names: 8,
+  inRounds: false,
   sectionsMs: [0],
-  windowMs: 500,
   warmUpMs: 0,
+  windowMs: 500,
+  drainMs: 300,
 };
 
-/** How many waiters a process has in the measurement of what waiters cost. */
-export const crowd = { key: 'crowd', few: 10, many: 10_000, windowMs: 200 } as const;
+/** How many waiters a process has in the measurement of what waiters cost, and how long hand-overs are timed. */
+export const crowd = { key: 'crowd', few: 10, many: 10_000, windowMs: 150 } as const;

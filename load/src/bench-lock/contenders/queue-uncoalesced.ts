@@ -6,6 +6,7 @@ export const queueUncoalesced: Contender = {
   key: 'queue-uncoalesced',
   title: 'queue, no coalescing',
   isPeer: false,
+  standsInLine: true,
   servers: 1,
   settings: 'coalesce: false: each waiter has its own place in the line',
   open([redis]) {

@@ -6,6 +6,7 @@ export const queue: Contender = {
   key: 'queue',
   title: 'queue',
   isPeer: false,
+  standsInLine: true,
   servers: 1,
   settings: 'as it comes: waits in line, the waiters of one process share a place in it',
   open([redis]) {

@@ -6,6 +6,7 @@ export const redisSemaphore: Contender = {
   key: 'redis-semaphore',
   title: 'redis-semaphore 5.8',
   isPeer: true,
+  standsInLine: false,
   servers: 1,
   settings: 'Mutex with its defaults, tries every 10 ms; acquireTimeout: Infinity (default: 10 s)',
   open([redis], { retryDelayMs }) {
@@ -23,6 +24,7 @@ export const redisSemaphore: Contender = {
           await mutex.release();
         }
       },
+      // A closed connection ends its tries.
       close: () => Promise.resolve(),
     };
   },

@@ -5,6 +5,7 @@ declare module 'redlock' {
       clients: Iterable<unknown>,
       settings?: { retryCount?: number; retryDelay?: number; retryJitter?: number },
     );
+    readonly clients: Set<unknown>;
     using<T>(resources: string[], durationMs: number, routine: () => Promise<T>): Promise<T>;
   }
 }

@@ -7,6 +7,7 @@ export const verrou: Contender = {
   key: 'verrou',
   title: '@verrou/core 0.5',
   isPeer: true,
+  standsInLine: false,
   servers: 1,
   settings: 'its defaults, tries every 250 ms and never gives up; has no renewal',
   open([redis], { retryDelayMs }) {
@@ -19,6 +20,7 @@ export const verrou: Contender = {
         const [acquired] = await factory.createLock(name).run(async () => section());
         if (!acquired) throw new Error('verrou gave up');
       },
+      // A closed connection ends its tries.
       close: () => Promise.resolve(),
     };
   },

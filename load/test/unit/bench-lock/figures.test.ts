@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { figuresOf, type Figure } from '#src/bench-lock/figures.ts';
 import type { Results } from '#src/bench-lock/results.ts';
 
-import { runOf } from './sample.ts';
+import { crowdOf, runOf } from './sample.ts';
 
 function figure(start: string, results: Partial<Results>): Figure {
   const all = figuresOf({ runs: [], bareTrips: [], crowds: [], ...results });
@@ -66,17 +66,10 @@ describe('a figure', () => {
   });
 
   it('of a crowd is that of the worse of the two queue locks', () => {
-    const crowd = {
-      repeat: 0,
-      waiters: 10_000,
-      redisBytesPerWaiter: 1,
-      handOverFewP50Ms: 1,
-      handOverManyP50Ms: 1,
-    };
     const crowds = [
-      { ...crowd, contender: 'queue', heapBytesPerWaiter: 1_000 },
-      { ...crowd, contender: 'queue-uncoalesced', heapBytesPerWaiter: 3_000 },
-      { ...crowd, contender: 'redlock', heapBytesPerWaiter: 9_000 },
+      crowdOf({ contender: 'queue', heapBytesPerWaiter: 1_000 }),
+      crowdOf({ contender: 'queue-uncoalesced', heapBytesPerWaiter: 3_000 }),
+      crowdOf({ contender: 'redlock', heapBytesPerWaiter: 9_000 }),
     ];
     expect(figure('10,000 waiters: bytes of heap', { crowds })).toMatchObject({ value: 3_000, met: false });
   });
@@ -87,9 +80,14 @@ describe('a figure', () => {
     expect(figure('4 x 250: grants/s', { runs: [runOf({ contender: 'redlock' })] })).toMatchObject(unknown);
   });
 
-  it('has no value when our lock let two in at once, in whichever run', () => {
+  it('is missed, without a value, when our lock let two in at once, in whichever run', () => {
     const runs = [runOf({}), runOf({ workload: '4x1', sectionMs: 2, overlaps: 1 })];
-    expect(figure('4 x 250: Jain', { runs })).toMatchObject({ value: null, met: null });
+    expect(figure('4 x 250: Jain', { runs })).toMatchObject({ value: null, met: false });
+  });
+
+  it('of a crowd is missed, without a value, when waiters failed', () => {
+    const crowds = [crowdOf({}), crowdOf({ contender: 'queue-uncoalesced', failures: 3 })];
+    expect(figure('10,000 waiters: bytes of heap', { crowds })).toMatchObject({ value: null, met: false });
   });
 
   it('does not count a peer that was no lock', () => {

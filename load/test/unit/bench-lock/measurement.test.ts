@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { isVoid, measure } from '#src/bench-lock/measurement.ts';
+import { measure, whyVoid } from '#src/bench-lock/measurement.ts';
 
 import { logOf, runOf } from './sample.ts';
 
@@ -47,12 +47,12 @@ describe('a measurement', () => {
         [1, 1_600, 2_050, 2_051],
         [0, 2_000, 2_060, 2_061],
       ],
-      { neverGrantedMs: Float64Array.of(1_200), endedMs: 12_000 },
+      { stillWaitingMs: Float64Array.of(1_200), endedMs: 12_000 },
     );
     const measured = measure(labels, [log], servers);
     expect(measured).toMatchObject({
       grants: 1,
-      neverGranted: 1,
+      stillWaiting: 1,
       waitMs: { p50: 450, p99: 10_800, max: 10_800 },
     });
   });
@@ -68,9 +68,9 @@ describe('a measurement', () => {
   });
 
   it('is void when the lock was no lock, or did not work', () => {
-    expect(isVoid(runOf({}))).toBe(false);
-    expect(isVoid(runOf({ overlaps: 1 }))).toBe(true);
-    expect(isVoid(runOf({ tokensNotRising: 1 }))).toBe(true);
-    expect(isVoid(runOf({ failures: 1 }))).toBe(true);
+    expect(whyVoid(runOf({}))).toBeNull();
+    expect(whyVoid(runOf({ overlaps: 1 }))).toMatch(/overlapped/);
+    expect(whyVoid(runOf({ tokensNotRising: 1 }))).toMatch(/tokens/);
+    expect(whyVoid(runOf({ failures: 1, firstFailure: 'no reply' }))).toBe('1 waiters failed: no reply');
   });
 });

@@ -1,5 +1,6 @@
 import { createGrantLog, type Grants } from '#src/bench-lock/grants.ts';
 import type { Measurement } from '#src/bench-lock/measurement.ts';
+import type { CrowdMeasurement } from '#src/bench-lock/results.ts';
 import type { WaitersLog } from '#src/bench-lock/waiters.ts';
 
 type Grant = readonly [waiter: number, askedMs: number, grantedMs: number, leftMs: number, token?: number];
@@ -19,7 +20,7 @@ export function logOf(waiters: number, grants: readonly Grant[], rest: Partial<W
     grants: grantsOf(grants),
     from: { atMs: 1_000, writes: 100, cpuUs: 5_000 },
     until: { atMs: 2_000, writes: 110, cpuUs: 9_000 },
-    neverGrantedMs: new Float64Array(),
+    stillWaitingMs: new Float64Array(),
     endedMs: 2_100,
     failures: 0,
     firstFailure: null,
@@ -46,7 +47,23 @@ export function runOf(rest: Partial<Measurement>): Measurement {
     handOverMs: { between: { p50: 1, p99: 2 }, within: { p50: 1, p99: 2 } },
     overlaps: 0,
     tokensNotRising: 0,
-    neverGranted: 0,
+    stillWaiting: 0,
+    failures: 0,
+    firstFailure: null,
+    ...rest,
+  };
+}
+
+/** A crowd without anything wrong with it. */
+export function crowdOf(rest: Partial<CrowdMeasurement>): CrowdMeasurement {
+  return {
+    contender: 'queue',
+    repeat: 0,
+    waiters: 10_000,
+    heapBytesPerWaiter: 1_000,
+    redisBytesPerWaiter: 1,
+    handOverFewP50Ms: 1,
+    handOverManyP50Ms: 1,
     failures: 0,
     firstFailure: null,
     ...rest,
