@@ -72,8 +72,11 @@ function findInstaller(programs: readonly Program[]): Installer | null {
 // Debian starts what it installs, now and at each boot, on the ports that people expect to be free. We want the
 // programs only: policy-rc.d denies the start, no default cluster is made, and the services are left disabled.
 // What was there before us (a policy, a setting of clusters) is left as it was.
+// One at a time: test files that find something missing at the same moment would meet at apt's own lock, and fail.
 const aptScript = `
 set -eu
+exec 9> /run/lock/lastseat-install
+flock --wait 300 9
 export DEBIAN_FRONTEND=noninteractive
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
