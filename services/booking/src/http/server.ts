@@ -25,6 +25,9 @@ const BACKLOG = 4096;
 /** Turns of the event loop to wait for one without a new connection; in a storm of them there may be none. */
 const MAX_TURNS = 100;
 
+/** How often a server that stops closes what has become idle: what the exit of a replica may wait for nothing. */
+const SWEEP_INTERVAL_MS = 50;
+
 /** Headers and bodies are a few hundred bytes: whoever needs longer than this is slow on purpose. */
 const HEADERS_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -91,8 +94,10 @@ export async function listen(
       const closed = once(server, 'close').then(() => true);
       await stopAccepting(server);
       if (await within(delayMs, closed)) return true;
-      server.close(); // which closes the idle connections
+      // Again and again: an answer that was begun before the drain has not told its connection to close.
+      const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_INTERVAL_MS);
       const isClean = await within(graceMs, closed);
+      clearInterval(sweep);
       server.closeAllConnections();
       return isClean;
     },

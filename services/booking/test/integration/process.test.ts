@@ -64,7 +64,10 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
       .toContain('select available');
     stopping.kill(signal);
     expect((await underWay).status).toBe(201);
+    const start = performance.now();
     expect(await stopping.exited).toBe(0);
+    // Its connection is idle now, and keeps nobody waiting.
+    expect(performance.now() - start).toBeLessThan(4_000);
     // Not after a TTL: at once.
     expect((await staying.book(`/book/fenced-lock/${eventId}`)).status).toBe(201);
     expect((await house.event(eventId)).booked).toBe(2);
@@ -84,7 +87,7 @@ test('while it stops it serves the connections that it has, closes each with its
   replica.kill('SIGTERM');
   await expect
     .poll(() =>
-      openConnection(replica.url)
+      openConnection(replica.url, { keepAlive: false })
         .request('GET', '/livez')
         .catch((error: Error) => error.message),
     )
@@ -94,13 +97,15 @@ test('while it stops it serves the connections that it has, closes each with its
   const booked = await booking.request('POST', `/book-with-lock/${eventId}`);
   expect(booked).toEqual({ status: 201, connection: 'close' });
   // Once the last connection is gone there is nothing to wait for.
+  const start = performance.now();
   expect(await replica.exited).toBe(0);
+  expect(performance.now() - start).toBeLessThan(10_000);
   expect(replica.log.filter(({ level }) => level >= 40)).toEqual([]);
 });
 
 /** One connection, as a proxy keeps it. */
-function openConnection(url: string) {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+function openConnection(url: string, { keepAlive = true } = {}) {
+  const agent = new Agent({ keepAlive, maxSockets: 1 });
   return {
     async request(method: string, path: string) {
       const request = httpRequest(`${url}${path}`, { agent, method }).end();
