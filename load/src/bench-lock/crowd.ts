@@ -49,7 +49,7 @@ export async function measureCrowd(plan: CrowdPlan): Promise<CrowdLog> {
   const heapBytes = (await heapUsed()) - heapBefore;
   const redisBytes = (await redisUsed(meters)) - redisBefore;
 
-  await gate.open();
+  const lost = await gate.open();
   await sleep(plan.windowMs);
   const manyHandOversMs = await many.timeHandOvers(plan.windowMs);
   return {
@@ -57,8 +57,8 @@ export async function measureCrowd(plan: CrowdPlan): Promise<CrowdLog> {
     manyHandOversMs,
     heapBytesPerWaiter: heapBytes / plan.many,
     redisBytesPerWaiter: redisBytes / plan.many,
-    failures: few.failures() + many.failures(),
-    firstFailure: few.firstFailure() ?? many.firstFailure(),
+    failures: few.failures() + many.failures() + (lost === null ? 0 : 1),
+    firstFailure: few.firstFailure() ?? many.firstFailure() ?? lost,
   };
 }
 
@@ -116,19 +116,21 @@ function startCrowd(lock: OpenLock, size: number) {
   };
 }
 
-/** Takes the lock and keeps it until the gate is opened. */
+/** Takes the lock and keeps it until the gate is opened, or until it is lost to a crowd that leaves no room for renewals. */
 async function holdShut(lock: OpenLock) {
   const gate = Promise.withResolvers<void>();
   const held = Promise.withResolvers<void>();
-  const holder = lock.withLock(crowdName, () => {
-    held.resolve();
-    return gate.promise;
-  });
-  await held.promise;
+  const failure = lock
+    .withLock(crowdName, () => {
+      held.resolve();
+      return gate.promise;
+    })
+    .then(() => null, String);
+  await Promise.race([held.promise, failure]);
   return {
-    async open() {
+    open(): Promise<string | null> {
       gate.resolve();
-      await holder;
+      return failure;
     },
   };
 }

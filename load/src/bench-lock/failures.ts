@@ -1,3 +1,5 @@
+import { count } from '../words.ts';
+
 /** Waiters whose lock failed, and what the first of them was told. */
 export interface Failures {
   failures: number;
@@ -5,5 +7,5 @@ export interface Failures {
 }
 
 export function whyFailed({ failures, firstFailure }: Failures): string | null {
-  return failures > 0 ? `${failures} waiters failed: ${firstFailure ?? 'unknown'}` : null;
+  return failures > 0 ? `${count(failures, 'waiter')} failed: ${firstFailure ?? 'unknown'}` : null;
 }

@@ -16,7 +16,7 @@ export interface Lab extends AsyncDisposable {
   run(contender: Contender, workload: Workload, sectionMs: number, repeat: number): Promise<Measurement>;
   /** What the waiters of one process cost. */
   crowd(contender: Contender): Promise<CrowdLog>;
-  /** Two empty round trips, with a pause before each pair. */
+  /** Two empty round trips, added up, with a pause before each of them. */
   bareTrips(pauseMs: number, windowMs: number): Promise<Float64Array>;
 }
 
@@ -38,6 +38,8 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   const urls = servers.map(({ url }) => url);
   const workers = Array.from({ length: options.processes }, () => startWorker());
   stack.defer(async () => void (await Promise.all(workers.map((worker) => worker[Symbol.asyncDispose]()))));
+  // They are up when they have done something.
+  await Promise.all(workers.map((worker) => worker.ask('close', undefined)));
   const clients = urls.map((url) => new Redis(url));
   for (const client of clients) stack.defer(() => client.disconnect());
   const meterOf = ({ servers: count }: Contender) => createServerMeter(clients.slice(0, count));

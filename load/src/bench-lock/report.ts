@@ -124,10 +124,10 @@ export function figuresTable(figures: readonly Figure[], paint: Paint): string {
 
 /** What the columns mean, and how the contenders are set up: without it the numbers say little. */
 export function footnotes(contenders: readonly Contender[], retryDelayMs: number | undefined): string {
-  const settings =
-    retryDelayMs === undefined
-      ? table(['', ''], []).concat(contenders.map(({ title, settings }) => `  ${title}: ${settings}`))
-      : [`  All that wait by trying: every ${retryDelayMs} ms, by --retry-delay-ms`];
+  const settings = contenders.map(({ title, settings }) => `  ${title}: ${settings}`);
+  if (retryDelayMs !== undefined) {
+    settings.push(`  But all that wait by trying: every ${retryDelayMs} ms, by --retry-delay-ms`);
+  }
   return [
     'Medians of the repeats. Wait: from asking to being granted. Jain: over the grants of the waiters, 1 is fair.',
     'Trips: writes to Redis and messages pushed by it, per grant. Redis, clients: CPU time per grant.',

@@ -71,6 +71,6 @@ describe('a measurement', () => {
     expect(whyVoid(runOf({}))).toBeNull();
     expect(whyVoid(runOf({ overlaps: 1 }))).toMatch(/overlapped/);
     expect(whyVoid(runOf({ tokensNotRising: 1 }))).toMatch(/tokens/);
-    expect(whyVoid(runOf({ failures: 1, firstFailure: 'no reply' }))).toBe('1 waiters failed: no reply');
+    expect(whyVoid(runOf({ failures: 1, firstFailure: 'no reply' }))).toBe('1 waiter failed: no reply');
   });
 });
