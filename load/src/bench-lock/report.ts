@@ -3,7 +3,7 @@ import type { Contender } from './contender.ts';
 import { whyFailed } from './failures.ts';
 import type { Figure } from './figures.ts';
 import { whyVoid, type Measurement } from './measurement.ts';
-import { runsOf, type Results } from './results.ts';
+import { runsOf, type CrowdMeasurement, type Results } from './results.ts';
 import { spread } from './statistics.ts';
 import { fixed, nothing, number, table, whole } from './table.ts';
 import type { Workload } from './workloads.ts';
@@ -92,19 +92,15 @@ export function crowdTable(results: Results, contenders: readonly Contender[], p
   const header = ['', 'heap kB each', 'Redis kB each', 'hand-over p50 ms', 'with 10 waiters'];
   const rows = contenders.flatMap((contender) => {
     const crowds = results.crowds.filter((crowd) => crowd.contender === contender.key);
-    const of = (value: (crowd: Results['crowds'][number]) => number) => spread(crowds.map(value)).median;
+    const of = (value: (crowd: CrowdMeasurement) => number, digits: number): string =>
+      fixed(spread(crowds.map(value)).median, digits);
     if (crowds.length === 0) return [];
     const numbers = [
-      fixed(of((crowd) => crowd.heapBytesPerWaiter) / 1_024, 2),
-      fixed(of((crowd) => crowd.redisBytesPerWaiter) / 1_024, 2),
-      fixed(
-        of((crowd) => crowd.handOverManyP50Ms),
-        4,
-      ),
-      fixed(
-        of((crowd) => crowd.handOverFewP50Ms),
-        4,
-      ),
+      of((crowd) => crowd.heapBytesPerWaiter / 1_024, 2),
+      of((crowd) => crowd.redisBytesPerWaiter / 1_024, 2),
+      // Where waiters sleep between two tries, whoever has just released takes it again: that hands over nothing.
+      contender.standsInLine ? of((crowd) => crowd.handOverManyP50Ms, 4) : nothing,
+      contender.standsInLine ? of((crowd) => crowd.handOverFewP50Ms, 4) : nothing,
     ];
     return [[name(contender, paint), ...unlessVoid(crowds.map(whyFailed), numbers, paint)]];
   });

@@ -1,14 +1,21 @@
 import { stripVTControlCharacters } from 'node:util';
 
-/** Columns as wide as what is in them: the first one to the left, numbers to the right. */
+/**
+ * Columns as wide as what is in them: the first one to the left, numbers to the right. A row that is too short has a
+ * remark in place of its numbers, which may be as long as it likes.
+ */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const lines = [header, ...rows];
-  const widths = header.map((_, column) => Math.max(...lines.map((line) => widthOf(line[column] ?? ''))));
+  const isRemark = (line: readonly string[]): boolean => line.length < header.length;
+  const widths = header.map((_, column) => {
+    const cells = lines.filter((line) => column === 0 || !isRemark(line)).map((line) => line[column] ?? '');
+    return Math.max(...cells.map(widthOf));
+  });
   return lines.map((line) =>
     line
       .map((cell, column) => {
-        const space = ' '.repeat((widths[column] ?? 0) - widthOf(cell));
-        return column === 0 ? cell + space : space + cell;
+        const space = ' '.repeat(Math.max(0, (widths[column] ?? 0) - widthOf(cell)));
+        return column === 0 || isRemark(line) ? cell + space : space + cell;
       })
       .join('   ')
       .trimEnd(),

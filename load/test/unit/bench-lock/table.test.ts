@@ -16,6 +16,14 @@ describe('a table', () => {
     ).toEqual(['         n', '\x1b[1mab\x1b[22m       1', 'c    1,000']);
   });
 
+  it('lets a remark stand in place of numbers without making room for it', () => {
+    const rows = [
+      ['a', '1', '2'],
+      ['b', 'a remark of some length'],
+    ];
+    expect(table(['', 'x', 'y'], rows)).toEqual(['    x   y', 'a   1   2', 'b   a remark of some length']);
+  });
+
   it('shows three digits that matter', () => {
     expect([0.1234, 12.34, 123.4, 12_345].map(number)).toEqual(['0.12', '12.3', '123', '12,345']);
     expect(number(Number.NaN)).toBe('-');
