@@ -139,9 +139,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
 
   /** Another process waits for what we keep. */
   asked(number: number): void {
-    if (this.#turn === undefined || this.#entry?.number !== number) return;
-    this.#turn.asked = true;
-    if (this.#lingers()) this.#giveUp();
+    if (this.#entry?.number === number) this.onAsked();
   }
 
   stolen(number: number): void {
@@ -303,6 +301,12 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
   /** Nobody here has it, but it is kept for a while. */
   #lingers(): boolean {
     return this.#turn !== undefined && this.#turn.lease === undefined;
+  }
+
+  onAsked(): void {
+    if (this.#turn === undefined) return;
+    this.#turn.asked = true;
+    if (this.#lingers()) this.#giveUp();
   }
 
   onLoss(loss: Loss): void {

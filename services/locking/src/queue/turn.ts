@@ -8,6 +8,8 @@ import type { Waiter } from './waiter.ts';
 export interface TurnOwner extends LeaseOwner {
   readonly name: string;
   onLoss(loss: Loss): void;
+  /** Somebody in another process waits. */
+  onAsked(): void;
 }
 
 /**
@@ -99,7 +101,7 @@ export class Turn implements HoldPort {
     });
     if (reply.is !== 'kept') return reply.is;
     this.#tokens.prolonged(reply);
-    if (reply.waiting > 0) this.asked = true;
+    if (reply.waiting > 0) this.#owner.onAsked();
     return 'held';
   }
 

@@ -41,6 +41,15 @@ describe('a lock that is lost', () => {
     await after.release();
   });
 
+  test('after a slow answer is lost sooner, not later: its time counts from the question', async () => {
+    const client = lab.open({ throughProxy: true });
+    await client.locks.withLock('warm up', () => undefined);
+    lab.proxy.delay({ replyMs: 300 });
+    const lease = await client.locks.acquire('seat', { ttlMs: 1_000 });
+    expect(lease.remainingMs()).toBeLessThan(700);
+    await lease.release();
+  });
+
   test('stays lost: its renewal does not make it again', async () => {
     const client = lab.open();
     const lease = await client.locks.acquire('seat', { ttlMs: 600 });
@@ -107,6 +116,12 @@ describe('a lock that is lost', () => {
 });
 
 describe('an answer that is lost', () => {
+  // So that Redis knows all scripts: otherwise what is lost is its answer that it does not.
+  beforeEach(async () => {
+    const { locks } = lab.open({ turnGrants: 1 });
+    await Promise.all([1, 2].map(() => locks.withLock('warm up', (lease) => lease.extend())));
+  });
+
   test('to the confirmation of a hand-over: asked again, it is the same grant', async () => {
     const holder = await lab.open().locks.acquire('seat');
     const client = lab.open({ throughProxy: true });
@@ -134,6 +149,9 @@ describe('an answer that is lost', () => {
     await lost.done;
     await (await next).release();
     await (await second).release();
+    // Not a new place: one that nobody knows any more would be granted, and given back.
+    expect(client.count('stale-grant')).toBe(0);
+    expect(client.count('queued')).toBe(1);
   });
 
   test('to a release: it is called unknown, and the next one has the lock all the same', async () => {
@@ -260,6 +278,23 @@ describe('a wait', () => {
     await last.release();
     await expect.poll(() => lab.keys()).toEqual(['{lock:seat}:token']);
     expect(granted + stale).toBeGreaterThan(0);
+  });
+
+  test('that its client has forgotten, though Redis has not, is given back as soon as it is granted', async () => {
+    const holder = await lab.open().locks.acquire('seat');
+    const [forgetful, next] = [lab.open(), lab.open()];
+    const own = await forgetful.locks.acquire('another');
+    const clientId = (await lab.redis.get('{lock:another}'))!.replace(/:\w+ \d+$/, '');
+    await own.release();
+    await lab.redis.zadd('{lock:seat}:queue', 1, `${clientId}:4711`);
+    await lab.redis.zadd('{lock:seat}:waiting', Date.now(), clientId);
+    const wait = next.locks.acquire('seat');
+    await next.told('queued');
+    const releasedMs = performance.now();
+    await holder.release();
+    await (await wait).release();
+    expect(performance.now() - releasedMs).toBeLessThan(1_000);
+    expect(forgetful.count('stale-grant')).toBe(1);
   });
 
   test('of more callers than may wait here ends at once', async () => {

@@ -214,15 +214,28 @@ describe('a process that keeps what it has', () => {
     expect(client.count('handed-over')).toBe(1);
   });
 
+  test('hands it over also when nobody asks again: its next renewal tells', async () => {
+    const client = lab.open({ lingerMs });
+    await client.locks.withLock('seat', { ttlMs: 600 }, () => undefined);
+    const waiting = lab.open({ pollMs: 60_000 });
+    await lab.redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await (await waiting.locks.acquire('seat')).release();
+    expect(client.count('handed-over')).toBe(1);
+  });
+
   test('does not keep it after a caller for whose lock another one has asked', async () => {
     const client = lab.open({ lingerMs });
     const lease = await client.locks.acquire('seat');
-    const other = lab.open();
+    const other = lab.open({ pollMs: 60_000 });
     const next = other.locks.acquire('seat');
     await other.told('queued');
+    // The answer tells that somebody waits, in case the message is late.
+    await lease.extend();
+    const releasedMs = performance.now();
     await lease.release();
     await (await next).release();
     expect(client.count('handed-over')).toBe(1);
+    expect(performance.now() - releasedMs).toBeLessThan(1_000);
   });
 
   test('does not keep it for longer than it said', async () => {
