@@ -236,12 +236,13 @@ async function run(world: World, exclusive: boolean, random: () => number): Prom
 
   // And then nothing is left of it all: no lock, no key, no timer.
   for (const { client, locks } of services.filter(({ client }) => !client.isDead)) {
-    const closing = { done: false };
+    const closing = { done: false, untilMs: time.now() + drainMs };
     void locks.close().then(() => (closing.done = true));
     while (!closing.done) {
       await rest();
       await hops(Infinity, () => paceMs.least);
       if (!closing.done) await pass(1);
+      if (time.now() > closing.untilMs) throw new Error('a lock service cannot be closed');
     }
     if (client.alarms.size > 0) throw new Error(`${client.alarms.size} alarms are left after the end`);
   }
