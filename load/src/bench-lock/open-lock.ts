@@ -16,6 +16,8 @@ export async function openLock(plan: OpenPlan, wire: Wire): Promise<OpenLock> {
   const [first, ...others] = clients;
   if (!first) throw new Error('a lock needs a Redis');
   const lock = contenderOf(plan.contender).open([first, ...others], { retryDelayMs: plan.retryDelayMs });
+  // Some connect, and send their scripts, when they are first asked.
+  await lock.withLock(`opened-by-${process.pid}`, () => {});
   return {
     withLock: lock.withLock,
     async close() {
