@@ -53,7 +53,7 @@ export const workloads: readonly Workload[] = [
     inRounds: true,
     sectionsMs,
     warmUpMs: 100,
-    windowMs: 400,
+    windowMs: 350,
     drainMs: 500,
   },
   {
@@ -64,9 +64,9 @@ export const workloads: readonly Workload[] = [
     names: 1,
     inRounds: true,
     sectionsMs,
-    warmUpMs: 300,
-    windowMs: 1_000,
-    drainMs: 1_500,
+    warmUpMs: 250,
+    windowMs: 900,
+    drainMs: 1_200,
   },
   {
     key: '1000-names',
