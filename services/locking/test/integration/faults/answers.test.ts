@@ -1,0 +1,70 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+
+import { deathMs, openFaultLab, ttlMs, type FaultLab } from './fault-lab.ts';
+
+// What may happen between a question and its answer.
+let lab: FaultLab;
+beforeAll(async () => {
+  lab = await openFaultLab();
+});
+afterEach(() => lab.clear());
+afterAll(() => lab[Symbol.asyncDispose]());
+
+test('an acquire whose reply is lost gets the same grant when it is sent again, and leaves no second one', async () => {
+  const worker = await lab.start({ throughProxy: true });
+  await worker.ask({ do: 'acquire' });
+  await worker.ask({ do: 'release' });
+  const loss = lab.proxy.dropReplies(1, { matching: (request) => request.includes('seat') });
+  const asked = worker.ask({ do: 'acquire' });
+  await loss.done;
+  const granted = (await lab.redis.get(lab.key))?.split(' ')[1];
+  const token = (await asked) as number;
+  expect(String(token)).toBe(granted);
+  expect(lab.room.enter(worker, token)).toBe(true);
+  lab.room.leave(worker);
+  await worker.ask({ do: 'release' });
+  expect(await lab.redis.exists(lab.key)).toBe(0);
+  await lab.settle({ waitBoundMs: deathMs });
+});
+
+test('a wait that is cancelled while the lock is handed to it passes the lock on', async () => {
+  const [holder, waiter] = [await lab.start(), await lab.start()];
+  const afterMs: number[] = [];
+  for (let round = 0; round < 30; round += 1) {
+    await holder.ask({ do: 'acquire' });
+    const wait = waiter.ask({ do: 'acquire' }).then(
+      () => waiter.ask({ do: 'release' }),
+      (error: Error) => expect(error.message).toContain('AbortError'),
+    );
+    await expect.poll(() => lab.redis.zcard(`${lab.key}:queue`), { interval: 1 }).toBe(1);
+    const sinceMs = performance.now();
+    // Sometimes the one is first, sometimes the other.
+    const orders = [holder.ask({ do: 'release' }), waiter.ask({ do: 'cancel' })];
+    await Promise.all([...orders, wait]);
+    await holder.ask({ do: 'acquire' });
+    afterMs.push(performance.now() - sinceMs);
+    await holder.ask({ do: 'release' });
+  }
+  // Neither a TTL nor a poll has to pass, as a rule: a grant that nobody wants is given back at once.
+  expect(afterMs.sort((a, b) => a - b)[15]).toBeLessThan(ttlMs / 4);
+  await lab.settle({ waitBoundMs: deathMs });
+});
+
+test('a renewal that is under way during the release does not bring the lock back', async () => {
+  const worker = await lab.start();
+  for (let round = 0; round < 30; round += 1) {
+    await worker.ask({ do: 'acquire' });
+    expect(await worker.ask({ do: 'extend and release' })).toBe('fulfilled');
+    expect(await lab.redis.exists(lab.key)).toBe(0);
+  }
+  // The lease's own renewal, too: it comes after a third of the TTL.
+  for (let round = 0; round < 5; round += 1) {
+    await worker.ask({ do: 'acquire' });
+    await sleep(ttlMs / 3 - 2 + round);
+    await worker.ask({ do: 'release' });
+    expect(await lab.redis.exists(lab.key)).toBe(0);
+  }
+  await lab.settle({ waitBoundMs: deathMs });
+});
