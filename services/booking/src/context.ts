@@ -26,6 +26,9 @@ export interface Context extends AsyncDisposable {
 /** A health check has to answer while its prober still listens. */
 const PING_TIMEOUT_MS = 1_500;
 
+/** A buyer is told of an outage rather than kept waiting for its end. A Redis that restarts is back within this. */
+const REDIS_SILENCE_MS = 2_000;
+
 /** Taking leave is polite, but a hung server must not keep the process. */
 const CLOSE_TIMEOUT_MS = 2_000;
 
@@ -43,7 +46,7 @@ export function openContext(config: Config, log: Logger): Context {
   );
 
   const simpleLock = createSimpleLock(redis, { clientId: instanceId });
-  const queueLock = createQueueLock(redis, { clientId: instanceId });
+  const queueLock = createQueueLock(redis, { clientId: instanceId, unavailableAfterMs: REDIS_SILENCE_MS });
   const quorumLock = quorum.length === 0 ? null : createQuorumLock(quorum, { clientId: instanceId });
   const locks: Locks[] = [simpleLock, queueLock, ...(quorumLock === null ? [] : [quorumLock])];
 

@@ -6,7 +6,6 @@ import type { Lease } from '@lastseat/locking';
 import { SETTLE_FOR_MS } from '#src/booking/commit.ts';
 import { EVENT_NOT_FOUND, lockNameOf, SOLD_OUT } from '#src/booking/strategy.ts';
 import type { BookingRequest, Outcome, StrategyDeps } from '#src/booking/strategy.ts';
-import { underLease } from '#src/booking/under-lease.ts';
 import { findTokensOfBooked, lockStockAndRaiseFence, takeStockAndInsertAll } from '#src/storage/batches.ts';
 import { CommitUnknownError, PostgresBusyError, PostgresUnavailableError } from '#src/storage/failure.ts';
 import { readStock } from '#src/storage/inventory.ts';
@@ -63,35 +62,21 @@ export async function decideBatch(
   let giveUpAtMs = Number.POSITIVE_INFINITY;
 
   for (let attempt = 1; ; attempt += 1) {
-    const { db, locks, lockTtlMs: ttlMs, onReleaseFailed, onRetry, onSoldOut } = deps;
     try {
-      const options = {
-        ttlMs,
+      const lease = await deps.locks.acquire(lockNameOf(eventId), {
+        ttlMs: deps.lockTtlMs,
         // Once requests are taken, the next attempt has to have a chance whatever the first has cost.
-        waitMs: Math.max(batch === undefined ? 0 : ttlMs, waitUntilMs - performance.now()),
-        onReleaseFailed,
+        waitMs: Math.max(batch === undefined ? 0 : deps.lockTtlMs, waitUntilMs - performance.now()),
         ...(tokenAbove === undefined ? {} : { tokenAbove }),
-      };
-      const result = await underLease(
-        locks,
-        lockNameOf(eventId),
-        options,
-        async (lease): Promise<Attempt> => {
-          batch ??= take();
-          if (batch.length === 0) return { outcomes: [] };
-
-          const isRaceWanted = batch.some(({ raceWindowMs }) => raceWindowMs > 0);
-          if (attempt === 1 && !isRaceWanted && (await bookAll(deps, eventId, lease, batch))) {
-            return { outcomes: batch.map((): Outcome => ({ code: 'booked', fencingToken: lease.token })) };
-          }
-          const readStartedAtMs = performance.now();
-          const decided = await transact(db, (trx) =>
-            bookWhatFits(trx, deps, eventId, lease, batch ?? [], isUnknown),
-          );
-          if ('left' in decided) onSoldOut(eventId, decided.left, readStartedAtMs);
-          return decided;
-        },
-      );
+      });
+      let result: Attempt;
+      try {
+        batch ??= take();
+        result = await bookUnder(lease, deps, eventId, batch, { isFirst: attempt === 1, isUnknown });
+      } finally {
+        // Nobody waits for it: what is committed is committed, and the next batch stands in line behind it anyway.
+        void lease.release().catch(deps.onReleaseFailed);
+      }
       if ('outcomes' in result) return result.outcomes;
       tokenAbove = result.fence;
     } catch (error) {
@@ -104,7 +89,7 @@ export async function decideBatch(
       }
     }
     if (attempt === MAX_ATTEMPTS || performance.now() > giveUpAtMs) break;
-    onRetry('batched-lock');
+    deps.onRetry('batched-lock');
     // Jitter, for every replica has lost its connections at the same moment.
     if (isUnknown) await sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1) * (0.5 + Math.random()));
   }
@@ -116,6 +101,24 @@ export async function decideBatch(
 
 function isPostgresFailure(error: unknown): boolean {
   return error instanceof PostgresUnavailableError || error instanceof PostgresBusyError;
+}
+
+async function bookUnder(
+  lease: Lease,
+  deps: BatchDeps,
+  eventId: number,
+  batch: readonly BookingRequest[],
+  { isFirst, isUnknown }: { isFirst: boolean; isUnknown: boolean },
+): Promise<Attempt> {
+  if (batch.length === 0) return { outcomes: [] };
+  const isRaceWanted = batch.some(({ raceWindowMs }) => raceWindowMs > 0);
+  if (isFirst && !isRaceWanted && (await bookAll(deps, eventId, lease, batch))) {
+    return { outcomes: batch.map((): Outcome => ({ code: 'booked', fencingToken: lease.token })) };
+  }
+  const readStartedAtMs = performance.now();
+  const decided = await transact(deps.db, (trx) => bookWhatFits(trx, deps, eventId, lease, batch, isUnknown));
+  if ('left' in decided) deps.onSoldOut(eventId, decided.left, readStartedAtMs);
+  return decided;
 }
 
 async function bookAll(
