@@ -16,7 +16,9 @@ export interface LockAlgorithm {
 }
 
 export function assembleLocks({ defaults, acquireOne, onReleaseFailed, close }: LockAlgorithm): Locks {
-  const acquireChecked = (name: string | readonly string[], settings: AcquireSettings): Promise<Lease> => {
+  /** Throws at once what is wrong with the request itself. */
+  function begin(name: string | readonly string[], options: AcquireOptions): Promise<Lease> {
+    const settings = acquireSettings(options, defaults);
     settings.signal?.throwIfAborted();
     if (typeof name === 'string') {
       checkName(name);
@@ -25,15 +27,20 @@ export function assembleLocks({ defaults, acquireOne, onReleaseFailed, close }: 
     for (const one of name) checkName(one);
     if (name.length === 0) throw new TypeError('At least one lock name is needed.');
     return acquireSeveral(acquireOne, name, settings);
-  };
+  }
 
-  async function acquire(name: string | readonly string[], options: AcquireOptions = {}): Promise<Lease> {
-    return acquireChecked(name, acquireSettings(options, defaults));
+  // Not an async function, which would keep a promise and a frame of its own for as long as the caller waits.
+  function acquire(name: string | readonly string[], options: AcquireOptions = {}): Promise<Lease> {
+    try {
+      return begin(name, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async function tryAcquire(name: string | readonly string[], options: AcquireOptions = {}) {
     try {
-      return await acquireChecked(name, acquireSettings({ ...options, waitMs: 0 }, defaults));
+      return await begin(name, { ...options, waitMs: 0 });
     } catch (error) {
       if (error instanceof LockTimeoutError) return null;
       throw error;
@@ -47,7 +54,7 @@ export function assembleLocks({ defaults, acquireOne, onReleaseFailed, close }: 
   ): Promise<T> {
     const [options, fn] = typeof optionsOrFn === 'function' ? [{}, optionsOrFn] : [optionsOrFn, maybeFn];
     if (typeof fn !== 'function') throw new TypeError('withLock needs a function to run under the lock.');
-    return runUnderLease(await acquire(name, options), fn, onReleaseFailed);
+    return runUnderLease(await begin(name, options), fn, onReleaseFailed);
   }
 
   return { acquire, tryAcquire, withLock, [Symbol.asyncDispose]: close };

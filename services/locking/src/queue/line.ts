@@ -100,7 +100,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
   leave(waiter: Waiter, why: 'timeout' | 'aborted'): void {
     this.#waiters.remove(waiter);
     const unheard = this.#stage === 'asking' && this.#heardMs < waiter.sinceMs;
-    const noReply = unheard ? new Error(`no reply within ${waiter.settings.waitMs} ms`) : undefined;
+    const noReply = unheard ? new Error(`no reply within ${waiter.waitMs} ms`) : undefined;
     this.#refuse(waiter, why, this.#silence?.cause ?? noReply);
     if (this.#waiters.size > 0) return;
     // A question under way is left alone: its answer finds nobody here, and is given back then.
@@ -194,7 +194,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     const request = {
       id: this.#entry.id,
       ttlMs: first.ttlMs,
-      tokenAbove: first.settings.tokenAbove,
+      tokenAbove: first.tokenAbove,
       // Who cannot be told of its turn had better not take a place: it would be passed over.
       enqueue: store.listening && (first.patient || this.#waiters.size > 1),
       place: this.#place,
@@ -326,7 +326,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     const first = this.#waiters.first;
     if (first === undefined || this.#entry === undefined) return this.#handBack();
     const next = this.#context.register(this);
-    const { ttlMs, tokenAbove } = first.settings;
+    const { ttlMs, tokenAbove } = first;
     const request = { id: this.#entry.id, nextId: next.id, lastToken: turn.lastToken, ttlMs, tokenAbove };
     alarms.clear(this);
     turn.hold.end();
@@ -395,7 +395,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
   }
 
   #paused(): boolean {
-    return this.slot !== -1 && (this.#stage === 'asking' || this.#stage === 'yielding');
+    return this.#context.alarms.isSet(this) && (this.#stage === 'asking' || this.#stage === 'yielding');
   }
 
   #sendImpatientAway(): void {
@@ -407,7 +407,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
 
   /** @param cause why it is not known whether the lock could be had */
   #refuse(waiter: Waiter, why: 'timeout' | 'aborted', cause: unknown = this.#silence?.cause): void {
-    const { waitMs, signal } = waiter.settings;
+    const { waitMs, signal } = waiter;
     const details = { lock: this.name, holder: this.#holder };
     if (why === 'aborted') {
       this.#sendAway(waiter, signal?.reason, why);

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
+import type { Duplex } from 'node:stream';
 
 import type { Alarm, Alarms } from '../alarms.ts';
 import type { RedisClient } from '../redis-script.ts';
+import { isCluster } from './redis-connections.ts';
 import { RefusedError } from './store.ts';
 
 export interface Script {
@@ -63,6 +65,7 @@ export function createRedisCalls(
   const calls = new Set<Call>();
   let lastReplyMs = clock.now();
   let closed = false;
+  let gathering = false;
 
   const timeout: Alarm = {
     atMs: 0,
@@ -92,14 +95,30 @@ export function createRedisCalls(
   function reconnect(): void {
     lastReplyMs = clock.now();
     // A cluster looks after its connections itself.
-    if ('stream' in connection) connection.disconnect(true);
+    if (!isCluster(connection)) connection.disconnect(true);
   }
 
   function notConnected(): string {
     return `not connected to Redis (${connection.status})`;
   }
 
+  /**
+   * What is sent in one tick goes out in one write: when the replies to several callers come in together, their next
+   * questions go out together too. A write costs as much as all the rest of a call, on either side.
+   */
+  function gather(): void {
+    const stream = streamOf(connection);
+    if (gathering || stream === undefined) return;
+    gathering = true;
+    stream.cork();
+    process.nextTick(() => {
+      gathering = false;
+      stream.uncork();
+    });
+  }
+
   function send(call: Call): void {
+    gather();
     call.sent = true;
     const { script, keys, args } = call;
     connection.evalsha(script.sha1, keys.length, ...keys, ...args).then(
@@ -138,7 +157,7 @@ export function createRedisCalls(
         const resolve = (reply: unknown) => settle(read(reply));
         const call: Call = { script, keys, args, sinceMs: clock.now(), resolve, reject, sent: false };
         calls.add(call);
-        if (timeout.slot === -1) alarms.set(timeout, call.sinceMs + timeoutMs);
+        if (!alarms.isSet(timeout)) alarms.set(timeout, call.sinceMs + timeoutMs);
         if (connection.status === 'ready') send(call);
       });
     },
@@ -148,6 +167,11 @@ export function createRedisCalls(
       for (const call of calls) fail(call, new RefusedError('this lock service was closed'));
     },
   };
+}
+
+/** The socket; a cluster has many, and writes to them as it likes. */
+function streamOf(connection: RedisClient): Duplex | undefined {
+  return isCluster(connection) ? undefined : connection.stream;
 }
 
 function isRefusal(error: Error): boolean {

@@ -65,7 +65,7 @@ export function createSubscription(
     },
     probe() {
       // (A cluster looks after its connections itself.)
-      if (!listening || unanswered.slot !== -1 || clock.now() - heardMs < trustedMs || isCluster(redis))
+      if (!listening || alarms.isSet(unanswered) || clock.now() - heardMs < trustedMs || isCluster(redis))
         return;
       alarms.set(unanswered, clock.now() + timeoutMs);
       connection.ping().then(

@@ -75,7 +75,7 @@ export class Turn implements HoldPort {
   /** Call it only while held. Undefined: no token is left that this waiter could have, only Redis can mint one. */
   serve(waiter: Waiter): HeldLease | undefined {
     const now = this.#context.alarms.clock.now();
-    const token = this.#tokens.next(now, waiter.settings.tokenAbove);
+    const token = this.#tokens.next(now, waiter.tokenAbove);
     if (token === undefined) return undefined;
     // The hold was made for the one for whom the lock was asked; others have terms of their own.
     if (this.#served || waiter.ttlMs !== this.hold.ttlMs) this.hold.serve(waiter);

@@ -18,7 +18,11 @@ export class Waiter implements Alarm {
   next: Waiter | undefined;
   previous: Waiter | undefined;
 
-  readonly settings: AcquireSettings;
+  readonly ttlMs: number;
+  readonly renew: boolean;
+  readonly tokenAbove: number;
+  readonly waitMs: number;
+  readonly signal: AbortSignal | undefined;
   readonly sinceMs: number;
   readonly lease: Promise<Lease>;
   #resolve!: (lease: Lease) => void;
@@ -27,7 +31,11 @@ export class Waiter implements Alarm {
   readonly #alarms: Alarms;
 
   constructor(settings: AcquireSettings, alarms: Alarms) {
-    this.settings = settings;
+    this.ttlMs = settings.ttlMs;
+    this.renew = settings.renew;
+    this.tokenAbove = settings.tokenAbove;
+    this.waitMs = settings.waitMs;
+    this.signal = settings.signal;
     this.#alarms = alarms;
     this.sinceMs = alarms.clock.now();
     this.lease = new Promise((resolve, reject) => {
@@ -36,26 +44,17 @@ export class Waiter implements Alarm {
     });
   }
 
-  get ttlMs(): number {
-    return this.settings.ttlMs;
-  }
-
-  get renew(): boolean {
-    return this.settings.renew;
-  }
-
   /** Whether it waits at all; otherwise it leaves with the first answer. */
   get patient(): boolean {
-    return this.settings.waitMs > 0;
+    return this.waitMs > 0;
   }
 
   /** From now on it leaves by itself when its time is over or its caller cancels. */
   sitDown(room: WaitingRoom): void {
     this.#room = room;
-    const { waitMs, signal } = this.settings;
     // One that does not wait is bounded by the time-out of the one call that is made for it.
-    if (waitMs > 0) this.#alarms.set(this, this.sinceMs + waitMs);
-    signal?.addEventListener('abort', this);
+    if (this.patient) this.#alarms.set(this, this.sinceMs + this.waitMs);
+    this.signal?.addEventListener('abort', this);
   }
 
   ring(): void {
@@ -79,7 +78,7 @@ export class Waiter implements Alarm {
   #getUp(): void {
     this.#room = undefined;
     this.#alarms.clear(this);
-    this.settings.signal?.removeEventListener('abort', this);
+    this.signal?.removeEventListener('abort', this);
   }
 }
 

@@ -98,7 +98,7 @@ export function createWatches(
       const watch = watchOf(line.name);
       watch.lines.add(line);
       const atMs = alarms.clock.now() + delayMs(holderTtlMs);
-      if (!watch.looking && (watch.slot === -1 || atMs < watch.atMs)) alarms.set(watch, atMs);
+      if (!watch.looking && (!alarms.isSet(watch) || atMs < watch.atMs)) alarms.set(watch, atMs);
     },
     remove(line) {
       const watch = watches.get(line.name);

@@ -50,3 +50,48 @@ test('an alarm set while another rings is not missed', async () => {
   await clock.pass(20);
   expect(rung).toEqual(['first', 'second']);
 });
+
+test('alarms that are moved and cleared at random ring when they should, and only then', async () => {
+  const clock = createHandClock();
+  // A small generator of its own, so that a failure can be repeated.
+  let seed = 42;
+  const random = (below: number) => {
+    seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
+    return seed % below;
+  };
+  const wanted = new Map<Alarm, number>();
+  const alarms = Array.from({ length: 300 }, () => {
+    const entry = alarm(() => {
+      expect(wanted.get(entry)).toBeLessThanOrEqual(clock.now());
+      wanted.delete(entry);
+    });
+    return entry;
+  });
+  for (let step = 0; step < 20_000; step += 1) {
+    const entry = alarms[random(alarms.length)]!;
+    if (random(3) === 0) {
+      clock.alarms.clear(entry);
+      wanted.delete(entry);
+    } else {
+      const atMs = clock.now() + 1 + random(1_000);
+      clock.alarms.set(entry, atMs);
+      wanted.set(entry, atMs);
+    }
+    if (random(20) === 0) {
+      await clock.pass(random(30));
+      for (const atMs of wanted.values()) expect(atMs).toBeGreaterThan(clock.now());
+    }
+    expect(clock.alarms.size).toBe(wanted.size);
+  }
+});
+
+test('what was cleared is not kept', () => {
+  const clock = createHandClock();
+  const kept = Array.from({ length: 100 }, () => alarm(() => {}));
+  for (const entry of kept) clock.alarms.set(entry, clock.now() + 1_000);
+  const cleared = Array.from({ length: 10_000 }, () => alarm(() => {}));
+  for (const entry of cleared) clock.alarms.set(entry, clock.now() + 500);
+  for (const entry of cleared) clock.alarms.clear(entry);
+  expect(clock.alarms.size).toBe(100);
+  expect(cleared.filter((entry) => entry.slot !== -1).length).toBeLessThanOrEqual(100);
+});
