@@ -31,7 +31,8 @@ export function speedSteps(field: Field, pace: Pace, results: Cell[]): Step[] {
   return [...rehearsals(field), ...measured];
 }
 
-const REHEARSAL_MS = 500;
+// Some thousand requests for each replica, of all but the slowest guards.
+const REHEARSAL_MS = 1_500;
 const REHEARSAL_CONNECTIONS = 64;
 
 /** New processes compile what they run often; whoever is measured first is not to pay for all. */

@@ -1,37 +1,47 @@
 import { count } from '../../words.ts';
 import { measureCell } from '../cell.ts';
 import type { SweepStep } from '../measurements.ts';
-import { has, type Bench, type Field, type Pace, type Step } from '../step.ts';
+import { has, type Field, type Pace, type Step } from '../step.ts';
 
 const GUARD = 'batched-lock';
 const CONNECTIONS = 64;
-// From many to few: those that stay are warm, and only the first has to be waited for.
+// From many to few: those that stay are warm, and new ones have to be started only once.
 const REPLICAS = [8, 4, 2, 1];
-// A new process compiles what it runs often; with eight of them on two cores that takes its time.
-const WARM_UPS_PER_REPLICA = 2;
 // Eight processes start at once.
 const START_MS = 6_000;
+const SCALE_MS = 1_500;
+const OVERHEAD_MS = 300;
 // In Docker nginx asks once a second who there is, and a replica that has gone does not even refuse.
 const FORGET_MS = { docker: 2_500, native: 0 };
 
 /** What more or fewer replicas do to one hot event. */
 export function sweepSteps(field: Field, pace: Pace, results: SweepStep[]): Step[] {
   if (!has(field, GUARD)) return [];
-  return Array.from({ length: pace.repeats }, (_, index) => index + 1).flatMap((repeat) =>
-    REPLICAS.map((replicas, position): Step => {
-      const isGrowing = position === 0;
-      const warmUpMs = pace.warmUpMs * (isGrowing ? WARM_UPS_PER_REPLICA * replicas : 1);
+  return REPLICAS.flatMap((replicas, position) => {
+    const isGrowing = position === 0;
+    // New processes compile what they run often; the more of them there are, the less each of them runs.
+    const rehearsalMs = isGrowing ? replicas * pace.windowMs : pace.warmUpMs;
+    const scale: Step = {
+      what: `scaling to ${count(replicas, 'replica')}`,
+      expectedMs: (isGrowing ? START_MS : SCALE_MS) + rehearsalMs,
+      async run(bench) {
+        await bench.stack.scale(replicas);
+        const warmUpMs = FORGET_MS[bench.stack.runtime];
+        await measureCell(bench, WORKLOAD, { repeat: 0, warmUpMs, windowMs: rehearsalMs });
+      },
+    };
+    const repeats = Array.from({ length: pace.repeats }, (_, index): Step => {
       return {
         what: `${GUARD}, ${count(replicas, 'replica')}`,
-        expectedMs: warmUpMs + pace.windowMs + (isGrowing ? START_MS : 1_500),
-        async run(bench: Bench) {
-          await bench.stack.scale(replicas);
-          const workload = { guard: GUARD, connections: CONNECTIONS, events: 1 } as const;
-          const forgetMs = FORGET_MS[bench.stack.runtime];
-          const timing = { ...pace, repeat, warmUpMs: warmUpMs + forgetMs };
-          results.push({ ...(await measureCell(bench, workload, timing)), replicas });
+        expectedMs: pace.warmUpMs + pace.windowMs + OVERHEAD_MS,
+        async run(bench) {
+          const cell = await measureCell(bench, WORKLOAD, { ...pace, repeat: index + 1 });
+          results.push({ ...cell, replicas });
         },
       };
-    }),
-  );
+    });
+    return [scale].concat(repeats);
+  });
 }
+
+const WORKLOAD = { guard: GUARD, connections: CONNECTIONS, events: 1 } as const;

@@ -1,3 +1,4 @@
+import { wrap } from '../../report/box.ts';
 import { thousands } from '../../words.ts';
 import { PARTS, type Cell, type GuardName } from '../measurements.ts';
 import { median } from '../statistics.ts';
@@ -25,6 +26,8 @@ interface Load {
 }
 
 const BAR_WIDTH = 14;
+// A frame grows with its lines, and notes should not make it.
+const NOTE_WIDTH = 76;
 
 function speedLines(cells: readonly Cell[], guards: readonly GuardName[], loads: readonly Load[]): string[] {
   const main = mainLoad(loads);
@@ -38,7 +41,8 @@ function speedLines(cells: readonly Cell[], guards: readonly GuardName[], loads:
   const bars = ['', ...guards.map((guard) => bar((rateOf(guard, main) ?? 0) / fastest, BAR_WIDTH))];
   const width = Math.max(...table.map((line) => line.length));
   const lines = table.map((line, index) => `${line.padEnd(width)}  ${bars[index]}`.trimEnd());
-  return [...lines, ...refusalNotes(cells, guards, loads), ...oversellNotes(cells)];
+  const notes = [...refusalNotes(cells, guards, loads), ...oversellNotes(cells)];
+  return [...lines, ...notes.flatMap((note) => wrap(note, NOTE_WIDTH))];
 }
 
 function latencyLines(

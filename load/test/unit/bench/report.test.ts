@@ -52,6 +52,8 @@ it('fits a terminal that nobody has widened', () => {
   const measured = [...loads, { connections: 64, events: 1_000 }].flatMap((load) =>
     everything.map((guard) => cell({ guard, ...load }, { latencyMs: { p50: 1_111, p99: 2_222, max: 9 } })),
   );
+  const busy = everything.map((guard) => cell({ guard }, { answered: 10, statuses: { 201: 5, 503: 5 } }));
+  measured.push(...busy, ...busy);
   for (const line of tell({ cells: measured }).split('\n')) expect(line.length).toBeLessThanOrEqual(80);
 });
 
