@@ -13,6 +13,9 @@ export interface Conflict {
  */
 const MAX_TRIES = 40;
 
+/** No further try after this: the last one may wait for a connection and a row, and the answer still has to be ours. */
+const MAX_TRYING_MS = 4_000;
+
 const FIRST_PAUSE_MS = 2;
 const LONGEST_PAUSE_MS = 200;
 
@@ -22,12 +25,15 @@ export async function untilNoConflict(
   onRetry: () => void,
   attempt: () => Promise<Outcome | Conflict>,
 ): Promise<Outcome> {
-  for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
+  const giveUpAtMs = performance.now() + MAX_TRYING_MS;
+  let tries = 0;
+  while (tries < MAX_TRIES && performance.now() < giveUpAtMs) {
+    tries += 1;
     const outcome = await attempt();
     if (outcome.code !== 'conflict') return outcome;
     onRetry();
     const pauseMs = Math.random() * Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** tries);
     await sleep(pauseMs, undefined, { signal });
   }
-  return { code: 'busy', detail: `Others were faster ${MAX_TRIES} times in a row; nothing was written.` };
+  return { code: 'busy', detail: `Others were faster ${tries} times in a row; nothing was written.` };
 }
