@@ -2,10 +2,14 @@ import { defineConfig } from 'vitest/config';
 
 import { skippedReporter } from './infra/test/support/skipped-reporter.ts';
 
+/** What is waited for comes at once on an idle machine. A busy one is slow, and no test may fail for that. */
+const poll = { timeout: 10_000 };
+
 // Three kinds of test, by what they need: `unit` needs nothing, `integration` needs Redis and Postgres (provided
 // by infra/servers: containers where a Docker engine answers, native processes otherwise), `e2e` needs the whole
 // stack. A test's folder says which kind it is.
 const servers = {
+  expect: { poll },
   globalSetup: ['infra/servers/vitest-global-setup.ts'],
   testTimeout: 30_000,
   hookTimeout: 60_000,
@@ -29,6 +33,7 @@ export default defineConfig({
           include: ['{services/*,infra,load}/test/e2e/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 240_000,
+          expect: { poll },
           fileParallelism: false,
         },
       },

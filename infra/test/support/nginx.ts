@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-import { findBinary, freePort } from '../../servers/index.ts';
+import { ensureInstalled, findBinary, freePort } from '../../servers/index.ts';
 import { obstacleToDocker } from '../../stack/docker/engine.ts';
 
 const settings = fileURLToPath(new URL('../../../nginx/nginx.conf', import.meta.url));
@@ -28,15 +28,16 @@ export interface Nginx extends AsyncDisposable {
 /** The one that is installed here and the one that Compose uses, as far as this machine has them. */
 export const nginxes: Kind[] = [];
 
-const installed = findBinary('nginx');
+// Only Linux lets a container listen on the host's own loopback.
+const isInDocker = process.platform === 'linux' && (await obstacleToDocker()) === null;
+const installed = findBinary('nginx') ?? (isInDocker ? null : (await ensureInstalled(['nginx'])).nginx);
 if (installed) {
   nginxes.push({
     name: `nginx ${installed.version}`,
     command: ({ prefix, conf }) => [installed.path, '-p', `${prefix}/`, '-c', `${conf}/nginx.conf`],
   });
 }
-// Only Linux lets a container listen on the host's own loopback.
-if (process.platform === 'linux' && (await obstacleToDocker()) === null) {
+if (isInDocker) {
   nginxes.push({
     name: 'nginx:1.30-alpine',
     command: ({ conf }) =>
