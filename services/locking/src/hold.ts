@@ -36,6 +36,10 @@ export function driftMs(ttlMs: number): number {
   return ttlMs * 0.01 + 2;
 }
 
+function keptUntil(sinceMs: number, ttlMs: number): number {
+  return sinceMs + ttlMs - driftMs(ttlMs);
+}
+
 /** A first retry after 50 ms, doubled up to a quarter of the TTL: several attempts fit before the deadline. */
 const firstRetryMs = 50;
 
@@ -66,14 +70,19 @@ export class Hold implements Alarm {
   #failures = 0;
   #extending: Promise<void> | undefined;
   #over = false;
-  /** @param sentAtMs when the request was sent that obtained the lock */
-  constructor(port: HoldPort, alarms: Alarms, terms: Terms, sentAtMs: number) {
+
+  /** @param kept for how long Redis keeps the lock, and since when at least */
+  constructor(port: HoldPort, alarms: Alarms, terms: Terms, kept: { sinceMs: number; ttlMs: number }) {
     this.#port = port;
     this.#alarms = alarms;
     this.#ttlMs = terms.ttlMs;
-    this.#keptUntilMs = sentAtMs + terms.ttlMs - driftMs(terms.ttlMs);
-    this.#wantedUntilMs = terms.renew ? Infinity : this.#keptUntilMs;
-    this.#renewAtMs = sentAtMs + terms.ttlMs / 3;
+    this.#keptUntilMs = keptUntil(kept.sinceMs, kept.ttlMs);
+    this.#wantedUntilMs = Infinity;
+    if (!terms.renew) {
+      const fromMs = kept.ttlMs === terms.ttlMs ? kept.sinceMs : alarms.clock.now();
+      this.#wantedUntilMs = keptUntil(fromMs, terms.ttlMs);
+    }
+    this.#renewAtMs = kept.sinceMs + kept.ttlMs / 3;
     this.#aim();
   }
 
@@ -102,7 +111,7 @@ export class Hold implements Alarm {
     // The same as those before it, as a rule.
     if (terms.renew && this.#wantedUntilMs === Infinity && terms.ttlMs === this.#ttlMs) return;
     const now = this.#alarms.clock.now();
-    const wantedUntilMs = terms.renew ? Infinity : now + terms.ttlMs - driftMs(terms.ttlMs);
+    const wantedUntilMs = terms.renew ? Infinity : keptUntil(now, terms.ttlMs);
     // A longer TTL, or a fixed end beyond what Redis has promised: ask for it now rather than a third of it later.
     const longer = terms.ttlMs > this.#ttlMs || (!terms.renew && wantedUntilMs > this.#keptUntilMs);
     this.#ttlMs = terms.ttlMs;
@@ -122,6 +131,11 @@ export class Hold implements Alarm {
     const fixedEnd = this.#wantedUntilMs !== Infinity;
     this.#ttlMs = ttlMs;
     return this.#ask(ttlMs, fixedEnd);
+  }
+
+  /** Asks for the full TTL now: the lock is kept for another time than the lease wants. */
+  confirm(): void {
+    if (!this.#over && this.#extending === undefined) this.#ask(this.#ttlMs, false).catch(() => undefined);
   }
 
   lose(loss: Loss): void {
@@ -164,7 +178,7 @@ export class Hold implements Alarm {
     const settled = Promise.withResolvers<void>();
     this.#extending = settled.promise;
     const sentAtMs = this.#alarms.clock.now();
-    const keptUntilMs = sentAtMs + ttlMs - driftMs(ttlMs);
+    const keptUntilMs = keptUntil(sentAtMs, ttlMs);
     // A shorter time counts from the moment it is asked for: Redis may do it and the answer never come.
     this.#keptUntilMs = Math.min(this.#keptUntilMs, keptUntilMs);
     if (fixedEnd) this.#wantedUntilMs = Math.min(this.#wantedUntilMs, keptUntilMs);

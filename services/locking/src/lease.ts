@@ -41,7 +41,7 @@ export function holdLease(terms: LeaseTerms, port: LeasePort, alarms: Alarms = s
     },
     alarms,
     terms,
-    terms.sentAtMs,
+    { sinceMs: terms.sentAtMs, ttlMs: terms.ttlMs },
   );
   const lease = new HeldLease(terms.name, terms.token, terms.ttlMs, hold, {
     async release() {

@@ -1,17 +1,20 @@
 -- Keeps a lock that is still ours; one that is gone stays gone.
--- ARGV[1] id  ARGV[2] TTL in ms  ARGV[3] '1': reserve tokens to give away
+-- ARGV[1] id  ARGV[2] TTL in ms
+-- ARGV[3] '': no tokens are reserved; otherwise they are, and up to this one it may have given them away by now
 -- Reply: {1, last reserved token or 0, waiters}, or {0} nobody holds it, or {-1} somebody else does
 -- include queue-take.lua
+-- include queue-hand-over.lua
 -- include queue-shared.lua
-local held, token = holder()
-if held ~= ARGV[1] or not token then
+local held = redis.call('GET', KEYS[1])
+local token = tokenOf(ARGV[1], held)
+if not token then
   return {held and -1 or 0}
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 local reserved = 0
-if ARGV[3] == '1' then
+if ARGV[3] ~= '' then
   readClock()
-  reserved = math.max(redis.call('GET', KEYS[4]) or 0, reservation(token, ARGV[2]))
+  reserved = math.max(ARGV[3], reservation(token, ARGV[2]))
   remember(reserved)
 else
   redis.call('PEXPIRE', KEYS[4], tokenMemoryMs)

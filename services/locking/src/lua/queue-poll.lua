@@ -1,26 +1,28 @@
 -- A sign of life of a client that waits, and a look whether it was told everything: a holder may have died, a message
 -- may have been lost, and so may all data.
 -- ARGV[1] the oldest id of this client in the queue  ARGV[2] client
--- Reply: {1, id of the holder, what is left of its TTL in ms, waiters before the id}; the holder may be this client
+-- Reply: {1, "<id of the holder> <its token>", what is left of its TTL in ms, waiters before the id}; the holder may be
+--     this client
 --     or {0} the id is neither in the queue nor the holder
 -- include queue-take.lua
+-- include queue-hand-over.lua
 -- include queue-shared.lua
 local id, client = ARGV[1], ARGV[2]
 readClock()
-redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', math.floor(nowUs / 1000) - staleMs)
+local nowMs = math.floor(nowUs / 1000)
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', nowMs - staleMs)
 if redis.call('EXISTS', KEYS[2]) == 1 then
-  redis.call('ZADD', KEYS[3], math.floor(nowUs / 1000), client)
+  redis.call('ZADD', KEYS[3], nowMs, client)
   redis.call('PEXPIRE', KEYS[2], queueMemoryMs)
   redis.call('PEXPIRE', KEYS[3], queueMemoryMs)
 end
 
-local held = holder() or handOver(client)
+local held = redis.call('GET', KEYS[1]) or handOver(client)
 local rank = redis.call('ZRANK', KEYS[2], id)
-if not rank and held ~= id then
+if not rank and not tokenOf(id, held) then
   return {0}
 end
-local holdingClient, kind, number = parse(held)
-if kind == '~' and holdingClient ~= client and rank then
-  tell(holdingClient, number, 'asked ')
+if rank then
+  tellHolder(held, client)
 end
 return {1, held, redis.call('PTTL', KEYS[1]), rank or -1}

@@ -3,7 +3,7 @@
 -- Reply: 1 free now, 2 handed over, 0 nobody held it, -1 somebody else does
 local id = ARGV[1]
 local held = redis.call('GET', KEYS[1])
-if not held or (held ~= id and string.sub(held, 1, #id + 1) ~= id .. ' ') then
+if not held or string.sub(held, 1, #id + 1) ~= id .. ' ' then
   redis.call('ZREM', KEYS[2], id)
   return held and -1 or 0
 end
@@ -11,7 +11,7 @@ end
 -- data be lost, the next token would be smaller than one that was minted after them.
 local last = ARGV[2]
 if last == '0' then
-  last = string.match(held, ' (%d+)$') or ''
+  last = string.sub(held, #id + 2)
 end
 if last ~= '' then
   redis.call('SET', KEYS[4], last, 'PX', tokenMemoryMs)
@@ -22,5 +22,5 @@ if not first then
   return 1
 end
 -- include queue-take.lua
--- include queue-shared.lua
+-- include queue-hand-over.lua
 return handOver(nil, first) and 2 or 1

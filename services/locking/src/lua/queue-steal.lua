@@ -2,15 +2,17 @@
 -- ARGV[1] id  ARGV[2] TTL in ms  ARGV[3] the token must be larger than this
 -- Reply: {1, token, last reserved token, time in microseconds, waiters}
 -- include queue-take.lua
+-- include queue-hand-over.lua
 -- include queue-shared.lua
-local held, token = holder()
-if held == ARGV[1] and token then
-  return grantAgain(token, ARGV[2])
+local held = redis.call('GET', KEYS[1])
+local token = tokenOf(ARGV[1], held)
+if token then
+  return grantAgain(ARGV[1], token, ARGV[2], ARGV[3])
 end
 if held then
-  local client, _, number = parse(held)
+  local client, _, number = parse(string.match(held, '^(.*) ') or held)
   if client then
-    tell(client, number, 'stolen ')
+    tell(client, number, 'stolen')
   end
 end
 return grant(ARGV[1], ARGV[2], ARGV[3])

@@ -1,11 +1,13 @@
--- How a caller becomes the holder of a free lock. See queue-shared.lua for keys, ids and settings.
+-- How somebody becomes the holder of a free lock. See queue-shared.lua for keys, ids and settings.
 
 local largestToken = 9007199254740991 -- 2^53 - 1: beyond it a double, here as in JavaScript, cannot count any more
 
 local nowUs
 local function readClock()
-  local time = redis.call('TIME')
-  nowUs = time[1] * 1000000 + time[2]
+  if not nowUs then
+    local time = redis.call('TIME')
+    nowUs = time[1] * 1000000 + time[2]
+  end
 end
 
 -- Written out in full: Lua would print 1.8e+15.
@@ -13,40 +15,30 @@ local function digits(number)
   return string.format('%.0f', number)
 end
 
--- Up to which token a holder may give away tokens by itself for the time of its lease: as many as the clock will have
--- passed by then, so that it can give one each microsecond and the tokens still do not outrun the clock. A few more
--- are for the case that its first token is ahead of the clock already.
+-- Up to which token a holder may give away tokens by itself in that time: as many as the clock will have passed by
+-- then, so that it can give one each microsecond and the tokens still do not outrun the clock. A few more are for the
+-- case that its first token is ahead of the clock already.
 local function reservation(token, ttlMs)
   return math.min(math.max(nowUs + ttlMs * 1000, token + 1000), largestToken)
 end
 
 -- The token is minted here, in the same step: larger than the last one, and than the clock, so that it is larger also
 -- when the memory of the last one is lost.
--- Returns the token and the last reserved one, the same without reserve; or nil if there is no larger one.
+-- Returns the token and the last reserved one, the same without reserve.
 local function take(id, ttlMs, tokenAbove, reserve)
   readClock()
   local token = math.max(nowUs, tokenAbove + 1)
-  local written = digits(token)
-  local last = redis.call('SET', KEYS[4], written, 'PX', tokenMemoryMs, 'GET')
+  local reserved = reserve and reservation(token, ttlMs) or token
+  local last = redis.call('SET', KEYS[4], digits(reserved), 'PX', tokenMemoryMs, 'GET')
   if last and tonumber(last) >= token then
     -- The clock was set back, or the last one was ahead of it.
     token = last + 1
     if token > largestToken then
-      redis.call('SET', KEYS[4], last, 'PX', tokenMemoryMs)
-      return nil
+      error('no larger token is left for this lock')
     end
-    written = digits(token)
-    redis.call('SET', KEYS[4], written, 'PX', tokenMemoryMs)
-  end
-  local reserved = token
-  if reserve then
-    reserved = reservation(token, ttlMs)
+    reserved = reserve and reservation(token, ttlMs) or token
     redis.call('SET', KEYS[4], digits(reserved), 'PX', tokenMemoryMs)
   end
-  redis.call('SET', KEYS[1], id .. ' ' .. written, 'PX', ttlMs)
+  redis.call('SET', KEYS[1], id .. ' ' .. digits(token), 'PX', ttlMs)
   return token, reserved
-end
-
-local function exhausted()
-  return redis.error_reply('ERR no larger token is left for this lock')
 end

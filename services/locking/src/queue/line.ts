@@ -1,11 +1,20 @@
 import type { Alarm } from '../alarms.ts';
 import { LockTimeoutError, LockUnavailableError } from '../errors.ts';
-import type { Loss } from '../hold.ts';
+import { driftMs, type Loss } from '../hold.ts';
 import type { HeldLease, Released } from '../lease.ts';
 import type { Entry, LineContext } from './line-context.ts';
 import { retryDelayMs } from './retry-delay.ts';
-import { RefusedError, type Grant, type NotHeld, type Queued, type YieldRequest } from './store.ts';
-import { Turn, type TurnOwner } from './turn.ts';
+import {
+  RefusedError,
+  type Grant,
+  type HandedOver,
+  type Holder,
+  type NotHeld,
+  type Queued,
+  type Seen,
+  type YieldRequest,
+} from './store.ts';
+import { type Kept, Turn, type TurnOwner } from './turn.ts';
 import { type Waiter, WaiterList, type WaitingRoom } from './waiter.ts';
 
 /** How a caller came by the lock, see `LockEvent`. */
@@ -14,8 +23,6 @@ type From = 'free' | 'queue' | 'turn' | 'linger';
 interface Yielding {
   readonly request: YieldRequest;
   readonly next: Entry;
-  /** `next` was told that it is the holder, before the answer came that it is in the queue. */
-  promoted: boolean;
   readonly untilMs: number;
 }
 
@@ -50,6 +57,8 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
 
   #stage: 'idle' | 'asking' | 'queued' | 'holding' | 'yielding' = 'idle';
   #attempt = 0;
+  /** A question for this entry was not answered: Redis may do at any time what it asked for. */
+  #unsure = false;
   #entry: Entry | undefined;
   /** The place that the entry was first given: it is brought along if it has to be taken again. */
   #place: number | undefined;
@@ -57,6 +66,11 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
   #ttlMs = 0;
   #turn: Turn | undefined;
   #yielding: Yielding | undefined;
+
+  /** The latest answer that said who has it instead of us, and when it was asked for. */
+  #refusal: { sentAtMs: number; holderToken: number } | undefined;
+  /** We were made the holder; told before the answer that tells our place. */
+  #early: HandedOver | undefined;
 
   /** Who has it, as far as Redis said. */
   #holder: string | undefined;
@@ -130,11 +144,18 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
 
   // -------------------------------------------------------------------------------------------- what Redis tells
 
-  /** "You are the holder": a hint, which the answer to the next question confirms. */
-  granted(number: number): void {
-    if (this.#yielding?.next.number === number) this.#yielding.promoted = true;
-    else if (this.#entry?.number === number && (this.#stage === 'queued' || this.#stage === 'asking'))
-      this.#ask();
+  /**
+   * "You have been made the holder." Told with a grant (by a message) that is credible, it is enough to begin at once.
+   * Otherwise (by a look at the queue, or a message that is late) it is a hint, which the next question settles.
+   */
+  granted(number: number, grant?: HandedOver): void {
+    if (this.#stage === 'asking' || this.#stage === 'yielding') {
+      // Before the answer that tells our place: on two connections either may come first.
+      if (number === (this.#yielding?.next ?? this.#entry)?.number) this.#early = grant;
+    } else if (this.#stage === 'queued' && number === this.#entry?.number) {
+      if (grant !== undefined && this.#isCredible(grant)) this.#takeAtOnce(grant);
+      else this.#ask();
+    }
   }
 
   /** Another process waits for what we keep. */
@@ -147,9 +168,9 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
   }
 
   /** A look at the queue: the entry is there. */
-  seen(holder: string): void {
-    this.#holder = holder;
+  seen(reply: Seen, sentAtMs: number): void {
     this.#heard();
+    this.#notHolder(reply, sentAtMs);
   }
 
   /** A look at the queue: the entry is not there. Its turn was missed, or the data was lost. */
@@ -185,6 +206,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     }
     this.#context.unwatch(this);
     alarms.clear(this);
+    this.#early = undefined;
     this.#stage = 'asking';
     this.#entry ??= this.#context.register(this);
     this.#ttlMs = Math.max(this.#ttlMs, first.ttlMs);
@@ -204,7 +226,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     const answer = this.#steals ? store.steal(this.name, request) : store.acquire(this.name, request);
     answer.then(
       (reply) => {
-        if (attempt === this.#attempt) this.#answered(reply, sentAtMs, request.ttlMs);
+        if (attempt === this.#attempt) this.#answered(reply, { sinceMs: sentAtMs, ttlMs: request.ttlMs });
       },
       (cause: unknown) => {
         if (attempt === this.#attempt) this.#unanswered(cause, sentAtMs);
@@ -212,13 +234,13 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     );
   }
 
-  #answered(reply: Grant | Queued, sentAtMs: number, askedTtlMs: number): void {
+  #answered(reply: Grant | Queued, asked: Kept): void {
     this.#heard();
     if (reply.is === 'granted') {
-      this.#take(reply, sentAtMs, askedTtlMs, this.#place === undefined ? 'free' : 'queue');
+      this.#take(reply, asked, this.#place === undefined ? 'free' : 'queue');
       return;
     }
-    this.#holder = reply.holder;
+    this.#notHolder(reply, asked.sinceMs);
     if (reply.place !== undefined) {
       this.#queue(reply, reply.place);
       return;
@@ -231,7 +253,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     } else if (this.#context.store.listening) {
       this.#ask();
     } else {
-      this.#unanswered(new Error('no subscription to the messages of Redis'), sentAtMs);
+      this.#unanswered(new Error('no subscription to the messages of Redis'), asked.sinceMs);
     }
   }
 
@@ -245,27 +267,64 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     this.#place = place;
     this.#stage = 'queued';
     this.#context.watch(this, holderTtlMs);
+    const early = this.#early;
+    this.#early = undefined;
+    if (early !== undefined && this.#entry !== undefined) this.granted(this.#entry.number, early);
+  }
+
+  /** An answer that says: not you, but the holder of that token. Whatever was asked at that time, the answer is newer. */
+  #notHolder({ holder, holderToken }: Holder, sentAtMs: number): void {
+    this.#holder = holder;
+    if (holder === this.#entry?.id || holderToken === undefined) return;
+    if (this.#refusal === undefined || sentAtMs > this.#refusal.sentAtMs) {
+      this.#refusal = { sentAtMs, holderToken };
+    }
+  }
+
+  /**
+   * Whether a message is newer than the last answer that refused us: then we were made the holder after that was asked,
+   * and Redis keeps the lock for us at least for so long from then on. Tokens tell what is newer, as each grant has a
+   * larger one; a message that comes late, from a turn that we have missed, has a smaller one than the present holder.
+   * And it must leave time enough to do something.
+   */
+  #isCredible({ token, ttlMs }: HandedOver): boolean {
+    const refusal = this.#refusal;
+    const first = this.#waiters.first;
+    if (refusal === undefined || first === undefined) return false;
+    const keptUntilMs = refusal.sentAtMs + ttlMs - driftMs(ttlMs);
+    return (
+      token > refusal.holderToken &&
+      token > first.tokenAbove &&
+      keptUntilMs - this.#context.alarms.clock.now() > ttlMs / 4
+    );
   }
 
   // -------------------------------------------------------------------------------------------- holding
 
-  #take(grant: Grant, sentAtMs: number, askedTtlMs: number, from: From): void {
+  /** Handed over, and told all that it takes: the first caller begins, and Redis hears of it while it works. */
+  #takeAtOnce(grant: HandedOver): void {
+    this.#context.unwatch(this);
+    this.#heard();
+    const sinceMs = this.#refusal?.sentAtMs ?? -Infinity;
+    this.#take(grant, { sinceMs, ttlMs: grant.ttlMs }, 'queue');
+  }
+
+  #take(grant: Grant, kept: Kept, from: From): void {
     const { first, size } = this.#waiters;
-    // Redis keeps the lock for the one for whom it was asked; who is the first by now may want it for longer.
-    const terms = { ttlMs: askedTtlMs, renew: first?.renew ?? false };
+    const terms = first ?? { ttlMs: kept.ttlMs, renew: false };
+    const turn = new Turn(this, this.#context, this.#entry?.id ?? '', { grant, terms, kept, waiters: size });
+    this.#turn = turn;
+    this.#early = undefined;
     this.#stage = 'holding';
-    this.#turn = new Turn(this, this.#context, this.#entry?.id ?? '', {
-      grant,
-      terms,
-      sentAtMs,
-      waiters: size,
-    });
     if (first === undefined) {
       this.#context.emit?.({ type: 'stale-grant', lock: this.name });
       this.#giveUp();
-    } else {
-      this.#begin(this.#turn, from);
+      return;
     }
+    this.#begin(turn, from);
+    // Redis keeps the lock for a short time, or for one who has left since and wanted it for another time. It is told
+    // after all callers who are ready now have run: perhaps none of them needs the lock any more by then.
+    if (kept.ttlMs !== terms.ttlMs) setImmediate(() => turn.hold.confirm());
   }
 
   #begin(turn: Turn, from: From): void {
@@ -327,11 +386,12 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     if (first === undefined || this.#entry === undefined) return this.#handBack();
     const next = this.#context.register(this);
     const { ttlMs, tokenAbove } = first;
-    const request = { id: this.#entry.id, nextId: next.id, lastToken: turn.lastToken, ttlMs, tokenAbove };
+    const { firstToken, lastToken } = turn;
+    const request = { id: this.#entry.id, nextId: next.id, firstToken, lastToken, ttlMs, tokenAbove };
     alarms.clear(this);
     turn.hold.end();
     this.#turn = undefined;
-    this.#yielding = { request, next, promoted: false, untilMs: alarms.clock.now() + ttlMs };
+    this.#yielding = { request, next, untilMs: alarms.clock.now() + ttlMs };
     this.#stage = 'yielding';
     return this.#sendYield();
   }
@@ -353,12 +413,13 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
   }
 
   #yielded(reply: Grant | Queued | NotHeld, sentAtMs: number, yielding: Yielding): void {
-    const { request, next, promoted } = yielding;
+    const { request, next } = yielding;
+    const early = this.#early;
     this.#heard();
     this.#yielding = undefined;
     if (reply.is === 'granted') {
       this.#context.unregister(next);
-      this.#take(reply, sentAtMs, request.ttlMs, 'turn');
+      this.#take(reply, { sinceMs: sentAtMs, ttlMs: request.ttlMs }, 'turn');
       return;
     }
     this.#retire();
@@ -368,10 +429,10 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
       return;
     }
     this.#context.emit?.({ type: 'handed-over', lock: this.name });
-    this.#holder = reply.holder;
     this.#entry = next;
+    this.#early = early;
+    this.#notHolder(reply, sentAtMs);
     this.#queue(reply, reply.place ?? 0);
-    if (promoted) this.granted(next.number);
   }
 
   // -------------------------------------------------------------------------------------------- no answer
@@ -387,6 +448,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     const now = alarms.clock.now();
     const { sinceMs, failures } = this.#silence ?? { sinceMs: sentAtMs, failures: 0 };
     this.#silence = { cause, sinceMs, failures: failures + 1 };
+    this.#unsure = true;
     this.#sendImpatientAway();
     if (cause instanceof RefusedError || now - sinceMs >= settings.unavailableAfterMs) this.#refuseAll(cause);
     const overdue = this.#yielding !== undefined && now >= this.#yielding.untilMs;
@@ -448,7 +510,9 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     const entry = this.#entry;
     const yielding = this.#yielding;
     // A question under way may be granted still, and with it tokens that nobody here will have seen.
-    const lastToken = this.#turn === undefined ? (yielding?.request.lastToken ?? 0) : this.#turn.unusedAfter;
+    const turn = this.#turn;
+    const reserved = this.#unsure ? turn?.lastToken : turn?.unusedAfter;
+    const lastToken = turn === undefined ? (yielding?.request.lastToken ?? 0) : reserved;
     const untilMs = alarms.clock.now() + Math.max(this.#ttlMs, this.#turn?.hold.ttlMs ?? 0);
     this.#retire();
     const ended =
@@ -473,6 +537,9 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     this.#yielding = undefined;
     this.#entry = undefined;
     this.#place = undefined;
+    this.#refusal = undefined;
+    this.#early = undefined;
+    this.#unsure = false;
     this.#attempt += 1;
     this.#stage = 'idle';
   }

@@ -12,6 +12,7 @@ import { Line } from './line.ts';
 import { retryDelayMs } from './retry-delay.ts';
 import {
   type GivenBack,
+  type HandedOver,
   type NotHeld,
   RefusedError,
   type QueueMessages,
@@ -37,6 +38,9 @@ export interface QueueLocksCore extends WebLocksSource {
   close(): Promise<void>;
 }
 
+/** So many are kept until they are forgotten: more than one outage leaves behind, and still next to nothing. */
+const maxUnconfirmed = 10_000;
+
 /** How many names `inspect` asks about at once. */
 const inspectedAtOnce = 100;
 
@@ -52,6 +56,8 @@ export function createQueueLocks(
   const linesByName = new Map<string, Line>();
   const linesByNumber = new Map<number, Line>();
   const givingBack = new Map<number, Promise<unknown>>();
+  /** The last token of entries of which nobody knows whether they were given back. */
+  const unconfirmed = new Map<number, number>();
   const pauses = new Set<Alarm>();
   let entries = 0;
   let waiting = 0;
@@ -94,15 +100,16 @@ export function createQueueLocks(
   };
 
   /** Redis says that one of our entries has the lock. */
-  function holds(name: string, number: number): void {
+  function holds(name: string, number: number, grant?: HandedOver): void {
     const line = linesByNumber.get(number);
     if (line !== undefined) {
-      line.granted(number);
+      line.granted(number, grant);
     } else if (!givingBack.has(number)) {
-      // Nobody knows the entry any more: its question was believed to be lost.
+      // Nobody knows the entry any more: its question was believed to be lost, or its end was.
       emit?.({ type: 'stale-grant', lock: name });
+      const entry = { id: `${idStart}${number}`, number };
       const untilMs = alarms.clock.now() + config.pollMs;
-      giveBack(name, { id: `${idStart}${number}`, number }, 0, untilMs).catch(() => undefined);
+      giveBack(name, entry, unconfirmed.get(number) ?? 0, untilMs).catch(() => undefined);
     }
   }
 
@@ -122,15 +129,18 @@ export function createQueueLocks(
     const first = store.release(name, request).then(
       (reply) => {
         givingBack.delete(number);
-        return released(name, reply);
+        return released(name, number, reply);
       },
       (error: unknown) => {
-        if (error instanceof RefusedError) givingBack.delete(number);
-        else
+        if (error instanceof RefusedError) {
+          givingBack.delete(number);
+        } else {
+          const later = releaseLater(name, number, request, untilMs);
           givingBack.set(
             number,
-            releaseLater(name, request, untilMs).finally(() => givingBack.delete(number)),
+            later.finally(() => givingBack.delete(number)),
           );
+        }
         throw error;
       },
     );
@@ -138,18 +148,29 @@ export function createQueueLocks(
     return first;
   }
 
-  function released(name: string, reply: GivenBack | NotHeld): Released {
+  function released(name: string, number: number, reply: GivenBack | NotHeld): Released {
+    unconfirmed.delete(number);
     if (reply.is === 'released' && reply.handedOver) emit?.({ type: 'handed-over', lock: name });
     return reply.is;
   }
 
   /** Whoever gave it back has been told that the outcome is unknown; the others need not wait for its expiry. */
-  async function releaseLater(name: string, request: ReleaseRequest, untilMs: number): Promise<void> {
+  async function releaseLater(
+    name: string,
+    number: number,
+    request: ReleaseRequest,
+    untilMs: number,
+  ): Promise<void> {
+    if (request.lastToken !== undefined && request.lastToken > 0) unconfirmed.set(number, request.lastToken);
+    for (const oldest of unconfirmed.keys()) {
+      if (unconfirmed.size <= maxUnconfirmed) break;
+      unconfirmed.delete(oldest);
+    }
     for (let failures = 0; ; failures += 1) {
       await pause(retryDelayMs(failures));
       if (closed !== undefined || alarms.clock.now() >= untilMs) return;
       try {
-        released(name, await store.release(name, request));
+        released(name, number, await store.release(name, request));
         return;
       } catch (error) {
         if (error instanceof RefusedError) return;

@@ -158,7 +158,7 @@ export function createRedisCalls(
         const call: Call = { script, keys, args, sinceMs: clock.now(), resolve, reject, sent: false };
         calls.add(call);
         if (!alarms.isSet(timeout)) alarms.set(timeout, call.sinceMs + timeoutMs);
-        if (connection.status === 'ready') send(call);
+        if (isWritable(connection)) send(call);
       });
     },
     close() {
@@ -167,6 +167,11 @@ export function createRedisCalls(
       for (const call of calls) fail(call, new RefusedError('this lock service was closed'));
     },
   };
+}
+
+/** A connection that is about to close is `ready` for a moment longer than it can be written to. */
+function isWritable(connection: RedisClient): boolean {
+  return connection.status === 'ready' && streamOf(connection)?.writable !== false;
 }
 
 /** The socket; a cluster has many, and writes to them as it likes. */

@@ -9,6 +9,8 @@ import { queueScripts } from './scripts.ts';
 import type {
   GivenBack,
   Grant,
+  HandedOver,
+  Holder,
   Inspection,
   Kept,
   NotHeld,
@@ -68,9 +70,9 @@ export function openRedisQueueStore(
   const subscription = createSubscription(redis, alarms, commandTimeoutMs, `${channelPrefix}${client}`, {
     onListening: () => messages.listening(),
     onMessage(message) {
-      const [what, number] = message.split(' ', 2) as ['granted' | 'asked' | 'stolen', string];
-      const name = nameOf(message.slice(what.length + number.length + 2));
-      messages[what](name, Number(number));
+      const { what, number, grant, key } = readMessage(message);
+      if (what === 'granted') messages.granted(nameOf(key), number, grant);
+      else messages[what](nameOf(key), number);
     },
   });
 
@@ -100,11 +102,16 @@ export function openRedisQueueStore(
           typeof reply === 'number' ? grantOfFree(reply) : grantOrPlace(reply),
       ),
 
-    extend: (name, { id, ttlMs, reserve }) =>
-      run(scripts.extend, name, [id, `${ttlMs}`, flag(reserve)], keptOrNot),
+    extend: (name, { id, ttlMs, reserved }) =>
+      run(scripts.extend, name, [id, `${ttlMs}`, `${reserved ?? ''}`], keptOrNot),
 
-    yield: (name, { id, nextId, lastToken, ttlMs, tokenAbove }) =>
-      run(scripts.yield, name, [id, `${lastToken}`, `${ttlMs}`, `${tokenAbove}`, nextId], grantPlaceOrNot),
+    yield: (name, { id, nextId, firstToken, lastToken, ttlMs, tokenAbove }) =>
+      run(
+        scripts.yield,
+        name,
+        [id, `${lastToken}`, `${ttlMs}`, `${tokenAbove}`, nextId, `${firstToken}`],
+        grantPlaceOrNot,
+      ),
 
     release: (name, { id, lastToken }) =>
       run(scripts.release, name, [id, `${lastToken ?? ''}`], releasedOrNot),
@@ -143,7 +150,7 @@ export function openRedisQueueStore(
 // The replies of the scripts, as their first lines tell them.
 
 type GrantReply = [1, token: number, reserved: number, clockUs: number, waiting: number];
-type QueuedReply = [2, holder: string, holderTtlMs: number, place: number, before: number];
+type QueuedReply = [2, held: string, holderTtlMs: number, place: number, before: number];
 type NotHeldReply = [0 | -1];
 
 function flag(on: boolean): string {
@@ -159,8 +166,15 @@ function grant([, token, reserved, clockUs, waiting]: GrantReply): Grant {
   return { is: 'granted', token, reserved, clockUs, waiting };
 }
 
-function queued([, holder, holderTtlMs, place, before]: QueuedReply): Queued {
-  return { is: 'queued', holder, holderTtlMs, place: place === -1 ? undefined : place, before };
+function queued([, held, holderTtlMs, place, before]: QueuedReply): Queued {
+  return { is: 'queued', ...holder(held, holderTtlMs), place: place === -1 ? undefined : place, before };
+}
+
+/** "<id> <token>"; anything else was written by somebody else. */
+function holder(held: string, holderTtlMs: number): Holder {
+  const space = held.lastIndexOf(' ');
+  if (space === -1) return { holder: held, holderToken: undefined, holderTtlMs };
+  return { holder: held.slice(0, space), holderToken: Number(held.slice(space + 1)), holderTtlMs };
 }
 
 function notHeld(reply: 0 | -1): NotHeld {
@@ -184,16 +198,39 @@ function releasedOrNot(reply: 1 | 2 | 0 | -1): GivenBack | NotHeld {
 }
 
 function seenOrVanished(
-  reply: [1, holder: string, holderTtlMs: number, before: number] | [0],
+  reply: [1, held: string, holderTtlMs: number, before: number] | [0],
 ): Seen | Vanished {
   if (reply[0] === 0) return { is: 'vanished' };
-  const [, holder, holderTtlMs, before] = reply;
-  return { is: 'seen', holder, holderTtlMs, before };
+  const [, held, holderTtlMs, before] = reply;
+  return { is: 'seen', ...holder(held, holderTtlMs), before };
 }
 
 function inspection(
-  reply: [holder: string, token: number, holderTtlMs: number, waiting: number, waiters: string[]],
+  reply: [held: string, holderTtlMs: number, waiting: number, waiters: string[]],
 ): Inspection {
-  const [holder, token, holderTtlMs, waiting, waiters] = reply;
-  return { holder: holder || undefined, token: token || undefined, holderTtlMs, waiting, waiters };
+  const [held, holderTtlMs, waiting, waiters] = reply;
+  if (held === '') return { holder: undefined, token: undefined, holderTtlMs, waiting, waiters };
+  const { holder: id, holderToken: token } = holder(held, holderTtlMs);
+  return { holder: id, token, holderTtlMs, waiting, waiters };
+}
+
+interface Message {
+  readonly what: 'granted' | 'asked' | 'stolen';
+  readonly number: number;
+  readonly grant: HandedOver;
+  readonly key: string;
+}
+
+/** "<what> <number> ... <key>"; what stands between is told in lua/queue-hand-over.lua. A key may have blanks in it. */
+function readMessage(message: string): Message {
+  const words = message.split(' ', 7);
+  const [what, number, ...numbers] = words as [Message['what'], string, ...string[]];
+  const count = what === 'granted' ? 7 : 2;
+  const [token = 0, reserved = 0, clockUs = 0, ttlMs = 0, waiting = 0] = numbers.map(Number);
+  return {
+    what,
+    number: Number(number),
+    grant: { is: 'granted', token, reserved, clockUs, ttlMs, waiting },
+    key: message.slice(words.slice(0, count).join(' ').length + 1),
+  };
 }

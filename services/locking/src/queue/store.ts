@@ -11,7 +11,7 @@ export interface QueueStore {
   /** Whether messages reach us. Who is not reached is passed over, so nobody should take a place before. */
   readonly listening: boolean;
 
-  /** Takes a free lock, or a place in the queue; also the answer to "granted", whose holder it confirms. */
+  /** Takes a free lock, or a place in the queue; or tells a waiter that it has been made the holder. */
   acquire(name: string, request: AcquireRequest): Promise<Grant | Queued>;
   /** Keeps the lock for `ttlMs` from now if it is still ours. */
   extend(name: string, request: ExtendRequest): Promise<Kept | NotHeld>;
@@ -35,8 +35,8 @@ export interface QueueStore {
 
 /** What Redis tells a client unasked. A hint: it may be lost, come late, or come twice. */
 export interface QueueMessages {
-  /** The waiter is the holder now and has a short time to confirm it by `acquire`. */
-  granted(name: string, number: number): void;
+  /** The waiter has been made the holder, and has a short time to give a sign of life. */
+  granted(name: string, number: number, grant: HandedOver): void;
   /** Somebody waits for a lock whose holder wanted to be told. */
   asked(name: string, number: number): void;
   /** The holder was robbed. */
@@ -59,7 +59,12 @@ export interface AcquireRequest {
   reserve: boolean;
 }
 
-export type ExtendRequest = Pick<AcquireRequest, 'id' | 'ttlMs' | 'reserve'>;
+export interface ExtendRequest {
+  id: string;
+  ttlMs: number;
+  /** If tokens are reserved: the last one that may be given away until the answer comes. */
+  reserved: number | undefined;
+}
 
 export interface ReleaseRequest {
   id: string;
@@ -70,6 +75,8 @@ export interface ReleaseRequest {
 export interface YieldRequest {
   id: string;
   nextId: string;
+  /** The token that the turn began with. */
+  firstToken: number;
   lastToken: number;
   ttlMs: number;
   tokenAbove: number;
@@ -86,10 +93,22 @@ export interface Grant {
   waiting: number;
 }
 
-export interface Queued {
-  is: 'queued';
+/** A grant that was not asked for at that moment. */
+export interface HandedOver extends Grant {
+  /** For how long, from the moment at which it was handed over. */
+  ttlMs: number;
+}
+
+/** Who holds a lock that others wait for. */
+export interface Holder {
   holder: string;
+  /** Undefined: not a holder of this kind. */
+  holderToken: number | undefined;
   holderTtlMs: number;
+}
+
+export interface Queued extends Holder {
+  is: 'queued';
   /** To be brought along when the entry was lost; undefined: not in the queue (it was not asked for). */
   place: number | undefined;
   before: number;
@@ -110,10 +129,8 @@ export interface NotHeld {
   is: 'gone' | 'taken';
 }
 
-export interface Seen {
+export interface Seen extends Holder {
   is: 'seen';
-  holder: string;
-  holderTtlMs: number;
   before: number;
 }
 

@@ -11,23 +11,34 @@ import type { Grant, Kept } from './store.ts';
 export class TurnTokens {
   /** The last one that was given away; before the first one, one less than that. */
   last: number;
-  readonly #first: number;
+  readonly first: number;
   #reserved: number;
   readonly #clockUs: number;
   readonly #atMs: number;
 
   constructor(grant: Grant, nowMs: number) {
-    this.#first = grant.token;
+    this.first = grant.token;
     this.last = grant.token - 1;
     this.#reserved = grant.reserved;
     this.#clockUs = grant.clockUs;
     this.#atMs = nowMs;
   }
 
+  /**
+   * Redis is about to be asked to keep the lock for that time, perhaps a shorter one than before: then fewer tokens will
+   * be reserved.
+   * @returns the last one that may be given away until the answer comes; undefined: none are reserved
+   */
+  limit(nowMs: number, ttlMs: number): number | undefined {
+    if (!this.reserves) return undefined;
+    const enough = Math.max(this.#clockAt(nowMs) + ttlMs * 1_000, this.last + 1_000);
+    this.#reserved = Math.min(this.#reserved, enough);
+    return this.#reserved;
+  }
+
   /** Undefined: none is left that was reserved for us; only Redis can mint another. */
   next(nowMs: number, tokenAbove: number): number | undefined {
-    const clockUs = this.#clockUs + Math.floor((nowMs - this.#atMs) * 990);
-    const least = this.last < this.#first ? this.#first : Math.max(this.last + 1, clockUs);
+    const least = this.last < this.first ? this.first : Math.max(this.last + 1, this.#clockAt(nowMs));
     const token = Math.max(least, tokenAbove + 1);
     if (token > this.#reserved) return undefined;
     this.last = token;
@@ -36,10 +47,15 @@ export class TurnTokens {
 
   /** Whether more tokens were reserved than the first. */
   get reserves(): boolean {
-    return this.#reserved > this.#first;
+    return this.#reserved > this.first;
   }
 
   prolonged({ reserved }: Kept): void {
     if (this.reserves) this.#reserved = reserved;
+  }
+
+  /** What the clock of Redis shows at least. */
+  #clockAt(nowMs: number): number {
+    return this.#clockUs + Math.floor((nowMs - this.#atMs) * 990);
   }
 }

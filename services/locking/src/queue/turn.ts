@@ -5,6 +5,12 @@ import type { Grant } from './store.ts';
 import { TurnTokens } from './turn-tokens.ts';
 import type { Waiter } from './waiter.ts';
 
+/** For how long Redis keeps a lock, and since when at least. */
+export interface Kept {
+  readonly sinceMs: number;
+  readonly ttlMs: number;
+}
+
 export interface TurnOwner extends LeaseOwner {
   readonly name: string;
   onLoss(loss: Loss): void;
@@ -35,14 +41,14 @@ export class Turn implements HoldPort {
   #leaseSinceMs = 0;
 
   /**
-   * @param sentAtMs when Redis was asked for the lock
+   * @param kept for how long Redis keeps the lock, and since when at least
    * @param waiters how many wait here now
    */
   constructor(
     owner: TurnOwner,
     context: LineContext,
     id: string,
-    { grant, terms, sentAtMs, waiters }: { grant: Grant; terms: Terms; sentAtMs: number; waiters: number },
+    { grant, terms, kept, waiters }: { grant: Grant; terms: Terms; kept: Kept; waiters: number },
   ) {
     const { alarms, settings } = context;
     const now = alarms.clock.now();
@@ -55,7 +61,12 @@ export class Turn implements HoldPort {
     // each caller gets the same share however the callers are spread over processes.
     this.#left = this.asked ? Math.min(waiters, settings.turnGrants) : settings.turnGrants;
     this.#endsMs = now + settings.turnMs;
-    this.hold = new Hold(this, alarms, terms, sentAtMs);
+    this.hold = new Hold(this, alarms, terms, kept);
+  }
+
+  /** The token of the grant. */
+  get firstToken(): number {
+    return this.#tokens.first;
   }
 
   /** The last token that was given away. */
@@ -77,8 +88,8 @@ export class Turn implements HoldPort {
     const now = this.#context.alarms.clock.now();
     const token = this.#tokens.next(now, waiter.tokenAbove);
     if (token === undefined) return undefined;
-    // The hold was made for the one for whom the lock was asked; others have terms of their own.
-    if (this.#served || waiter.ttlMs !== this.hold.ttlMs) this.hold.serve(waiter);
+    // The hold was made for the first one; those after it have terms of their own.
+    if (this.#served) this.hold.serve(waiter);
     this.#served = true;
     this.#left -= 1;
     this.#leaseSinceMs = now;
@@ -94,10 +105,11 @@ export class Turn implements HoldPort {
   }
 
   async extend(ttlMs: number): Promise<Extended> {
+    const reserved = this.#tokens.limit(this.#context.alarms.clock.now(), ttlMs);
     const reply = await this.#context.store.extend(this.#owner.name, {
       id: this.#id,
       ttlMs,
-      reserve: this.#tokens.reserves,
+      reserved,
     });
     if (reply.is !== 'kept') return reply.is;
     this.#tokens.prolonged(reply);

@@ -63,7 +63,7 @@ export function createWatches(
     try {
       const reply = await store.poll(name, id);
       watch.looking = false;
-      seen(name, watch, id, reply);
+      seen(name, watch, id, reply, sentAtMs);
     } catch (error) {
       watch.looking = false;
       for (const line of watch.lines) line.unseen(error, sentAtMs);
@@ -71,13 +71,13 @@ export function createWatches(
     }
   }
 
-  function seen(name: string, watch: Watch, id: string, reply: Seen | Vanished): void {
+  function seen(name: string, watch: Watch, id: string, reply: Seen | Vanished, sentAtMs: number): void {
     if (reply.is === 'vanished') {
       const lines = [...watch.lines];
       // One that has got the lock in the meantime, or gave up, says nothing about the others.
       if (lines[0]?.entry?.id === id) for (const line of lines) line.vanished();
     } else {
-      for (const line of watch.lines) line.seen(reply.holder);
+      for (const line of watch.lines) line.seen(reply, sentAtMs);
       onHolder(name, reply.holder);
     }
     if (watch.lines.size > 0) {

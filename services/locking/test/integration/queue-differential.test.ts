@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { systemAlarms } from '#src/alarms.ts';
 import { lockKey } from '#src/lock-name.ts';
 import { openRedisQueueStore } from '#src/queue/redis-store.ts';
-import type { QueueMessages, QueueStore } from '#src/queue/store.ts';
+import type { HandedOver, Inspection, QueueMessages, QueueStore } from '#src/queue/store.ts';
 
 import { createModelServer } from '../unit/model-queue-server.ts';
 
@@ -35,9 +35,10 @@ type Step =
       enqueue: boolean;
       place: number | undefined;
       reserve: boolean;
+      ttlMs: number;
     }
-  | { do: 'extend'; id: string; reserve: boolean }
-  | { do: 'yield'; id: string; lastToken: number; tokenAbove: number }
+  | { do: 'extend'; id: string; reserved: number | undefined }
+  | { do: 'yield'; id: string; lastToken: number; tokenAbove: number; late: boolean }
   | { do: 'release'; id: string; lastToken: number | undefined }
   | { do: 'poll'; id: string; client: 'a' | 'b' }
   | { do: 'lose lock' | 'flush' }
@@ -61,12 +62,26 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       enqueue: fc.constantFrom(true, true, false),
       place: fc.constantFrom(undefined, undefined, 7),
       reserve: fc.boolean(),
+      ttlMs: fc.constantFrom(ttlMs, ttlMs, ttlMs / 2),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('extend' as const), id, reserve: fc.boolean() }) },
   {
     weight: 2,
-    arbitrary: fc.record({ do: fc.constant('yield' as const), id, lastToken, tokenAbove: above }),
+    arbitrary: fc.record({
+      do: fc.constant('extend' as const),
+      id,
+      reserved: fc.oneof(fc.constant(undefined), lastToken),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('yield' as const),
+      id,
+      lastToken,
+      tokenAbove: above,
+      late: fc.constantFrom(false, false, true),
+    }),
   },
   {
     weight: 5,
@@ -94,6 +109,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 let redis: Redis;
 let stores: Record<'a' | 'b', QueueStore>;
 let heard: string[] = [];
+let heardGrants: HandedOver[] = [];
 
 beforeAll(async () => {
   redis = new Redis(inject('redisUrl'));
@@ -102,7 +118,10 @@ beforeAll(async () => {
     const tell = (what: string) => (name: string, number: number) =>
       heard.push(`${client}: ${what} ${number} ${name}`);
     const messages: QueueMessages = {
-      granted: tell('granted'),
+      granted(name, number, grant) {
+        tell('granted')(name, number);
+        heardGrants.push(grant);
+      },
       asked: tell('asked'),
       stolen: tell('stolen'),
       listening: resolve,
@@ -147,32 +166,38 @@ test('the model of the scripts and the scripts give the same answers and send th
 
 async function compare(name: string, steps: Step[]): Promise<void> {
   const told: string[] = [];
+  const toldGrants: HandedOver[] = [];
   const model = createModelServer(
     { claimMs, staleMs, queueMemoryMs: 4 * staleMs, tokenMemoryMs: memoryMs },
     () => Date.now() * 1_000,
-    (client, what, number, name) => {
+    (client, what, number, name, grant) => {
       if (client !== 'ghost') told.push(`${client}: ${what} ${number} ${name}`);
+      if (client !== 'ghost' && what === 'granted') toldGrants.push(grant);
       return client === 'ghost' ? 0 : 1;
     },
   );
   const key = lockKey(prefix, name);
   const keys = [key, `${key}:queue`, `${key}:waiting`, `${key}:token`];
   heard = [];
+  heardGrants = [];
 
   async function both(step: Step): Promise<[model: unknown, real: unknown]> {
     const { a } = stores;
     switch (step.do) {
       case 'acquire':
       case 'steal': {
-        const request = { ...step, ttlMs };
-        return [model[step.do](name, request), await a[step.do](name, request)];
+        return [model[step.do](name, step), await a[step.do](name, step)];
       }
       case 'extend':
         return [model.extend(name, { ...step, ttlMs }), await a.extend(name, { ...step, ttlMs })];
       case 'yield': {
         // No id of another client, and not its own.
         const request = { ...step, nextId: step.id.replace(/\d+$/, '3'), ttlMs };
-        return [model.yield(name, request), await a.yield(name, request)];
+        // A late one belongs to a turn before; and the two have made tokens of their own.
+        const firstToken = ({ token = 0 }: Inspection) => (step.late ? 1 : token);
+        const here = { ...request, firstToken: firstToken(model.inspect(name)) };
+        const there = { ...request, firstToken: firstToken(await a.inspect(name)) };
+        return [model.yield(name, here), await a.yield(name, there)];
       }
       case 'release':
         return [model.release(name, step), await a.release(name, step)];
@@ -198,15 +223,23 @@ async function compare(name: string, steps: Step[]): Promise<void> {
 
   // What was published before these has arrived when these have.
   for (const client of ['a', 'b']) {
-    await redis.publish(`${prefix}@${client}`, `granted 0 ${key}`);
-    await expect.poll(() => heard, { interval: 1 }).toContain(`${client}: granted 0 ${name}`);
+    await redis.publish(`${prefix}@${client}`, `asked 0 ${key}`);
+    await expect.poll(() => heard, { interval: 1 }).toContain(`${client}: asked 0 ${name}`);
   }
-  expect(heard.filter((message) => !message.includes('granted 0 ')).toSorted()).toEqual(told.toSorted());
+  expect(heard.filter((message) => !message.includes('asked 0 ')).toSorted()).toEqual(told.toSorted());
+  expect(heardGrants).toHaveLength(toldGrants.length);
+  toldGrants.sort(byToken);
+  for (const [i, grant] of heardGrants.sort(byToken).entries()) expectAlike(toldGrants[i], grant);
+}
+
+function byToken(a: HandedOver, b: HandedOver): number {
+  return a.token - b.token;
 }
 
 /** How far apart two numbers of that name may be. */
 const tolerances: Record<string, number> = {
   token: toleranceMs * 1_000,
+  holderToken: toleranceMs * 1_000,
   reserved: toleranceMs * 1_000,
   clockUs: toleranceMs * 1_000,
   place: toleranceMs * 1_000,

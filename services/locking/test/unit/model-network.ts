@@ -2,7 +2,7 @@ import type fc from 'fast-check';
 
 import { type Alarms, createAlarms } from '#src/alarms.ts';
 import type { Clock } from '#src/clock.ts';
-import { type QueueMessages, type QueueStore, RefusedError } from '#src/queue/store.ts';
+import { type HandedOver, type QueueMessages, type QueueStore, RefusedError } from '#src/queue/store.ts';
 
 import type { ModelServer, Told } from './model-queue-server.ts';
 
@@ -177,12 +177,12 @@ export function connectClient(
   }
 
   let inbox: (() => void)[] = [];
-  function deliver(what: Told, number: number, name: string): number {
+  function deliver(what: Told, number: number, name: string, grant: HandedOver): number {
     if (!subscribed || dead) return 0;
     const copies = deafness ? 0 : !faulty || random() < 0.7 ? 1 : random() < 0.5 ? 0 : 2;
     const on = subscription;
     for (let copy = 0; copy < copies; copy += 1) {
-      inbox.push(() => messages?.[what](name, number));
+      inbox.push(() => messages?.[what](name, number, grant));
       hop(what, () => {
         if (on === subscription) arrive(inbox.shift() ?? (() => undefined));
       });

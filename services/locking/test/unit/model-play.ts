@@ -65,7 +65,7 @@ async function run(world: World, exclusive: boolean, random: () => number): Prom
   const server = createModelServer(
     { claimMs, staleMs, queueMemoryMs: memoryMs, tokenMemoryMs: memoryMs },
     () => Math.floor((1_000_000 + time.now() + clockOffsetMs) * 1_000),
-    (to, what, number, name) => clientOf(to)?.deliver(what, number, name) ?? 0,
+    (to, what, number, name, grant) => clientOf(to)?.deliver(what, number, name, grant) ?? 0,
     (name, token) => {
       const last = lastGiven.get(name) ?? 0;
       if (token <= last) breach ??= `Redis minted ${token} for ${name} after ${last} had been given away`;

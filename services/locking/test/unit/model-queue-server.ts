@@ -3,6 +3,8 @@ import type {
   ExtendRequest,
   GivenBack,
   Grant,
+  HandedOver,
+  Holder,
   Inspection,
   Kept,
   NotHeld,
@@ -22,9 +24,14 @@ export interface ModelSettings {
 
 export type Told = 'granted' | 'asked' | 'stolen';
 
+/** @returns how many heard it */
+export type Publish = (client: string, what: Told, number: number, name: string, grant: HandedOver) => number;
+
+const noGrant: HandedOver = { is: 'granted', token: 0, reserved: 0, clockUs: 0, waiting: 0, ttlMs: 0 };
+
 /** What one name has in Redis; each part with its own expiry. */
 interface Keys {
-  lock: { id: string; token: number | undefined; untilMs: number } | undefined;
+  lock: { id: string; token: number; untilMs: number } | undefined;
   queue: { places: Map<string, number>; untilMs: number };
   waiting: { signs: Map<string, number>; untilMs: number };
   last: { token: number; untilMs: number } | undefined;
@@ -33,19 +40,20 @@ interface Keys {
 type GrantRequest = Pick<AcquireRequest, 'id' | 'ttlMs' | 'tokenAbove' | 'reserve'>;
 
 const largestToken = Number.MAX_SAFE_INTEGER;
+const shortestTtlMs = 10;
 
 /**
  * What the scripts do, said once more in another language: each step happens as a whole. That it says the same as the
  * scripts is shown in test/integration/queue-differential.test.ts.
  *
  * @param nowUs the clock of Redis
- * @param publish tells a client something; returns how many heard it
+ * @param publish tells a client something
  * @param minted told of every token that Redis makes
  */
 export function createModelServer(
   settings: ModelSettings,
   nowUs: () => number,
-  publish: (client: string, what: Told, number: number, name: string) => number,
+  publish: Publish,
   minted: (name: string, token: number, id: string) => void = () => undefined,
 ) {
   const names = new Map<string, Keys>();
@@ -70,13 +78,14 @@ export function createModelServer(
     return [...queue.places].sort(([a, x], [b, y]) => x - y || (a < b ? -1 : 1)).map(([id]) => id);
   }
 
-  function tell(id: string, what: Told, name: string): number {
+  function tell(id: string, what: Told, name: string, grant: HandedOver = noGrant): number {
     const { client, number } = parse(id);
-    return publish(client, what, number, name);
+    return publish(client, what, number, name, grant);
   }
 
-  function tellHolder(name: string, holder: string): void {
-    if (parse(holder).kind === '~') tell(holder, 'asked', name);
+  function tellHolder(name: string, holder: string, asking: string): void {
+    const { kind, client } = parse(holder);
+    if (kind === '~' && client !== asking) tell(holder, 'asked', name);
   }
 
   function remember(keys: Keys, token: number): void {
@@ -102,9 +111,24 @@ export function createModelServer(
     return granted(keys, token, request);
   }
 
-  function grantAgain(keys: Keys, token: number, request: GrantRequest): Grant {
-    keys.lock = { id: request.id, token, untilMs: nowMs() + request.ttlMs };
-    return granted(keys, token, request);
+  function grantAgain(name: string, keys: Keys, request: GrantRequest): Grant {
+    const { token = 0, untilMs = 0 } = keys.lock ?? {};
+    if (token <= request.tokenAbove) return grant(name, keys, request);
+    keys.lock = { id: request.id, token, untilMs: Math.max(untilMs, nowMs() + request.ttlMs) };
+    const reserved = Math.max(
+      keys.last?.token ?? 0,
+      request.reserve ? reservation(token, request.ttlMs) : token,
+    );
+    remember(keys, reserved);
+    return { is: 'granted', token, reserved, clockUs: nowUs(), waiting: keys.queue.places.size };
+  }
+
+  function handTo(name: string, keys: Keys, id: string): HandedOver {
+    const { claimMs: ttlMs } = settings;
+    const { token, clockUs, waiting } = grant(name, keys, { id, ttlMs, tokenAbove: 0, reserve: false });
+    const reserved = reservation(token, shortestTtlMs);
+    remember(keys, reserved);
+    return { is: 'granted', token, reserved, clockUs, waiting, ttlMs };
   }
 
   function sign(keys: Keys, client: string): void {
@@ -127,15 +151,16 @@ export function createModelServer(
     for (const id of ordered(keys)) {
       keys.queue.places.delete(id);
       const { client } = parse(id);
-      const lock = { id, token: undefined, untilMs: nowMs() + settings.claimMs };
       if (id === here || client === here) {
-        keys.lock = lock;
+        handTo(name, keys, id);
         return id;
       }
       const heardMs = deaf.has(client) ? undefined : keys.waiting.signs.get(client);
       if (heardMs === undefined || heardMs * 1_000 < nowUs() - settings.staleMs * 1_000) continue;
-      keys.lock = lock;
-      if (tell(id, 'granted', name) > 0) return id;
+      const last = keys.last && { ...keys.last };
+      if (tell(id, 'granted', name, handTo(name, keys, id)) > 0) return id;
+      // Nobody has seen that token.
+      keys.last = last;
       deaf.add(client);
     }
     keys.lock = undefined;
@@ -147,9 +172,13 @@ export function createModelServer(
     return ordered(keys).indexOf(id);
   }
 
-  function queued(keys: Keys, holder: string, id: string, place: number | undefined): Queued {
+  function holderOf(keys: Keys): Holder {
+    return { holder: keys.lock?.id ?? '', holderToken: keys.lock?.token, holderTtlMs: leftMs(keys) };
+  }
+
+  function queued(keys: Keys, id: string, place: number | undefined): Queued {
     const before = place === undefined ? -1 : rank(keys, id);
-    return { is: 'queued', holder, holderTtlMs: leftMs(keys), place, before };
+    return { is: 'queued', ...holderOf(keys), place, before };
   }
 
   function leftMs(keys: Keys): number {
@@ -161,49 +190,49 @@ export function createModelServer(
       const keys = keysOf(name);
       const { id } = request;
       if (keys.lock === undefined && keys.queue.places.size === 0) return grant(name, keys, request);
-      if (keys.lock?.id === id) {
-        const { token } = keys.lock;
-        return token === undefined ? grant(name, keys, request) : grantAgain(keys, token, request);
-      }
+      if (keys.lock?.id === id) return grantAgain(name, keys, request);
       const place = request.enqueue ? enqueue(keys, id, request.place) : undefined;
-      let holder = keys.lock?.id;
-      if (holder === undefined) {
-        holder = handOver(name, keys, id);
-        if (holder === undefined || holder === id) return grant(name, keys, request);
-      } else tellHolder(name, holder);
-      return queued(keys, holder, id, place);
+      if (keys.lock === undefined) {
+        const holder = handOver(name, keys, id);
+        if (holder === undefined) return grant(name, keys, request);
+        if (holder === id) return grantAgain(name, keys, request);
+      } else tellHolder(name, keys.lock.id, parse(id).client);
+      return queued(keys, id, place);
     },
 
-    extend(name: string, { id, ttlMs, reserve }: ExtendRequest): Kept | NotHeld {
+    extend(name: string, { id, ttlMs, reserved: given }: ExtendRequest): Kept | NotHeld {
       const keys = keysOf(name);
       if (keys.lock === undefined) return { is: 'gone' };
-      if (keys.lock.id !== id || keys.lock.token === undefined) return { is: 'taken' };
+      if (keys.lock.id !== id) return { is: 'taken' };
       keys.lock.untilMs = nowMs() + ttlMs;
-      if (!reserve) {
+      if (given === undefined) {
         if (keys.last !== undefined) remember(keys, keys.last.token);
         return { is: 'kept', reserved: 0, waiting: keys.queue.places.size };
       }
-      const reserved = Math.max(keys.last?.token ?? 0, reservation(keys.lock.token, ttlMs));
+      const reserved = Math.max(given, reservation(keys.lock.token, ttlMs));
       remember(keys, reserved);
       return { is: 'kept', reserved, waiting: keys.queue.places.size };
     },
 
     yield(
       name: string,
-      { id, nextId, lastToken, ttlMs, tokenAbove }: YieldRequest,
+      { id, nextId, firstToken, lastToken, ttlMs, tokenAbove }: YieldRequest,
     ): Grant | Queued | NotHeld {
       const keys = keysOf(name);
+      if (keys.lock?.id === id && keys.lock.token !== firstToken) {
+        return grantAgain(name, keys, { id, ttlMs, tokenAbove, reserve: true });
+      }
       if (keys.lock?.id === id) {
         remember(keys, lastToken);
         const holder = handOver(name, keys);
         if (holder === undefined) {
           return grant(name, keys, { id, ttlMs, tokenAbove, reserve: true });
         }
-        return queued(keys, holder, nextId, enqueue(keys, nextId, undefined));
+        return queued(keys, nextId, enqueue(keys, nextId, undefined));
       }
       const place = keys.queue.places.get(nextId) ?? (keys.lock?.id === nextId ? 0 : undefined);
       if (place === undefined) return { is: keys.lock === undefined ? 'gone' : 'taken' };
-      return queued(keys, keys.lock?.id ?? '', nextId, place);
+      return queued(keys, nextId, place);
     },
 
     release(name: string, { id, lastToken }: ReleaseRequest): GivenBack | NotHeld {
@@ -225,15 +254,15 @@ export function createModelServer(
       const holder = keys.lock?.id ?? handOver(name, keys, client);
       const before = rank(keys, id);
       if (holder === undefined || (before === -1 && holder !== id)) return { is: 'vanished' };
-      if (before !== -1 && parse(holder).client !== client) tellHolder(name, holder);
-      return { is: 'seen', holder, holderTtlMs: leftMs(keys), before };
+      if (before !== -1) tellHolder(name, holder, client);
+      return { is: 'seen', ...holderOf(keys), before };
     },
 
     steal(name: string, asked: AcquireRequest): Grant {
       const request = { ...asked, reserve: false };
       const keys = keysOf(name);
       const { lock } = keys;
-      if (lock?.id === request.id && lock.token !== undefined) return grantAgain(keys, lock.token, request);
+      if (lock?.id === request.id) return grantAgain(name, keys, request);
       if (lock !== undefined) tell(lock.id, 'stolen', name);
       return grant(name, keys, request);
     },

@@ -25,7 +25,7 @@ beforeEach(() => {
   server = createModelServer(
     { claimMs: 2 * pollMs, staleMs: 3.5 * pollMs, queueMemoryMs: 14 * pollMs, tokenMemoryMs: 3_600_000 },
     () => 1_000_000 + time.now() * 1_000,
-    (to, what, number, name) => clients.get(to)?.deliver(what, number, name) ?? 0,
+    (to, what, number, name, grant) => clients.get(to)?.deliver(what, number, name, grant) ?? 0,
   );
 });
 
@@ -66,6 +66,74 @@ test('whoever was cut off while its turn came has the lock as soon as messages r
   await rest();
   expect(granted).toEqual([]);
   arrive();
+  await rest();
+  expect(granted).toHaveLength(1);
+});
+
+test('the next one begins with the message, and has its whole TTL when it has given a sign of life', async () => {
+  const [a, b] = [open('a'), open('b')];
+  const held = await a.locks.acquire('seat');
+  const granted = watch(b.locks.acquire('seat'));
+  await rest();
+  const released = held.release();
+  await rest();
+  await released;
+  await rest(); // the sign of life goes out after all that could run
+  expect(granted).toHaveLength(1);
+  expect(granted[0]!.token).toBeGreaterThan(held.token);
+  expect(server.inspect('seat').holderTtlMs).toBeGreaterThan(2 * pollMs);
+  expect(granted[0]!.remainingMs()).toBeGreaterThan(2 * pollMs);
+});
+
+test('the next one waits for nothing but the message', async () => {
+  const [a, b] = [open('a'), open('b')];
+  const held = await a.locks.acquire('seat');
+  const granted = watch(b.locks.acquire('seat'));
+  await rest();
+  void held.release();
+  // The release is on its way already; whatever B may ask stays behind.
+  const arrive = holdBack('request');
+  await rest();
+  expect(granted).toHaveLength(1);
+  expect(granted[0]!.remainingMs()).toBeLessThan(2 * pollMs);
+  arrive();
+});
+
+test('a lock whose message was long on its way is kept for so much less', async () => {
+  const [a, b] = [open('a'), open('b')];
+  const held = await a.locks.acquire('seat');
+  const granted = watch(b.locks.acquire('seat'));
+  await rest();
+  const arrive = holdBack('granted');
+  await held.release();
+  await rest();
+  holdBack('request');
+  time.skipTo(time.now() + 1_200);
+  arrive();
+  await rest();
+  expect(granted).toHaveLength(1);
+  expect(granted[0]!.remainingMs()).toBeLessThan(2 * pollMs - 1_200);
+});
+
+test('a message from a turn that was missed is not believed', async () => {
+  const [a, b, c] = [open('a'), open('b'), open('c')];
+  const held = await a.locks.acquire('seat');
+  const granted = watch(b.locks.acquire('seat'));
+  await rest();
+  const arrive = holdBack('granted');
+  await held.release();
+  await rest();
+  // B gives no sign of life, C has the lock after that; B looks and learns it, and only then the message comes.
+  time.skipTo(time.now() + 2 * pollMs + 1);
+  const other = await c.locks.acquire('seat');
+  time.ring();
+  await rest();
+  expect(granted).toEqual([]);
+  arrive();
+  await rest();
+  await rest();
+  expect(granted).toEqual([]);
+  await other.release();
   await rest();
   expect(granted).toHaveLength(1);
 });
