@@ -32,9 +32,10 @@ const maxCandidates = 3;
  *
  * Why the tokens of successive holders increase: let A's round 2 have ended before B's begins. Each wrote on a
  * majority, so there is a server where both wrote, B after A; it would have refused B's unless larger. Neither clocks
- * nor the expiry of locks enter into that. Only what is forgotten does (data lost, or the memory of a token over): when
- * B's majority meets A's only in servers that have forgotten A's token, B's is still larger as long as the servers'
- * clocks differ by less than the time in between, because no token is smaller than the clocks seen when it was made.
+ * nor the expiry of locks enter into that. Only what is forgotten does (data lost, or the memory of a token over). For
+ * that case a server that is taken refuses all tokens below its clock of that moment. Where both wrote, B took the lock
+ * after A had written, so that B's token is above the clock of then, and A's was not above the clock of before, as long
+ * as the servers' clocks differ by less than the time in between.
  */
 export function createQuorumGrant(servers: readonly QuorumServer[], name: string, id: string): QuorumGrant {
   // What an unreachable server is sent now would be executed when it returns, long after this try.

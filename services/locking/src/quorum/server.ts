@@ -40,7 +40,8 @@ export function createQuorumServer(
     isReachable: () => isSendable(redis),
 
     async take(name, id, ttlMs) {
-      const { reply } = await takeScript(redis, [lock(name), token(name)], [id, ttlMs], timeoutMs);
+      const args = [id, ttlMs, ttlMs + tokenMemoryMs];
+      const { reply } = await takeScript(redis, [lock(name), token(name)], args, timeoutMs);
       const answer = reply as [0, string] | [1, number, number];
       if (answer[0] === 0) return { taken: false, holder: answer[1] };
       return { taken: true, lastToken: answer[1], clockUs: answer[2] };

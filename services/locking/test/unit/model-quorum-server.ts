@@ -32,9 +32,13 @@ export function createModelServer(world: ModelWorld): ModelServer {
   let last = { token: 0, minter: '' };
 
   function take(id: string): TakeReply {
-    holder ??= id;
-    if (holder !== id) return { taken: false, holder };
-    return { taken: true, lastToken: last.token, clockUs: world.clockUs() };
+    if (holder !== undefined && holder !== id) return { taken: false, holder };
+    const clockUs = world.clockUs();
+    if (holder === undefined && last.token < clockUs) {
+      last = { token: clockUs, minter: '' };
+    }
+    holder = id;
+    return { taken: true, lastToken: last.token, clockUs };
   }
 
   function mint(id: string, token: number): MintReply {
