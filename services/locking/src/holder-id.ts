@@ -22,6 +22,7 @@ export function createHolderIds(clientId: string = `${hostname()}:${process.pid}
   };
 }
 
-export function clientOf(holderId: string): string {
-  return holderId.slice(0, holderId.lastIndexOf(':'));
+/** The service that a grant belongs to, by the `holder` of a lease or of an error. */
+export function clientOf(holder: string): string {
+  return holder.replace(/[:~]\w+$/, '');
 }

@@ -6,6 +6,7 @@ export {
   LockUnavailableError,
   type LossReason,
 } from './errors.ts';
+export { clientOf } from './holder-id.ts';
 export { createQueueLock, type QueueLockOptions, type QueueLocks } from './queue-lock.ts';
 export type { LockEvent, LockEventListener } from './lock-events.ts';
 export type { ServerFinding } from './check-server.ts';

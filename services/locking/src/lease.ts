@@ -20,6 +20,7 @@ export interface LeasePort {
 
 export interface LeaseTerms {
   readonly name: string;
+  readonly holder: string;
   readonly token: number;
   readonly ttlMs: number;
   /** Renew until released; without it the lease ends at its first deadline. */
@@ -43,7 +44,7 @@ export function holdLease(terms: LeaseTerms, port: LeasePort, alarms: Alarms = s
     terms,
     { sinceMs: terms.sentAtMs, ttlMs: terms.ttlMs },
   );
-  const lease = new HeldLease(terms.name, terms.token, terms.ttlMs, hold, {
+  const lease = new HeldLease(terms.name, terms.holder, terms.token, terms.ttlMs, hold, {
     async release() {
       const { deadlineMs } = hold;
       hold.end();
@@ -95,6 +96,7 @@ const given = Promise.resolve();
  */
 export class HeldLease implements Lease {
   readonly name: string;
+  readonly holder: string;
   readonly token: number;
   readonly #ttlMs: number;
   readonly #hold: Hold;
@@ -103,8 +105,9 @@ export class HeldLease implements Lease {
   #lost: LockLostError | undefined;
   #released: Promise<void> | undefined;
 
-  constructor(name: string, token: number, ttlMs: number, hold: Hold, owner: LeaseOwner) {
+  constructor(name: string, holder: string, token: number, ttlMs: number, hold: Hold, owner: LeaseOwner) {
     this.name = name;
+    this.holder = holder;
     this.token = token;
     this.#ttlMs = ttlMs;
     this.#hold = hold;

@@ -4,6 +4,8 @@
 export interface Lease extends AsyncDisposable {
   /** The lock name; of a lease over several names, all of them. */
   readonly name: string;
+  /** How others see this grant for as long as it lasts, for instance in the `holder` of their `LockTimeoutError`. */
+  readonly holder: string;
   /**
    * Fencing token: strictly larger than that of every earlier holder of this name. Hand it to the resource and let
    * the resource refuse smaller ones (`... where fence <= $token`). Always a safe integer.

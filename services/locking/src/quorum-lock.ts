@@ -81,12 +81,13 @@ export function createQuorumLock(redises: readonly RedisClient[], options: Quoru
     const { ttlMs, tokenAbove } = settings;
     const sentAtMs = systemClock.now();
     // A new id for every try: what the last one still gives back in the background is not what this one takes.
-    const grant = createQuorumGrant(servers, name, holderIds.next());
+    const holder = holderIds.next();
+    const grant = createQuorumGrant(servers, name, holder);
     const obtained = await grant.obtain(ttlMs, tokenAbove);
     const validUntilMs = sentAtMs + ttlMs - driftMs(ttlMs);
     if ('token' in obtained && systemClock.now() < validUntilMs) {
       return {
-        lease: service.hold({ ...settings, name, token: obtained.token, sentAtMs }, leasePort(grant)),
+        lease: service.hold({ ...settings, name, holder, token: obtained.token, sentAtMs }, leasePort(grant)),
       };
     }
     await giveBack(grant).catch(() => undefined);

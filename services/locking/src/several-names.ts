@@ -42,6 +42,7 @@ function asOne(leases: readonly Lease[]): Lease {
   const release = () => releaseInReverse(leases);
   return {
     name: [...tokens.keys()].join(', '),
+    holder: leases.map(({ holder }) => holder).join(', '),
     token: Math.max(...tokens.values()),
     tokens,
     signal: AbortSignal.any(leases.map((lease) => lease.signal)),

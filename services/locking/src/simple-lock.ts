@@ -105,7 +105,12 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
       const answer = reply as [0, string] | [1, number];
       if (answer[0] === 0) return { takenBy: answer[1] };
       if (systemClock.now() >= sentAtMs + ttlMs - driftMs(ttlMs)) throw new Error('the grant came too late');
-      return { lease: service.hold({ ...settings, name, token: answer[1], sentAtMs }, leasePort(id, keys)) };
+      return {
+        lease: service.hold(
+          { ...settings, name, holder: id, token: answer[1], sentAtMs },
+          leasePort(id, keys),
+        ),
+      };
     } catch (error) {
       return noAnswer(error, true);
     }

@@ -26,7 +26,10 @@ end
 
 local place = ARGV[4] ~= '' and enqueue(id, ARGV[4]) or -1
 if held then
-  tellHolder(held, parse(id))
+  -- Who does not wait leaves a holder in peace who only keeps the lock.
+  if place ~= -1 then
+    tellHolder(held, parse(id))
+  end
 else
   -- The holder died, and others wait.
   held = handOver(id)

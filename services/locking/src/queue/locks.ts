@@ -2,6 +2,7 @@ import { acquireSettings, type AcquireDefaults, type AcquireSettings } from '../
 import type { Alarm, Alarms } from '../alarms.ts';
 import { assembleLocks } from '../assemble-locks.ts';
 import { LockTimeoutError, LockUnavailableError } from '../errors.ts';
+import { clientOf } from '../holder-id.ts';
 import type { Released } from '../lease.ts';
 import type { LockEventListener } from '../lock-events.ts';
 import { checkName } from '../lock-name.ts';
@@ -33,6 +34,8 @@ export interface QueueLocksConfig {
 }
 
 export interface QueueLocksCore extends WebLocksSource {
+  /** This service among all services of the same Redis: what `clientOf` says of its leases. */
+  readonly clientId: string;
   steal(name: string, options?: AcquireOptions): Promise<Lease>;
   inspect(): Promise<LockSnapshot>;
   close(): Promise<void>;
@@ -253,6 +256,7 @@ export function createQueueLocks(
   }
 
   return {
+    clientId: store.client,
     ...assembleLocks({
       defaults,
       acquireOne: (name, settings) => acquireOne(name, settings),
@@ -272,8 +276,4 @@ export function createQueueLocks(
 
 function info(name: string, clientId: string): LockInfo {
   return { name, mode: 'exclusive', clientId };
-}
-
-function clientOf(id: string): string {
-  return id.replace(/[:~]\w+$/, '');
 }

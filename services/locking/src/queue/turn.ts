@@ -93,7 +93,7 @@ export class Turn implements HoldPort {
     this.#served = true;
     this.#left -= 1;
     this.#leaseSinceMs = now;
-    this.lease = new HeldLease(this.#owner.name, token, waiter.ttlMs, this.hold, this.#owner);
+    this.lease = new HeldLease(this.#owner.name, this.#id, token, waiter.ttlMs, this.hold, this.#owner);
     return this.lease;
   }
 

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 import {
+  clientOf,
   LockError,
   LockLostError,
   LockTimeoutError,
@@ -97,7 +98,7 @@ export function describeLocks(kind: LockKind): void {
 
   describe('a wait', () => {
     test('that was in vain ends in time, and says who holds the lock', async () => {
-      await lab.open({ clientId: 'the-holder' }).acquire('seat');
+      const lease = await lab.open({ clientId: 'the-holder' }).acquire('seat');
       const startedMs = performance.now();
       const error = await lab
         .open()
@@ -108,7 +109,8 @@ export function describeLocks(kind: LockKind): void {
       expect(error).toBeInstanceOf(LockTimeoutError);
       expect(error).toBeInstanceOf(LockError);
       expect(error).toMatchObject({ name: 'LockTimeoutError', lock: 'seat', waitMs: 150 });
-      expect((error as LockTimeoutError).holder).toContain('the-holder');
+      expect((error as LockTimeoutError).holder).toBe(lease.holder);
+      expect(clientOf(lease.holder)).toContain('the-holder');
       expect(waitedMs).toBeGreaterThanOrEqual(149);
       expect(waitedMs).toBeLessThan(1_500);
     });

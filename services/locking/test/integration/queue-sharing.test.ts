@@ -2,7 +2,7 @@ import { setImmediate as nextTick } from 'node:timers/promises';
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
-import type { LockEvent } from '#src/index.ts';
+import { clientOf, LockTimeoutError, type LockEvent } from '#src/index.ts';
 
 import { openQueueLab, type Client, type QueueLab } from './queue-lab.ts';
 
@@ -201,6 +201,25 @@ describe('a process that keeps what it has', () => {
     const next = await lab.open().locks.acquire('seat');
     expect(performance.now() - startedMs).toBeLessThan(1_000);
     expect(next.token).toBeGreaterThan(lease.token);
+    await next.release();
+  });
+
+  test('keeps it when somebody only tries: the error names the grant, for whoever would rather turn to its holder', async () => {
+    const client = lab.open({ lingerMs });
+    const lease = await client.locks.acquire('seat');
+    await lease.release();
+    const error: unknown = await lab
+      .open()
+      .locks.acquire('seat', { waitMs: 0 })
+      .catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(LockTimeoutError);
+    const { holder = '' } = error as LockTimeoutError;
+    expect(holder).toBe(lease.holder);
+    expect(clientOf(holder)).toBe(client.locks.clientId);
+    // Still kept, under the same grant.
+    const next = await client.locks.acquire('seat');
+    expect(granted(client, 'linger')).toBe(1);
+    expect(next.holder).toBe(holder);
     await next.release();
   });
 

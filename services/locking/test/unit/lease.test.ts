@@ -13,7 +13,7 @@ function setUp(port: Partial<LeasePort> = {}, terms: { renew?: boolean } = {}) {
   const extend = vi.fn<LeasePort['extend']>(port.extend ?? (() => Promise.resolve('held')));
   const release = vi.fn<LeasePort['release']>(port.release ?? (() => Promise.resolve('released')));
   const lease = holdLease(
-    { name: 'seat', token: 7, ttlMs, renew: terms.renew ?? true, sentAtMs: clock.now() },
+    { name: 'seat', holder: 'me:1', token: 7, ttlMs, renew: terms.renew ?? true, sentAtMs: clock.now() },
     { extend, release },
     clock.alarms,
   );

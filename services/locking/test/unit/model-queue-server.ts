@@ -196,7 +196,7 @@ export function createModelServer(
         const holder = handOver(name, keys, id);
         if (holder === undefined) return grant(name, keys, request);
         if (holder === id) return grantAgain(name, keys, request);
-      } else tellHolder(name, keys.lock.id, parse(id).client);
+      } else if (request.enqueue) tellHolder(name, keys.lock.id, parse(id).client);
       return queued(keys, id, place);
     },
 
