@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { createStrategies, type Strategies } from '#src/booking/registry.ts';
 import type { Config } from '#src/config.ts';
 import type { StrategyName } from '#src/contract.ts';
+import { openMailbox } from '#src/mailbox.ts';
 import { openRedis } from '#src/redis.ts';
 import { openPool } from '#src/storage/pool.ts';
 import type { Db } from '#src/storage/schema.ts';
@@ -29,6 +30,12 @@ const PING_TIMEOUT_MS = 1_500;
 /** A buyer is told of an outage rather than kept waiting for its end. A Redis that restarts is back within this. */
 const REDIS_SILENCE_MS = 2_000;
 
+/**
+ * How long a replica keeps the lock of an event that it has booked: longer than the pauses between bookings of an event
+ * that sells, so that they cost no word to Redis. One that dies meanwhile blocks it for its TTL.
+ */
+const LINGER_MS = 1_000;
+
 /** Taking leave is polite, but a hung server must not keep the process. */
 const CLOSE_TIMEOUT_MS = 2_000;
 
@@ -47,8 +54,14 @@ export function openContext(config: Config, log: Logger): Context {
 
   const simpleLock = createSimpleLock(redis, { clientId: instanceId });
   const queueLock = createQueueLock(redis, { clientId: instanceId, unavailableAfterMs: REDIS_SILENCE_MS });
+  const keptLock = createQueueLock(redis, {
+    clientId: instanceId,
+    unavailableAfterMs: REDIS_SILENCE_MS,
+    lingerMs: LINGER_MS,
+  });
+  const mailbox = openMailbox(redis, keptLock.clientId);
   const quorumLock = quorum.length === 0 ? null : createQuorumLock(quorum, { clientId: instanceId });
-  const locks: Locks[] = [simpleLock, queueLock, ...(quorumLock === null ? [] : [quorumLock])];
+  const locks: Locks[] = [simpleLock, queueLock, keptLock, ...(quorumLock === null ? [] : [quorumLock])];
 
   // A Redis that evicts keys would lose locks; better said now than found out then.
   redis.once('ready', () => {
@@ -67,6 +80,8 @@ export function openContext(config: Config, log: Logger): Context {
       instanceId,
       simpleLock,
       queueLock,
+      keptLock,
+      mailbox,
       quorumLock,
       lockTtlMs,
       lockWaitMs,
@@ -83,6 +98,7 @@ export function openContext(config: Config, log: Logger): Context {
       return found.filter((obstacle) => obstacle !== null);
     },
     async [Symbol.asyncDispose]() {
+      await mailbox[Symbol.asyncDispose]();
       const closeLocks = Promise.all(locks.map(async (lock) => lock[Symbol.asyncDispose]()));
       await answeredWithin(closeLocks, CLOSE_TIMEOUT_MS);
       for (const client of [redis, ...quorum]) client.disconnect();

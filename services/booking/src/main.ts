@@ -25,6 +25,7 @@ async function serve(config: Config): Promise<void> {
 
   const signal = await stopped;
   isStopping = true;
+  for (const strategy of context.strategies.values()) strategy.retire?.();
   log.info({ signal }, 'draining');
   const graceMs = config.lockWaitMs + DRAIN_GRACE_EXTRA_MS;
   const isClean = await server.drain({ delayMs: config.drainDelayMs, graceMs });

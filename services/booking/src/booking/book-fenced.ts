@@ -33,8 +33,13 @@ interface FencedOut {
   fence: number;
 }
 
+export type FencedDeps = Pick<
+  StrategyDeps,
+  'db' | 'instanceId' | 'lockTtlMs' | 'lockWaitMs' | 'onReleaseFailed' | 'onRetry'
+>;
+
 export async function bookFenced(
-  deps: StrategyDeps,
+  deps: FencedDeps,
   locks: Locks,
   strategy: StrategyName,
   request: BookingRequest,
@@ -65,7 +70,7 @@ export async function bookFenced(
 
 async function bookUnder(
   lease: Lease,
-  { db, instanceId }: StrategyDeps,
+  { db, instanceId }: FencedDeps,
   strategy: StrategyName,
   request: BookingRequest,
 ): Promise<Outcome | FencedOut> {

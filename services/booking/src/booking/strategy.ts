@@ -1,6 +1,7 @@
-import type { Locks } from '@lastseat/locking';
+import type { Locks, QueueLocks } from '@lastseat/locking';
 
 import type { Guarantee, StrategyName } from '#src/contract.ts';
+import type { Mailbox } from '#src/mailbox.ts';
 import type { Db } from '#src/storage/schema.ts';
 
 /** One way to guard a booking. All of them have this shape, so that the difference between two files is the guard. */
@@ -17,6 +18,8 @@ export interface Strategy {
   book: (request: BookingRequest) => Promise<Outcome>;
   /** The event was reset or changed through this replica: what is remembered of its stock is out of date. */
   stockChanged?: (eventId: number) => void;
+  /** This replica is about to stop: from now on it does nothing for others. */
+  retire?: () => void;
 }
 
 export interface BookingRequest {
@@ -45,6 +48,9 @@ export interface StrategyDeps {
   instanceId: string;
   simpleLock: Locks;
   queueLock: Locks;
+  /** The same locks, by a service that keeps what it has until another replica asks for it. */
+  keptLock: Pick<QueueLocks, 'acquire' | 'clientId'>;
+  mailbox: Mailbox;
   /** Null where no quorum of Redis servers is configured. */
   quorumLock: Locks | null;
   lockTtlMs: number;

@@ -7,8 +7,7 @@ export interface Batch {
   eventId: number;
   token: number;
   strategy: string;
-  instanceId: string;
-  bookings: readonly { bookingId: string; customer: string; quantity: number }[];
+  bookings: readonly { bookingId: string; customer: string; quantity: number; instanceId: string }[];
 }
 
 /**
@@ -19,7 +18,7 @@ export interface Batch {
  * @returns whether they are booked
  */
 export async function takeStockAndInsertAll(db: Db | Trx, batch: Batch): Promise<boolean> {
-  const { eventId, token, strategy, instanceId, bookings } = batch;
+  const { eventId, token, strategy, bookings } = batch;
   const total = bookings.reduce((sum, { quantity }) => sum + quantity, 0);
   const { numAffectedRows } = await sql`
     with taken as (
@@ -28,12 +27,12 @@ export async function takeStockAndInsertAll(db: Db | Trx, batch: Batch): Promise
       returning epoch
     )
     insert into bookings (id, event_id, epoch, quantity, customer, strategy, instance_id, fencing_token)
-    select booking.id, ${eventId}, taken.epoch, booking.quantity, booking.customer, ${strategy}, ${instanceId}, ${token}
+    select booking.id, ${eventId}, taken.epoch, quantity, customer, ${strategy}, instance_id, ${token}
     from taken, unnest(${bookings.map(({ bookingId }) => bookingId)}::uuid[],
                        ${bookings.map(({ customer }) => customer)}::text[],
-                       ${bookings.map(({ quantity }) => quantity)}::integer[]) as booking (id, customer, quantity)`.execute(
-    db,
-  );
+                       ${bookings.map(({ quantity }) => quantity)}::integer[],
+                       ${bookings.map(({ instanceId }) => instanceId)}::text[])
+      as booking (id, customer, quantity, instance_id)`.execute(db);
   return numAffectedRows === BigInt(bookings.length);
 }
 

@@ -33,6 +33,11 @@ export function isSerializationFailure(error: unknown): boolean {
   return sqlState(error) === '40001';
 }
 
+/** A row with that id is there already. */
+export function isDuplicateKey(error: unknown): boolean {
+  return sqlState(error) === '23505';
+}
+
 /** The server itself answered, and the connection is still in step with it. */
 export function isServerAnswer(error: unknown): boolean {
   const state = sqlState(error);

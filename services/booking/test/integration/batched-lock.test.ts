@@ -140,9 +140,10 @@ test('the answer to COMMIT is lost when stock ends in mid-batch: winners are fou
 
 test('once a newer token has locked the row, a batch that comes late changes nothing', async () => {
   const eventId = await house.newEvent(10);
-  const late = { eventId, token: 100, strategy: 'batched-lock', instanceId: 'late' };
+  const late = { eventId, token: 100, strategy: 'batched-lock' };
+  const bookings = [{ ...request(eventId), instanceId: 'late' }];
   await house.db.transaction().execute((trx) => lockStockAndRaiseFence(trx, { eventId, token: 101 }));
-  expect(await takeStockAndInsertAll(house.db, { ...late, bookings: [request(eventId)] })).toBe(false);
+  expect(await takeStockAndInsertAll(house.db, { ...late, bookings })).toBe(false);
   expect(await readStock(house.db, eventId)).toMatchObject({ available: 10 });
   expect(await house.rowsOf(eventId)).toEqual([]);
 });

@@ -4,8 +4,7 @@ import { Redis } from 'ioredis';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 
-import { bookFenced } from '#src/booking/book-fenced.ts';
-import type { StrategyDeps } from '#src/booking/strategy.ts';
+import { bookFenced, type FencedDeps } from '#src/booking/book-fenced.ts';
 import { takeStockFenced } from '#src/storage/inventory.ts';
 import { transact } from '#src/storage/transaction.ts';
 
@@ -27,14 +26,11 @@ beforeAll(async () => {
 
 afterAll(() => opened.disposeAsync());
 
-function depsOf(): { deps: StrategyDeps; retries: string[] } {
+function depsOf(): { deps: FencedDeps; retries: string[] } {
   const retries: string[] = [];
   const deps = {
     db: house.db,
     instanceId: 'test',
-    simpleLock: locks,
-    queueLock: locks,
-    quorumLock: null,
     lockTtlMs: 3_000,
     lockWaitMs: 3_000,
     onRetry: (strategy: string) => retries.push(strategy),

@@ -24,6 +24,8 @@ export interface House extends AsyncDisposable {
   rowsOf(
     eventId: number,
   ): Promise<{ id: string; quantity: number; epoch: number; fencing_token: number | null }[]>;
+  /** Who booked what: "<id> <instance>" of each booking, and the instances that share each fencing token. */
+  rowsByInstance(eventId: number): Promise<{ rows: string[]; instancesByToken: Set<string>[] }>;
 }
 
 export async function openHouse(postgresUrl: string): Promise<House> {
@@ -49,6 +51,18 @@ export async function openHouse(postgresUrl: string): Promise<House> {
         .where('event_id', '=', eventId)
         .orderBy('id')
         .execute(),
+    async rowsByInstance(eventId) {
+      const rows = await db
+        .selectFrom('bookings')
+        .select(['id', 'instance_id', 'fencing_token'])
+        .where('event_id', '=', eventId)
+        .execute();
+      const byToken = Map.groupBy(rows, (row) => row.fencing_token);
+      return {
+        rows: rows.map((row) => `${row.id} ${row.instance_id}`),
+        instancesByToken: [...byToken.values()].map((same) => new Set(same.map((row) => row.instance_id))),
+      };
+    },
     async [Symbol.asyncDispose]() {
       await db.destroy();
       await database[Symbol.asyncDispose]();

@@ -1,18 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { LockLostError } from '@lastseat/locking';
-import type { Lease } from '@lastseat/locking';
+import { LockLostError, LockTimeoutError } from '@lastseat/locking';
+import type { Lease, Locks } from '@lastseat/locking';
 
 import { SETTLE_FOR_MS } from '#src/booking/commit.ts';
-import { EVENT_NOT_FOUND, lockNameOf, SOLD_OUT } from '#src/booking/strategy.ts';
-import type { BookingRequest, Outcome, StrategyDeps } from '#src/booking/strategy.ts';
+import { EVENT_NOT_FOUND, lockNameOf } from '#src/booking/strategy.ts';
+import type { StrategyDeps } from '#src/booking/strategy.ts';
 import { findTokensOfBooked, lockStockAndRaiseFence, takeStockAndInsertAll } from '#src/storage/batches.ts';
-import { CommitUnknownError, PostgresBusyError, PostgresUnavailableError } from '#src/storage/failure.ts';
+import {
+  CommitUnknownError,
+  isDuplicateKey,
+  PostgresBusyError,
+  PostgresUnavailableError,
+} from '#src/storage/failure.ts';
 import { readStock } from '#src/storage/inventory.ts';
 import type { Trx } from '#src/storage/schema.ts';
 import { autocommit, transact } from '#src/storage/transaction.ts';
 
 import { allocate } from './allocate.ts';
+import { failWith, giveUp, type Pending, type Verdict } from './pending.ts';
 
 /**
  * Decides one batch under one lease.
@@ -34,135 +40,169 @@ const MAX_ATTEMPTS = 6;
 const FIRST_PAUSE_MS = 50;
 
 /** What an attempt found out. `refused` asks for another one, with a token above `fence`. */
-type Attempt = { outcomes: Outcome[]; left?: { available: number; epoch: number } } | { fence: number };
+type Attempt = { verdicts: Verdict[] } | { fence: number };
 
-export type BatchDeps = Pick<
-  StrategyDeps,
-  'db' | 'instanceId' | 'lockTtlMs' | 'onReleaseFailed' | 'onRetry'
-> & {
-  locks: StrategyDeps['queueLock'];
-  /** Told of stock that did not suffice, as a read begun at `readStartedAtMs` found it. */
-  onSoldOut(eventId: number, left: { available: number; epoch: number }, readStartedAtMs: number): void;
+export type BatchDeps = Pick<StrategyDeps, 'db' | 'lockTtlMs' | 'onReleaseFailed' | 'onRetry'> & {
+  locks: Pick<Locks, 'acquire'>;
 };
 
 /**
- * @param take called once, as soon as the lock is held
- * @param waitUntilMs monotonic time by which the lock has to be obtained
+ * @param take called once, as soon as the lock is held; told the grant that the batch is going to be booked under
+ * @param waitUntilMs monotonic time until which the lock is waited for; undefined: it is only tried
+ * @returns the grant of whoever holds the lock, if it was only tried; '' if that is not known
+ * @throws LockTimeoutError, LockUnavailableError: the lock was not obtained, and nothing taken
  */
 export async function decideBatch(
   deps: BatchDeps,
   eventId: number,
-  take: () => readonly BookingRequest[],
-  waitUntilMs: number,
-): Promise<Outcome[]> {
-  let batch: readonly BookingRequest[] | undefined;
+  take: (grant: string) => readonly Pending[],
+  waitUntilMs: number | undefined,
+): Promise<string | undefined> {
+  const { locks, lockTtlMs: ttlMs } = deps;
+  const waitMs = waitUntilMs === undefined ? 0 : Math.max(0, waitUntilMs - performance.now());
+  let lease: Lease;
+  try {
+    lease = await locks.acquire(lockNameOf(eventId), { ttlMs, waitMs });
+  } catch (error) {
+    if (waitUntilMs === undefined && error instanceof LockTimeoutError) return error.holder ?? '';
+    throw error;
+  }
+  await bookTaken(deps, eventId, lease, take(lease.holder));
+  return undefined;
+}
+
+/** Books the batch under the lease, and what is left of it under new ones if need be; settles all of it. */
+async function bookTaken(
+  deps: BatchDeps,
+  eventId: number,
+  firstLease: Lease,
+  taken: readonly Pending[],
+): Promise<void> {
+  let lease: Lease | undefined = firstLease;
+  let batch = taken;
   let tokenAbove: number | undefined;
-  /** Whether an attempt was sent whose end nobody knows: then every request may have been booked. */
-  let isUnknown = false;
   let giveUpAtMs = Number.POSITIVE_INFINITY;
 
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const lease = await deps.locks.acquire(lockNameOf(eventId), {
+      lease ??= await deps.locks.acquire(lockNameOf(eventId), {
         ttlMs: deps.lockTtlMs,
-        // Once requests are taken, the next attempt has to have a chance whatever the first has cost.
-        waitMs: Math.max(batch === undefined ? 0 : deps.lockTtlMs, waitUntilMs - performance.now()),
+        waitMs: Math.max(0, giveUpAtMs - performance.now()),
         ...(tokenAbove === undefined ? {} : { tokenAbove }),
       });
-      let result: Attempt;
-      try {
-        batch ??= take();
-        result = await bookUnder(lease, deps, eventId, batch, { isFirst: attempt === 1, isUnknown });
-      } finally {
-        // Nobody waits for it: what is committed is committed, and the next batch stands in line behind it anyway.
-        void lease.release().catch(deps.onReleaseFailed);
+      const result = await bookUnder(lease, deps, eventId, batch, attempt === 1);
+      if ('verdicts' in result) {
+        for (const [i, pending] of batch.entries()) pending.settle(result.verdicts[i] as Verdict);
+        return;
       }
-      if ('outcomes' in result) return result.outcomes;
       tokenAbove = result.fence;
     } catch (error) {
-      if (error instanceof CommitUnknownError) {
-        isUnknown = true;
-        giveUpAtMs = Math.min(giveUpAtMs, performance.now() + SETTLE_FOR_MS);
-      } else if (!(error instanceof LockLostError) && !(isUnknown && isPostgresFailure(error))) {
-        if (isUnknown && batch !== undefined) return batch.map(() => ({ code: 'unknown' }));
-        throw error;
+      if (error instanceof CommitUnknownError) for (const pending of batch) pending.mayBeBooked = true;
+      const isWorthAnother =
+        error instanceof CommitUnknownError ||
+        error instanceof LockLostError ||
+        (isPostgresFailure(error) && batch.some(({ mayBeBooked }) => mayBeBooked));
+      if (!isWorthAnother) {
+        for (const pending of batch) failWith(pending, error);
+        return;
       }
     }
+    lease = undefined;
+    batch = keepOwn(batch);
+    giveUpAtMs = Math.min(giveUpAtMs, performance.now() + SETTLE_FOR_MS);
+    if (batch.length === 0) return;
     if (attempt === MAX_ATTEMPTS || performance.now() > giveUpAtMs) break;
     deps.onRetry('batched-lock');
     // Jitter, for every replica has lost its connections at the same moment.
-    if (isUnknown) await sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1) * (0.5 + Math.random()));
+    if (batch.some(({ mayBeBooked }) => mayBeBooked))
+      await sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1) * (0.5 + Math.random()));
   }
-  const end: Outcome = isUnknown
-    ? { code: 'unknown' }
-    : { code: 'busy', detail: `The lease was lost ${MAX_ATTEMPTS} times in a row; nothing was written.` };
-  return (batch ?? take()).map(() => end);
+  for (const pending of batch)
+    giveUp(pending, 'The lease was lost several times in a row; nothing was written.');
+}
+
+/** What other replicas have asked for they have asked for under that one grant: from here on it is their business. */
+function keepOwn(batch: readonly Pending[]): readonly Pending[] {
+  for (const { grant, settle } of batch) if (grant !== undefined) settle({ code: 'unsettled' });
+  return batch.filter(({ grant }) => grant === undefined);
 }
 
 function isPostgresFailure(error: unknown): boolean {
   return error instanceof PostgresUnavailableError || error instanceof PostgresBusyError;
 }
 
+/** One attempt. The lease ends with it, whatever it came to. */
 async function bookUnder(
   lease: Lease,
   deps: BatchDeps,
   eventId: number,
-  batch: readonly BookingRequest[],
-  { isFirst, isUnknown }: { isFirst: boolean; isUnknown: boolean },
+  batch: readonly Pending[],
+  isFirst: boolean,
 ): Promise<Attempt> {
-  if (batch.length === 0) return { outcomes: [] };
-  const isRaceWanted = batch.some(({ raceWindowMs }) => raceWindowMs > 0);
-  if (isFirst && !isRaceWanted && (await bookAll(deps, eventId, lease, batch))) {
-    return { outcomes: batch.map((): Outcome => ({ code: 'booked', fencingToken: lease.token })) };
+  try {
+    if (batch.length === 0) return { verdicts: [] };
+    const isSimple = batch.every(({ request, mayBeBooked }) => request.raceWindowMs === 0 && !mayBeBooked);
+    if (isFirst && isSimple && (await bookAll(deps, eventId, lease, batch))) {
+      return { verdicts: batch.map((): Verdict => ({ code: 'booked', fencingToken: lease.token })) };
+    }
+    const decided = await transact(deps.db, (trx) => bookWhatFits(trx, eventId, lease, batch));
+    // Somebody has had the lock since: then Redis knows, and we must not go on under what we take to be ours.
+    if ('fence' in decided) await lease.extend();
+    return decided;
+  } finally {
+    // Nobody waits for it: what is committed is committed, and the next batch stands in line behind it anyway.
+    void lease.release().catch(deps.onReleaseFailed);
   }
-  const readStartedAtMs = performance.now();
-  const decided = await transact(deps.db, (trx) => bookWhatFits(trx, deps, eventId, lease, batch, isUnknown));
-  if ('left' in decided) deps.onSoldOut(eventId, decided.left, readStartedAtMs);
-  return decided;
 }
 
+/** @returns false if it did nothing, for a reason that is worth looking into */
 async function bookAll(
-  { db, instanceId }: BatchDeps,
+  { db }: BatchDeps,
   eventId: number,
   lease: Lease,
-  bookings: readonly BookingRequest[],
+  batch: readonly Pending[],
 ): Promise<boolean> {
   lease.assertHeld();
   const { token } = lease;
-  return autocommit(db, (db) =>
-    takeStockAndInsertAll(db, { eventId, token, strategy: 'batched-lock', instanceId, bookings }),
-  );
+  try {
+    return await autocommit(db, (db) =>
+      takeStockAndInsertAll(db, { eventId, token, strategy: 'batched-lock', bookings: batch.map(rowOf) }),
+    );
+  } catch (error) {
+    if (!isDuplicateKey(error)) throw error;
+    // Another replica's question reached us again, after it was answered.
+    for (const pending of batch) pending.mayBeBooked = true;
+    return false;
+  }
+}
+
+function rowOf({ request, instanceId }: Pending) {
+  return { ...request, instanceId };
 }
 
 async function bookWhatFits(
   trx: Trx,
-  { instanceId }: BatchDeps,
   eventId: number,
   lease: Lease,
-  batch: readonly BookingRequest[],
-  mayBeBooked: boolean,
+  batch: readonly Pending[],
 ): Promise<Attempt> {
   const { token } = lease;
   const stock = await lockStockAndRaiseFence(trx, { eventId, token });
   if (stock === undefined) {
     const now = await readStock(trx, eventId);
-    return now === undefined ? { outcomes: batch.map(() => EVENT_NOT_FOUND) } : { fence: now.fence };
+    return now === undefined ? { verdicts: batch.map(() => EVENT_NOT_FOUND) } : { fence: now.fence };
   }
-  const already = mayBeBooked
-    ? await findTokensOfBooked(
-        trx,
-        batch.map(({ bookingId }) => bookingId),
-      )
-    : new Map<string, number>();
-  const open = batch.filter(({ bookingId }) => !already.has(bookingId));
+  const uncertain = batch.filter(({ mayBeBooked }) => mayBeBooked).map(({ request }) => request.bookingId);
+  const already = uncertain.length > 0 ? await findTokensOfBooked(trx, uncertain) : new Map<string, number>();
+  const open = batch.filter(({ request }) => !already.has(request.bookingId));
 
   const granted = allocate(
     stock.available,
-    open.map(({ quantity }) => quantity),
+    open.map(({ request }) => request.quantity),
   );
-  const bookings = open.filter((_, i) => granted[i]);
+  const bookings = open.filter((_, i) => granted[i]).map(rowOf);
   // One request's window is everybody's here, and no single one's absence may end it.
-  const raceWindowMs = Math.max(...batch.map((request) => request.raceWindowMs));
+  const raceWindowMs = Math.max(...batch.map(({ request }) => request.raceWindowMs));
   if (raceWindowMs > 0) await sleep(raceWindowMs);
 
   if (bookings.length > 0) {
@@ -171,7 +211,6 @@ async function bookWhatFits(
       eventId,
       token,
       strategy: 'batched-lock',
-      instanceId,
       bookings,
     });
     if (!booked) throw new Error(`the batch of event ${eventId} did not fit the stock that it was cut to`);
@@ -183,11 +222,11 @@ async function bookWhatFits(
     ...already,
     ...bookings.map(({ bookingId }) => [bookingId, token] as const),
   ]);
-  const outcomes = batch.map(({ bookingId }): Outcome => {
-    const fencingToken = tokens.get(bookingId);
-    return fencingToken === undefined ? SOLD_OUT : { code: 'booked', fencingToken };
-  });
-  if (bookings.length === open.length) return { outcomes };
   const taken = bookings.reduce((sum, { quantity }) => sum + quantity, 0);
-  return { outcomes, left: { available: stock.available - taken, epoch: stock.epoch } };
+  const left = { available: stock.available - taken, epoch: stock.epoch };
+  const verdicts = batch.map(({ request }): Verdict => {
+    const fencingToken = tokens.get(request.bookingId);
+    return fencingToken === undefined ? { code: 'sold_out', left } : { code: 'booked', fencingToken };
+  });
+  return { verdicts };
 }
