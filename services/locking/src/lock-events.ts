@@ -34,6 +34,13 @@ export type LockEvent =
 
 export type LockEventListener = (event: LockEvent) => void;
 
+export type RoundTripListener = (script: string, tookMs: number) => void;
+
+/** Nobody listens, nothing is measured. */
+export function tellRoundTrips(emit: LockEventListener | undefined): RoundTripListener | undefined {
+  return emit && ((script, tookMs) => emit({ type: 'round-trip', script, tookMs }));
+}
+
 /** A listener that throws is a fault of the program, but not one that may cost somebody the lock. */
 export function guardListener(listener: LockEventListener): LockEventListener {
   return (event) => {

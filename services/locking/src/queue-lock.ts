@@ -9,7 +9,7 @@ import {
 import { systemAlarms } from './alarms.ts';
 import { checkServer, type ServerFinding } from './check-server.ts';
 import { createHolderIds } from './holder-id.ts';
-import { guardListener, type LockEventListener } from './lock-events.ts';
+import { guardListener, tellRoundTrips, type LockEventListener } from './lock-events.ts';
 import { createQueueLocks, type QueueLocksCore } from './queue/locks.ts';
 import { openRedisQueueStore } from './queue/redis-store.ts';
 import type { RedisClient } from './redis-script.ts';
@@ -112,7 +112,7 @@ export function createQueueLock(redis: RedisClient, options: QueueLockOptions = 
         claimMs: 2 * pollMs,
         staleMs: Math.round(3.5 * pollMs),
         tokenMemoryMs,
-        onRoundTrip: emit && ((script, tookMs) => emit({ type: 'round-trip', script, tookMs })),
+        onRoundTrip: tellRoundTrips(emit),
       }),
     {
       defaults: acquireSettings(options, acquireDefaults),

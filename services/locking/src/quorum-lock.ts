@@ -13,7 +13,7 @@ import { systemClock } from './clock.ts';
 import { driftMs } from './hold.ts';
 import { createHolderIds } from './holder-id.ts';
 import type { LeasePort, Released } from './lease.ts';
-import { guardListener, type LockEventListener } from './lock-events.ts';
+import { guardListener, tellRoundTrips, type LockEventListener } from './lock-events.ts';
 import type { Locks } from './lock.ts';
 import { createQuorumGrant, type QuorumGrant } from './quorum/grant.ts';
 import { createQuorumServer } from './quorum/server.ts';
@@ -63,11 +63,11 @@ export function createQuorumLock(redises: readonly RedisClient[], options: Quoru
   checkInteger('tokenMemoryMs', tokenMemoryMs, 1, maxTimerMs);
   const defaults = acquireSettings(options, acquireDefaults);
 
-  const servers = redises.map((redis) =>
-    createQuorumServer(redis, { keyPrefix, tokenMemoryMs, timeoutMs: serverTimeoutMs }),
-  );
+  const emit = options.onEvent && guardListener(options.onEvent);
+  const bounds = { timeoutMs: serverTimeoutMs, onRoundTrip: tellRoundTrips(emit) };
+  const servers = redises.map((redis) => createQuorumServer(redis, { keyPrefix, tokenMemoryMs, bounds }));
   const holderIds = createHolderIds(options.clientId);
-  const service = createRetryingService(retryDelayMs, options.onEvent && guardListener(options.onEvent));
+  const service = createRetryingService(retryDelayMs, emit);
 
   function acquireOne(name: string, settings: AcquireSettings) {
     // A try that ends without a lease has given everything back itself, as far as anybody can.

@@ -3,6 +3,9 @@ import { readFileSync } from 'node:fs';
 
 import type { Cluster, Redis } from 'ioredis';
 
+import { systemClock } from './clock.ts';
+import type { RoundTripListener } from './lock-events.ts';
+
 /** What the locks need of ioredis: one server, or a cluster (each name's keys share one hash tag, hence one slot). */
 export type RedisClient = Redis | Cluster;
 
@@ -15,6 +18,12 @@ export interface ScriptReply {
   mayHaveRunTwice: boolean;
 }
 
+export interface ScriptBounds {
+  readonly timeoutMs: number;
+  /** Told of each call that was answered. */
+  readonly onRoundTrip?: RoundTripListener | undefined;
+}
+
 /**
  * Runs the script. Rejects after `timeoutMs` at the latest, whatever the connection does (ioredis queues without a
  * limit while it is offline); what was sent may then still run, at any later time.
@@ -23,7 +32,7 @@ export type RedisScript = (
   redis: RedisClient,
   keys: readonly string[],
   args: readonly (string | number)[],
-  timeoutMs: number,
+  bounds: ScriptBounds,
 ) => Promise<ScriptReply>;
 
 /** The script `lua/<name>.lua`, called by its hash: one round trip, and a second one after SCRIPT FLUSH or a restart. */
@@ -31,7 +40,8 @@ export function loadScript(name: string): RedisScript {
   const text = readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8');
   const sha1 = createHash('sha1').update(text).digest('hex');
 
-  return async (redis, keys, args, timeoutMs) => {
+  return async (redis, keys, args, { timeoutMs, onRoundTrip }) => {
+    const sentAtMs = systemClock.now();
     const connection = connectionOf(redis);
     const closesBefore = connection.closes;
     const timeout = startTimeout(timeoutMs);
@@ -48,6 +58,7 @@ export function loadScript(name: string): RedisScript {
 
     try {
       const reply = await Promise.race([run(), timeout.promise]);
+      onRoundTrip?.(name, systemClock.now() - sentAtMs);
       return { reply, mayHaveRunTwice: connection.closes !== closesBefore };
     } finally {
       timeout.clear();

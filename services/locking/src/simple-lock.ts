@@ -14,7 +14,7 @@ import { driftMs, type Extended } from './hold.ts';
 import { createHolderIds } from './holder-id.ts';
 import type { LeasePort, Released } from './lease.ts';
 import { listHeld } from './list-held.ts';
-import { guardListener, type LockEventListener } from './lock-events.ts';
+import { guardListener, tellRoundTrips, type LockEventListener } from './lock-events.ts';
 import { checkName, lockKey } from './lock-name.ts';
 import type { AcquireOptions, Lease } from './lock.ts';
 import { isInVain, isSendable, loadScript, type RedisClient } from './redis-script.ts';
@@ -76,7 +76,9 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
   const defaults = acquireSettings(options, acquireDefaults);
 
   const holderIds = createHolderIds(options.clientId);
-  const service = createRetryingService(retryDelayMs, options.onEvent && guardListener(options.onEvent));
+  const emit = options.onEvent && guardListener(options.onEvent);
+  const service = createRetryingService(retryDelayMs, emit);
+  const bounds = { timeoutMs: commandTimeoutMs, onRoundTrip: tellRoundTrips(emit) };
 
   function acquireOne(name: string, settings: AcquireSettings, steal = false): Promise<Lease> {
     // One id for the whole wait: a try that took the lock although its reply was lost is recognised by the next one.
@@ -101,7 +103,7 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
     const sentAtMs = systemClock.now();
     try {
       const args = [id, ttlMs, tokenAbove, ttlMs + tokenMemoryMs, steal ? 'steal' : ''];
-      const { reply } = await acquireScript(redis, keys, args, commandTimeoutMs);
+      const { reply } = await acquireScript(redis, keys, args, bounds);
       const answer = reply as [0, string] | [1, number];
       if (answer[0] === 0) return { takenBy: answer[1] };
       if (systemClock.now() >= sentAtMs + ttlMs - driftMs(ttlMs)) throw new Error('the grant came too late');
@@ -137,13 +139,13 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
 
   async function extend(id: string, keys: Keys, ttlMs: number): Promise<Extended> {
     if (!isSendable(redis)) throw notConnected();
-    const { reply } = await extendScript(redis, keys, [id, ttlMs, ttlMs + tokenMemoryMs], commandTimeoutMs);
+    const { reply } = await extendScript(redis, keys, [id, ttlMs, ttlMs + tokenMemoryMs], bounds);
     if (reply === 1) return 'held';
     return reply === 0 ? 'gone' : 'taken';
   }
 
   async function release(id: string, keys: Keys): Promise<Released> {
-    const { reply, mayHaveRunTwice } = await releaseScript(redis, [keys[0]], [id], commandTimeoutMs);
+    const { reply, mayHaveRunTwice } = await releaseScript(redis, [keys[0]], [id], bounds);
     if (reply === 1 || mayHaveRunTwice) return 'released';
     return reply === 0 ? 'gone' : 'taken';
   }

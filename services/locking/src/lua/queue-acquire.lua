@@ -1,18 +1,30 @@
 -- Takes the lock if it is free and nobody waits, otherwise takes a place in the queue. Sent again with the same id it
 -- answers the same; so it does to a waiter who was made the holder and did not hear of it.
--- ARGV[1] id  ARGV[2] TTL in ms  ARGV[3] the token must be larger than this
+-- ARGV[1] id  ARGV[2] TTL in ms, and unless it is '0', '0' and '' that follows:
+-- ARGV[3] the token must be larger than this
 -- ARGV[4] '': take no place in the queue; '0': take one; otherwise the place that it had before
 -- ARGV[5] '1': reserve tokens to give away
 -- Reply: the token, if the lock was free, nobody waits, no tokens are reserved, and it is the time in microseconds
 --     or {1, token, last reserved token, time in microseconds, waiters}
 --     or {2, "<id of the holder> <its token>", what is left of its TTL in ms, own place or -1, waiters before it}
--- include queue-take.lua
-local id, ttlMs, tokenAbove, reserve = ARGV[1], ARGV[2], ARGV[3], ARGV[5] == '1'
-if redis.call('EXISTS', KEYS[1], KEYS[2]) == 0 then
-  local token, reserved = take(id, ttlMs, tokenAbove, reserve)
-  if token == nowUs and not reserve then
+local free = redis.call('EXISTS', KEYS[1], KEYS[2]) == 0
+if free and not ARGV[3] then
+  -- What happens nearly always, without a detour: a lock that nobody else wants should cost no more than others do.
+  local time = redis.call('TIME')
+  local written = time[1] .. string.sub('00000' .. time[2], -6)
+  local token = tonumber(written)
+  local last = redis.call('SET', KEYS[4], written, 'PX', tokenMemoryMs, 'GET')
+  if not last or tonumber(last) < token then
+    redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. written, 'PX', ARGV[2])
     return token
   end
+  redis.call('SET', KEYS[4], last, 'PX', tokenMemoryMs)
+end
+
+-- include queue-take.lua
+local id, ttlMs, tokenAbove, reserve = ARGV[1], ARGV[2], ARGV[3] or '0', ARGV[5] == '1'
+if free then
+  local token, reserved = take(id, ttlMs, tokenAbove, reserve)
   return {1, token, reserved, nowUs, 0}
 end
 
@@ -24,7 +36,7 @@ if token then
   return grantAgain(id, token, ttlMs, tokenAbove, reserve)
 end
 
-local place = ARGV[4] ~= '' and enqueue(id, ARGV[4]) or -1
+local place = ARGV[4] ~= '' and enqueue(id, ARGV[4] or '0') or -1
 if held then
   -- Who does not wait leaves a holder in peace who only keeps the lock.
   if place ~= -1 then

@@ -3,14 +3,10 @@ import type { Duplex } from 'node:stream';
 
 import type { Alarm, Alarms } from '../alarms.ts';
 import type { RedisClient } from '../redis-script.ts';
+import { Call, CallList, type CallOwner } from './call.ts';
 import { isCluster } from './redis-connections.ts';
+import { createScriptSender, type Script } from './script-sender.ts';
 import { RefusedError } from './store.ts';
-
-export interface Script {
-  readonly name: string;
-  readonly text: string;
-  readonly sha1: string;
-}
 
 export function createScript(name: string, text: string): Script {
   return { name, text, sha1: createHash('sha1').update(text).digest('hex') };
@@ -18,7 +14,6 @@ export function createScript(name: string, text: string): Script {
 
 /** Script calls over one connection, each of them bounded in time. */
 export interface RedisCalls {
-  /** Arguments are strings, as turning numbers into strings would cost ioredis more than us. */
   run<T>(
     script: Script,
     keys: readonly string[],
@@ -29,17 +24,6 @@ export interface RedisCalls {
   close(): void;
 }
 
-interface Call {
-  readonly script: Script;
-  readonly keys: readonly string[];
-  readonly args: readonly string[];
-  readonly sinceMs: number;
-  /** Reads the reply, and resolves with what it says. */
-  readonly resolve: (reply: unknown) => void;
-  readonly reject: (error: unknown) => void;
-  sent: boolean;
-}
-
 /**
  * A connection that is silent for so long, though asked, is given up and made anew: behind a firewall that has
  * forgotten it, it would stay silent for a quarter of an hour. Not sooner, because a server that only hangs goes on
@@ -48,8 +32,20 @@ interface Call {
 const deadConnectionMs = 10_000;
 
 /**
- * What this adds to ioredis, whose queues have no limit in time:
- * - a call that cannot be sent now waits here, no longer than its time-out, and is then never sent;
+ * How many calls may be under way at once; the others wait here until replies come in. Sent all at once, ten thousand
+ * calls would keep each other waiting for longer than their time-out, and Redis would be taken for silent while it
+ * answers as fast as it can. So many take it some hundredths of a second, and are more than it takes to keep it busy.
+ */
+const maxUnderWay = 1_000;
+
+/** A call that waits here while Redis answers others, however slowly, is given up after that many time-outs. */
+const longestWaitTimeouts = 10;
+
+/**
+ * What this adds to ioredis, whose queues have no limit in time or size:
+ * - a call that cannot be sent now waits here, for as long as others are answered meanwhile, but not for longer than
+ *   its time-out if there is silence, and is then never sent;
+ * - a call that was sent has its time-out from then on;
  * - a call whose connection closes is rejected then and there, and not sent again by anybody but its caller;
  * - one alarm for all calls: they have the same time-out, so the oldest of them is the first to reach it.
  *
@@ -62,34 +58,69 @@ export function createRedisCalls(
   onRoundTrip?: (script: string, tookMs: number) => void,
 ): RedisCalls {
   const { clock } = alarms;
-  const calls = new Set<Call>();
+  const sendScript = createScriptSender(connection);
+  const waiting = new CallList();
+  const underWay = new CallList();
   let lastReplyMs = clock.now();
   let closed = false;
-  let gathering = false;
+  let sending = false;
 
   const timeout: Alarm = {
     atMs: 0,
     slot: -1,
     ring() {
       const now = clock.now();
-      for (const call of calls) {
-        if (call.sinceMs + timeoutMs > now) {
-          alarms.set(timeout, call.sinceMs + timeoutMs);
-          return;
-        }
-        const silent = call.sent && lastReplyMs < call.sinceMs;
-        fail(call, new Error(call.sent ? `no reply within ${timeoutMs} ms` : notConnected()));
+      for (let call = underWay.first; call !== undefined && dueMs(call) <= now; call = underWay.first) {
+        const silent = lastReplyMs < call.sentMs;
+        owner.fail(call, new Error(`no reply within ${timeoutMs} ms`));
         if (silent && now - lastReplyMs > deadConnectionMs) reconnect();
       }
+      for (let call = waiting.first; call !== undefined && dueMs(call) <= now; call = waiting.first) {
+        owner.fail(call, new Error(isWritable(connection) ? 'too many calls under way' : notConnected()));
+      }
+      const [sent, unsent] = [underWay.first, waiting.first];
+      const nextMs = Math.min(sent ? dueMs(sent) : Infinity, unsent ? dueMs(unsent) : Infinity);
+      if (nextMs !== Infinity) alarms.set(timeout, nextMs);
     },
   };
 
+  function dueMs({ list, sinceMs, sentMs }: Call): number {
+    if (list === underWay) return sentMs + timeoutMs;
+    return Math.min(Math.max(sinceMs, lastReplyMs) + timeoutMs, sinceMs + longestWaitTimeouts * timeoutMs);
+  }
+
+  const owner: CallOwner = {
+    succeed(call, reply) {
+      lastReplyMs = clock.now();
+      if (call.list === undefined) return;
+      end(call);
+      onRoundTrip?.(call.script.name, lastReplyMs - call.sentMs);
+      call.resolve(reply);
+    },
+    fail(call, error) {
+      // One that has been given up must not be executed now, after what its caller has sent since.
+      if (call.list === undefined) return;
+      if (error.message.startsWith('NOSCRIPT')) {
+        sendScript(call, 'eval');
+        return;
+      }
+      end(call);
+      call.reject(isRefusal(error) ? new RefusedError(error.message, { cause: error }) : error);
+    },
+  };
+
+  function end(call: Call): void {
+    call.list?.remove(call);
+    if (waiting.first !== undefined) sendSoon();
+  }
+
   connection.on('ready', () => {
     lastReplyMs = clock.now();
-    for (const call of calls) if (!call.sent) send(call);
+    sendSoon();
   });
   connection.on('close', () => {
-    for (const call of calls) if (call.sent) fail(call, new Error('the connection to Redis was closed'));
+    const error = new Error('the connection to Redis was closed');
+    for (let call = underWay.first; call !== undefined; call = underWay.first) owner.fail(call, error);
   });
 
   function reconnect(): void {
@@ -106,45 +137,25 @@ export function createRedisCalls(
    * What is sent in one tick goes out in one write: when the replies to several callers come in together, their next
    * questions go out together too. A write costs as much as all the rest of a call, on either side.
    */
-  function gather(): void {
-    const stream = streamOf(connection);
-    if (gathering || stream === undefined) return;
-    gathering = true;
-    stream.cork();
-    process.nextTick(() => {
-      gathering = false;
-      stream.uncork();
-    });
+  function sendSoon(): void {
+    if (sending) return;
+    sending = true;
+    process.nextTick(sendWaiting);
   }
 
-  function send(call: Call): void {
-    gather();
-    call.sent = true;
-    const { script, keys, args } = call;
-    connection.evalsha(script.sha1, keys.length, ...keys, ...args).then(
-      (reply) => succeed(call, reply),
-      (error: Error) => {
-        if (!error.message.startsWith('NOSCRIPT')) return fail(call, error);
-        // One that has been given up must not be executed now, after what its caller has sent since.
-        if (!calls.has(call)) return undefined;
-        return connection.eval(script.text, keys.length, ...keys, ...args).then(
-          (reply) => succeed(call, reply),
-          (evalError: Error) => fail(call, evalError),
-        );
-      },
-    );
-  }
-
-  function succeed(call: Call, reply: unknown): void {
-    lastReplyMs = clock.now();
-    if (!calls.delete(call)) return;
-    onRoundTrip?.(call.script.name, lastReplyMs - call.sinceMs);
-    call.resolve(reply);
-  }
-
-  function fail(call: Call, error: Error): void {
-    if (!calls.delete(call)) return;
-    call.reject(isRefusal(error) ? new RefusedError(error.message, { cause: error }) : error);
+  function sendWaiting(): void {
+    sending = false;
+    if (!isWritable(connection)) return;
+    const stream = waiting.size > 1 ? streamOf(connection) : undefined;
+    const now = clock.now();
+    stream?.cork();
+    for (let call = waiting.first; call !== undefined && underWay.size < maxUnderWay; call = waiting.first) {
+      waiting.remove(call);
+      underWay.push(call);
+      call.sentMs = now;
+      sendScript(call, 'evalsha');
+    }
+    stream?.uncork();
   }
 
   return {
@@ -155,16 +166,19 @@ export function createRedisCalls(
           return;
         }
         const resolve = (reply: unknown) => settle(read(reply));
-        const call: Call = { script, keys, args, sinceMs: clock.now(), resolve, reject, sent: false };
-        calls.add(call);
-        if (!alarms.isSet(timeout)) alarms.set(timeout, call.sinceMs + timeoutMs);
-        if (isWritable(connection)) send(call);
+        const sinceMs = clock.now();
+        waiting.push(new Call(owner, { script, keys, args }, sinceMs, resolve, reject));
+        if (!alarms.isSet(timeout)) alarms.set(timeout, sinceMs + timeoutMs);
+        sendSoon();
       });
     },
     close() {
       closed = true;
       alarms.clear(timeout);
-      for (const call of calls) fail(call, new RefusedError('this lock service was closed'));
+      const error = new RefusedError('this lock service was closed');
+      for (const list of [underWay, waiting]) {
+        for (let call = list.first; call !== undefined; call = list.first) owner.fail(call, error);
+      }
     },
   };
 }

@@ -2,9 +2,10 @@ import type { Alarms } from '../alarms.ts';
 import { lockKey } from '../lock-name.ts';
 import type { RedisClient } from '../redis-script.ts';
 import { scanKeys } from '../scan-keys.ts';
-import { createRedisCalls, type Script } from './redis-calls.ts';
+import { createRedisCalls } from './redis-calls.ts';
 import { duplicateFor, isCluster } from './redis-connections.ts';
 import { createSubscription } from './redis-subscription.ts';
+import type { Script } from './script-sender.ts';
 import { queueScripts } from './scripts.ts';
 import type {
   GivenBack,
@@ -97,7 +98,9 @@ export function openRedisQueueStore(
       run(
         scripts.acquire,
         name,
-        [id, `${ttlMs}`, `${tokenAbove}`, enqueue ? `${place ?? 0}` : '', flag(reserve)],
+        tokenAbove === 0 && enqueue && place === undefined && !reserve
+          ? [id, `${ttlMs}`]
+          : [id, `${ttlMs}`, `${tokenAbove}`, enqueue ? `${place ?? 0}` : '', flag(reserve)],
         (reply: number | GrantReply | QueuedReply) =>
           typeof reply === 'number' ? grantOfFree(reply) : grantOrPlace(reply),
       ),

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 
-import { createScript, type Script } from './redis-calls.ts';
+import { createScript } from './redis-calls.ts';
+import type { Script } from './script-sender.ts';
 
 const steps = ['acquire', 'extend', 'yield', 'release', 'poll', 'steal', 'inspect'] as const;
 

@@ -1,7 +1,7 @@
 import type { Extended } from '../hold.ts';
 import type { Released } from '../lease.ts';
 import { lockKey } from '../lock-name.ts';
-import { isSendable, loadScript, type RedisClient } from '../redis-script.ts';
+import { isSendable, loadScript, type RedisClient, type ScriptBounds } from '../redis-script.ts';
 
 /** One of the independent servers of a quorum lock. Every call is bounded; a rejection means: unknown. */
 export interface QuorumServer {
@@ -21,7 +21,7 @@ export type MintReply = 'written' | 'not held' | { readonly refusedFor: number }
 
 export interface QuorumServerOptions {
   keyPrefix: string;
-  timeoutMs: number;
+  bounds: ScriptBounds;
   tokenMemoryMs: number;
 }
 
@@ -32,7 +32,7 @@ const releaseScript = loadScript('release');
 
 export function createQuorumServer(
   redis: RedisClient,
-  { keyPrefix, timeoutMs, tokenMemoryMs }: QuorumServerOptions,
+  { keyPrefix, bounds, tokenMemoryMs }: QuorumServerOptions,
 ): QuorumServer {
   const lock = (name: string) => lockKey(keyPrefix, name);
   const token = (name: string) => `${lockKey(keyPrefix, name)}:token`;
@@ -41,7 +41,7 @@ export function createQuorumServer(
 
     async take(name, id, ttlMs) {
       const args = [id, ttlMs, ttlMs + tokenMemoryMs];
-      const { reply } = await takeScript(redis, [lock(name), token(name)], args, timeoutMs);
+      const { reply } = await takeScript(redis, [lock(name), token(name)], args, bounds);
       const answer = reply as [0, string] | [1, number, number];
       if (answer[0] === 0) return { taken: false, holder: answer[1] };
       return { taken: true, lastToken: answer[1], clockUs: answer[2] };
@@ -49,7 +49,7 @@ export function createQuorumServer(
 
     async mint(name, id, candidate, ttlMs) {
       const args = [id, candidate, ttlMs + tokenMemoryMs];
-      const { reply } = await mintScript(redis, [lock(name), token(name)], args, timeoutMs);
+      const { reply } = await mintScript(redis, [lock(name), token(name)], args, bounds);
       const answer = reply as [0] | [1] | [-1, number];
       if (answer[0] === -1) return { refusedFor: answer[1] };
       return answer[0] === 1 ? 'written' : 'not held';
@@ -57,13 +57,13 @@ export function createQuorumServer(
 
     async extend(name, id, ttlMs) {
       const args = [id, ttlMs, ttlMs + tokenMemoryMs];
-      const { reply } = await extendScript(redis, [lock(name), token(name)], args, timeoutMs);
+      const { reply } = await extendScript(redis, [lock(name), token(name)], args, bounds);
       if (reply === 1) return 'held';
       return reply === 0 ? 'gone' : 'taken';
     },
 
     async release(name, id) {
-      const { reply, mayHaveRunTwice } = await releaseScript(redis, [lock(name)], [id], timeoutMs);
+      const { reply, mayHaveRunTwice } = await releaseScript(redis, [lock(name)], [id], bounds);
       if (reply === 1 || mayHaveRunTwice) return 'released';
       return reply === 0 ? 'gone' : 'taken';
     },

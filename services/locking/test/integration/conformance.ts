@@ -25,6 +25,21 @@ export function describeLocks(kind: LockKind): void {
   afterEach(() => lab.closeAll());
   afterAll(() => lab[Symbol.asyncDispose]());
 
+  test('tells of each call of a script that was answered, and how long it took', async () => {
+    const calls: { script: string; tookMs: number }[] = [];
+    const locks = lab.open({
+      onEvent: (event) => {
+        if (event.type === 'round-trip') calls.push(event);
+      },
+    });
+    await locks.withLock('seat', () => expect(calls.length).toBeGreaterThanOrEqual(kind.servers / 2));
+    const before = calls.length;
+    await locks.withLock('seat', () => undefined);
+    // It was asked for, and it was given back; each time a majority of the servers has answered.
+    expect(calls.length - before).toBeGreaterThanOrEqual(kind.servers === 1 ? 2 : kind.servers);
+    expect(calls.every(({ script, tookMs }) => script !== '' && tookMs > 0 && tookMs < 10_000)).toBe(true);
+  });
+
   describe('one holder at a time', () => {
     test('many callers in several processes never meet, and their tokens increase', async () => {
       let inside = 0;

@@ -58,6 +58,20 @@ export const mistakes: readonly Mistake[] = [
     noticedBy: 'scripts',
   },
   {
+    name: 'a token that ignores the last one, in the common case',
+    file: 'lua/queue-acquire.lua',
+    right: 'if not last or tonumber(last) < token then',
+    wrong: 'if true then',
+    noticedBy: 'scripts',
+  },
+  {
+    name: 'a free lock that is taken before those who wait',
+    file: 'lua/queue-acquire.lua',
+    right: "local free = redis.call('EXISTS', KEYS[1], KEYS[2]) == 0",
+    wrong: "local free = redis.call('EXISTS', KEYS[1]) == 0",
+    noticedBy: 'scripts',
+  },
+  {
     name: 'a token not above the one that the resource has seen',
     file: 'lua/queue-take.lua',
     right: 'math.max(nowUs, tokenAbove + 1)',

@@ -1,0 +1,77 @@
+import type { Script, ScriptCall } from './script-sender.ts';
+
+/** Hears how a call ends. */
+export interface CallOwner {
+  succeed(call: Call, reply: unknown): void;
+  fail(call: Call, error: Error): void;
+}
+
+/** One call of a script: what is sent, its link in the list that it stands in, and the promise of its caller. */
+export class Call implements ScriptCall {
+  next: Call | undefined;
+  previous: Call | undefined;
+  /** Undefined: it is over. */
+  list: CallList | undefined;
+  sentMs = 0;
+
+  readonly script: Script;
+  readonly keys: readonly string[];
+  readonly args: readonly string[];
+  readonly sinceMs: number;
+  readonly #owner: CallOwner;
+  /** Reads the reply, and resolves with what it says. */
+  readonly resolve: (reply: unknown) => void;
+  readonly reject: (error: Error) => void;
+
+  constructor(
+    owner: CallOwner,
+    { script, keys, args }: Pick<ScriptCall, 'script' | 'keys' | 'args'>,
+    sinceMs: number,
+    resolve: (reply: unknown) => void,
+    reject: (error: Error) => void,
+  ) {
+    this.#owner = owner;
+    this.script = script;
+    this.keys = keys;
+    this.args = args;
+    this.sinceMs = sinceMs;
+    this.resolve = resolve;
+    this.reject = reject;
+  }
+
+  succeed(reply: unknown): void {
+    this.#owner.succeed(this, reply);
+  }
+
+  fail(error: Error): void {
+    this.#owner.fail(this, error);
+  }
+}
+
+/** Calls in their order. Any of them may end at any time, in constant time. */
+export class CallList {
+  size = 0;
+  first: Call | undefined;
+  #last: Call | undefined;
+
+  push(call: Call): void {
+    call.list = this;
+    call.previous = this.#last;
+    if (this.#last === undefined) this.first = call;
+    else this.#last.next = call;
+    this.#last = call;
+    this.size += 1;
+  }
+
+  remove(call: Call): void {
+    const { previous, next } = call;
+    if (previous === undefined) this.first = next;
+    else previous.next = next;
+    if (next === undefined) this.#last = previous;
+    else next.previous = previous;
+    call.previous = undefined;
+    call.next = undefined;
+    call.list = undefined;
+    this.size -= 1;
+  }
+}

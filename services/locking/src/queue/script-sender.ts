@@ -1,0 +1,94 @@
+import { Command } from 'ioredis';
+
+import type { RedisClient } from '../redis-script.ts';
+import { isCluster } from './redis-connections.ts';
+
+export interface Script {
+  readonly name: string;
+  readonly text: string;
+  readonly sha1: string;
+}
+
+/** What is sent, and who hears of the reply: at once, in the middle of reading it from the socket. */
+export interface ScriptCall {
+  readonly script: Script;
+  readonly keys: readonly string[];
+  /** Strings, as turning numbers into strings would cost ioredis more than us. */
+  readonly args: readonly string[];
+  succeed(reply: unknown): void;
+  fail(error: Error): void;
+}
+
+/** Sends a call: `evalsha` by the hash of its script, `eval` with its text. */
+export type SendScript = (call: ScriptCall, how: 'evalsha' | 'eval') => void;
+
+export function createScriptSender(connection: RedisClient): SendScript {
+  if (isCluster(connection)) {
+    // It looks at keys and arguments to find the node, and may have to send a command more than once.
+    return (call, how) => {
+      const { script, keys, args } = call;
+      const first = how === 'evalsha' ? script.sha1 : script.text;
+      connection[how](first, keys.length, ...keys, ...args).then(
+        (reply) => call.succeed(reply),
+        (error: Error) => call.fail(error),
+      );
+    };
+  }
+  return (call, how) => void connection.sendCommand(new WrittenCommand(call, how) as unknown as Command);
+}
+
+/**
+ * A command that is written out here, in one string, and passes its reply on without a promise. The usual one of
+ * ioredis copies, checks and measures each of its arguments several times over, which costs more than all the rest of
+ * a lock.
+ *
+ * All that ioredis 5 and 6 use of such a command is defined here, so that it does not matter from which of them the
+ * connection is; and what others may use is inherited, without the work of its constructor.
+ */
+class WrittenCommand {
+  readonly name: string;
+  /** Named in errors. */
+  readonly args: readonly string[];
+  readonly replyEncoding = 'utf8';
+  /** There is no promise to trace. */
+  readonly isTraced = true;
+  readonly #call: ScriptCall;
+
+  constructor(call: ScriptCall, how: 'evalsha' | 'eval') {
+    this.name = how;
+    this.args = [call.script.sha1];
+    this.#call = call;
+  }
+
+  toWritable(): string {
+    const { script, keys, args } = this.#call;
+    const first = this.name === 'evalsha' ? script.sha1 : script.text;
+    let text = `*${3 + keys.length + args.length}\r\n${bulk(this.name)}${bulk(first)}${bulk(`${keys.length}`)}`;
+    for (const key of keys) text += bulk(key);
+    for (const arg of args) text += bulk(arg);
+    return text;
+  }
+
+  resolve(reply: unknown): void {
+    this.#call.succeed(typeof reply === 'number' ? reply : readText.call(this, reply));
+  }
+
+  reject(error: Error): void {
+    this.#call.fail(error);
+  }
+
+  /** Scripts answer alike in all versions of the protocol. */
+  setReplyContext(): void {}
+
+  /** Each call has a time-out already. */
+  setTimeout(): void {}
+}
+
+Object.setPrototypeOf(WrittenCommand.prototype, Command.prototype);
+
+/** Turns what ioredis has read as bytes into strings. */
+const readText = Command.prototype.transformReply as (this: unknown, reply: unknown) => unknown;
+
+function bulk(text: string): string {
+  return `$${Buffer.byteLength(text)}\r\n${text}\r\n`;
+}
