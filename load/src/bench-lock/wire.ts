@@ -5,8 +5,8 @@ import { AbstractConnector, Redis, type RedisOptions } from 'ioredis';
 /** What has gone over the sockets of a process. */
 export interface Wire {
   /**
-   * Writes to sockets of Redis, each of which is one round trip: a command that is sent by itself, or a pipeline that
-   * is sent as one.
+   * Writes to sockets of Redis, each of which is one round trip: a command that is sent by itself, or several that are
+   * sent as one, by a pipeline or a corked socket.
    */
   writes: number;
 }
@@ -44,10 +44,15 @@ function countingConnector(wire: Wire) {
       this.connecting = true;
       const { host = '127.0.0.1', port = 6379 } = this.#options;
       const socket = createConnection({ host, port });
-      const write = socket.write.bind(socket) as (...args: unknown[]) => boolean;
-      socket.write = (...args: unknown[]) => {
+      // What goes out at once comes to one of these two at once.
+      const { _write: write, _writev: writev } = socket;
+      socket._write = (...args) => {
         wire.writes += 1;
-        return write(...args);
+        write.apply(socket, args);
+      };
+      socket._writev = (...args) => {
+        wire.writes += 1;
+        writev?.apply(socket, args);
       };
       socket.once('error', (error) => {
         this.firstError = error;

@@ -44,7 +44,7 @@ if held then
   end
 else
   -- The holder died, and others wait.
-  held = handOver(id)
+  held = handOver(nil, id)
   token = tokenOf(id, held)
   if token then
     return grantAgain(id, token, ttlMs, tokenAbove, reserve)

@@ -18,16 +18,20 @@ local shortestTtlMs = 10
 -- does not, the lock expires, and the next one to look goes on from there.
 -- A client whose channel nobody listens to is dead or cut off, and is passed over at once where receivers can be
 -- counted. It comes back with its old place.
+-- last: the last token that was given away, where the memory of it may be ahead of that; nil or false: as remembered.
 -- here: the client, or the id, that reads the reply of this script and needs no telling.
 -- id: the first waiter, if it was taken from the queue already.
 -- Message: granted <number> <token> <last reserved token> <time in microseconds> <TTL in ms> <waiters> <KEYS[1]>
-local function handOver(here, id)
+local function handOver(last, here, id)
   readClock()
   local token, written, reserved
   local deaf = {}
   while true do
     id = id or redis.call('ZPOPMIN', KEYS[2])[1]
     if not id then
+      if last then
+        redis.call('SET', KEYS[4], last, 'PX', tokenMemoryMs)
+      end
       redis.call('DEL', KEYS[1], KEYS[3])
       return nil
     end
@@ -37,20 +41,22 @@ local function handOver(here, id)
     if reads or (sign and sign * 1000 >= nowUs - staleMs * 1000) then
       -- One token, however many have to be tried: those who do not hear of it have not seen it.
       if not token then
-        token = math.max(nowUs, (redis.call('GET', KEYS[4]) or 0) + 1)
+        token = math.max(nowUs, (last or redis.call('GET', KEYS[4]) or 0) + 1)
         written = digits(token)
         reserved = digits(reservation(token, shortestTtlMs))
       end
-      redis.call('SET', KEYS[1], id .. ' ' .. written, 'PX', claimMs)
+      local held = id .. ' ' .. written
+      redis.call('SET', KEYS[1], held, 'PX', claimMs)
       local heard = reads
       if not reads then
         local now = token == nowUs and written or digits(nowUs)
-        local more = table.concat({written, reserved, now, claimMs, redis.call('ZCARD', KEYS[2]), ''}, ' ')
+        local waiters = redis.call('ZCARD', KEYS[2])
+        local more = written .. ' ' .. reserved .. ' ' .. now .. ' ' .. claimMs .. ' ' .. waiters .. ' '
         heard = tell(client, number, 'granted', more) > 0 or not countsReceivers
       end
       if heard then
         redis.call('SET', KEYS[4], reserved, 'PX', tokenMemoryMs)
-        return id .. ' ' .. written
+        return held
       end
       deaf[client] = true
     end

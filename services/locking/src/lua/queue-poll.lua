@@ -17,7 +17,7 @@ if redis.call('EXISTS', KEYS[2]) == 1 then
   redis.call('PEXPIRE', KEYS[3], queueMemoryMs)
 end
 
-local held = redis.call('GET', KEYS[1]) or handOver(client)
+local held = redis.call('GET', KEYS[1]) or handOver(nil, client)
 local rank = redis.call('ZRANK', KEYS[2], id)
 if not rank and not tokenOf(id, held) then
   return {0}

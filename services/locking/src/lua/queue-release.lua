@@ -13,14 +13,14 @@ local last = ARGV[2]
 if last == '0' then
   last = string.sub(held, #id + 2)
 end
-if last ~= '' then
-  redis.call('SET', KEYS[4], last, 'PX', tokenMemoryMs)
-end
 local first = redis.call('ZPOPMIN', KEYS[2])[1]
 if not first then
+  if last ~= '' then
+    redis.call('SET', KEYS[4], last, 'PX', tokenMemoryMs)
+  end
   redis.call('DEL', KEYS[1], KEYS[3])
   return 1
 end
 -- include queue-take.lua
 -- include queue-hand-over.lua
-return handOver(nil, first) and 2 or 1
+return handOver(last ~= '' and last, nil, first) and 2 or 1

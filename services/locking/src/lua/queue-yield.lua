@@ -16,8 +16,7 @@ if token and token ~= tonumber(ARGV[6]) then
   -- Kept already, and the answer was lost, or it is late: it must not end the turn after that.
   return grantAgain(id, token, ARGV[3], ARGV[4], true)
 elseif token then
-  remember(ARGV[2])
-  held = handOver()
+  held = handOver(ARGV[2])
   if not held then
     return grant(id, ARGV[3], ARGV[4], true)
   end

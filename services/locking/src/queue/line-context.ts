@@ -2,7 +2,7 @@ import type { Alarms } from '../alarms.ts';
 import type { Released } from '../lease.ts';
 import type { LockEventListener } from '../lock-events.ts';
 import type { Line } from './line.ts';
-import type { QueueStore } from './store.ts';
+import type { QueueStore, ReleaseRequest } from './store.ts';
 
 /** What all lines of a lock service share. */
 export interface LineContext {
@@ -20,7 +20,7 @@ export interface LineContext {
    * Ends whatever the id has. Rejects when the first attempt is not answered; goes on trying until `untilMs`, by when
    * all has expired.
    */
-  giveBack(name: string, entry: Entry, lastToken: number | undefined, untilMs: number): Promise<Released>;
+  giveBack(name: string, number: number, request: ReleaseRequest, untilMs: number): Promise<Released>;
   /** A caller waits no more. */
   departed(): void;
   /** Nobody waits in the line any more, and it has nothing. */

@@ -357,6 +357,11 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     return true;
   }
 
+  /** Others wait for it; or one of them had it before us, and is likely to have asked again since. */
+  #isContended(turn: Turn): boolean {
+    return turn.asked || this.#place !== undefined;
+  }
+
   /** Nobody here has it, but it is kept for a while. */
   #lingers(): boolean {
     return this.#turn !== undefined && this.#turn.lease === undefined;
@@ -387,7 +392,9 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     const next = this.#context.register(this);
     const { ttlMs, tokenAbove } = first;
     const { firstToken, lastToken } = turn;
-    const request = { id: this.#entry.id, nextId: next.id, firstToken, lastToken, ttlMs, tokenAbove };
+    const { id } = this.#entry;
+    const contended = this.#isContended(turn);
+    const request = { id, nextId: next.id, firstToken, lastToken, ttlMs, tokenAbove, contended };
     alarms.clear(this);
     turn.hold.end();
     this.#turn = undefined;
@@ -513,18 +520,28 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     const turn = this.#turn;
     const reserved = this.#unsure ? turn?.lastToken : turn?.unusedAfter;
     const lastToken = turn === undefined ? (yielding?.request.lastToken ?? 0) : reserved;
-    const untilMs = alarms.clock.now() + Math.max(this.#ttlMs, this.#turn?.hold.ttlMs ?? 0);
+    const contended = turn !== undefined && this.#isContended(turn);
+    const untilMs = alarms.clock.now() + Math.max(this.#ttlMs, turn?.hold.ttlMs ?? 0);
     this.#retire();
     const ended =
       entry === undefined
         ? Promise.resolve<Released>('released')
-        : this.#context.giveBack(this.name, entry, lastToken, untilMs);
+        : this.#giveBack(entry, lastToken, contended, untilMs);
     if (yielding !== undefined) {
       this.#context.unregister(yielding.next);
-      this.#context.giveBack(this.name, yielding.next, undefined, untilMs).catch(() => undefined);
+      this.#giveBack(yielding.next, undefined, false, untilMs).catch(() => undefined);
     }
     this.#goOn();
     return ended;
+  }
+
+  #giveBack(
+    { id, number }: Entry,
+    lastToken: number | undefined,
+    contended: boolean,
+    untilMs: number,
+  ): Promise<Released> {
+    return this.#context.giveBack(this.name, number, { id, lastToken, contended }, untilMs);
   }
 
   /** Back to the beginning, with nothing in Redis. */

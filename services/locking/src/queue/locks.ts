@@ -110,9 +110,9 @@ export function createQueueLocks(
     } else if (!givingBack.has(number)) {
       // Nobody knows the entry any more: its question was believed to be lost, or its end was.
       emit?.({ type: 'stale-grant', lock: name });
-      const entry = { id: `${idStart}${number}`, number };
-      const untilMs = alarms.clock.now() + config.pollMs;
-      giveBack(name, entry, unconfirmed.get(number) ?? 0, untilMs).catch(() => undefined);
+      const lastToken = unconfirmed.get(number) ?? 0;
+      const request = { id: `${idStart}${number}`, lastToken, contended: false };
+      giveBack(name, number, request, alarms.clock.now() + config.pollMs).catch(() => undefined);
     }
   }
 
@@ -124,11 +124,10 @@ export function createQueueLocks(
 
   function giveBack(
     name: string,
-    { id, number }: Entry,
-    lastToken: number | undefined,
+    number: number,
+    request: ReleaseRequest,
     untilMs: number,
   ): Promise<Released> {
-    const request = { id, lastToken };
     const first = store.release(name, request).then(
       (reply) => {
         givingBack.delete(number);

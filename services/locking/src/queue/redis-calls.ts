@@ -20,6 +20,16 @@ export interface RedisCalls {
     args: readonly string[],
     read: (reply: unknown) => T,
   ): Promise<T>;
+  /**
+   * To be called just before a call that sends a message to somebody else: lets that message go out before the reply.
+   *
+   * Redis writes what it has for its clients when it has executed all that it has read, and begins with the client
+   * that it last got a first line for. A script's reply comes after its messages, so its caller would be served first,
+   * and whoever waits for the message later by one write, and by all that the caller then does with the processor. A
+   * PING ahead in the same write makes the caller the client that has its first line already. (With two processes that
+   * take turns on two cores this saves a quarter of the time of a hand-over.)
+   */
+  messagesFirst(): void;
   /** Rejects all calls under way, and all later ones. */
   close(): void;
 }
@@ -171,6 +181,12 @@ export function createRedisCalls(
         if (!alarms.isSet(timeout)) alarms.set(timeout, sinceMs + timeoutMs);
         sendSoon();
       });
+    },
+    messagesFirst() {
+      // (A cluster has many sockets: who knows which one the script will go to?)
+      if (isCluster(connection) || !isWritable(connection)) return;
+      gather();
+      connection.ping().catch(() => undefined);
     },
     close() {
       closed = true;

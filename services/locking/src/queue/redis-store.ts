@@ -108,16 +108,20 @@ export function openRedisQueueStore(
     extend: (name, { id, ttlMs, reserved }) =>
       run(scripts.extend, name, [id, `${ttlMs}`, `${reserved ?? ''}`], keptOrNot),
 
-    yield: (name, { id, nextId, firstToken, lastToken, ttlMs, tokenAbove }) =>
-      run(
+    yield(name, { id, nextId, firstToken, lastToken, ttlMs, tokenAbove, contended }) {
+      if (contended) calls.messagesFirst();
+      return run(
         scripts.yield,
         name,
         [id, `${lastToken}`, `${ttlMs}`, `${tokenAbove}`, nextId, `${firstToken}`],
         grantPlaceOrNot,
-      ),
+      );
+    },
 
-    release: (name, { id, lastToken }) =>
-      run(scripts.release, name, [id, `${lastToken ?? ''}`], releasedOrNot),
+    release(name, { id, lastToken, contended }) {
+      if (contended) calls.messagesFirst();
+      return run(scripts.release, name, [id, `${lastToken ?? ''}`], releasedOrNot);
+    },
 
     poll(name, id) {
       subscription.probe();

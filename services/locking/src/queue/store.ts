@@ -70,6 +70,8 @@ export interface ReleaseRequest {
   id: string;
   /** The last token given away under this id, if more were reserved; 0: none was, whatever the id has. */
   lastToken: number | undefined;
+  /** Another client waits for it, in all likelihood. */
+  contended: boolean;
 }
 
 export interface YieldRequest {
@@ -80,6 +82,8 @@ export interface YieldRequest {
   lastToken: number;
   ttlMs: number;
   tokenAbove: number;
+  /** Another client waits for it, in all likelihood. */
+  contended: boolean;
 }
 
 export interface Grant {

@@ -25,8 +25,8 @@ export class Waiter implements Alarm {
   readonly signal: AbortSignal | undefined;
   readonly sinceMs: number;
   readonly lease: Promise<Lease>;
-  #resolve!: (lease: Lease) => void;
-  #reject!: (error: unknown) => void;
+  /** The promise's only handle: one function less for each waiter, as a refusal resolves it to a rejected promise. */
+  #settle!: (lease: Lease | Promise<never>) => void;
   #room: WaitingRoom | undefined;
   readonly #alarms: Alarms;
 
@@ -38,9 +38,8 @@ export class Waiter implements Alarm {
     this.signal = settings.signal;
     this.#alarms = alarms;
     this.sinceMs = alarms.clock.now();
-    this.lease = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
+    this.lease = new Promise((resolve) => {
+      this.#settle = resolve;
     });
   }
 
@@ -67,12 +66,12 @@ export class Waiter implements Alarm {
 
   grant(lease: Lease): void {
     this.#getUp();
-    this.#resolve(lease);
+    this.#settle(lease);
   }
 
-  refuse(error: unknown): void {
+  refuse(reason: unknown): void {
     this.#getUp();
-    this.#reject(error);
+    this.#settle(Promise.reject(reason));
   }
 
   #getUp(): void {

@@ -102,8 +102,8 @@ export const mistakes: readonly Mistake[] = [
   {
     name: 'a new holder that gives no sign of life keeps the lock',
     file: 'lua/queue-hand-over.lua',
-    right: "redis.call('SET', KEYS[1], id .. ' ' .. written, 'PX', claimMs)",
-    wrong: "redis.call('SET', KEYS[1], id .. ' ' .. written, 'PX', queueMemoryMs)",
+    right: "redis.call('SET', KEYS[1], held, 'PX', claimMs)",
+    wrong: "redis.call('SET', KEYS[1], held, 'PX', queueMemoryMs)",
     noticedBy: 'scripts',
   },
   {
@@ -116,7 +116,7 @@ export const mistakes: readonly Mistake[] = [
   {
     name: 'whoever looks does not go on from a dead holder',
     file: 'lua/queue-poll.lua',
-    right: "local held = redis.call('GET', KEYS[1]) or handOver(client)",
+    right: "local held = redis.call('GET', KEYS[1]) or handOver(nil, client)",
     wrong: "local held = redis.call('GET', KEYS[1]) or 'nobody:0 0'",
     noticedBy: 'scripts',
   },

@@ -38,8 +38,8 @@ type Step =
       ttlMs: number;
     }
   | { do: 'extend'; id: string; reserved: number | undefined }
-  | { do: 'yield'; id: string; lastToken: number; tokenAbove: number; late: boolean }
-  | { do: 'release'; id: string; lastToken: number | undefined }
+  | { do: 'yield'; id: string; lastToken: number; tokenAbove: number; contended: boolean; late: boolean }
+  | { do: 'release'; id: string; lastToken: number | undefined; contended: boolean }
   | { do: 'poll'; id: string; client: 'a' | 'b' }
   | { do: 'lose lock' | 'flush' }
   | { do: 'silence'; client: (typeof clients)[number] };
@@ -80,6 +80,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       id,
       lastToken,
       tokenAbove: above,
+      contended: fc.boolean(),
       late: fc.constantFrom(false, false, true),
     }),
   },
@@ -89,6 +90,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       do: fc.constant('release' as const),
       id,
       lastToken: fc.oneof(fc.constantFrom(undefined, 0), lastToken),
+      contended: fc.boolean(),
     }),
   },
   {
