@@ -3,8 +3,9 @@ import type { AcquireOptions, Lease, Locks } from './lock.ts';
 import { runUnderLease } from './with-lock.ts';
 
 /**
- * The platform's own way to ask for a lock, over any of the algorithms: code written for `navigator.locks` runs
- * unchanged, and its locks then hold across machines. After the Web Locks standard, https://w3c.github.io/web-locks/.
+ * The platform's own way to ask for a lock, over any of the algorithms: code that uses exclusive locks of
+ * `navigator.locks` runs unchanged, but for what differs, and its locks then hold across machines. After the Web Locks
+ * standard, https://w3c.github.io/web-locks/.
  *
  * What differs, because Redis stands in between: `shared` is not offered; a wait ends after `waitMs` with a
  * `LockTimeoutError`; a holder learns that its lock was stolen when it next renews, or at once where the algorithm
