@@ -1,7 +1,7 @@
 import { startFaultProxy, startRedis, type FaultProxy, type Server } from '@lastseat/infra/servers';
 import { Redis } from 'ioredis';
 
-import type { AcquireOptions, Locks } from '#src/index.ts';
+import type { AcquireOptions, LockEventListener, Locks } from '#src/index.ts';
 
 /** One of the algorithms, as the conformance suite needs it. */
 export interface LockKind {
@@ -14,6 +14,7 @@ export interface LockKindOptions extends Pick<AcquireOptions, 'ttlMs' | 'waitMs'
   tokenMemoryMs?: number;
   keyPrefix?: string;
   clientId?: string;
+  onEvent?: LockEventListener;
 }
 
 /** Servers of its own, so that a test may empty, freeze or cut them off, and any number of lock services on them. */
