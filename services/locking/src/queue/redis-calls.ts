@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 
 import type { Alarm, Alarms } from '../alarms.ts';
 import type { RedisClient } from '../redis-script.ts';
-import { isCluster } from './redis-connections.ts';
+import { connectAnew, isCluster } from './redis-connections.ts';
 import { RefusedError } from './store.ts';
 
 export interface Script {
@@ -94,8 +94,7 @@ export function createRedisCalls(
 
   function reconnect(): void {
     lastReplyMs = clock.now();
-    // A cluster looks after its connections itself.
-    if (!isCluster(connection)) connection.disconnect(true);
+    connectAnew(connection);
   }
 
   function notConnected(): string {
