@@ -57,13 +57,12 @@ test('a wait that is cancelled while the lock is handed to it passes the lock on
     await Promise.all([...orders, wait]);
     await holder.ask({ do: 'acquire' });
     afterMs.push(performance.now() - sinceMs);
+    expect(afterMs.at(-1)).toBeLessThan(passedOnMs);
     await visit(holder);
     await holder.ask({ do: 'release' });
   }
-  afterMs.sort((a, b) => a - b);
-  expect(afterMs.at(-1)).toBeLessThan(passedOnMs);
   // Neither a TTL nor a poll has to pass, as a rule: a grant that nobody wants is given back at once.
-  expect(afterMs[15]).toBeLessThan(ttlMs / 4);
+  expect(afterMs.sort((a, b) => a - b)[15]).toBeLessThan(ttlMs / 4);
   await lab.settle({ waitBoundMs: passedOnMs });
 });
 
