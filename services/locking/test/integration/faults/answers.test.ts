@@ -2,7 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
-import { claimMs, openFaultLab, pollMs, slackMs, ttlMs, type FaultLab, type Worker } from './fault-lab.ts';
+import {
+  claimMs,
+  openFaultLab,
+  pollMs,
+  reconnectMs,
+  slackMs,
+  ttlMs,
+  type FaultLab,
+  type Worker,
+} from './fault-lab.ts';
 
 // What may happen between a question and its answer.
 let lab: FaultLab;
@@ -34,7 +43,7 @@ test('an acquire whose reply is lost gets the same grant when it is sent again, 
   await worker.ask({ do: 'release' });
   expect(await lab.redis.exists(lab.key)).toBe(0);
   // A new connection, and the same question again.
-  await lab.settle({ waitBoundMs: slackMs });
+  await lab.settle({ waitBoundMs: reconnectMs + slackMs });
 });
 
 test('a wait that is cancelled while the lock is handed to it passes the lock on', async () => {

@@ -25,6 +25,9 @@ export const slackMs = 1_000;
  */
 export const deathMs = ttlMs + claimMs + 2 * pollMs + slackMs;
 
+/** Connections come back after a tenth of a second or two, and what was asked meanwhile is asked again. */
+export const reconnectMs = 1_000;
+
 type Command = Order extends infer O ? (O extends Order ? Omit<O, 'id'> : never) : never;
 
 export interface Worker {

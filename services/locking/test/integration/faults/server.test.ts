@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
-import { deathMs, openFaultLab, slackMs, ttlMs, type FaultLab } from './fault-lab.ts';
+import { deathMs, openFaultLab, reconnectMs, slackMs, ttlMs, type FaultLab } from './fault-lab.ts';
 
 // What may happen to Redis, or be done to it by others, while three processes take turns all the time.
 let lab: FaultLab;
@@ -11,9 +11,6 @@ beforeAll(async () => {
 });
 afterEach(() => lab.clear());
 afterAll(() => lab[Symbol.asyncDispose]());
-
-/** Connections come back after a tenth of a second or two, and what was asked meanwhile is asked again. */
-const reconnectMs = 1_000;
 
 interface Fault {
   name: string;
