@@ -87,6 +87,8 @@ async function run(files: string[]): Promise<Map<string, string>> {
     reporters: ['json'],
     outputFile: report,
     testTimeout: 30_000,
+    // As in the run around this one: a busy machine is no mistake.
+    expect: { poll: { timeout: 10_000 } },
   };
   await writeFile(join(dir, 'vitest.config.mjs'), `export default { test: ${JSON.stringify(config)} };\n`);
   // The first counterexample is enough here; making it smaller takes longer than finding it.
