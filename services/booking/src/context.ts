@@ -1,4 +1,10 @@
-import { createQueueLock, createQuorumLock, createSimpleLock, type Locks } from '@lastseat/locking';
+import {
+  createQueueLock,
+  createQuorumLock,
+  createSimpleLock,
+  type Locks,
+  type ServerFinding,
+} from '@lastseat/locking';
 import { sql } from 'kysely';
 import type { Logger } from 'pino';
 
@@ -64,11 +70,16 @@ export function openContext(config: Config, log: Logger): Context {
   const locks: Locks[] = [simpleLock, queueLock, keptLock, ...(quorumLock === null ? [] : [quorumLock])];
 
   // A Redis that evicts keys would lose locks; better said now than found out then.
-  redis.once('ready', () => {
-    void queueLock.check().then((findings) => {
-      for (const finding of findings) log.warn({ finding }, 'this Redis may not be fit to keep locks');
+  redis.once('ready', () => void queueLock.check().then((findings) => logFindings(log, findings)));
+  for (const [index, client] of quorum.entries()) {
+    client.once('ready', () => {
+      // Of this one only: the others may not be ready yet, and are asked when they are.
+      void quorumLock?.check().then((findings) => {
+        const ofThisOne = findings.filter(({ server }) => server === index);
+        logFindings(log, ofThisOne);
+      });
     });
-  });
+  }
 
   const retries = new Map<StrategyName, number>();
   const retriesOf = (strategy: StrategyName) => retries.get(strategy) ?? 0;
@@ -105,6 +116,13 @@ export function openContext(config: Config, log: Logger): Context {
       await answeredWithin(db.destroy(), CLOSE_TIMEOUT_MS);
     },
   };
+}
+
+function logFindings(log: Logger, findings: readonly ServerFinding[]): void {
+  for (const finding of findings) {
+    if (finding.level === 'error') log.error({ finding }, 'this Redis is not fit to keep locks');
+    else log.warn({ finding }, 'this Redis may not be fit to keep locks');
+  }
 }
 
 async function silenceOf(server: string, ping: Promise<unknown>): Promise<string | null> {

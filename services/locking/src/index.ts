@@ -20,4 +20,9 @@ export {
   type WebLocks,
   type WebLocksSource,
 } from './web-locks.ts';
-export { createQuorumLock, type QuorumLockOptions } from './quorum-lock.ts';
+export {
+  createQuorumLock,
+  type QuorumFinding,
+  type QuorumLockOptions,
+  type QuorumLocks,
+} from './quorum-lock.ts';

@@ -10,6 +10,7 @@ export function tellEvents(
 ): LeasePort {
   if (emit === undefined) return port;
   const sinceMs = systemClock.now();
+  const heldForMs = () => systemClock.now() - sinceMs;
   let over = false;
   return {
     extend: (ttlMs) => port.extend(ttlMs),
@@ -17,13 +18,14 @@ export function tellEvents(
       // Tried again after an unknown outcome it is still the same release, and "not yours" then says nothing.
       if (over) return port.release();
       over = true;
-      emit({ type: 'released', lock, token, heldMs: systemClock.now() - sinceMs });
+      const heldMs = heldForMs();
+      emit({ type: 'released', lock, token, heldMs });
       const released = await port.release();
-      if (released !== 'released') emit({ type: 'lost', lock, token, why: released });
+      if (released !== 'released') emit({ type: 'lost', lock, token, why: released, heldMs });
       return released;
     },
     onLoss(loss) {
-      emit({ type: 'lost', lock, token, why: loss.why });
+      emit({ type: 'lost', lock, token, why: loss.why, heldMs: heldForMs() });
       port.onLoss?.(loss);
     },
     onRenewed() {

@@ -6,7 +6,8 @@ import type { LossReason } from './errors.ts';
 export type LockEvent =
   /**
    * A caller got the lock. `from`: it was `free`; it came by the `queue`, from another process; from a caller before
-   * it in this process (`turn`); or this process had kept it (`linger`). `waiting`: callers that go on waiting here.
+   * it in this process (`turn`); or this process had kept it (`linger`). `waiting`: callers that go on waiting here
+   * for the same name, in the same place in the queue if there is one.
    */
   | {
       type: 'granted';
@@ -18,8 +19,8 @@ export type LockEvent =
     }
   /** A caller gave it back. */
   | { type: 'released'; lock: string; token: number; heldMs: number }
-  /** A caller lost it. */
-  | { type: 'lost'; lock: string; token: number; why: LossReason }
+  /** A caller lost it. After `released`, with the same token: only the release found out that it had been lost before. */
+  | { type: 'lost'; lock: string; token: number; why: LossReason; heldMs: number }
   /** A caller waited in vain. */
   | { type: 'refused'; lock: string; waitMs: number; why: 'timeout' | 'aborted' | 'unavailable' }
   /** This process took a place in the queue in Redis, behind so many others. */

@@ -9,6 +9,7 @@ import {
   type AcquireSettings,
 } from './acquire-options.ts';
 import { assembleLocks } from './assemble-locks.ts';
+import { checkServer, type ServerFinding } from './check-server.ts';
 import { systemClock } from './clock.ts';
 import { driftMs } from './hold.ts';
 import { createHolderIds } from './holder-id.ts';
@@ -37,6 +38,21 @@ export interface QuorumLockOptions extends Partial<AcquireDefaults> {
   onReleaseFailed?: (error: unknown) => void;
 }
 
+export interface QuorumLocks extends Locks {
+  /**
+   * Whether these servers are fit to keep locks, each by itself. Call it once, at the start of a program. Never rejects.
+   */
+  check: () => Promise<QuorumFinding[]>;
+}
+
+export interface QuorumFinding extends ServerFinding {
+  /** Which one, by its place in the list of clients. */
+  server: number;
+}
+
+/** Longer than a lock waits for a server: at the start of a program the connections are only just being made. */
+const checkTimeoutMs = 1_000;
+
 /**
  * Redlock: a lock that is held on a majority of independent servers, and so survives the loss of a minority of them.
  * The algorithm, and why its tokens increase, is told in quorum/grant.ts.
@@ -47,7 +63,10 @@ export interface QuorumLockOptions extends Partial<AcquireDefaults> {
  * @param redises an odd number of clients, three or more, of servers that know nothing of each other (no replicas)
  * @throws RangeError an even number of them, fewer than three, or the same twice
  */
-export function createQuorumLock(redises: readonly RedisClient[], options: QuorumLockOptions = {}): Locks {
+export function createQuorumLock(
+  redises: readonly RedisClient[],
+  options: QuorumLockOptions = {},
+): QuorumLocks {
   const {
     retryDelayMs = retryDelayDefaultMs,
     // A live server answers within milliseconds; a majority of live ones decides without the dead, so this only has
@@ -114,7 +133,17 @@ export function createQuorumLock(redises: readonly RedisClient[], options: Quoru
     return released;
   }
 
-  return assembleLocks({ defaults, acquireOne, onReleaseFailed, close: () => service.close() });
+  async function check(): Promise<QuorumFinding[]> {
+    const findings = await Promise.all(
+      redises.map(async (redis, server) => {
+        const ofOne = await checkServer(redis, Math.max(checkTimeoutMs, serverTimeoutMs));
+        return ofOne.map(({ level, message }) => ({ server, level, message }));
+      }),
+    );
+    return findings.flat();
+  }
+
+  return { ...assembleLocks({ defaults, acquireOne, onReleaseFailed, close: () => service.close() }), check };
 }
 
 function checkServers(redises: readonly RedisClient[]): void {

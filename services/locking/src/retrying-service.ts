@@ -49,9 +49,12 @@ export function createRetryingService(
     waits.add(wait);
     try {
       const lease = await acquireByRetry(tries, { name, waitMs, retryDelayMs, interrupted, inBackground });
-      const waitedMs = systemClock.now() - sinceMs;
-      const waiting = waits.size - 1;
-      emit?.({ type: 'granted', lock: name, token: lease.token, from: 'free', waitMs: waitedMs, waiting });
+      if (emit !== undefined) {
+        const waitedMs = systemClock.now() - sinceMs;
+        let waiting = 0;
+        for (const one of waits) if (one.name === name && one !== wait) waiting += 1;
+        emit({ type: 'granted', lock: name, token: lease.token, from: 'free', waitMs: waitedMs, waiting });
+      }
       return lease;
     } catch (error) {
       emit?.({ type: 'refused', lock: name, waitMs: systemClock.now() - sinceMs, why: whyRefused(error) });

@@ -1,5 +1,5 @@
 import type { AcquireSettings } from './acquire-options.ts';
-import { LockLostError, LockTimeoutError } from './errors.ts';
+import { LockLostError, LockTimeoutError, LockUnavailableError } from './errors.ts';
 import type { Lease } from './lock.ts';
 
 /**
@@ -54,16 +54,23 @@ function asOne(leases: readonly Lease[]): Lease {
       throwFirst(await Promise.allSettled(leases.map((lease) => lease.extend(ttlMs))));
     },
     release,
-    [Symbol.asyncDispose]: release,
+    // As with a single one: loud about a loss only.
+    async [Symbol.asyncDispose]() {
+      try {
+        await release();
+      } catch (error) {
+        if (!(error instanceof LockUnavailableError)) throw error;
+      }
+    },
   };
 }
 
+/**
+ * Sent in reverse, so that whoever is given the first name finds the others free; but without waiting for each answer:
+ * from a silent Redis that would take one time-out per name.
+ */
 async function releaseInReverse(leases: readonly Lease[]): Promise<void> {
-  const outcomes: PromiseSettledResult<void>[] = [];
-  for (const lease of leases.toReversed()) {
-    outcomes.push(...(await Promise.allSettled([lease.release()])));
-  }
-  throwFirst(outcomes);
+  throwFirst(await Promise.allSettled(leases.toReversed().map((lease) => lease.release())));
 }
 
 /** One error stands for all: a loss before anything else, since only a loss says that the work was unprotected. */

@@ -9,6 +9,7 @@ import {
   type AcquireSettings,
 } from './acquire-options.ts';
 import { assembleLocks } from './assemble-locks.ts';
+import { checkServer, type ServerFinding } from './check-server.ts';
 import { systemClock } from './clock.ts';
 import { driftMs, type Extended } from './hold.ts';
 import { createHolderIds } from './holder-id.ts';
@@ -39,6 +40,8 @@ export interface SimpleLockOptions extends Partial<AcquireDefaults> {
 }
 
 export interface SimpleLocks extends WebLocksSource {
+  /** Whether this Redis is fit to keep locks. Call it once, at the start of a program. Never rejects. */
+  check: () => Promise<ServerFinding[]>;
   steal: (name: string, options?: AcquireOptions) => Promise<Lease>;
   inspect: () => Promise<LockSnapshot>;
 }
@@ -164,6 +167,7 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
       onReleaseFailed,
       close: () => service.close(),
     }),
+    check: () => checkServer(redis, commandTimeoutMs),
     steal,
     async inspect() {
       const held = await listHeld(redis, keyPrefix, commandTimeoutMs);

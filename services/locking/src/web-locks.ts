@@ -3,8 +3,9 @@ import type { AcquireOptions, Lease, Locks } from './lock.ts';
 import { runUnderLease } from './with-lock.ts';
 
 /**
- * The platform's own way to ask for a lock, over any of the algorithms: code written for `navigator.locks` runs
- * unchanged, and its locks then hold across machines. After the Web Locks standard, https://w3c.github.io/web-locks/.
+ * The platform's own way to ask for a lock, over any of the algorithms: code that uses exclusive locks of
+ * `navigator.locks` runs unchanged, but for what differs, and its locks then hold across machines. After the Web Locks
+ * standard, https://w3c.github.io/web-locks/.
  *
  * What differs, because Redis stands in between: `shared` is not offered; a wait ends after `waitMs` with a
  * `LockTimeoutError`; a holder learns that its lock was stolen when it next renews, or at once where the algorithm
@@ -116,16 +117,20 @@ function obtain(locks: WebLocksSource, name: string, options: WebLockOptions): P
   return locks.steal(name, acquireOptions);
 }
 
-/** Rejects with the reason of `lease.signal` as soon as it aborts, even if the callback never returns. */
-async function whileHeld<T>(lease: Lease, callback: () => Promise<T> | T): Promise<T> {
+/**
+ * Rejects with the reason of `lease.signal` as soon as it aborts, even if the callback never returns. A lease that is
+ * over before the callback could begin (the process was stopped between the grant and now) is not worth beginning.
+ */
+async function whileHeld<T>({ signal }: Lease, callback: () => Promise<T> | T): Promise<T> {
+  signal.throwIfAborted();
   const { promise: lost, reject } = Promise.withResolvers<never>();
-  const onLost = () => reject(lease.signal.reason as Error);
-  if (lease.signal.aborted) onLost();
-  else lease.signal.addEventListener('abort', onLost, { once: true });
+  const onLost = () => reject(signal.reason as Error);
+  signal.addEventListener('abort', onLost, { once: true });
   try {
-    return await Promise.race([lost, callback()]);
+    // A callback that throws at once must not keep the race from looking at `lost`: nobody else does.
+    return await Promise.race([lost, Promise.try(callback)]);
   } finally {
-    lease.signal.removeEventListener('abort', onLost);
+    signal.removeEventListener('abort', onLost);
   }
 }
 

@@ -127,10 +127,11 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     if (turn === undefined) return 'gone';
     turn.returned(lease);
     if (this.#waiters.size > 0) {
-      return !turn.isOver() && this.#serve(turn, 'turn') ? 'released' : this.#yieldTurn(turn);
+      if (!turn.isOver() && this.#serve(turn, 'turn')) return 'released';
+      return turn.confirmed(lease, this.#yieldTurn(turn));
     }
     const { alarms, settings } = this.#context;
-    if (settings.lingerMs === 0 || turn.asked) return this.#handBack();
+    if (settings.lingerMs === 0 || turn.asked) return turn.confirmed(lease, this.#handBack());
     alarms.set(this, alarms.clock.now() + settings.lingerMs);
     return 'released';
   }

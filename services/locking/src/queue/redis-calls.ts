@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { Alarm, Alarms } from '../alarms.ts';
 import type { RedisClient } from '../redis-script.ts';
 import { Call, CallList, type CallOwner } from './call.ts';
-import { isCluster } from './redis-connections.ts';
+import { connectAnew, isCluster } from './redis-connections.ts';
 import { createScriptSender, type Script } from './script-sender.ts';
 import { RefusedError } from './store.ts';
 
@@ -74,6 +74,7 @@ export function createRedisCalls(
   let lastReplyMs = clock.now();
   let closed = false;
   let sending = false;
+  let messagesGoFirst = false;
 
   const timeout: Alarm = {
     atMs: 0,
@@ -135,8 +136,7 @@ export function createRedisCalls(
 
   function reconnect(): void {
     lastReplyMs = clock.now();
-    // A cluster looks after its connections itself.
-    if (!isCluster(connection)) connection.disconnect(true);
+    connectAnew(connection);
   }
 
   function notConnected(): string {
@@ -156,9 +156,12 @@ export function createRedisCalls(
   function sendWaiting(): void {
     sending = false;
     if (!isWritable(connection)) return;
-    const stream = waiting.size > 1 ? streamOf(connection) : undefined;
+    const stream = waiting.size > 1 || messagesGoFirst ? streamOf(connection) : undefined;
     const now = clock.now();
     stream?.cork();
+    // (A cluster has many sockets: who knows which one the script will go to?)
+    if (messagesGoFirst && stream !== undefined) connection.ping().catch(() => undefined);
+    messagesGoFirst = false;
     for (let call = waiting.first; call !== undefined && underWay.size < maxUnderWay; call = waiting.first) {
       waiting.remove(call);
       underWay.push(call);
@@ -183,10 +186,7 @@ export function createRedisCalls(
       });
     },
     messagesFirst() {
-      // (A cluster has many sockets: who knows which one the script will go to?)
-      if (isCluster(connection) || !isWritable(connection)) return;
-      gather();
-      connection.ping().catch(() => undefined);
+      messagesGoFirst = true;
     },
     close() {
       closed = true;

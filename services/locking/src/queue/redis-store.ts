@@ -65,7 +65,7 @@ export function openRedisQueueStore(
     tokenMemoryMs,
     countsReceivers: !isCluster(redis),
   });
-  const connection = duplicateFor(redis, 'locks');
+  const connection = duplicateFor(redis, 'locks', alarms, commandTimeoutMs);
   const calls = createRedisCalls(connection, alarms, commandTimeoutMs, onRoundTrip);
   connection.on('ready', () => messages.reachable());
   const subscription = createSubscription(redis, alarms, commandTimeoutMs, `${channelPrefix}${client}`, {

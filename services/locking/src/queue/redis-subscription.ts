@@ -1,6 +1,6 @@
 import type { Alarm, Alarms } from '../alarms.ts';
 import type { RedisClient } from '../redis-script.ts';
-import { duplicateFor, isCluster } from './redis-connections.ts';
+import { connectAnew, duplicateFor, isCluster } from './redis-connections.ts';
 
 /** One channel, on a connection of its own. */
 export interface Subscription {
@@ -23,7 +23,7 @@ export function createSubscription(
   { onMessage, onListening }: { onMessage: (message: string) => void; onListening: () => void },
 ): Subscription {
   const { clock } = alarms;
-  const connection = duplicateFor(redis, 'lock-messages');
+  const connection = duplicateFor(redis, 'lock-messages', alarms, timeoutMs);
   let listening = false;
   let heardMs = 0;
 
@@ -38,13 +38,15 @@ export function createSubscription(
   });
 
   async function subscribe(): Promise<void> {
+    expectAnswer();
     try {
       await connection.subscribe(channel);
     } catch {
       // Cut off again, or not permitted: then `listening` stays false, which whoever waits is told.
+      alarms.clear(unanswered);
       return;
     }
-    heardMs = clock.now();
+    answered();
     listening = true;
     onListening();
   }
@@ -52,8 +54,17 @@ export function createSubscription(
   const unanswered: Alarm = {
     atMs: 0,
     slot: -1,
-    ring: () => connection.disconnect(true),
+    ring: () => connectAnew(connection),
   };
+
+  function expectAnswer(): void {
+    if (!isCluster(redis)) alarms.set(unanswered, clock.now() + timeoutMs);
+  }
+
+  function answered(): void {
+    heardMs = clock.now();
+    alarms.clear(unanswered);
+  }
 
   return {
     get listening() {
@@ -67,14 +78,8 @@ export function createSubscription(
       // (A cluster looks after its connections itself.)
       if (!listening || alarms.isSet(unanswered) || clock.now() - heardMs < trustedMs || isCluster(redis))
         return;
-      alarms.set(unanswered, clock.now() + timeoutMs);
-      connection.ping().then(
-        () => {
-          heardMs = clock.now();
-          alarms.clear(unanswered);
-        },
-        () => undefined,
-      );
+      expectAnswer();
+      connection.ping().then(answered, () => undefined);
     },
     close() {
       listening = false;

@@ -1,5 +1,5 @@
 import { Hold, type Extended, type HoldPort, type Loss, type Terms } from '../hold.ts';
-import { HeldLease, type LeaseOwner } from '../lease.ts';
+import { HeldLease, type LeaseOwner, type Released } from '../lease.ts';
 import type { LineContext } from './line-context.ts';
 import type { Grant } from './store.ts';
 import { TurnTokens } from './turn-tokens.ts';
@@ -39,6 +39,8 @@ export class Turn implements HoldPort {
   readonly #endsMs: number;
   #served = false;
   #leaseSinceMs = 0;
+  /** How long the last lease that was given back had been held. */
+  #heldMs = 0;
 
   /**
    * @param kept for how long Redis keeps the lock, and since when at least
@@ -100,8 +102,17 @@ export class Turn implements HoldPort {
   /** The lease of the moment has been given back. */
   returned(lease: HeldLease): void {
     this.lease = undefined;
-    const heldMs = this.#context.alarms.clock.now() - this.#leaseSinceMs;
-    this.#context.emit?.({ type: 'released', lock: lease.name, token: lease.token, heldMs });
+    this.#heldMs = this.#context.alarms.clock.now() - this.#leaseSinceMs;
+    this.#context.emit?.({ type: 'released', lock: lease.name, token: lease.token, heldMs: this.#heldMs });
+  }
+
+  /** Redis answers to the lease that was given back last: it may have been lost long before, and nobody knew. */
+  async confirmed({ name, token }: HeldLease, answer: Promise<Released>): Promise<Released> {
+    const heldMs = this.#heldMs;
+    const released = await answer;
+    if (released !== 'released')
+      this.#context.emit?.({ type: 'lost', lock: name, token, why: released, heldMs });
+    return released;
   }
 
   async extend(ttlMs: number): Promise<Extended> {
@@ -126,7 +137,9 @@ export class Turn implements HoldPort {
     this.lease = undefined;
     if (lease !== undefined) {
       lease.lose(loss);
-      this.#context.emit?.({ type: 'lost', lock: lease.name, token: lease.token, why: loss.why });
+      const { name, token } = lease;
+      const heldMs = this.#context.alarms.clock.now() - this.#leaseSinceMs;
+      this.#context.emit?.({ type: 'lost', lock: name, token, why: loss.why, heldMs });
     }
     this.#owner.onLoss(loss);
   }

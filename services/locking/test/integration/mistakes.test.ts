@@ -7,12 +7,15 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 
 import { mistakes, type Mistake, type Noticer } from './mistakes.ts';
 
-// The tests of the queue lock are tested here: each of these mistakes, made in a copy of the library, must make one of
+// The tests of the locks are tested here: each of these mistakes, made in a copy of the library, must make one of
 // them fail. A mistake whose place is not found exactly once fails too: then the list is out of date.
 const testFiles: Record<Noticer, string> = {
   model: 'test/unit/queue-model.test.ts',
   scenarios: 'test/unit/queue-scenarios.test.ts',
   scripts: 'test/integration/queue-differential.test.ts',
+  'simple scripts': 'test/integration/simple-differential.test.ts',
+  'quorum scripts': 'test/integration/quorum-differential.test.ts',
+  'quorum tokens': 'test/unit/quorum-tokens.test.ts',
   lease: 'test/unit/lease.test.ts',
   'with-lock': 'test/unit/with-lock.test.ts',
 };
@@ -84,6 +87,8 @@ async function run(files: string[]): Promise<Map<string, string>> {
     reporters: ['json'],
     outputFile: report,
     testTimeout: 30_000,
+    // As in the run around this one: a busy machine is no mistake.
+    expect: { poll: { timeout: 10_000 } },
   };
   await writeFile(join(dir, 'vitest.config.mjs'), `export default { test: ${JSON.stringify(config)} };\n`);
   // The first counterexample is enough here; making it smaller takes longer than finding it.

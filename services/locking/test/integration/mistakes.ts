@@ -1,5 +1,16 @@
-/** Which tests notice: `model` and `scenarios` play the client, `scripts` the Lua, the others are one file each. */
-export type Noticer = 'model' | 'scenarios' | 'scripts' | 'lease' | 'with-lock';
+/**
+ * Which tests notice: of the queue lock `model` and `scenarios` play the client, `scripts` the Lua; the others are one
+ * file each.
+ */
+export type Noticer =
+  | 'model'
+  | 'scenarios'
+  | 'scripts'
+  | 'simple scripts'
+  | 'quorum scripts'
+  | 'quorum tokens'
+  | 'lease'
+  | 'with-lock';
 
 export interface Mistake {
   readonly name: string;
@@ -231,5 +242,104 @@ export const mistakes: readonly Mistake[] = [
     right: 'this.#keptUntilMs = Math.min(this.#keptUntilMs, keptUntilMs);',
     wrong: 'this.#keptUntilMs = keptUntilMs;',
     noticedBy: 'lease',
+  },
+  {
+    name: 'simple lock: a release that does not compare gives back the lock of another',
+    file: 'lua/release.lua',
+    right: 'if holder == ARGV[1] then',
+    wrong: 'if holder then',
+    noticedBy: 'simple scripts',
+  },
+  {
+    name: 'simple lock: a renewal that creates a lost lock anew',
+    file: 'lua/extend.lua',
+    right: 'if holder == ARGV[1] then',
+    wrong:
+      "if not holder then\n  redis.call('SET', KEYS[1], ARGV[1])\nend\nif not holder or holder == ARGV[1] then",
+    noticedBy: 'simple scripts',
+  },
+  {
+    name: 'simple lock: a renewal that does not compare keeps the lock of another',
+    file: 'lua/extend.lua',
+    right: 'if holder == ARGV[1] then',
+    wrong: 'if holder then',
+    noticedBy: 'simple scripts',
+  },
+  {
+    name: 'simple lock: a token that ignores the last one: the clock was set back',
+    file: 'lua/simple-acquire.lua',
+    right: "  tonumber(redis.call('GET', KEYS[2]) or 0) + 1,\n",
+    wrong: '',
+    noticedBy: 'simple scripts',
+  },
+  {
+    name: 'simple lock: a token not above the one that the resource has seen',
+    file: 'lua/simple-acquire.lua',
+    right: 'tonumber(ARGV[3]) + 1)',
+    wrong: '0)',
+    noticedBy: 'simple scripts',
+  },
+  {
+    name: 'simple lock: an acquire sent again gets another grant than the first time',
+    file: 'lua/simple-acquire.lua',
+    right: 'if minted and',
+    wrong: 'if false and',
+    noticedBy: 'simple scripts',
+  },
+  {
+    name: 'simple lock: a token that is remembered for ever',
+    file: 'lua/simple-acquire.lua',
+    right: ", 'PX', ARGV[4])",
+    wrong: ')',
+    noticedBy: 'simple scripts',
+  },
+  {
+    name: 'quorum lock: a second round that does not refuse an older token',
+    file: 'lua/quorum-mint.lua',
+    right: 'if tonumber(last) >= tonumber(ARGV[2]) and not again then',
+    wrong: 'if false then',
+    noticedBy: 'quorum scripts',
+  },
+  {
+    name: 'quorum lock: a second round that refuses no token a second time, whoever asks',
+    file: 'lua/quorum-mint.lua',
+    right: ' and minter == ARGV[1]',
+    wrong: '',
+    noticedBy: 'quorum scripts',
+  },
+  {
+    name: 'quorum lock: a second round on a server where the lock was lost since the first',
+    file: 'lua/quorum-mint.lua',
+    right: "if redis.call('GET', KEYS[1]) ~= ARGV[1] then",
+    wrong: 'if false then',
+    noticedBy: 'quorum scripts',
+  },
+  {
+    name: 'quorum lock: no floor at taking: a holder whom the server has forgotten had a larger token',
+    file: 'lua/quorum-take.lua',
+    right: 'if last < clockUs then',
+    wrong: 'if false then',
+    noticedBy: 'quorum scripts',
+  },
+  {
+    name: 'quorum lock: half of the servers pass for a majority',
+    file: 'quorum/vote.ts',
+    right: 'Math.floor(servers / 2) + 1',
+    wrong: 'Math.floor(servers / 2)',
+    noticedBy: 'quorum tokens',
+  },
+  {
+    name: 'quorum lock: one server that has written the token is enough',
+    file: 'quorum/grant.ts',
+    right: 'if (round2.carried) return',
+    wrong: "if (round2.replies.includes('written')) return",
+    noticedBy: 'quorum tokens',
+  },
+  {
+    name: 'quorum lock: no second round',
+    file: 'quorum/grant.ts',
+    right: 'for (let tried = 1; ; tried += 1) {',
+    wrong: 'if (candidate > 0) return { token: candidate };\n      for (let tried = 1; ; tried += 1) {',
+    noticedBy: 'quorum tokens',
   },
 ];

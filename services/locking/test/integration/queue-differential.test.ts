@@ -7,6 +7,7 @@ import { lockKey } from '#src/lock-name.ts';
 import { openRedisQueueStore } from '#src/queue/redis-store.ts';
 import type { HandedOver, Inspection, QueueMessages, QueueStore } from '#src/queue/store.ts';
 
+import { propertyParameters } from '../property-parameters.ts';
 import { createModelServer } from '../unit/model-queue-server.ts';
 
 // The model that the client is tested against says the same as the scripts: the same steps, one by one, on both. What
@@ -18,9 +19,6 @@ const memoryMs = 3_600_000;
 const toleranceMs = 20_000;
 /** Tokens beyond the clock of this century do not depend on it. */
 const farAhead = 4_000_000_000_000_000;
-
-const numRuns = Number(process.env['PROPERTY_RUNS'] ?? 200);
-const seed = process.env['FC_SEED'];
 
 const prefix = `differential-${process.pid}-`;
 /** Nobody listens to the third one. */
@@ -162,8 +160,7 @@ test('the model of the scripts and the scripts give the same answers and send th
       await compare(`n${names}`, steps);
     },
   );
-  const parameters = seed === undefined ? { numRuns } : { numRuns, seed: Number(seed) };
-  await expect(fc.assert(property, parameters)).resolves.toBeUndefined();
+  await expect(fc.assert(property, propertyParameters(200))).resolves.toBeUndefined();
 }, 60_000);
 
 async function compare(name: string, steps: Step[]): Promise<void> {

@@ -146,6 +146,19 @@ test('disposing a lease is loud about a loss and silent about a missing answer',
   await expect(lost.lease[Symbol.asyncDispose]()).rejects.toThrow(LockLostError);
 });
 
+test('at the end of its block a lost lease comes before the error of the body, which it does not hide', async () => {
+  const failure = new Error('sold out');
+  const block = async () => {
+    const { clock, lease } = setUp();
+    await using _lease = lease;
+    clock.block(ttlMs);
+    throw failure;
+  };
+  const error = await block().catch((error: unknown) => error);
+  expect(error).toBeInstanceOf(SuppressedError);
+  expect(error).toMatchObject({ error: { name: 'LockLostError' }, suppressed: failure });
+});
+
 test('extend moves the deadline, and later renewals keep to the new TTL', async () => {
   const { clock, extend, lease } = setUp();
   await lease.extend(30_000);

@@ -15,6 +15,8 @@ export interface ModelServer {
   expire(): void;
   /** As after a restart without its data. */
   forget(): void;
+  /** What is written down there now. */
+  state(): { holder: string | null; token: number; minter: string };
   /** A connection of one client: what is sent over it arrives in order. */
   connect(): QuorumServer;
 }
@@ -72,6 +74,7 @@ export function createModelServer(world: ModelWorld): ModelServer {
       holder = undefined;
       last = { token: 0, minter: '' };
     },
+    state: () => ({ holder: holder ?? null, ...last }),
     connect() {
       const call = createConnection(world);
       return {

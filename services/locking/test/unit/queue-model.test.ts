@@ -1,19 +1,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
+import { propertyParameters } from '../property-parameters.ts';
 import { play } from './model-play.ts';
 import { lossyWorlds, robbedWorlds, safeWorlds, type World } from './model-worlds.ts';
 
 // The real client against a model of the scripts, in an order of events that fast-check chooses. A failure prints its
 // seed and path; FC_SEED (and FC_PATH) play it again.
-const numRuns = Number(process.env['PROPERTY_RUNS'] ?? 1_500);
-const seed = process.env['FC_SEED'];
-const path = process.env['FC_PATH'];
-const parameters = {
-  numRuns,
-  ...(seed === undefined ? {} : { seed: Number(seed) }),
-  ...(path === undefined ? {} : { path }),
-};
+const parameters = propertyParameters(1_500);
 
 function holds(worlds: fc.Arbitrary<World>, exclusive: boolean): Promise<void> {
   const property = fc.asyncProperty(worlds, async (world) => {

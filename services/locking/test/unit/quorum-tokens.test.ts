@@ -5,10 +5,11 @@ import { expect, test } from 'vitest';
 
 import { createQuorumGrant, type Obtained } from '#src/quorum/grant.ts';
 
+import { propertyParameters } from '../property-parameters.ts';
 import { createModelServer, type Fate, type Mistake } from './model-quorum-server.ts';
 
-/** Interleavings per property: some seconds of them. The seed of a failing one is printed. */
-const runs = Number(process.env['PROPERTY_RUNS'] ?? 1_000);
+/** Interleavings per property: some seconds of them. A failure prints its seed and path; FC_SEED (and FC_PATH) play it again. */
+const parameters = propertyParameters(1_000);
 
 interface Grant {
   token: number;
@@ -121,14 +122,14 @@ const whileDataIsKept = (mistake?: Mistake) =>
   });
 
 test('tokens of successive holders increase whatever clocks, expiry and the network do', async () => {
-  await expect(fc.assert(whileDataIsKept(), { numRuns: runs })).resolves.toBeUndefined();
+  await expect(fc.assert(whileDataIsKept(), parameters)).resolves.toBeUndefined();
 });
 
 test('tokens increase while the clocks agree, whichever servers lose their data', async () => {
   const property = fc.asyncProperty(scenario('forgets', goodClock), async (given) => {
     assertIncreasing(await play(given));
   });
-  await expect(fc.assert(property, { numRuns: runs })).resolves.toBeUndefined();
+  await expect(fc.assert(property, parameters)).resolves.toBeUndefined();
 });
 
 test('most scenarios grant the lock several times, so that there is something to compare', async () => {
@@ -143,10 +144,11 @@ test('most scenarios grant the lock several times, so that there is something to
 test.each<Mistake>(['mints the same twice', 'never refuses a token'])(
   'the property notices a server that %s',
   async (mistake) => {
-    const { failed } = await fc.check(whileDataIsKept(mistake), { numRuns: 20 * runs, endOnFailure: true });
+    const enough = { ...parameters, numRuns: 20_000, endOnFailure: true };
+    const { failed } = await fc.check(whileDataIsKept(mistake), enough);
     expect(failed).toBe(true);
   },
-  60_000, // how soon a wrong one turns up depends on the seed
+  60_000, // how soon a wrong one turns up depends on the seed: within some two thousand, as a rule
 );
 
 test('a lock that was lost between the two rounds is not granted', async () => {

@@ -7,6 +7,9 @@ import { expect } from 'vitest';
 
 import type { Answer, Order, Report } from './orders.ts';
 import { createRoom, type Room } from './room.ts';
+import { callWitness, type Witness } from './witness.ts';
+
+const lockKey = '{lock:seat}';
 
 /** Everything so short that a fault is over in a second. All bounds follow from these. */
 export const ttlMs = 400;
@@ -22,6 +25,9 @@ export const slackMs = 1_000;
  */
 export const deathMs = ttlMs + claimMs + 2 * pollMs + slackMs;
 
+/** Connections come back after a tenth of a second or two, and what was asked meanwhile is asked again. */
+export const reconnectMs = 1_000;
+
 type Command = Order extends infer O ? (O extends Order ? Omit<O, 'id'> : never) : never;
 
 export interface Worker {
@@ -30,9 +36,14 @@ export interface Worker {
   ask(command: Command): Promise<unknown>;
   /** Why its lease was aborted. */
   aborted: string | undefined;
-  /** Ends it, or stops it: from now on it does nothing in the room. */
+  /** Ends it, or stops it until `resume()`. */
   kill(signal: 'SIGKILL' | 'SIGSTOP'): void;
   resume(): void;
+}
+
+export interface Grant {
+  readonly worker: Worker;
+  readonly token: number;
 }
 
 export interface FaultLab extends AsyncDisposable {
@@ -41,14 +52,18 @@ export interface FaultLab extends AsyncDisposable {
   readonly redis: Redis;
   readonly room: Room;
   readonly key: string;
+  /** The tokens of all grants, as their holders told them. */
+  readonly grants: readonly Grant[];
   start(options?: { throughProxy?: boolean }): Promise<Worker>;
   /** So many workers that take the lock, enter the room and give the lock back all the time. */
   startCycling(count: number): Promise<Worker[]>;
   /**
-   * What must be true after every fault: nobody met another in the room (if `exclusive`), tokens increased, nobody
-   * waited for longer than the bound, every process that lives ends by itself, and nothing is left in Redis.
+   * What must be true after every fault: no more holders met another in the room, and were refused by it, than have
+   * lost their lease through the fault (`losses`, 0 by default); the tokens of all grants increased in the order in which
+   * Redis gave them; nobody waited for longer than the bound; every process that lives ends by itself; nothing is left in
+   * Redis.
    */
-  settle(expected: { waitBoundMs: number; exclusive?: boolean }): Promise<void>;
+  settle(expected: { waitBoundMs: number; losses?: number }): Promise<void>;
   /** Ends whatever a test that failed has left, so that the next one can be judged by itself. */
   clear(): Promise<void>;
 }
@@ -60,15 +75,18 @@ export async function openFaultLab(): Promise<FaultLab> {
   const redis = new Redis(server.url, { retryStrategy: () => 50 });
   redis.on('error', () => undefined);
   stack.defer(() => redis.disconnect());
+  const witness = await callWitness(redis, lockKey);
+  stack.defer(() => witness.close());
   let room = createRoom();
+  let grants: Grant[] = [];
   let workers: Worker[] = [];
-  let cycling: Worker[] = [];
   stack.defer(() => {
     for (const { child } of workers) child.kill('SIGKILL');
   });
 
   async function start({ throughProxy = false } = {}): Promise<Worker> {
-    const worker = await startWorker(throughProxy ? proxy.through(server.url) : server.url, room);
+    const url = throughProxy ? proxy.through(server.url) : server.url;
+    const worker = await startWorker(url, room, grants);
     workers.push(worker);
     return worker;
   }
@@ -80,19 +98,23 @@ export async function openFaultLab(): Promise<FaultLab> {
     get room() {
       return room;
     },
-    key: '{lock:seat}',
+    key: lockKey,
+    get grants() {
+      return grants;
+    },
     start,
     async startCycling(count) {
       const started = await Promise.all(Array.from({ length: count }, () => start()));
       await Promise.all(started.map((worker) => worker.ask({ do: 'cycle' })));
-      cycling.push(...started);
       return started;
     },
-    async settle({ waitBoundMs, exclusive = true }) {
-      const waits = await Promise.all(alive(cycling).map((worker) => worker.ask({ do: 'enough' })));
-      for (const waitMs of waits) expect(waitMs).toBeLessThan(waitBoundMs);
-      expect([...room.admitted]).toEqual([...new Set(room.admitted)].sort((a, b) => a - b));
-      if (exclusive) expect(room.meetings).toBe(0);
+    async settle({ waitBoundMs, losses = 0 }) {
+      const waits = await Promise.all(alive(workers).map((worker) => worker.ask({ do: 'enough' })));
+      expect(Math.max(...(waits as number[]))).toBeLessThan(waitBoundMs);
+      expect(room.met.size).toBeLessThanOrEqual(losses);
+      expect(room.refused.size).toBeLessThanOrEqual(losses);
+      await witness.catchUp();
+      expectIncreasing(grants, witness);
 
       await Promise.all(
         alive(workers).map(async ({ child, ask }) => {
@@ -115,10 +137,12 @@ export async function openFaultLab(): Promise<FaultLab> {
         }),
       );
       workers = [];
-      cycling = [];
+      grants = [];
       room = createRoom();
       await proxy.heal();
       await redis.flushall();
+      await witness.catchUp();
+      witness.clear();
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
@@ -128,7 +152,26 @@ function alive(workers: Worker[]): Worker[] {
   return workers.filter(({ child }) => child.exitCode === null && child.signalCode === null);
 }
 
-async function startWorker(url: string, room: Room): Promise<Worker> {
+/** Of any two grants, whoever they were for, the later one has the larger token. */
+function expectIncreasing(grants: readonly Grant[], witness: Witness): void {
+  const tokens = grants.map(({ token }) => token);
+  expect(tokens.length).toBeGreaterThan(0);
+  expect(new Set(tokens).size).toBe(tokens.length);
+  const places = new Map(witness.tokens.map((token, place) => [token, place]));
+  const placeOf = (token: number) => places.get(token) ?? -1;
+  if (!witness.interrupted) expect(tokens.filter((token) => !places.has(token))).toEqual([]);
+  const inOrder = tokens
+    .filter((token) => places.has(token))
+    .toSorted((one, other) => placeOf(one) - placeOf(other));
+  expect(inOrder).toEqual(inOrder.toSorted((one, other) => one - other));
+  // Also where nobody has seen what Redis did: each of them knows the order of its own.
+  for (const own of Map.groupBy(grants, ({ worker }) => worker).values()) {
+    const ownTokens = own.map(({ token }) => token);
+    expect(ownTokens).toEqual(ownTokens.toSorted((one, other) => one - other));
+  }
+}
+
+async function startWorker(url: string, room: Room, grants: Grant[]): Promise<Worker> {
   const options = {
     ttlMs,
     pollMs,
@@ -143,8 +186,12 @@ async function startWorker(url: string, room: Room): Promise<Worker> {
   child.on('message', (report: Report) => {
     if ('to' in report) answers.get(report.to)?.(report);
     else if ('aborted' in report) worker.aborted = report.aborted;
-    else if ('left' in report) room.leave(worker);
-    else child.send({ entry: report.entry, admitted: room.enter(worker, report.enters) } satisfies Answer);
+    else if ('granted' in report) grants.push({ worker, token: report.granted });
+    else {
+      const accepted =
+        'enters' in report ? room.enter(worker, report.enters) : room.leave(worker, report.leaves);
+      child.send({ request: report.request, accepted } satisfies Answer);
+    }
   });
 
   const worker: Worker = {
@@ -162,7 +209,7 @@ async function startWorker(url: string, room: Room): Promise<Worker> {
       });
     },
     kill(signal) {
-      room.leave(worker);
+      if (signal === 'SIGKILL') room.vanish(worker);
       child.kill(signal);
     },
     resume: () => void child.kill('SIGCONT'),

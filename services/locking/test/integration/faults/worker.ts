@@ -12,20 +12,25 @@ const [url = '', options = '{}'] = process.argv.slice(2);
 const name = 'seat';
 const redis = new Redis(url, { retryStrategy: (attempt) => Math.min(20 * attempt, 200) });
 redis.on('error', () => undefined);
-const locks = createQueueLock(redis, JSON.parse(options));
+const locks = createQueueLock(redis, {
+  ...JSON.parse(options),
+  onEvent(event) {
+    if (event.type === 'granted') report({ granted: event.token });
+  },
+});
 
 let lease: Lease | undefined;
 let wait = new AbortController();
 let cycling: Promise<void> | undefined;
 const until = { enough: false };
 let longestWaitMs = 0;
-let entries = 0;
-const admissions = new Map<number, (admitted: boolean) => void>();
+let requests = 0;
+const answers = new Map<number, (accepted: boolean) => void>();
 
 process.on('message', (message: Order | Answer) => {
-  if ('admitted' in message) {
-    admissions.get(message.entry)?.(message.admitted);
-    admissions.delete(message.entry);
+  if ('accepted' in message) {
+    answers.get(message.request)?.(message.accepted);
+    answers.delete(message.request);
     return;
   }
   obey(message).then(
@@ -43,7 +48,7 @@ async function obey(order: Order): Promise<unknown> {
   switch (order.do) {
     case 'acquire': {
       wait = new AbortController();
-      lease = await locks.acquire(name, { signal: wait.signal });
+      lease = await acquire(wait.signal);
       const { signal } = lease;
       signal.addEventListener('abort', () => report({ aborted: (signal.reason as LockLostError).why }));
       return lease.token;
@@ -54,6 +59,9 @@ async function obey(order: Order): Promise<unknown> {
     case 'assert':
       lease?.assertHeld();
       return undefined;
+    case 'enter':
+    case 'leave':
+      return askRoom(order.do, lease?.token ?? 0);
     case 'release':
       return lease?.release();
     case 'extend and release': {
@@ -84,21 +92,32 @@ async function obey(order: Order): Promise<unknown> {
 /** Takes the lock, enters the room that it guards, leaves it, gives the lock back; over and over. */
 async function cycle(): Promise<void> {
   while (!until.enough) {
-    const sinceMs = performance.now();
-    const lease = await locks.acquire(name);
-    longestWaitMs = Math.max(longestWaitMs, performance.now() - sinceMs);
+    const lease = await acquire();
     // Inside for most of the time, so that whoever is let in wrongly meets somebody.
-    if (await enter(lease.token)) await sleep(5);
-    report({ left: lease.token });
+    if (await askRoom('enter', lease.token)) {
+      await sleep(5);
+      await askRoom('leave', lease.token);
+    }
     // What becomes of a lost lease is not this loop's concern: the room has turned it away.
     await lease.release().catch(() => undefined);
   }
 }
 
-function enter(token: number): Promise<boolean> {
-  entries += 1;
-  report({ enters: token, entry: entries });
+/** Also a wait in vain is one. */
+async function acquire(signal?: AbortSignal): Promise<Lease> {
+  const sinceMs = performance.now();
+  try {
+    return await locks.acquire(name, signal && { signal });
+  } finally {
+    longestWaitMs = Math.max(longestWaitMs, performance.now() - sinceMs);
+  }
+}
+
+function askRoom(what: 'enter' | 'leave', token: number): Promise<boolean> {
+  requests += 1;
+  const request = requests;
+  report(what === 'enter' ? { enters: token, request } : { leaves: token, request });
   return new Promise((resolve) => {
-    admissions.set(entries, resolve);
+    answers.set(request, resolve);
   });
 }

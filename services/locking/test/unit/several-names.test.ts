@@ -1,0 +1,90 @@
+import { expect, test } from 'vitest';
+
+import type { AcquireSettings } from '#src/acquire-options.ts';
+import { LockLostError, LockTimeoutError, LockUnavailableError } from '#src/errors.ts';
+import { holdLease } from '#src/lease.ts';
+import type { Lease } from '#src/lock.ts';
+import { acquireSeveral } from '#src/several-names.ts';
+
+import { createHandClock, type HandClock } from '../hand-clock.ts';
+
+const ttlMs = 9_000;
+const names = ['a', 'b', 'c'];
+const settings: AcquireSettings = { waitMs: 0, ttlMs, renew: false, signal: undefined, tokenAbove: 0 };
+
+/** What becomes of a release, by the name of the lock. */
+type Release = (name: string, clock: HandClock) => Promise<'released' | 'gone'>;
+
+function setUp(release: Release) {
+  const clock = createHandClock();
+  const asked: string[] = [];
+  const acquireOne = (name: string): Promise<Lease> => {
+    const terms = { name, holder: 'me:1', token: 7, ttlMs, renew: false, sentAtMs: clock.now() };
+    const port = {
+      extend: () => Promise.resolve('held' as const),
+      release() {
+        asked.push(name);
+        return release(name, clock);
+      },
+    };
+    return Promise.resolve(holdLease(terms, port, clock.alarms));
+  };
+  return { clock, asked, acquireOne };
+}
+
+const commandTimeoutMs = 1_000;
+const noAnswer: Release = (_name, clock) =>
+  new Promise((_resolve, reject) => {
+    clock.setTimer(() => reject(new Error('no reply')), commandTimeoutMs);
+  });
+
+test('several leases are given back in reverse', async () => {
+  const { asked, acquireOne } = setUp(() => Promise.resolve('released'));
+  const lease = await acquireSeveral(acquireOne, names, settings);
+  await lease.release();
+  expect(asked).toEqual(['c', 'b', 'a']);
+});
+
+test('giving several back takes no longer than one, when there is no answer', async () => {
+  const { clock, asked, acquireOne } = setUp(noAnswer);
+  const lease = await acquireSeveral(acquireOne, names, settings);
+  const released = lease.release().catch((error: unknown) => error);
+  await clock.pass(commandTimeoutMs);
+  expect(asked.slice(0, 3)).toEqual(['c', 'b', 'a']);
+  expect(await released).toBeInstanceOf(LockUnavailableError);
+});
+
+test('disposing of several is silent about a missing answer: a good result stays one', async () => {
+  const { clock, acquireOne } = setUp(noAnswer);
+  const block = async () => {
+    await using _lease = await acquireSeveral(acquireOne, names, settings);
+    return 'sold';
+  };
+  const result = block();
+  await clock.pass(commandTimeoutMs * names.length);
+  await expect(result).resolves.toBe('sold');
+});
+
+test('disposing of several is loud when one of them was lost, whatever became of the others', async () => {
+  const { clock, acquireOne } = setUp((name, clock) =>
+    name === 'b' ? Promise.resolve('gone') : noAnswer(name, clock),
+  );
+  const lease = await acquireSeveral(acquireOne, names, settings);
+  const disposed = Promise.resolve(lease[Symbol.asyncDispose]()).catch((error: unknown) => error);
+  await clock.pass(commandTimeoutMs * names.length);
+  expect(await disposed).toBeInstanceOf(LockLostError);
+  expect(await disposed).toMatchObject({ lock: 'b' });
+});
+
+test('when a name cannot be had, the caller hears so no later than one release takes', async () => {
+  const { clock, asked, acquireOne } = setUp(noAnswer);
+  const taken = new LockTimeoutError({ lock: 'd', waitMs: 0 });
+  const wait = acquireSeveral(
+    (name) => (name === 'd' ? Promise.reject(taken) : acquireOne(name)),
+    [...names, 'd'],
+    settings,
+  ).catch((error: unknown) => error);
+  await clock.pass(commandTimeoutMs);
+  expect(await wait).toMatchObject({ name: 'LockTimeoutError', lock: 'd' });
+  expect(asked.slice(0, 3)).toEqual(['c', 'b', 'a']);
+});
