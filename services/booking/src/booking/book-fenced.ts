@@ -7,7 +7,7 @@ import { readStock, takeStockFenced } from '#src/storage/inventory.ts';
 
 import { commitBooking } from './commit.ts';
 import { holdRaceWindow } from './race-window.ts';
-import { EVENT_NOT_FOUND, lockNameOf, RESET_MEANWHILE, SOLD_OUT } from './strategy.ts';
+import { EVENT_NOT_FOUND, lockNameOf, CHANGED_MEANWHILE, SOLD_OUT } from './strategy.ts';
 import type { BookingRequest, Outcome, StrategyDeps } from './strategy.ts';
 import { underLease } from './under-lease.ts';
 
@@ -83,7 +83,7 @@ async function bookUnder(
       const now = await readStock(trx, eventId);
       if (now === undefined) return EVENT_NOT_FOUND;
       if (now.fence > token) return { code: 'fenced_out', fence: now.fence };
-      return now.epoch === epoch ? SOLD_OUT : RESET_MEANWHILE;
+      return now.epoch === epoch ? SOLD_OUT : CHANGED_MEANWHILE;
     }
     await insertBooking(trx, { ...request, epoch, strategy, instanceId, fencingToken: token });
     // The last thing before COMMIT. The fence would refuse us too, but only once our successor has booked.

@@ -58,10 +58,10 @@ export interface StrategyDeps {
 export const SOLD_OUT: Outcome = Object.freeze({ code: 'sold_out' });
 export const EVENT_NOT_FOUND: Outcome = Object.freeze({ code: 'event_not_found' });
 
-/** The event was reset between the read and the write: the booking belongs to the old epoch and is not made. */
-export const RESET_MEANWHILE: Outcome = Object.freeze({
+/** Somebody reset the event or changed its stock between the read and the write: what was decided on is void. */
+export const CHANGED_MEANWHILE: Outcome = Object.freeze({
   code: 'busy',
-  detail: 'The event was reset while it was being booked; nothing was written.',
+  detail: 'The event was reset or changed while it was being booked; nothing was written.',
 });
 
 /** One name per event, shared by all strategies that lock in Redis with the same algorithm. */
