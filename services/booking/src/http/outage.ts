@@ -8,7 +8,10 @@ export async function guardAgainstOutage<T>(query: () => Promise<T>): Promise<T>
     return await query();
   } catch (error) {
     if (error instanceof PostgresUnavailableError) {
-      throw new ProblemError({ code: 'unavailable', detail: 'Postgres gives no answer. Try again later.' });
+      throw new ProblemError({
+        code: 'unavailable',
+        detail: 'Postgres is away or cannot serve. Try again later.',
+      });
     }
     if (error instanceof PostgresBusyError) {
       throw new ProblemError({ code: 'busy', detail: 'Postgres had no time for this. Try again.' });
