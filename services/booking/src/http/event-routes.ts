@@ -3,9 +3,10 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Context, Hono } from 'hono';
 import { z } from 'zod';
 
+import { tellStockChanged } from '#src/booking/registry.ts';
 import { MAX_CAPACITY } from '#src/contract.ts';
 import { createEvent, findEvent, listEvents, lockAndChangeEvent } from '#src/storage/events.ts';
-import { transact } from '#src/storage/transaction.ts';
+import { autocommit, transact } from '#src/storage/transaction.ts';
 
 import type { RouteDeps } from './app.ts';
 import { guardAgainstOutage } from './outage.ts';
@@ -54,7 +55,10 @@ export function addEventRoutes(app: Hono<Env>, deps: RouteDeps): void {
   app.post('/events', async (c) => {
     assertMayChange(c);
     const body = await readJson(c, eventBody);
-    const event = await guardAgainstOutage(() => createEvent(db, body));
+    const event = await guardAgainstOutage(
+      () => autocommit(db, (db) => createEvent(db, body)),
+      'GET /events lists the event if it was created',
+    );
     return answers.json(201, event, { location: `/events/${event.id}` });
   });
 
@@ -62,13 +66,18 @@ export function addEventRoutes(app: Hono<Env>, deps: RouteDeps): void {
     assertMayChange(c);
     const id = readEventId(c.req.param('event_id'));
     const body = await readJson(c, changeBody);
-    const change = await guardAgainstOutage(() => transact(db, (trx) => lockAndChangeEvent(trx, id, body)));
+    const change = await guardAgainstOutage(
+      () =>
+        transact(db, (trx) => lockAndChangeEvent(trx, id, body)).finally(() => {
+          tellStockChanged(strategies, id);
+        }),
+      `GET /events/${id} tells whether it was changed`,
+    );
     if (change === undefined) throw eventNotFound(id);
     if (change.code === 'below_booked') {
       const detail = `${change.booked} tickets of event ${id} are booked; its capacity cannot be smaller.`;
       throw new ProblemError({ code: 'below_booked', detail });
     }
-    for (const strategy of strategies.values()) strategy.stockChanged?.(id);
     return answers.json(200, change.event);
   });
 
