@@ -15,7 +15,7 @@ export interface Strategy {
    * was not obtained or a lost lease is thrown, and means that nothing was written.
    */
   book: (request: BookingRequest) => Promise<Outcome>;
-  /** The event was reset or changed through this replica: what is remembered of its stock is out of date. */
+  /** The event was reset or changed, or a booking of it taken back, through this replica: what is remembered of its stock is out of date. */
   stockChanged?: (eventId: number) => void;
 }
 

@@ -1,8 +1,8 @@
 import { startFaultProxy, type FaultProxy } from '@lastseat/infra/servers';
-import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
 
 import type { Context } from '#src/context.ts';
-import type { EventView, Problem } from '#src/contract.ts';
+import type { BookingView, EventView, Problem } from '#src/contract.ts';
 import { createApp } from '#src/http/app.ts';
 import { listEvents } from '#src/storage/events.ts';
 
@@ -64,6 +64,12 @@ async function newSoldOutEvent(): Promise<number> {
   return id;
 }
 
+async function newBooking(): Promise<{ id: number; path: string }> {
+  const id = await house.newEvent(1);
+  const { body } = await send<BookingView>('POST', `/book/row-lock/${id}`);
+  return { id, path: `/bookings/${body.bookingId}` };
+}
+
 test('a new capacity is unknown, says where to look, and is sold at once', async () => {
   const id = await newSoldOutEvent();
   const problem = await sendAndLose('commit\0', 'PATCH', `/events/${id}`, { capacity: 2 });
@@ -88,6 +94,46 @@ test('a new event is unknown, and the list tells that it is there', async () => 
   expect(after).toMatchObject([{ name: 'Lost', capacity: 7 }]);
 });
 
+describe('a cancellation', () => {
+  test('whose commit goes unanswered is looked up, and found', async () => {
+    const { id, path } = await newBooking();
+    const { dropped } = proxy.dropReplies(1, { matching: (request) => request.includes('commit\0') });
+    expect((await send('DELETE', path)).status).toBe(200);
+    expect(dropped, 'the fault has happened').toHaveLength(1);
+    expect(await house.event(id)).toMatchObject({ available: 1, booked: 0 });
+  });
+
+  test('that cannot be looked up is unknown, says where to look, and its ticket is sold at once', async () => {
+    const { id, path } = await newBooking();
+    expect((await send('POST', `/book/batched-lock/${id}`)).status).toBe(409);
+    let refused: Promise<void> | undefined;
+    const { done } = proxy.dropReplies(1, { matching: (request) => request.includes('commit\0') });
+    void done.then(() => (refused = proxy.refuse()));
+    const { status, body } = await send<Problem>('DELETE', path);
+    await refused;
+    await proxy.heal();
+    expect({ status, code: body.code }).toEqual({ status: 504, code: 'unknown' });
+    expect(body.detail).toContain(`GET ${path} `);
+    expect((await send('GET', path)).status).toBe(404);
+    expect((await send('POST', `/book/batched-lock/${id}`)).status).toBe(201);
+  });
+
+  test('that is lost before its commit is not called made', async () => {
+    const { id, path } = await newBooking();
+    let isCut = false;
+    proxy.dropReplies(1, {
+      matching(request) {
+        if (isCut || !request.includes('commit\0')) return false;
+        isCut = true;
+        proxy.cut();
+        return false;
+      },
+    });
+    expect(await send('DELETE', path)).toMatchObject({ status: 503, body: { code: 'unavailable' } });
+    expect(await house.event(id)).toMatchObject({ available: 0, booked: 1 });
+  });
+});
+
 test('a change that never reached Postgres is not called unknown', async () => {
   const id = await house.newEvent(1);
   await proxy.refuse();
@@ -95,6 +141,7 @@ test('a change that never reached Postgres is not called unknown', async () => {
     ['PATCH', `/events/${id}`, { capacity: 2 }],
     ['POST', `/reset/${id}`],
     ['POST', '/events', { name: 'Never', capacity: 1 }],
+    ['DELETE', '/bookings/01a20a1f-adc1-79b2-9e70-52c6edbaeb9d'],
   ] as const) {
     expect(await send(method, path, body)).toMatchObject({ status: 503, body: { code: 'unavailable' } });
   }
