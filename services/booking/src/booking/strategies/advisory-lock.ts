@@ -1,6 +1,6 @@
 import { commitBooking } from '#src/booking/commit.ts';
 import { holdRaceWindow } from '#src/booking/race-window.ts';
-import { EVENT_NOT_FOUND, CHANGED_MEANWHILE, SOLD_OUT } from '#src/booking/strategy.ts';
+import { CHANGED_MEANWHILE, EVENT_NOT_FOUND, SOLD_OUT } from '#src/booking/strategy.ts';
 import type { Strategy, StrategyDeps } from '#src/booking/strategy.ts';
 import { insertBooking } from '#src/storage/bookings.ts';
 import { lockEventByAdvisory, readStock, writeStock } from '#src/storage/inventory.ts';

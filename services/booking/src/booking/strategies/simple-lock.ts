@@ -1,6 +1,6 @@
 import { commitBooking } from '#src/booking/commit.ts';
 import { holdRaceWindow } from '#src/booking/race-window.ts';
-import { EVENT_NOT_FOUND, lockNameOf, CHANGED_MEANWHILE, SOLD_OUT } from '#src/booking/strategy.ts';
+import { CHANGED_MEANWHILE, EVENT_NOT_FOUND, lockNameOf, SOLD_OUT } from '#src/booking/strategy.ts';
 import type { Strategy, StrategyDeps } from '#src/booking/strategy.ts';
 import { underLease } from '#src/booking/under-lease.ts';
 import { insertBooking } from '#src/storage/bookings.ts';
