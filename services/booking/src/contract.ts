@@ -54,7 +54,7 @@ export interface BookingBody {
   quantity?: number;
 }
 
-/** 201 of every booking route, and `GET /bookings/{id}`. */
+/** 201 of every booking route, `GET /bookings/{id}`, and `DELETE /bookings/{id}`, which tells what was taken back. */
 export interface BookingView {
   /** UUID v7, made before the transaction. */
   bookingId: string;

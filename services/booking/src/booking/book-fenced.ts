@@ -7,7 +7,8 @@ import { readStock, takeStockFenced } from '#src/storage/inventory.ts';
 
 import { commitBooking } from './commit.ts';
 import { holdRaceWindow } from './race-window.ts';
-import { EVENT_NOT_FOUND, lockNameOf, RESET_MEANWHILE, SOLD_OUT } from './strategy.ts';
+import { MAX_TRYING_MS } from './retry.ts';
+import { CHANGED_MEANWHILE, EVENT_NOT_FOUND, lockNameOf, SOLD_OUT } from './strategy.ts';
 import type { BookingRequest, Outcome, StrategyDeps } from './strategy.ts';
 import { underLease } from './under-lease.ts';
 
@@ -25,7 +26,7 @@ import { underLease } from './under-lease.ts';
  * Postgres's fence re-seeds Redis, for everybody.
  */
 
-/** Two pauses in a row are bad luck, more are an outage that the caller should hear of. */
+/** Two pauses in a row are bad luck, more are an outage that the caller should hear of: in time, see `MAX_TRYING_MS`. */
 const MAX_LEASES = 4;
 
 interface FencedOut {
@@ -44,12 +45,16 @@ export async function bookFenced(
   strategy: StrategyName,
   request: BookingRequest,
 ): Promise<Outcome> {
-  const { lockTtlMs: ttlMs, lockWaitMs: waitMs, onReleaseFailed, onRetry } = deps;
+  const { lockTtlMs: ttlMs, lockWaitMs, onReleaseFailed, onRetry } = deps;
+  const startedAtMs = performance.now();
   let tokenAbove: number | undefined;
-  for (let lease = 1; lease <= MAX_LEASES; lease += 1) {
+  let leases = 0;
+  while (leases < MAX_LEASES && performance.now() < startedAtMs + MAX_TRYING_MS) {
+    leases += 1;
     const options = {
       ttlMs,
-      waitMs,
+      // All waits together are no longer than one may be.
+      waitMs: Math.max(0, Math.round(startedAtMs + lockWaitMs - performance.now())),
       signal: request.signal,
       onReleaseFailed,
       ...(tokenAbove === undefined ? {} : { tokenAbove }),
@@ -65,7 +70,7 @@ export async function bookFenced(
     }
     onRetry(strategy);
   }
-  return { code: 'busy', detail: `The lease was lost ${MAX_LEASES} times in a row; nothing was written.` };
+  return { code: 'busy', detail: `The lease was lost ${leases} times in a row; nothing was written.` };
 }
 
 async function bookUnder(
@@ -88,7 +93,7 @@ async function bookUnder(
       const now = await readStock(trx, eventId);
       if (now === undefined) return EVENT_NOT_FOUND;
       if (now.fence > token) return { code: 'fenced_out', fence: now.fence };
-      return now.epoch === epoch ? SOLD_OUT : RESET_MEANWHILE;
+      return now.epoch === epoch ? SOLD_OUT : CHANGED_MEANWHILE;
     }
     await insertBooking(trx, { ...request, epoch, strategy, instanceId, fencingToken: token });
     // The last thing before COMMIT. The fence would refuse us too, but only once our successor has booked.

@@ -46,7 +46,7 @@ function outcomeOf(error: unknown): Outcome | undefined {
     return { code: 'busy', detail: 'Too many others are booking at this moment; nothing was written.' };
   }
   if (error instanceof PostgresUnavailableError) {
-    return { code: 'unavailable', detail: 'Postgres gives no answer; nothing was written.' };
+    return { code: 'unavailable', detail: 'Postgres is away or cannot serve; nothing was written.' };
   }
   return undefined;
 }

@@ -31,6 +31,11 @@ export const DEFAULT_STRATEGY: StrategyName = 'batched-lock';
 
 export type Strategies = ReadonlyMap<string, Strategy>;
 
+/** After every change that may have freed tickets, also after one of which nobody knows whether it was made. */
+export function tellStockChanged(strategies: Strategies, eventId: number): void {
+  for (const strategy of strategies.values()) strategy.stockChanged?.(eventId);
+}
+
 export function createStrategies(deps: StrategyDeps): Strategies {
   return new Map(Object.entries(strategies).map(([name, create]) => [name, create(deps)]));
 }

@@ -14,7 +14,7 @@ export interface Conflict {
 const MAX_TRIES = 40;
 
 /** No further try after this: the last one may wait for a connection and a row, and the answer still has to be ours. */
-const MAX_TRYING_MS = 4_000;
+export const MAX_TRYING_MS = 4_000;
 
 const FIRST_PAUSE_MS = 2;
 const LONGEST_PAUSE_MS = 200;

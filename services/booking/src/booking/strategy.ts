@@ -16,7 +16,7 @@ export interface Strategy {
    * was not obtained or a lost lease is thrown, and means that nothing was written.
    */
   book: (request: BookingRequest) => Promise<Outcome>;
-  /** The event was reset or changed through this replica: what is remembered of its stock is out of date. */
+  /** The event was reset or changed, or a booking of it taken back, through this replica: what is remembered of its stock is out of date. */
   stockChanged?: (eventId: number) => void;
   /** This replica is about to stop: from now on it does nothing for others. */
   retire?: () => void;
@@ -64,10 +64,10 @@ export interface StrategyDeps {
 export const SOLD_OUT: Outcome = Object.freeze({ code: 'sold_out' });
 export const EVENT_NOT_FOUND: Outcome = Object.freeze({ code: 'event_not_found' });
 
-/** The event was reset between the read and the write: the booking belongs to the old epoch and is not made. */
-export const RESET_MEANWHILE: Outcome = Object.freeze({
+/** Somebody reset the event or changed its stock between the read and the write: what was decided on is void. */
+export const CHANGED_MEANWHILE: Outcome = Object.freeze({
   code: 'busy',
-  detail: 'The event was reset while it was being booked; nothing was written.',
+  detail: 'The event was reset or changed while it was being booked; nothing was written.',
 });
 
 /** One name per event, shared by all strategies that lock in Redis with the same algorithm. */

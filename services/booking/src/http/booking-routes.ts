@@ -4,12 +4,14 @@ import type { Context, Hono } from 'hono';
 import { z } from 'zod';
 
 import { book } from '#src/booking/book.ts';
-import { DEFAULT_STRATEGY } from '#src/booking/registry.ts';
+import { cancel } from '#src/booking/cancel.ts';
+import { DEFAULT_STRATEGY, tellStockChanged } from '#src/booking/registry.ts';
 import type { Strategy } from '#src/booking/strategy.ts';
 import { type BookingView, MAX_QUANTITY, STRATEGY_NAMES } from '#src/contract.ts';
-import { findBooking } from '#src/storage/bookings.ts';
+import { findBooking, type StoredBooking } from '#src/storage/bookings.ts';
 
 import type { RouteDeps } from './app.ts';
+import { assertMayChange } from './may-change.ts';
 import { guardAgainstOutage } from './outage.ts';
 import { ProblemError } from './problem.ts';
 import {
@@ -64,12 +66,35 @@ export function addBookingRoutes(app: Hono<Env>, deps: RouteDeps): void {
   app.get('/bookings/:booking_id', async (c) => {
     const id = c.req.param('booking_id');
     const booking = isUuid(id) ? await guardAgainstOutage(() => findBooking(db, id)) : undefined;
+    return answerFound(id, booking);
+  });
+
+  /** Takes a booking back, whoever made it. The answer is what was taken back; a second time there is none. */
+  app.delete('/bookings/:booking_id', async (c) => {
+    assertMayChange(c, deps);
+    const id = c.req.param('booking_id');
+    const whereToLook = `GET /bookings/${id} tells whether the booking still stands`;
+    const cancelled = isUuid(id) ? await guardAgainstOutage(() => cancelAndTell(id), whereToLook) : undefined;
+    return answerFound(id, cancelled);
+  });
+
+  async function cancelAndTell(id: string): Promise<StoredBooking | undefined> {
+    const booking = await findBooking(db, id);
+    if (booking === undefined) return undefined;
+    try {
+      return (await cancel(db, booking)) ? booking : undefined;
+    } finally {
+      tellStockChanged(strategies, booking.eventId);
+    }
+  }
+
+  function answerFound(id: string, booking: StoredBooking | undefined): Response {
     if (booking === undefined) {
       throw new ProblemError({ code: 'booking_not_found', detail: `There is no booking ${id}.` });
     }
     const { epoch: _, ...view } = booking;
     return answers.json(200, view);
-  });
+  }
 
   function strategyOf(name: string): Strategy {
     const strategy = strategies.get(name);

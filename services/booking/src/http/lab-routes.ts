@@ -2,9 +2,11 @@ import { randomUUIDv7 } from 'node:crypto';
 
 import type { Context, Hono } from 'hono';
 
+import { tellStockChanged } from '#src/booking/registry.ts';
 import { type BookingView, MAX_CAPACITY } from '#src/contract.ts';
 import { deleteBookingsBefore } from '#src/storage/bookings.ts';
 import { beginEpoch, findEvent } from '#src/storage/events.ts';
+import { autocommit } from '#src/storage/transaction.ts';
 
 import type { RouteDeps } from './app.ts';
 import { bookingBody } from './booking-routes.ts';
@@ -28,12 +30,13 @@ export function addLabRoutes(
     const id = readEventId(c.req.param('event_id'));
     const tickets = readOptionalWholeNumber('tickets', c.req.query('tickets'), 0, MAX_CAPACITY);
     const event = await guardAgainstOutage(async () => {
-      const epoch = await beginEpoch(db, id, tickets);
+      const epoch = await autocommit(db, (db) => beginEpoch(db, id, tickets)).finally(() => {
+        tellStockChanged(strategies, id);
+      });
       if (epoch === undefined) return undefined;
-      for (const strategy of strategies.values()) strategy.stockChanged?.(id);
       await sweep(id, epoch);
       return findEvent(db, id);
-    });
+    }, `GET /events/${id} tells whether it was reset`);
     if (event === undefined) throw eventNotFound(id);
     return answers.json(200, event);
   });

@@ -9,7 +9,7 @@ const kinds = {
   busy: { status: 503, title: 'Busy', retryAfterS: 1 },
   event_not_found: { status: 404, title: 'No such event' },
   unavailable: { status: 503, title: 'Temporarily unavailable', retryAfterS: 2 },
-  unknown: { status: 504, title: 'It is not known whether the booking was made' },
+  unknown: { status: 504, title: 'It is not known whether it was done' },
 
   invalid_input: { status: 400, title: 'Invalid input' },
   invalid_json: { status: 400, title: 'Invalid JSON' },

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 
-import { lockStock } from './inventory.ts';
+import { lockEventByAdvisory, lockStock } from './inventory.ts';
 import type { Db, Trx } from './schema.ts';
 
 export interface EventRow {
@@ -56,6 +56,8 @@ export type EventChange =
 
 /**
  * Changes name or capacity, holding the event's row so that no booking commits between the sum and the new capacity.
+ * Bookings that are decided on but not yet written get to know of it: those under the advisory lock because it waits
+ * for them, the others because `changes` is no longer what they read.
  * @returns undefined if there is no such event
  */
 export async function lockAndChangeEvent(
@@ -63,13 +65,16 @@ export async function lockAndChangeEvent(
   id: number,
   { name, capacity }: { name?: string | undefined; capacity?: number | undefined },
 ): Promise<EventChange> {
+  // In the order of those who book: first the advisory lock, then the row. The other way round is a deadlock.
+  await lockEventByAdvisory(trx, id);
   if ((await lockStock(trx, id)) === undefined) return undefined;
   const before = await findEvent(trx, id);
   if (before === undefined) return undefined;
   if (capacity !== undefined) {
     if (capacity < before.booked) return { code: 'below_booked', booked: before.booked };
     await sql`
-      update inventory set capacity = ${capacity}, available = ${capacity - before.booked}, version = version + 1
+      update inventory set capacity = ${capacity}, available = ${capacity - before.booked},
+        version = version + 1, changes = changes + 1
       where event_id = ${id}`.execute(trx);
   }
   if (name !== undefined) await sql`update events set name = ${name} where id = ${id}`.execute(trx);

@@ -25,8 +25,22 @@ const busyStates: ReadonlySet<string> = new Set([
   '57014', // query_canceled: statement_timeout
 ]);
 
-/** 08 connection exception, 53 insufficient resources, 57P0x the server is going down or coming up. */
-const unavailableStates = /^(08|53|57P0)/;
+/** SQLSTATEs after which the connection is gone, or is one to a server that cannot book. */
+const unavailableStates: readonly RegExp[] = [
+  /^08/, // connection exception
+  /^25006/, // read_only_sql_transaction: a failover has made a standby of it; a new connection finds the primary
+  /^25P0[34]/, // idle_in_transaction_session_timeout: we were stopped in mid-transaction; transaction_timeout
+  /^40003/, // statement_completion_unknown: a pooler in front has lost its server
+  /^53/, // insufficient resources
+  /^57P/, // the server is going down or coming up, or found us idle for too long
+  /^58/, // system error, such as that of a disk
+];
+
+/**
+ * Those among them that a server may send although it has committed: it was told to stop in between, or is not the
+ * one that knows. All others come with an end of the transaction, and 25P03 only to those who have sent nothing.
+ */
+const undecidedStates = /^(08|25P04|40003|57P|58)/;
 
 /** SERIALIZABLE found no order in which the transactions could have run one by one. */
 export function isSerializationFailure(error: unknown): boolean {
@@ -38,20 +52,30 @@ export function isDuplicateKey(error: unknown): boolean {
   return sqlState(error) === '23505';
 }
 
-/** The server itself answered, and the connection is still in step with it. */
-export function isServerAnswer(error: unknown): boolean {
+/** The server itself answered, and the connection is still in step with it and good for the next query. */
+export function isConnectionKept(error: unknown): boolean {
   const state = sqlState(error);
-  return state !== undefined && !unavailableStates.test(state);
+  return state !== undefined && !isUnavailable(state);
+}
+
+/** The server itself answered a commit, or a statement that commits by itself, and it did not commit. */
+export function isNotCommitted(error: unknown): boolean {
+  const state = sqlState(error);
+  return state !== undefined && !undecidedStates.test(state);
 }
 
 /** Turns what pg threw into one of the above; what is none of them stays as it is. */
 export function classifyFailure(error: unknown): unknown {
   const state = sqlState(error);
-  if (state === undefined || unavailableStates.test(state)) {
+  if (state === undefined || isUnavailable(state)) {
     return new PostgresUnavailableError(messageOf(error), { cause: error });
   }
   if (busyStates.has(state)) return new PostgresBusyError(messageOf(error), { cause: error });
   return error;
+}
+
+function isUnavailable(state: string): boolean {
+  return unavailableStates.some((pattern) => pattern.test(state));
 }
 
 /** pg's own errors carry a five-character SQLSTATE; a broken socket carries a word such as ECONNRESET, or nothing. */

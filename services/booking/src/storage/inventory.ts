@@ -8,19 +8,20 @@ export interface Stock {
   version: number;
   fence: number;
   epoch: number;
+  changes: number;
 }
 
 /** Locks nothing: what it returns may be false by the time that the caller looks at it. */
 export async function readStock(db: Db | Trx, eventId: number): Promise<Stock | undefined> {
   const { rows } = await sql<Stock>`
-    select available, version, fence, epoch from inventory where event_id = ${eventId}`.execute(db);
+    select available, version, fence, epoch, changes from inventory where event_id = ${eventId}`.execute(db);
   return rows[0];
 }
 
 /** Holds the event's row until the transaction ends: what it returns stays true until then. */
 export async function lockStock(trx: Trx, eventId: number): Promise<Stock | undefined> {
   const { rows } = await sql<Stock>`
-    select available, version, fence, epoch from inventory where event_id = ${eventId} for update`.execute(
+    select available, version, fence, epoch, changes from inventory where event_id = ${eventId} for update`.execute(
     trx,
   );
   return rows[0];
@@ -34,18 +35,25 @@ export async function lockEventByAdvisory(trx: Trx, eventId: number): Promise<vo
 /** The first key of our advisory locks, so that they meet no other program's. */
 const ADVISORY_CLASS = 1_818_326_132;
 
-/** The stock that a strategy has decided on, written as it is: whatever happened since it was read is lost. */
+/** The stock that a strategy has decided on, written as it is: whatever was booked since it was read is lost. */
 interface Decided {
   eventId: number;
   epoch: number;
   available: number;
 }
 
-/** @returns false if the event was reset since its epoch was read */
-export async function writeStock(trx: Trx, { eventId, epoch, available }: Decided): Promise<boolean> {
+/**
+ * Compares what only an operator changes. Other bookings it does not see: keeping those out is the business of the
+ * strategy's guard, and an operator takes no part in it.
+ * @returns false if the event was reset, or its stock changed by something else than a booking, since it was read
+ */
+export async function writeStock(
+  trx: Trx,
+  { eventId, epoch, changes, available }: Decided & { changes: number },
+): Promise<boolean> {
   const { numAffectedRows } = await sql`
     update inventory set available = ${available}, version = version + 1
-    where event_id = ${eventId} and epoch = ${epoch}`.execute(trx);
+    where event_id = ${eventId} and epoch = ${epoch} and changes = ${changes}`.execute(trx);
   return numAffectedRows === 1n;
 }
 

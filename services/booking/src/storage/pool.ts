@@ -1,7 +1,7 @@
 import { Kysely, PostgresDialect, type PostgresPoolClient } from 'kysely';
 import { Pool, type QueryConfig, TypeOverrides, types } from 'pg';
 
-import { classifyFailure, isServerAnswer, PostgresBusyError } from './failure.ts';
+import { classifyFailure, isConnectionKept, PostgresBusyError } from './failure.ts';
 import type { Database, Db } from './schema.ts';
 
 /** To get a connection: from a pool that is in use, or from a server that may be down. A buyer waits that long. */
@@ -68,11 +68,15 @@ export function openPool(options: PoolOptions): Db {
     return {
       // Kysely passes text and values; cursors, which the service does not use, would come as the only argument.
       query: (async (text: string, values: readonly unknown[]) => {
-        if (isBroken) throw classifyFailure(new Error('the connection was lost'));
+        if (isBroken) {
+          // The server has done so by itself; an error here would hide the one that tells why.
+          if (text === 'rollback') return { command: 'ROLLBACK', rowCount: 0, rows: [] };
+          throw classifyFailure(new Error('the connection was lost'));
+        }
         try {
           return await client.query(prepared(text, values));
         } catch (error) {
-          if (!isServerAnswer(error)) isBroken = true;
+          if (!isConnectionKept(error)) isBroken = true;
           throw classifyFailure(error);
         }
       }) as unknown as PostgresPoolClient['query'],

@@ -1,6 +1,6 @@
 import type { IsolationLevel } from 'kysely';
 
-import { CommitUnknownError, isServerAnswer } from './failure.ts';
+import { CommitUnknownError, isNotCommitted } from './failure.ts';
 import type { Db, Trx } from './schema.ts';
 
 /**
@@ -40,8 +40,8 @@ export async function autocommit<T>(db: Db, statement: (db: Db) => Promise<T>): 
   }
 }
 
-/** If the server answered the commit with an error, it did not commit. If nothing came back, nobody knows. */
+/** A server that refused the commit did not commit. If nothing came back, or nothing that decides it, nobody knows. */
 function commitFailure(error: unknown): unknown {
-  if (isServerAnswer(error)) return error;
+  if (isNotCommitted(error)) return error;
   return new CommitUnknownError('the connection was lost during COMMIT', { cause: error });
 }

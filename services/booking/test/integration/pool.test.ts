@@ -1,21 +1,23 @@
 import { startFaultProxy, type FaultProxy } from '@lastseat/infra/servers';
 import { sql } from 'kysely';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 
 import { PostgresBusyError, PostgresUnavailableError } from '#src/storage/failure.ts';
 import { openPool } from '#src/storage/pool.ts';
-import type { Db } from '#src/storage/schema.ts';
+import type { Db, Trx } from '#src/storage/schema.ts';
+import { transact } from '#src/storage/transaction.ts';
 
 /** One connection and what can become of it. */
 
+const opened = new AsyncDisposableStack();
 let proxy: FaultProxy;
 let db: Db;
 
 beforeAll(async () => {
-  proxy = await startFaultProxy(Number(new URL(inject('postgresUrl')).port));
+  proxy = opened.use(await startFaultProxy(Number(new URL(inject('postgresUrl')).port)));
 });
 
-afterAll(() => proxy[Symbol.asyncDispose]());
+afterAll(() => opened.disposeAsync());
 
 beforeEach(() => {
   db = openPool({
@@ -61,6 +63,27 @@ test('a statement that takes too long is ended by Postgres, and its connection i
   expect(await pid()).toBe(before);
 });
 
+describe('a transaction that was idle for too long, as that of a stopped process,', () => {
+  test.each([
+    ['is over by its next statement', async (trx: Trx) => void (await sql`select 1`.execute(trx))],
+    ['is over by its commit, and nobody has to wonder', async () => {}],
+  ])('%s', async (_, goOn) => {
+    const direct = openPool({ url: inject('postgresUrl'), max: 1, applicationName: 'pool-test' });
+    opened.defer(() => direct.destroy());
+    const end = transact(direct, async (trx) => {
+      await sql`set local idle_in_transaction_session_timeout = 50`.execute(trx);
+      stopThisProcess(300);
+      await goOn(trx);
+    });
+    await expect(end).rejects.toMatchObject({
+      constructor: PostgresUnavailableError,
+      cause: { code: '25P03' },
+    });
+    const { rows } = await sql`select 1 as one`.execute(direct);
+    expect(rows, 'the next one gets a connection that works').toEqual([{ one: 1 }]);
+  });
+});
+
 test('whoever finds no free connection in time is told that it is busy, not that it is down', async () => {
   const { promise: isDone, resolve } = Promise.withResolvers<void>();
   const holder = db.connection().execute(() => isDone);
@@ -75,3 +98,8 @@ test('bigints are numbers', async () => {
   const { rows } = await sql<{ big: number }>`select 9007199254740991::bigint as big`.execute(db);
   expect(rows[0]?.big).toBe(Number.MAX_SAFE_INTEGER);
 });
+
+/** It hears of nothing until it goes on: neither of the server's last word nor of the end of the connection. */
+function stopThisProcess(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}

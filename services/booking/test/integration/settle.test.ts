@@ -26,7 +26,7 @@ async function openBooking(eventId: number) {
   const request = bookingRequest(eventId);
   const trx = await house.db.startTransaction().execute();
   const stock = await readStock(trx, eventId);
-  await writeStock(trx, { eventId, epoch: 1, available: (stock?.available ?? 0) - 1 });
+  await writeStock(trx, { eventId, epoch: 1, changes: 0, available: (stock?.available ?? 0) - 1 });
   await insertBooking(trx, {
     ...request,
     epoch: 1,

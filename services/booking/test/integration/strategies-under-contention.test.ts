@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { startFaultProxy } from '@lastseat/infra/servers';
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 
 import { STRATEGY_NAMES, type Guarantee, type StrategyName, type StrategyView } from '#src/contract.ts';
@@ -14,12 +16,13 @@ import { startReplica, type Answer, type Replica } from '../support/replica.ts';
 const opened = new AsyncDisposableStack();
 let house: House;
 let replicas: Replica[];
+let env: Parameters<typeof startReplica>[1];
 const guarantees = new Map<string, Guarantee>();
 
 beforeAll(async () => {
   house = opened.use(await openHouse(inject('postgresUrl')));
   const quorum = opened.use(await startQuorum());
-  const env = {
+  env = {
     DATABASE_URL: house.databaseUrl,
     REDIS_URL: inject('redisUrl'),
     QUORUM_REDIS_URLS: quorum.urls,
@@ -97,19 +100,37 @@ describe.each(STRATEGY_NAMES)('%s', (name) => {
 
 describe('a holder that is stopped past its lease, and wakes between its read and its write,', () => {
   test('books a seat that is gone, under the textbook lock', async () => {
-    expect(await bookLate('simple-lock')).toEqual({ first: 201, late: 201, booked: 2 });
+    expect(await bookLate('simple-lock', 1)).toMatchObject({ first: 201, late: 201, booked: 2 });
   });
 
-  test('is refused by its fencing token and finds the event sold out', async () => {
-    expect(await bookLate('fenced-lock')).toEqual({ first: 201, late: 409, booked: 1 });
+  test.each(['fenced-lock', 'quorum-lock'] as const)(
+    'is refused by its fencing token under %s, and finds the event sold out',
+    async (name) => {
+      expect(await bookLate(name, 1)).toMatchObject({ first: 201, late: 409, booked: 1 });
+    },
+  );
+
+  // There is a seat left, so that nothing but the fence can have refused the late write.
+  test.each(['fenced-lock', 'quorum-lock'] as const)(
+    'is refused by its fencing token under %s, and books under a newer one',
+    async (name) => {
+      const { tokens, ...statuses } = await bookLate(name, 2);
+      expect(statuses).toEqual({ first: 201, late: 201, booked: 2 });
+      expect(tokens.late).toBeGreaterThan(tokens.first);
+    },
+  );
+
+  test('is refused by its fencing token under batched-lock, its batch being on its way to Postgres', async () => {
+    const { tokens, ...statuses } = await bookLateBatch();
+    expect(statuses).toEqual({ first: 201, late: 201, booked: 2 });
+    expect(tokens.late).toBeGreaterThan(tokens.first);
   });
 });
 
-async function bookLate(name: StrategyName) {
+async function bookLate(name: StrategyName, capacity: number) {
   const instanceId = `stopped-${name}`;
-  const env = { DATABASE_URL: house.databaseUrl, REDIS_URL: inject('redisUrl'), LOCK_TTL_MS: '500' };
-  await using stopped = await startReplica(instanceId, env);
-  const eventId = await house.newEvent(1);
+  await using stopped = await startReplica(instanceId, { ...env, LOCK_TTL_MS: '500' });
+  const eventId = await house.newEvent(capacity);
   const answer = stopped.book(`/book/${name}/${eventId}`, { raceWindowMs: 400 });
   answer.catch(() => {}); // If the test fails before it is awaited, the replica goes and takes it along.
   await expect
@@ -118,6 +139,52 @@ async function bookLate(name: StrategyName) {
   stopped.kill('SIGSTOP');
   const first = await buy(replicas[0]!, name, eventId, 1, 0);
   stopped.kill('SIGCONT');
-  const late = await answer;
-  return { first: first.status, late: late.status, booked: (await house.event(eventId)).booked };
+  return await endOf(eventId, first, await answer);
+}
+
+/**
+ * A batch decides in its statement, so that no moment between read and write is left to be stopped in. Instead the
+ * statement is held up on its way, and arrives when the next holder has booked.
+ */
+async function bookLateBatch() {
+  const instanceId = 'stopped-batch';
+  await using proxy = await startFaultProxy(Number(new URL(house.databaseUrl).port));
+  await using stopped = await startReplica(instanceId, {
+    ...env,
+    DATABASE_URL: proxy.through(house.databaseUrl),
+    LOCK_TTL_MS: '500',
+  });
+  const eventId = await house.newEvent(2);
+  await using redis = new AsyncDisposableStack();
+  const client = redis.adopt(new Redis(inject('redisUrl')), async (client) => client.disconnect());
+  // Leaves a connection for the batch, so that nothing but the batch is held up.
+  await (await fetch(`${stopped.url}/events/${eventId}`)).text();
+  const before = await lastStatementOf(house.db, instanceId);
+  proxy.blackHole();
+  const answer = stopped.book(`/book/batched-lock/${eventId}`);
+  answer.catch(() => {}); // As above.
+  await expect.poll(() => client.keys(`*event:${eventId}}*`), { interval: 5 }).not.toEqual([]);
+  // By the time that it answers this, it has heard that it holds the lock, and has sent the batch.
+  for (let i = 0; i < 3; i += 1) await (await fetch(`${stopped.url}/livez`)).text();
+  stopped.kill('SIGSTOP');
+  const first = await buy(replicas[0]!, 'batched-lock', eventId, 1, 0);
+  await proxy.heal();
+  await expect.poll(() => lastStatementOf(house.db, instanceId), { interval: 5 }).not.toBe(before);
+  expect((await house.event(eventId)).booked, 'the late batch was refused').toBe(1);
+  stopped.kill('SIGCONT');
+  return await endOf(eventId, first, await answer);
+}
+
+async function endOf(eventId: number, first: Answer, late: Answer) {
+  const { booked } = await house.event(eventId);
+  return {
+    first: first.status,
+    late: late.status,
+    booked,
+    tokens: { first: tokenOf(first), late: tokenOf(late) },
+  };
+}
+
+function tokenOf({ body }: Answer): number {
+  return 'fencingToken' in body ? (body.fencingToken ?? Number.NaN) : Number.NaN;
 }

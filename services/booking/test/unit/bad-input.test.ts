@@ -192,6 +192,7 @@ const cases: Case[] = [
     ['body'],
   ],
   ['a booking id that is none', 'GET', '/bookings/1', {}, 404, 'booking_not_found'],
+  ['a booking id that is none, to be cancelled', 'DELETE', '/bookings/1', {}, 404, 'booking_not_found'],
   ['an unknown route', 'GET', '/nothing', {}, 404, 'not_found'],
   ['a route one level too deep', 'GET', '/events/1/2/3', {}, 404, 'not_found'],
 ];

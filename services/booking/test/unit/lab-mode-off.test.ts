@@ -30,11 +30,12 @@ test.each(['/book-with-lock/1', '/events/1/bookings'])('%s books as ever', async
   expect(response.status).toBe(201);
 });
 
-test('without a token configured, events cannot be changed at all', async () => {
+test('without a token configured, events cannot be changed at all, nor bookings taken back', async () => {
   const { app } = createFakeApp({ labMode: false });
   for (const [method, path] of [
     ['POST', '/events'],
     ['PATCH', '/events/1'],
+    ['DELETE', '/bookings/01a20a1f-adc1-79b2-9e70-52c6edbaeb9d'],
   ] as const) {
     const response = await app.request(path, { method, ...event });
     expect(response.status).toBe(404);
@@ -48,13 +49,14 @@ test.each([
   ['another scheme', { authorization: `Basic ${adminToken}` }],
 ])('%s changes nothing', async (_, headers) => {
   const { app } = createFakeApp({ labMode: false, adminToken });
-  const response = await app.request('/events', {
-    method: 'POST',
-    body: event.body,
-    headers: { ...event.headers, ...headers },
-  });
-  expect(response.status).toBe(401);
-  expect(response.headers.get('www-authenticate')).toBe('Bearer');
+  for (const [method, path, body] of [
+    ['POST', '/events', event.body],
+    ['DELETE', '/bookings/01a20a1f-adc1-79b2-9e70-52c6edbaeb9d', null],
+  ] as const) {
+    const response = await app.request(path, { method, body, headers: { ...event.headers, ...headers } });
+    expect(response.status).toBe(401);
+    expect(response.headers.get('www-authenticate')).toBe('Bearer');
+  }
 });
 
 test('the right token is let through', async () => {

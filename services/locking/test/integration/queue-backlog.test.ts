@@ -29,7 +29,7 @@ afterEach(() => {
 afterAll(() => lab[Symbol.asyncDispose]());
 
 beforeEach(async () => {
-  connection = duplicateFor(lab.redis, 'backlog') as Redis;
+  connection = duplicateFor(lab.redis, 'backlog', systemAlarms, 60_000) as Redis;
   await connection.connect();
   calls = createRedisCalls(connection, systemAlarms, 60_000);
   await run(1);

@@ -33,7 +33,7 @@ let redis: Redis;
 let real: QuorumServer;
 beforeAll(() => {
   redis = new Redis(inject('redisUrl'));
-  real = createQuorumServer(redis, { keyPrefix, tokenMemoryMs, timeoutMs: 5_000 });
+  real = createQuorumServer(redis, { keyPrefix, tokenMemoryMs, bounds: { timeoutMs: 5_000 } });
 });
 afterAll(async () => {
   const keys = await redis.keys(`{${keyPrefix}*`);

@@ -91,7 +91,9 @@ async function compare(name: string, steps: Step[]): Promise<void> {
   const model = createModel();
   const keys = [lockKey(keyPrefix, name), `${lockKey(keyPrefix, name)}:token`] as const;
   const run = async (script: keyof typeof scripts, ...args: (string | number)[]) => {
-    const { reply } = await scripts[script](redis, script === 'release' ? [keys[0]] : keys, args, timeoutMs);
+    const { reply } = await scripts[script](redis, script === 'release' ? [keys[0]] : keys, args, {
+      timeoutMs,
+    });
     return reply;
   };
 

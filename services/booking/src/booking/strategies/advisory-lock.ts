@@ -1,6 +1,6 @@
 import { commitBooking } from '#src/booking/commit.ts';
 import { holdRaceWindow } from '#src/booking/race-window.ts';
-import { EVENT_NOT_FOUND, RESET_MEANWHILE, SOLD_OUT } from '#src/booking/strategy.ts';
+import { CHANGED_MEANWHILE, EVENT_NOT_FOUND, SOLD_OUT } from '#src/booking/strategy.ts';
 import type { Strategy, StrategyDeps } from '#src/booking/strategy.ts';
 import { insertBooking } from '#src/storage/bookings.ts';
 import { lockEventByAdvisory, readStock, writeStock } from '#src/storage/inventory.ts';
@@ -30,9 +30,9 @@ export function advisoryLock({ db, instanceId }: StrategyDeps): Strategy {
 
         await holdRaceWindow(request);
 
-        const { epoch } = stock;
+        const { epoch, changes } = stock;
         const left = stock.available - quantity;
-        if (!(await writeStock(trx, { eventId, epoch, available: left }))) return RESET_MEANWHILE;
+        if (!(await writeStock(trx, { eventId, epoch, changes, available: left }))) return CHANGED_MEANWHILE;
         await insertBooking(trx, {
           ...request,
           epoch,

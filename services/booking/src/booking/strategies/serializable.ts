@@ -3,7 +3,7 @@ import type { IsolationLevel } from 'kysely';
 import { commitBooking } from '#src/booking/commit.ts';
 import { holdRaceWindow } from '#src/booking/race-window.ts';
 import { untilNoConflict } from '#src/booking/retry.ts';
-import { EVENT_NOT_FOUND, RESET_MEANWHILE, SOLD_OUT } from '#src/booking/strategy.ts';
+import { CHANGED_MEANWHILE, EVENT_NOT_FOUND, SOLD_OUT } from '#src/booking/strategy.ts';
 import type { Outcome, Strategy, StrategyDeps } from '#src/booking/strategy.ts';
 import { insertBooking } from '#src/storage/bookings.ts';
 import { isSerializationFailure } from '#src/storage/failure.ts';
@@ -39,9 +39,10 @@ export function serializable(
 
             await holdRaceWindow(request);
 
-            const { epoch } = stock;
+            const { epoch, changes } = stock;
             const left = stock.available - quantity;
-            if (!(await writeStock(trx, { eventId, epoch, available: left }))) return RESET_MEANWHILE;
+            if (!(await writeStock(trx, { eventId, epoch, changes, available: left })))
+              return CHANGED_MEANWHILE;
             await insertBooking(trx, {
               ...request,
               epoch,

@@ -1,6 +1,6 @@
 import { commitBooking } from '#src/booking/commit.ts';
 import { holdRaceWindow } from '#src/booking/race-window.ts';
-import { EVENT_NOT_FOUND, lockNameOf, RESET_MEANWHILE, SOLD_OUT } from '#src/booking/strategy.ts';
+import { CHANGED_MEANWHILE, EVENT_NOT_FOUND, lockNameOf, SOLD_OUT } from '#src/booking/strategy.ts';
 import type { Strategy, StrategyDeps } from '#src/booking/strategy.ts';
 import { underLease } from '#src/booking/under-lease.ts';
 import { insertBooking } from '#src/storage/bookings.ts';
@@ -10,7 +10,8 @@ import { readStock, writeStock } from '#src/storage/inventory.ts';
  * Guards with: the textbook Redis lock around the same read, decide, write as `no-lock`. The lease is not renewed and
  *   nobody checks it: this is the lock as most programs have it.
  * Breaks when: a holder is paused for longer than its lease (garbage collection, a stopped process, a slow disk) and
- *   then writes what it decided long ago. Also when somebody writes without taking the lock, a change of capacity too.
+ *   then writes what it decided long ago. Also when somebody books without taking the lock. A change of capacity takes
+ *   none either, and is noticed by the write: the buyer is told to come back.
  * Costs: two round trips to Redis, one booking at a time per event, and waiting by polling.
  */
 export function simpleLock(deps: StrategyDeps): Strategy {
@@ -33,9 +34,10 @@ export function simpleLock(deps: StrategyDeps): Strategy {
         await holdRaceWindow(request);
 
         return commitBooking(db, request, async (trx) => {
-          const { epoch } = stock;
+          const { epoch, changes } = stock;
           const left = stock.available - quantity;
-          if (!(await writeStock(trx, { eventId, epoch, available: left }))) return RESET_MEANWHILE;
+          if (!(await writeStock(trx, { eventId, epoch, changes, available: left })))
+            return CHANGED_MEANWHILE;
           await insertBooking(trx, {
             ...request,
             epoch,

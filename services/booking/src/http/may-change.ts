@@ -1,0 +1,39 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+
+import type { Context } from 'hono';
+
+import type { AppDeps } from './app.ts';
+import { ProblemError } from './problem.ts';
+import type { Env } from './read-input.ts';
+
+/**
+ * For whatever changes an event or takes a booking back. Outside the lab it needs the token of the operator; without a
+ * token configured it is closed.
+ */
+export function assertMayChange(
+  c: Context<Env>,
+  { adminToken, labMode }: Pick<AppDeps, 'adminToken' | 'labMode'>,
+): void {
+  if (labMode) return;
+  if (adminToken === undefined) {
+    const detail =
+      'Changes of events and cancellations are closed. Start the service with ADMIN_TOKEN, or with LAB_MODE=on.';
+    throw new ProblemError({ code: 'not_found', detail });
+  }
+  const [, token] = /^Bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '') ?? [];
+  if (token !== undefined && isSame(token, adminToken)) return;
+  throw new ProblemError({
+    code: 'unauthorized',
+    detail: 'Changes of events and cancellations need the header Authorization: Bearer ADMIN_TOKEN.',
+    headers: { 'www-authenticate': 'Bearer' },
+  });
+}
+
+/** Takes the same time whatever the difference. Hashed first, because only equal lengths can be compared like that. */
+function isSame(a: string, b: string): boolean {
+  return timingSafeEqual(sha256(a), sha256(b));
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
