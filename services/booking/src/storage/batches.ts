@@ -37,6 +37,49 @@ export async function takeStockAndInsertAll(db: Db | Trx, batch: Batch): Promise
 }
 
 /**
+ * The same for batches of different events, in one statement: each is booked whole or not at all. Rows that somebody
+ * else has locked are passed over rather than waited for, so that no event waits for another one's; nor do two of these
+ * statements, whatever order they lock rows in.
+ *
+ * @returns the events whose batch is booked
+ */
+export async function takeStockAndInsertEach(db: Db, batches: readonly Batch[]): Promise<Set<number>> {
+  const wanted = batches.map(({ eventId, token, bookings }) => ({
+    eventId,
+    token,
+    total: bookings.reduce((sum, { quantity }) => sum + quantity, 0),
+  }));
+  const rows = batches.flatMap(({ eventId, strategy, bookings }) =>
+    bookings.map((booking) => ({ ...booking, eventId, strategy })),
+  );
+  const { rows: booked } = await sql<{ eventId: number }>`
+    with wanted as (
+      select * from unnest(${wanted.map(({ eventId }) => eventId)}::integer[],
+                           ${wanted.map(({ token }) => token)}::bigint[],
+                           ${wanted.map(({ total }) => total)}::integer[]) as wanted (event_id, token, total)
+    ), free as (
+      select event_id from inventory where event_id in (select event_id from wanted) for update skip locked
+    ), taken as (
+      update inventory set available = available - total, fence = token, version = version + 1
+      from wanted join free using (event_id)
+      where inventory.event_id = wanted.event_id and fence <= token and available >= total
+      returning inventory.event_id, epoch, token
+    ), inserted as (
+      insert into bookings (id, event_id, epoch, quantity, customer, strategy, instance_id, fencing_token)
+      select id, event_id, epoch, quantity, customer, strategy, instance_id, token
+      from taken join unnest(${rows.map(({ bookingId }) => bookingId)}::uuid[],
+                             ${rows.map(({ eventId }) => eventId)}::integer[],
+                             ${rows.map(({ quantity }) => quantity)}::integer[],
+                             ${rows.map(({ customer }) => customer)}::text[],
+                             ${rows.map(({ strategy }) => strategy)}::text[],
+                             ${rows.map(({ instanceId }) => instanceId)}::text[])
+        as booking (id, event_id, quantity, customer, strategy, instance_id) using (event_id)
+    )
+    select event_id as "eventId" from taken`.execute(db);
+  return new Set(booked.map(({ eventId }) => eventId));
+}
+
+/**
  * Locks the event's row and raises its fence to `token`: from here on, no statement sent under a smaller token can
  * change it, not even one that is still on its way.
  *

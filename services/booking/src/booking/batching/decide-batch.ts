@@ -15,9 +15,10 @@ import {
 } from '#src/storage/failure.ts';
 import { readStock } from '#src/storage/inventory.ts';
 import type { Trx } from '#src/storage/schema.ts';
-import { autocommit, transact } from '#src/storage/transaction.ts';
+import { transact } from '#src/storage/transaction.ts';
 
 import { allocate } from './allocate.ts';
+import type { BookTogether } from './book-together.ts';
 import { failWith, giveUp, type Pending, type Verdict } from './pending.ts';
 
 /**
@@ -44,6 +45,7 @@ type Attempt = { verdicts: Verdict[] } | { fence: number };
 
 export type BatchDeps = Pick<StrategyDeps, 'db' | 'lockTtlMs' | 'onReleaseFailed' | 'onRetry'> & {
   locks: Pick<Locks, 'acquire'>;
+  bookTogether: BookTogether;
 };
 
 /**
@@ -157,17 +159,14 @@ async function bookUnder(
 
 /** @returns false if it did nothing, for a reason that is worth looking into */
 async function bookAll(
-  { db }: BatchDeps,
+  { bookTogether }: BatchDeps,
   eventId: number,
   lease: Lease,
   batch: readonly Pending[],
 ): Promise<boolean> {
-  lease.assertHeld();
-  const { token } = lease;
+  const bookings = batch.map(rowOf);
   try {
-    return await autocommit(db, (db) =>
-      takeStockAndInsertAll(db, { eventId, token, strategy: 'batched-lock', bookings: batch.map(rowOf) }),
-    );
+    return await bookTogether(lease, { eventId, token: lease.token, strategy: 'batched-lock', bookings });
   } catch (error) {
     if (!isDuplicateKey(error)) throw error;
     // Another replica's question reached us again, after it was answered.

@@ -1,6 +1,7 @@
 import { LockTimeoutError } from '@lastseat/locking';
 
 import { createBatchQueues, type BatchQueues } from '#src/booking/batching/batch-queues.ts';
+import { createBookTogether } from '#src/booking/batching/book-together.ts';
 import { decideBatch } from '#src/booking/batching/decide-batch.ts';
 import { createDelegation } from '#src/booking/batching/delegation.ts';
 import { createSoldOutNotes } from '#src/booking/batching/sold-out-notes.ts';
@@ -18,7 +19,7 @@ import type { Outcome, Strategy, StrategyDeps } from '#src/booking/strategy.ts';
 export function batchedLock(deps: StrategyDeps): Strategy {
   const { instanceId, keptLock, lockWaitMs, mailbox } = deps;
   const notes = createSoldOutNotes();
-  const batchDeps = { ...deps, locks: keptLock };
+  const batchDeps = { ...deps, locks: keptLock, bookTogether: createBookTogether(deps.db) };
   const delegation = createDelegation({
     mailbox,
     instanceId,

@@ -1,0 +1,150 @@
+import { startFaultProxy } from '@lastseat/infra/servers';
+import { LockLostError, type Lease } from '@lastseat/locking';
+import { sql } from 'kysely';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+
+import { createBookTogether } from '#src/booking/batching/book-together.ts';
+import { book } from '#src/booking/book.ts';
+import type { Batch } from '#src/storage/batches.ts';
+import { lockStock } from '#src/storage/inventory.ts';
+
+import { openHouse, openTestContext, strategyOf, untilReady, type House } from '../support/house.ts';
+import { bookingRequest } from '../support/requests.ts';
+
+/** Batches of different events in one statement, which must not be able to do each other any harm. */
+
+let house: House;
+
+beforeAll(async () => {
+  house = await openHouse(inject('postgresUrl'));
+});
+
+afterAll(() => house[Symbol.asyncDispose]());
+
+const held = { assertHeld: () => undefined } as Lease;
+
+function batchOf(
+  eventId: number,
+  { token = 1, quantities = [1], id = undefined as string | undefined } = {},
+): Batch {
+  const bookings = quantities.map((quantity) => {
+    const request = bookingRequest(eventId, { quantity });
+    return { ...request, bookingId: id ?? request.bookingId, instanceId: 'test' };
+  });
+  return { eventId, token, strategy: 'batched-lock', bookings };
+}
+
+function newEvents(count: number, capacity: number): Promise<number[]> {
+  return Promise.all(Array.from({ length: count }, () => house.newEvent(capacity)));
+}
+
+/** How many transactions wrote the bookings of these events. */
+async function transactionsOf(eventIds: number[]): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select count(distinct xmin::text)::integer as count from bookings where event_id = any(${eventIds})`.execute(
+    house.db,
+  );
+  return rows[0]!.count;
+}
+
+test('what begins together is one transaction, and each event its own decision', async () => {
+  const bookTogether = createBookTogether(house.db);
+  const [plenty, few, none, late] = (await newEvents(4, 2)) as [number, number, number, number];
+  await sql`update inventory set fence = 9 where event_id = ${late}`.execute(house.db);
+  const booked = await Promise.all([
+    bookTogether(held, batchOf(plenty, { quantities: [1, 1] })),
+    bookTogether(held, batchOf(few, { quantities: [2, 1] })),
+    bookTogether(held, batchOf(none, { token: 7 })),
+    bookTogether(held, batchOf(late, { token: 8 })),
+    bookTogether(held, batchOf(2_000_000_001)),
+  ]);
+  expect(booked).toEqual([true, false, true, false, false]);
+  expect(await transactionsOf([plenty, few, none, late])).toBe(1);
+  const left = await Promise.all([plenty, few, none, late].map((id) => house.event(id)));
+  expect(left.map(({ available, booked }) => [available, booked])).toEqual([
+    [0, 2],
+    [2, 0],
+    [1, 1],
+    [2, 0],
+  ]);
+  expect((await house.rowsOf(none)).map((row) => row.fencing_token)).toEqual([7]);
+});
+
+test('an event whose row somebody else has locked is passed over, and the others do not wait for it', async () => {
+  const bookTogether = createBookTogether(house.db);
+  const [free, locked] = (await newEvents(2, 5)) as [number, number];
+  await house.db.transaction().execute(async (trx) => {
+    await lockStock(trx, locked);
+    expect(
+      await Promise.all([bookTogether(held, batchOf(free)), bookTogether(held, batchOf(locked))]),
+    ).toEqual([true, false]);
+  });
+  expect((await house.event(free)).available).toBe(4);
+  expect((await house.event(locked)).available).toBe(5);
+});
+
+test('a batch that Postgres refuses fails alone', async () => {
+  const bookTogether = createBookTogether(house.db);
+  const [one, two, three] = (await newEvents(3, 5)) as [number, number, number];
+  const first = batchOf(one);
+  expect(await bookTogether(held, first)).toBe(true);
+  const again = batchOf(two, { id: first.bookings[0]!.bookingId });
+  const [refused, booked] = await Promise.allSettled([
+    bookTogether(held, again),
+    bookTogether(held, batchOf(three)),
+  ]);
+  expect(refused).toMatchObject({ status: 'rejected', reason: { code: '23505' } });
+  expect(booked).toEqual({ status: 'fulfilled', value: true });
+  expect((await house.event(two)).available).toBe(5);
+});
+
+test('a batch whose lease is lost before it is sent is not sent', async () => {
+  const bookTogether = createBookTogether(house.db);
+  const [one, two] = (await newEvents(2, 5)) as [number, number];
+  const lost = {
+    assertHeld() {
+      throw new LockLostError({ lock: 'x', token: 1, why: 'deadline' });
+    },
+  } as unknown as Lease;
+  const [refused, booked] = await Promise.allSettled([
+    bookTogether(lost, batchOf(one)),
+    bookTogether(held, batchOf(two)),
+  ]);
+  expect(refused).toMatchObject({ status: 'rejected', reason: { name: 'LockLostError' } });
+  expect(booked).toMatchObject({ status: 'fulfilled' });
+  expect(await house.rowsOf(one)).toEqual([]);
+});
+
+test('more events than fit into a statement, and several batches of one event: each decided by itself', async () => {
+  const bookTogether = createBookTogether(house.db);
+  const events = await newEvents(100, 3);
+  const booked = await Promise.all(
+    events.flatMap((id) => [1, 2, 3].map((token) => bookTogether(held, batchOf(id, { token })))),
+  );
+  const sold = await Promise.all(events.map((id) => house.event(id)));
+  expect(sold.reduce((sum, event) => sum + event.booked, 0)).toBe(booked.filter(Boolean).length);
+  for (const { capacity, available, booked } of sold) expect(capacity - available).toBe(booked);
+  expect(Math.min(...sold.map((event) => event.booked))).toBeGreaterThan(0);
+  expect(await transactionsOf(events)).toBeLessThan(100);
+});
+
+test('the answer for several events is lost: each finds its own bookings, and books none twice', async () => {
+  await using proxy = await startFaultProxy(Number(new URL(house.databaseUrl).port));
+  await using replica = openTestContext({
+    DATABASE_URL: proxy.through(house.databaseUrl),
+    REDIS_URL: inject('redisUrl'),
+  });
+  await untilReady(replica);
+  const events = await newEvents(10, 5);
+  const bookEach = () =>
+    Promise.all(events.map((id) => book(strategyOf(replica, 'batched-lock'), bookingRequest(id))));
+  await bookEach();
+  // Their locks are at hand now, so that they begin together.
+  const lost = proxy.dropReplies(1, {
+    matching: (bytes) => bytes.includes('skip locked') || bytes.includes('B\0'),
+  });
+  const outcomes = await bookEach();
+  await lost.done;
+  expect(outcomes.map(({ code }) => code)).toEqual(events.map(() => 'booked'));
+  for (const id of events) expect(await house.event(id)).toMatchObject({ booked: 2, available: 3 });
+});
