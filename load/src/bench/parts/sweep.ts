@@ -1,9 +1,10 @@
 import { count } from '../../words.ts';
 import { measureCell } from '../cell.ts';
 import type { SweepStep } from '../measurements.ts';
-import { has, type Field, type Pace, type Step } from '../step.ts';
+import { has, inTurn, type Field, type Pace, type Step } from '../step.ts';
 
 const GUARD = 'batched-lock';
+const GUARDS = [GUARD, 'no-op'] as const;
 const CONNECTIONS = 64;
 // From many to few: those that stay are warm, and new ones have to be started only once.
 const REPLICAS = [8, 4, 2, 1];
@@ -14,7 +15,10 @@ const OVERHEAD_MS = 300;
 // In Docker nginx asks once a second who there is, and a replica that has gone does not even refuse.
 const FORGET_MS = { docker: 2_500, native: 0 };
 
-/** What more or fewer replicas do to one hot event. */
+/**
+ * What more or fewer replicas do to one hot event; and to the no-op route, since on a machine that does not grow with
+ * them more processes are slower whatever they do.
+ */
 export function sweepSteps(field: Field, pace: Pace, results: SweepStep[]): Step[] {
   if (!has(field, GUARD)) return [];
   return REPLICAS.flatMap((replicas, position) => {
@@ -30,16 +34,18 @@ export function sweepSteps(field: Field, pace: Pace, results: SweepStep[]): Step
         await measureCell(bench, WORKLOAD, { repeat: 0, warmUpMs, windowMs: rehearsalMs });
       },
     };
-    const repeats = Array.from({ length: pace.repeats }, (_, index): Step => {
-      return {
-        what: `${GUARD}, ${count(replicas, 'replica')}`,
-        expectedMs: pace.warmUpMs + pace.windowMs + OVERHEAD_MS,
-        async run(bench) {
-          const cell = await measureCell(bench, WORKLOAD, { ...pace, repeat: index + 1 });
-          results.push({ ...cell, replicas });
-        },
-      };
-    });
+    const repeats = Array.from({ length: pace.repeats }, (_, index) => index + 1).flatMap((repeat) =>
+      inTurn(GUARDS, repeat).map((guard): Step => {
+        return {
+          what: `${guard}, ${count(replicas, 'replica')}`,
+          expectedMs: pace.warmUpMs + pace.windowMs + OVERHEAD_MS,
+          async run(bench) {
+            const cell = await measureCell(bench, { ...WORKLOAD, guard }, { ...pace, repeat });
+            results.push({ ...cell, replicas });
+          },
+        };
+      }),
+    );
     return [scale].concat(repeats);
   });
 }

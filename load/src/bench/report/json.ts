@@ -15,7 +15,7 @@ export function jsonReport(
   figures: readonly Figure[],
 ): object {
   return {
-    format: 'lastseat-bench/1',
+    format: 'lastseat-bench/2',
     good: reasonsOf(measurements).length === 0,
     machine: { cores: availableParallelism(), platform: process.platform, node: process.version },
     runtime,

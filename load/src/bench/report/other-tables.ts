@@ -43,17 +43,22 @@ export function rushTable(rushes: readonly Rush[]): Section[] {
 export function sweepTable(sweeps: readonly SweepStep[]): Section[] {
   const [first] = sweeps;
   if (!first) return [];
-  const byReplicas = [...Map.groupBy(sweeps, ({ replicas }) => replicas)].sort(([a], [b]) => a - b);
-  const rates = byReplicas.map(([, steps]) => median(steps.map(({ bookingsPerS }) => bookingsPerS)) ?? 0);
-  const best = Math.max(...rates);
+  const replicas = [...new Set(sweeps.map((step) => step.replicas))].sort((a, b) => a - b);
+  const rows = [...Map.groupBy(sweeps, ({ guard }) => guard)].flatMap(([guard, steps]) => {
+    const rates = replicas.map((number) => {
+      const same = steps.filter((step) => step.replicas === number);
+      return median(same.map(({ bookingsPerS }) => bookingsPerS)) ?? 0;
+    });
+    const best = Math.max(...rates);
+    return [
+      [guard === 'no-op' ? '(no-op route)' : guard, ...rates.map((rate) => thousands(Math.round(rate)))],
+      ['  of its best', ...rates.map((rate) => `${Math.round((rate / best) * 100)} %`)],
+    ];
+  });
   return [
     {
-      title: `${first.guard} with more or fewer replicas, ${first.connections} connections`,
-      lines: columns([
-        ['replicas', ...byReplicas.map(([replicas]) => String(replicas))],
-        ['bookings/s', ...rates.map((rate) => thousands(Math.round(rate)))],
-        ['of the best', ...rates.map((rate) => `${Math.round((rate / best) * 100)} %`)],
-      ]),
+      title: `Answers per second with more or fewer replicas, ${first.connections} connections`,
+      lines: columns([['replicas', ...replicas.map(String)], ...rows]),
     },
   ];
 }
