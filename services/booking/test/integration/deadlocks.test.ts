@@ -14,6 +14,8 @@ import { startQuorum } from '../support/quorum.ts';
  */
 
 const EVENTS = 100;
+const AT_A_TIME = 3;
+const BUYERS = 4;
 const CAPACITY = 3;
 const INSTANCES = ['circle-1', 'circle-2'];
 
@@ -71,7 +73,7 @@ async function rush(name: StrategyName, events: number[]): Promise<number> {
         instanceId,
         labMode: true,
         adminToken: undefined,
-        raceWindowMs: 0,
+        raceWindowMs: 1,
         log,
       });
     }),
@@ -101,13 +103,20 @@ async function rush(name: StrategyName, events: number[]): Promise<number> {
     if (i % 2 === 0) await send(i + 1, 'DELETE', `/bookings/${bookingId}`);
   }
 
+  async function sellAndChange(eventId: number, i: number): Promise<void> {
+    const changes = [CAPACITY + 1, CAPACITY + 2].map((capacity, n) =>
+      send(n, 'PATCH', `/events/${eventId}`, { capacity, name: 'Larger' }),
+    );
+    const buyers = Array.from({ length: BUYERS }, (_, n) => buy(n, eventId));
+    const reset = i % 4 === 0 ? [send(i, 'POST', `/reset/${eventId}`)] : [];
+    await Promise.all([...changes, ...buyers, ...reset]);
+  }
+
+  // All of an event at once and a few events at a time: more would stand in line for a connection, one kind of
+  // request after the other, and meet nobody.
   await Promise.all(
-    events.map(async (eventId, i) => {
-      const buyers = Promise.all([0, 1, 2, 3].map((n) => buy(i + n, eventId)));
-      await send(i, 'PATCH', `/events/${eventId}`, { capacity: CAPACITY + 1, name: 'Larger' });
-      await send(i + 1, 'PATCH', `/events/${eventId}`, { capacity: CAPACITY + 2 });
-      if (i % 4 === 0) await send(i, 'POST', `/reset/${eventId}`);
-      await buyers;
+    Array.from({ length: AT_A_TIME }, async (_, first) => {
+      for (let i = first; i < events.length; i += AT_A_TIME) await sellAndChange(events[i]!, i);
     }),
   );
   return booked;
