@@ -1,12 +1,15 @@
+/** The default, where replicas book for one another, and one in which each of them stands alone. */
+const bothWays = ['/events/1/bookings', '/events/1/bookings?strategy=atomic-update'];
+
 /** Clients that book without a pause, on connections that they keep, and remember what went wrong. */
-export function startCrowd(url: string, path = '/events/1/bookings?strategy=atomic-update') {
+export function startCrowd(url: string, paths: readonly string[] = bothWays) {
   const failures: string[] = [];
   const instances = new Set<string>();
   const stopping = new AbortController();
   let booked = 0;
   let arrivals: { at: number; resolve: () => void }[] = [];
 
-  async function client() {
+  async function client(path: string) {
     while (!stopping.signal.aborted) {
       try {
         const response = await post(`${url}${path}`);
@@ -21,7 +24,7 @@ export function startCrowd(url: string, path = '/events/1/bookings?strategy=atom
     }
   }
 
-  const clients = Array.from({ length: 16 }, client);
+  const clients = Array.from({ length: 16 }, (_, i) => client(paths[i % paths.length] ?? ''));
   return {
     failures,
     instances,

@@ -1,4 +1,4 @@
-import { contenderOf } from './contenders.ts';
+import { contenderOf, control } from './contenders.ts';
 import { whyFailed } from './failures.ts';
 import { whyVoid, type Measurement } from './measurement.ts';
 import type { CrowdMeasurement, Results } from './results.ts';
@@ -138,7 +138,9 @@ function valuesOf(results: Results) {
       }),
     /** The worse of the two ways in which the queue lock can be set up, which both have to keep to it. */
     perCrowd: (value: (crowd: CrowdMeasurement) => number): Values => {
-      const ours = results.crowds.filter(({ contender }) => contenderOf(contender).standsInLine);
+      const ours = results.crowds.filter(
+        ({ contender }) => contender !== control.key && contenderOf(contender).standsInLine,
+      );
       if (ours.some((crowd) => whyFailed(crowd) !== null)) return 'void';
       const byRepeat = Map.groupBy(ours, ({ repeat }) => repeat);
       return [...byRepeat.values()].map((crowds) => Math.max(...crowds.map(value)));

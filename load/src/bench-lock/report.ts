@@ -1,5 +1,6 @@
 import type { Paint } from '../report/paint.ts';
 import type { Contender } from './contender.ts';
+import { control } from './contenders.ts';
 import { whyFailed } from './failures.ts';
 import type { Figure } from './figures.ts';
 import { whyVoid, type Measurement } from './measurement.ts';
@@ -90,7 +91,7 @@ function handOverRows(
 /** What ten thousand waiters of one process cost. */
 export function crowdTable(results: Results, contenders: readonly Contender[], paint: Paint): string {
   const header = ['', 'heap kB each', 'Redis kB each', 'hand-over p50 ms', 'with 10 waiters'];
-  const rows = contenders.flatMap((contender) => {
+  const rows = [...contenders, control].flatMap((contender) => {
     const crowds = results.crowds.filter((crowd) => crowd.contender === contender.key);
     const of = (value: (crowd: CrowdMeasurement) => number, digits: number): string =>
       fixed(spread(crowds.map(value)).median, digits);

@@ -1,4 +1,5 @@
 import type { Contender } from './contender.ts';
+import { control } from './contenders.ts';
 import type { Lab } from './lab.ts';
 import type { Results } from './results.ts';
 import { percentile } from './statistics.ts';
@@ -37,7 +38,7 @@ export function schedule(options: ScheduleOptions): Step[] {
       ]),
     ),
     ...(withCrowd
-      ? contenders
+      ? [...contenders, control]
           // Memory differs little from one repeat to the next, and this takes seconds for those who wait by trying.
           .filter(({ standsInLine }) => standsInLine || repeat === 0)
           // Ten thousand who try on three servers at once get in each other's way for half a minute.

@@ -1,0 +1,25 @@
+import type { Contender } from '../contender.ts';
+
+/**
+ * No lock: a line of promises within one process, for comparison. What ten thousand of those cost more than ten is the
+ * processor's memory, and no lock in this language can do without them.
+ */
+export const barePromises: Contender = {
+  key: 'bare-promises',
+  title: '(bare promises)',
+  isPeer: false,
+  standsInLine: true,
+  servers: 1,
+  settings: 'no lock at all: each waiter is a `then` on the one before it',
+  open() {
+    let last: Promise<unknown> = Promise.resolve();
+    return {
+      withLock(_name, section) {
+        const mine = last.then(() => section());
+        last = mine;
+        return mine;
+      },
+      close: () => Promise.resolve(),
+    };
+  },
+};
