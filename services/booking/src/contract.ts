@@ -3,7 +3,7 @@
  * else of the service, so that it judges the service from outside.
  */
 
-/** Names the process that answered; on every answer, errors included. */
+/** Names the process that answered; on every answer of a replica, errors included. */
 export const INSTANCE_HEADER = 'x-instance-id';
 
 /** Lab mode only: milliseconds that a booking waits between its read and its write, so that a race is certain. */

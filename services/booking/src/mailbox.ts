@@ -70,7 +70,7 @@ function channelOf(address: string): string {
   return `mailbox:${address}`;
 }
 
-/** Whoever may write to this Redis may also take its locks; a message that is none of ours is ignored all the same. */
+/** A message that is none of ours is ignored. */
 function readLetters(message: string): unknown[] {
   try {
     const letters: unknown = JSON.parse(message);

@@ -157,9 +157,8 @@ export function createDelegation(options: DelegationOptions): Delegation {
   }
 
   mailbox.read((letter) => {
-    const [kind] = Array.isArray(letter) ? (letter as unknown[]) : [];
-    if (kind === ASK) admitAll(letter as Ask);
-    else if (kind === ANSWER) for (const each of (letter as Answer)[1]) answered(...each);
+    if (isAsk(letter)) admitAll(letter);
+    else if (isAnswer(letter)) for (const each of letter[1]) answered(...each);
   });
 
   return {
@@ -168,4 +167,17 @@ export function createDelegation(options: DelegationOptions): Delegation {
       isRetired = true;
     },
   };
+}
+
+/** Whoever may write to our Redis may also take its locks: this tells letters from noise, not friends from foes. */
+function isAsk(letter: unknown): letter is Ask {
+  return Array.isArray(letter) && letter[0] === ASK && isListOfLists(letter[5]);
+}
+
+function isAnswer(letter: unknown): letter is Answer {
+  return Array.isArray(letter) && letter[0] === ANSWER && isListOfLists(letter[1]);
+}
+
+function isListOfLists(list: unknown): boolean {
+  return Array.isArray(list) && list.every((each) => Array.isArray(each));
 }
