@@ -183,14 +183,18 @@ test('of a batch that is answered in pieces, what is left open is what comes bac
 });
 
 test.each([
-  ...[null, 7, 'text', [], [{}], ['ask/2', 'asking'], ['answer/2', []]],
-  ...[
-    ['ask/1'],
-    ['ask/1', 'asking', 'asking', eventId, 'holder:1', [7]],
-    ['answer/1'],
-    ['answer/1', 7],
-    ['answer/1', [7]],
-  ],
+  null,
+  7,
+  'text',
+  [],
+  [{}],
+  ['ask/2', 'asking'],
+  ['answer/2', []],
+  ['ask/1'],
+  ['ask/1', 'asking', 'asking', eventId, 'holder:1', [7]],
+  ['answer/1'],
+  ['answer/1', 7],
+  ['answer/1', [7]],
 ])('a letter of another kind is not read: %j', (letter) => {
   const { readers, admitted } = twoReplicas();
   readers.get('holder')?.(letter);
