@@ -154,7 +154,7 @@ export function createBatchQueues(options: BatchQueueOptions): BatchQueues {
     } finally {
       queue.isDeciding = false;
     }
-    schedule(queue);
+    goOn(queue);
   }
 
   function heldByAnother(queue: Queue, grant: string): void {
