@@ -29,6 +29,8 @@ export interface PlayOptions<Noticer extends string> {
   /** What the tests `inject`. */
   provide: Record<string, unknown>;
   env?: Record<string, string>;
+  /** Some mistakes make a test wait for ever: what it takes on a busy machine, and not much more. */
+  testTimeoutMs?: number;
 }
 
 const nodeModules = fileURLToPath(new URL('../../node_modules', import.meta.url));
@@ -37,7 +39,7 @@ const nodeModules = fileURLToPath(new URL('../../node_modules', import.meta.url)
 export async function playMistakes<Noticer extends string>(
   options: PlayOptions<Noticer>,
 ): Promise<Played<Noticer>> {
-  const { root, testFiles, mistakes, provide, env = {} } = options;
+  const { root, testFiles, mistakes, provide, env = {}, testTimeoutMs = 30_000 } = options;
   const noticers = Object.entries(testFiles) as [Noticer, string][];
   const dir = await mkdtemp(join(tmpdir(), 'mistakes-'));
   try {
@@ -52,7 +54,7 @@ export async function playMistakes<Noticer extends string>(
       }),
     );
     const right = noticers.map(([, file]) => join(dir, 'right', file));
-    const outcomes = await runTests([...right, ...wrong], { dir, nodeModules, provide, env });
+    const outcomes = await runTests([...right, ...wrong], { dir, nodeModules, provide, env, testTimeoutMs });
     const outcomeOf = (file: string | undefined) => outcomes.get(file ?? '') ?? 'was not run';
     return {
       right: Object.fromEntries(noticers.map(([noticer], i) => [noticer, outcomeOf(right[i])])) as Record<

@@ -5,12 +5,29 @@ import { join } from 'node:path';
 /** Several times what it takes on two cores. */
 const RUN_TIMEOUT_MS = 150_000;
 
+/**
+ * The same worlds in every run. And one failure is enough: making a counterexample smaller takes longer than finding
+ * it, and what comes after the first may wait for something that the mistake has made impossible.
+ */
+const setup = `
+import fc from 'fast-check';
+import { afterEach, beforeEach } from 'vitest';
+
+fc.configureGlobal({ endOnFailure: true, seed: 1 });
+let isNoticed = false;
+beforeEach(({ skip }) => skip(isNoticed));
+afterEach(({ task }) => {
+  isNoticed ||= task.result?.state === 'fail';
+});
+`;
+
 interface RunOptions {
   /** Holds the files, and gets what the run needs. */
   dir: string;
   nodeModules: string;
   provide: Record<string, unknown>;
   env: Record<string, string>;
+  testTimeoutMs: number;
 }
 
 /**
@@ -19,7 +36,7 @@ interface RunOptions {
  */
 export async function runTests(
   files: readonly string[],
-  { dir, nodeModules, provide, env }: RunOptions,
+  { dir, nodeModules, provide, env, testTimeoutMs }: RunOptions,
 ): Promise<Map<string, string>> {
   const report = join(dir, 'report.json');
   const config = {
@@ -28,15 +45,12 @@ export async function runTests(
     provide,
     reporters: ['json'],
     outputFile: report,
-    testTimeout: 30_000,
+    testTimeout: testTimeoutMs,
     hookTimeout: 60_000,
     // As in the run around this one: a busy machine is no mistake.
     expect: { poll: { timeout: 10_000 } },
   };
   await writeFile(join(dir, 'vitest.config.mjs'), `export default { test: ${JSON.stringify(config)} };\n`);
-  // The same worlds in every run; and the first counterexample is enough here, making it smaller takes longer than
-  // finding it.
-  const setup = "import fc from 'fast-check';\nfc.configureGlobal({ endOnFailure: true, seed: 1 });\n";
   await writeFile(join(dir, 'setup.ts'), setup);
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('VITEST'));
   await new Promise<void>((resolve) => {
