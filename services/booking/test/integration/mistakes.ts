@@ -172,6 +172,25 @@ export const mistakes: readonly Mistake<Noticer>[] = [
     noticedBy: 'statements',
   },
   {
+    name: 'the stock and the rows in two statements',
+    file: 'storage/batches.ts',
+    right: `  const { numAffectedRows } = await sql\`
+    with taken as (
+      update inventory set available = available - \${total}, fence = \${token}, version = version + 1
+      where event_id = \${eventId} and fence <= \${token} and available >= \${total}
+`,
+    wrong: `  const { numAffectedRows: first } = await sql\`
+    update inventory set available = available - \${total}
+    where event_id = \${eventId} and fence <= \${token} and available >= \${total}\`.execute(db);
+  if (first === 0n) return false;
+  const { numAffectedRows } = await sql\`
+    with taken as (
+      update inventory set fence = \${token}, version = version + 1
+      where event_id = \${eventId} and fence <= \${token}
+`,
+    noticedBy: 'crashes',
+  },
+  {
     name: 'one ticket is sold too many',
     file: 'storage/batches.ts',
     right: 'available >= ${total}',
