@@ -1,3 +1,4 @@
+import { propertyParameters } from '@lastseat/infra/properties';
 import { startFaultProxy, type FaultProxy } from '@lastseat/infra/servers';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
@@ -10,7 +11,10 @@ import { openHouse, openTestContext, strategyOf, untilReady, type House } from '
 import { bookingRequest } from '../support/requests.ts';
 import { expectSoldOneByOne } from '../support/sold-one-by-one.ts';
 
-/** batched-lock on two replicas, with connections that break at chosen statements. */
+/**
+ * batched-lock on two replicas, with connections that break at chosen statements. A failure prints its seed and path;
+ * FC_SEED (and FC_PATH) play it again.
+ */
 
 const opened = new AsyncDisposableStack();
 let house: House;
@@ -71,7 +75,7 @@ test('connections that break before or after any statement of a batch: it is as 
       // One outage after the other, and each of them is over at once: whatever was lost has been found.
       expect(outcomes.map(({ code }) => code)).not.toContain('unknown');
     }),
-    { numRuns: 40, examples: eachStatement },
+    { ...propertyParameters(40), examples: eachStatement },
   );
   // Otherwise nothing was shown.
   for (const [, , [point]] of eachStatement) expect(reached).toContain(`${point?.when} ${point?.statement}`);
