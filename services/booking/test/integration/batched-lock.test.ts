@@ -1,5 +1,3 @@
-import { randomUUIDv7 } from 'node:crypto';
-
 import { startFaultProxy } from '@lastseat/infra/servers';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
@@ -8,11 +6,12 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { book } from '#src/booking/book.ts';
 import type { BookingRequest, Outcome } from '#src/booking/strategy.ts';
 import type { Context } from '#src/context.ts';
-import { lockStockAndRaiseFence, takeStockAndInsertAll } from '#src/storage/batches.ts';
 import { beginEpoch } from '#src/storage/events.ts';
 import { lockStock, readStock } from '#src/storage/inventory.ts';
 
 import { openHouse, openTestContext, strategyOf, type House } from '../support/house.ts';
+import { bookingRequest } from '../support/requests.ts';
+import { expectSoldOneByOne } from '../support/sold-one-by-one.ts';
 
 let house: House;
 
@@ -26,50 +25,20 @@ function openReplica(env: NodeJS.ProcessEnv = {}): Context {
   return openTestContext({ DATABASE_URL: house.databaseUrl, REDIS_URL: inject('redisUrl'), ...env });
 }
 
-function request(eventId: number, fields: Partial<BookingRequest> = {}): BookingRequest {
-  return {
-    bookingId: randomUUIDv7(),
-    eventId,
-    quantity: 1,
-    customer: 'test',
-    raceWindowMs: 0,
-    signal: new AbortController().signal,
-    ...fields,
-  };
-}
-
 function bookIn(context: Context, asked: BookingRequest): Promise<Outcome> {
   return book(strategyOf(context, 'batched-lock'), asked);
-}
-
-/** What must hold of any run that only ever took stock: nothing lost, nothing invented, nobody refused in vain. */
-async function expectExact(eventId: number, asked: BookingRequest[], outcomes: Outcome[]): Promise<void> {
-  const { capacity, available } = await house.event(eventId);
-  const rows = new Map((await house.rowsOf(eventId)).map((row) => [row.id, row]));
-  const booked = [...rows.values()].reduce((sum, { quantity }) => sum + quantity, 0);
-  expect(booked).toBe(capacity - available);
-  for (const [i, { bookingId, quantity }] of asked.entries()) {
-    const outcome = outcomes[i]!;
-    if (outcome.code === 'booked') {
-      expect(rows.get(bookingId)).toMatchObject({ quantity, fencing_token: outcome.fencingToken });
-    } else if (outcome.code !== 'unknown') {
-      expect(rows.has(bookingId), `${outcome.code}, and yet it has a row`).toBe(false);
-    }
-    // Stock only shrinks here, so what was too little then is too little now.
-    if (outcome.code === 'sold_out') expect(available).toBeLessThan(quantity);
-  }
 }
 
 test('a batch is one statement under one token, and rows are in arrival order', async () => {
   await using replica = openReplica();
   const eventId = await house.newEvent(100);
-  const asked = Array.from({ length: 40 }, () => request(eventId));
+  const asked = Array.from({ length: 40 }, () => bookingRequest(eventId));
   const outcomes = await Promise.all(asked.map((each) => bookIn(replica, each)));
 
   expect(new Set(outcomes.map(({ code }) => code))).toEqual(new Set(['booked']));
   expect(new Set(outcomes.map((outcome) => outcome.code === 'booked' && outcome.fencingToken)).size).toBe(1);
   expect(await readStock(house.db, eventId)).toMatchObject({ available: 60, version: 1 });
-  await expectExact(eventId, asked, outcomes);
+  await expectSoldOneByOne(house, eventId, asked, outcomes);
 });
 
 test('random quantities, stocks and replicas: exact, whole or not at all, never undersold', async () => {
@@ -82,9 +51,9 @@ test('random quantities, stocks and replicas: exact, whole or not at all, never 
   await fc.assert(
     fc.asyncProperty(fc.nat(60), buyers, async (capacity, crowd) => {
       const eventId = await house.newEvent(capacity);
-      const asked = crowd.map(({ quantity }) => request(eventId, { quantity }));
+      const asked = crowd.map(({ quantity }) => bookingRequest(eventId, { quantity }));
       const outcomes = await Promise.all(asked.map((each, i) => bookIn(crowd[i]!.atOne ? one : two, each)));
-      await expectExact(eventId, asked, outcomes);
+      await expectSoldOneByOne(house, eventId, asked, outcomes);
     }),
     { numRuns: 25 },
   );
@@ -98,13 +67,13 @@ test('connections cut at random moments: every answer is true, and what is unkno
   await fc.assert(
     fc.asyncProperty(fc.nat(30), waits, async (capacity, cutsAfterMs) => {
       const eventId = await house.newEvent(capacity);
-      const asked = Array.from({ length: 24 }, (_, i) => request(eventId, { quantity: 1 + (i % 3) }));
+      const asked = Array.from({ length: 24 }, (_, i) => bookingRequest(eventId, { quantity: 1 + (i % 3) }));
       const answers = asked.map((each, i) => bookIn(i % 2 === 0 ? cut : whole, each));
       for (const waitMs of cutsAfterMs) {
         await new Promise((resolve) => void setTimeout(resolve, waitMs));
         proxy.cut('reset');
       }
-      await expectExact(eventId, asked, await Promise.all(answers));
+      await expectSoldOneByOne(house, eventId, asked, await Promise.all(answers));
     }),
     { numRuns: 12 },
   );
@@ -115,13 +84,13 @@ test('the answer of the whole batch is lost: it is found, not booked twice', asy
   await using replica = openReplica({ DATABASE_URL: proxy.through(house.databaseUrl) });
   const eventId = await house.newEvent(10);
   const lost = proxy.dropReplies(1, { matching: (bytes) => bytes.includes('marked') });
-  const asked = [1, 2, 3].map(() => request(eventId, { customer: 'marked' }));
+  const asked = [1, 2, 3].map(() => bookingRequest(eventId, { customer: 'marked' }));
   const outcomes = await Promise.all(asked.map((each) => bookIn(replica, each)));
 
   await lost.done;
   expect(outcomes.map(({ code }) => code)).toEqual(['booked', 'booked', 'booked']);
   expect((await house.event(eventId)).available).toBe(7);
-  await expectExact(eventId, asked, outcomes);
+  await expectSoldOneByOne(house, eventId, asked, outcomes);
   expect(replica.retriesOf('batched-lock')).toBe(1);
 });
 
@@ -130,22 +99,12 @@ test('the answer to COMMIT is lost when stock ends in mid-batch: winners are fou
   await using replica = openReplica({ DATABASE_URL: proxy.through(house.databaseUrl) });
   const eventId = await house.newEvent(3);
   const lost = proxy.dropReplies(1, { matching: (bytes) => bytes.includes('commit\0') });
-  const asked = [2, 2, 1].map((quantity) => request(eventId, { quantity }));
+  const asked = [2, 2, 1].map((quantity) => bookingRequest(eventId, { quantity }));
   const outcomes = await Promise.all(asked.map((each) => bookIn(replica, each)));
 
   await lost.done;
   expect(outcomes.map(({ code }) => code)).toEqual(['booked', 'sold_out', 'booked']);
-  await expectExact(eventId, asked, outcomes);
-});
-
-test('once a newer token has locked the row, a batch that comes late changes nothing', async () => {
-  const eventId = await house.newEvent(10);
-  const late = { eventId, token: 100, strategy: 'batched-lock' };
-  const bookings = [{ ...request(eventId), instanceId: 'late' }];
-  await house.db.transaction().execute((trx) => lockStockAndRaiseFence(trx, { eventId, token: 101 }));
-  expect(await takeStockAndInsertAll(house.db, { ...late, bookings })).toBe(false);
-  expect(await readStock(house.db, eventId)).toMatchObject({ available: 10 });
-  expect(await house.rowsOf(eventId)).toEqual([]);
+  await expectSoldOneByOne(house, eventId, asked, outcomes);
 });
 
 test('a fence above every token that Redis would mint is overtaken, not an end of all bookings', async () => {
@@ -154,17 +113,17 @@ test('a fence above every token that Redis would mint is overtaken, not an end o
   const future = (Date.now() + 86_400_000) * 1_000;
   await house.db.updateTable('inventory').set({ fence: future }).where('event_id', '=', eventId).execute();
 
-  const outcome = await bookIn(replica, request(eventId));
+  const outcome = await bookIn(replica, bookingRequest(eventId));
   expect(outcome).toMatchObject({ code: 'booked' });
   expect((await readStock(house.db, eventId))?.fence).toBeGreaterThan(future);
-  expect(await bookIn(replica, request(eventId))).toMatchObject({ code: 'booked' });
+  expect(await bookIn(replica, bookingRequest(eventId))).toMatchObject({ code: 'booked' });
 });
 
 test('a lease that is lost in mid-batch is noticed before COMMIT, and the batch runs again, once', async () => {
   await using replica = openReplica({ LOCK_TTL_MS: '300' });
   await using redis = disposable(new Redis(inject('redisUrl')));
   const eventId = await house.newEvent(10);
-  const asked = [1, 2].map(() => request(eventId, { raceWindowMs: 500 }));
+  const asked = [1, 2].map(() => bookingRequest(eventId, { raceWindowMs: 500 }));
   const answers = asked.map((each) => bookIn(replica, each));
   await expect.poll(() => redis.client.keys(`*event:${eventId}}*`), { interval: 5 }).not.toEqual([]);
   await redis.client.del(...(await redis.client.keys(`*event:${eventId}}*`)));
@@ -172,21 +131,21 @@ test('a lease that is lost in mid-batch is noticed before COMMIT, and the batch 
   const outcomes = await Promise.all(answers);
   expect(outcomes.map(({ code }) => code)).toEqual(['booked', 'booked']);
   expect(replica.retriesOf('batched-lock')).toBe(1);
-  await expectExact(eventId, asked, outcomes);
+  await expectSoldOneByOne(house, eventId, asked, outcomes);
 });
 
 test('without Redis nothing is booked and the answer says so', async () => {
   await using proxy = await startFaultProxy(Number(new URL(inject('redisUrl')).port));
   await using replica = openReplica({ REDIS_URL: proxy.through(inject('redisUrl')) });
   const eventId = await house.newEvent(10);
-  expect(await bookIn(replica, request(eventId))).toMatchObject({ code: 'booked' });
+  expect(await bookIn(replica, bookingRequest(eventId))).toMatchObject({ code: 'booked' });
   await proxy.refuse();
   const other = await house.newEvent(10);
-  expect(await bookIn(replica, request(other))).toMatchObject({ code: 'unavailable' });
+  expect(await bookIn(replica, bookingRequest(other))).toMatchObject({ code: 'unavailable' });
   expect(await house.rowsOf(other)).toEqual([]);
   await proxy.heal();
   await expect
-    .poll(async () => (await bookIn(replica, request(other))).code, { timeout: 5_000 })
+    .poll(async () => (await bookIn(replica, bookingRequest(other))).code, { timeout: 5_000 })
     .toBe('booked');
 });
 
@@ -201,26 +160,28 @@ test('a batch that waits for a row held by another strategy is refused as busy, 
     await letGo;
   });
   await holding;
-  expect(await bookIn(replica, request(eventId))).toMatchObject({ code: 'busy' });
+  expect(await bookIn(replica, bookingRequest(eventId))).toMatchObject({ code: 'busy' });
   release();
   await holder;
-  expect(await bookIn(replica, request(eventId))).toMatchObject({ code: 'booked' });
+  expect(await bookIn(replica, bookingRequest(eventId))).toMatchObject({ code: 'booked' });
 });
 
 test('an event that does not exist is told apart from one that is sold out', async () => {
   await using replica = openReplica();
-  expect(await bookIn(replica, request(2_000_000_000))).toEqual({ code: 'event_not_found' });
-  expect(await bookIn(replica, request(await house.newEvent(0)))).toEqual({ code: 'sold_out' });
+  expect(await bookIn(replica, bookingRequest(2_000_000_000))).toEqual({ code: 'event_not_found' });
+  expect(await bookIn(replica, bookingRequest(await house.newEvent(0)))).toEqual({ code: 'sold_out' });
 });
 
 test('stock that was freed through another replica is sold again within a quarter of a second', async () => {
   await using here = openReplica();
   const eventId = await house.newEvent(1);
-  expect(await bookIn(here, request(eventId))).toMatchObject({ code: 'booked' });
-  expect(await bookIn(here, request(eventId))).toEqual({ code: 'sold_out' });
+  expect(await bookIn(here, bookingRequest(eventId))).toMatchObject({ code: 'booked' });
+  expect(await bookIn(here, bookingRequest(eventId))).toEqual({ code: 'sold_out' });
   await beginEpoch(house.db, eventId, 1);
   const freedAtMs = performance.now();
-  await expect.poll(async () => (await bookIn(here, request(eventId))).code, { interval: 10 }).toBe('booked');
+  await expect
+    .poll(async () => (await bookIn(here, bookingRequest(eventId))).code, { interval: 10 })
+    .toBe('booked');
   // The bound is 250 ms from the start of the read; the rest is for a busy machine.
   expect(performance.now() - freedAtMs).toBeLessThan(1_000);
 });
@@ -228,10 +189,10 @@ test('stock that was freed through another replica is sold again within a quarte
 test('stock that was freed through this replica is sold again at once', async () => {
   await using here = openReplica();
   const eventId = await house.newEvent(0);
-  expect(await bookIn(here, request(eventId))).toEqual({ code: 'sold_out' });
+  expect(await bookIn(here, bookingRequest(eventId))).toEqual({ code: 'sold_out' });
   await beginEpoch(house.db, eventId, 1);
   strategyOf(here, 'batched-lock').stockChanged?.(eventId);
-  expect(await bookIn(here, request(eventId))).toMatchObject({ code: 'booked' });
+  expect(await bookIn(here, bookingRequest(eventId))).toMatchObject({ code: 'booked' });
 });
 
 function disposable(client: Redis): AsyncDisposable & { client: Redis } {

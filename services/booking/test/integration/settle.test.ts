@@ -1,4 +1,3 @@
-import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 
 import { settleCommit } from '#src/booking/commit.ts';
@@ -9,6 +8,7 @@ import { transact } from '#src/storage/transaction.ts';
 
 import { openHouse, type House } from '../support/house.ts';
 import { bookingRequest } from '../support/requests.ts';
+import { untilSomebodyWaits } from '../support/waiting-for-a-lock.ts';
 
 /** Whoever asks what has become of a booking, or how many there are, waits for the one that is not decided yet. */
 
@@ -37,27 +37,11 @@ async function openBooking(eventId: number) {
   return { id: request.bookingId, trx };
 }
 
-async function untilSomebodyWaits(): Promise<void> {
-  const { db } = house;
-  await expect
-    .poll(
-      async () => {
-        const { rows } = await sql`
-          select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`.execute(
-          db,
-        );
-        return rows.length;
-      },
-      { interval: 5, timeout: 5_000 },
-    )
-    .toBe(1);
-}
-
 test('a commit that arrives after its connection was lost is still found', async () => {
   const eventId = await house.newEvent(3);
   const { id, trx } = await openBooking(eventId);
   const settled = settleCommit(house.db, eventId, [id]);
-  await untilSomebodyWaits();
+  await untilSomebodyWaits(house.db);
   await trx.commit().execute();
   expect(await settled).toEqual(new Set([id]));
 });
@@ -66,7 +50,7 @@ test('a transaction that is rolled back in the end has booked nothing', async ()
   const eventId = await house.newEvent(3);
   const { id, trx } = await openBooking(eventId);
   const settled = settleCommit(house.db, eventId, [id]);
-  await untilSomebodyWaits();
+  await untilSomebodyWaits(house.db);
   await trx.rollback().execute();
   expect(await settled).toEqual(new Set());
 });
@@ -75,7 +59,7 @@ test('a change of capacity counts the booking that is just being committed', asy
   const eventId = await house.newEvent(3);
   const { trx } = await openBooking(eventId);
   const changed = transact(house.db, (trx) => lockAndChangeEvent(trx, eventId, { capacity: 5 }));
-  await untilSomebodyWaits();
+  await untilSomebodyWaits(house.db);
   await trx.commit().execute();
   expect(await changed).toMatchObject({ code: 'changed', event: { available: 4, booked: 1 } });
   expect(await house.event(eventId)).toMatchObject({ capacity: 5, available: 4, booked: 1 });

@@ -83,11 +83,12 @@ function bookAll({ take, end }: Decision): string[] {
 }
 
 test('what arrives while a batch is being decided forms the next batch, in arrival order', async () => {
-  const { add, nextHere } = handDecided();
+  const { add, nextHere, begun } = handDecided();
   const first = add('a');
   const one = await nextHere();
   expect(customers(one.take())).toEqual(['a']);
   const later = ['b', 'c', 'd'].map((customer) => add(customer));
+  expect(await begun(), 'one batch of an event at a time').toBe(0);
   one.end.resolve(undefined);
 
   expect(bookAll(await nextHere())).toEqual(['b', 'c', 'd']);
@@ -261,4 +262,15 @@ test('another replica’s request is declined under any other grant, or where we
   (await nextHere()).end.resolve('other:1');
   expect(await homeless).toEqual({ code: 'declined' });
   expect(customers((await nextThere()).batch)).toEqual(['ours']);
+});
+
+test('another replica’s request does not wait with ours for a lock that somebody else holds', async () => {
+  const { add, nextHere } = handDecided();
+  void add('ours');
+  const homeless = add('theirs', { grant: 'me:1' });
+  (await nextHere()).end.resolve('');
+  const line = await nextHere();
+  expect(line.waits).toBe(true);
+  await expect(Promise.race([homeless, turn('still open')])).resolves.toEqual({ code: 'declined' });
+  expect(bookAll(line)).toEqual(['ours']);
 });

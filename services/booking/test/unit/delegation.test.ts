@@ -14,7 +14,7 @@ type Fate = 'arrives' | 'arrives twice' | 'is lost' | 'finds nobody' | 'arrives,
 const eventId = 7;
 
 /** Two replicas, `asking` and `holder`, and a post that does what the test wants. */
-function twoReplicas({ answerWithinMs = 10_000, held = 'holder:1' } = {}) {
+function twoReplicas({ answerWithinMs = 2_000, held = 'holder:1' } = {}) {
   const readers = new Map<string, (letter: unknown) => void>();
   const fates: Fate[] = [];
   const letters: string[] = [];

@@ -1,3 +1,5 @@
+import type { Mistake } from '@lastseat/infra/seeded-mistakes';
+
 /**
  * Which tests notice: of the queue lock `model` and `scenarios` play the client, `scripts` the Lua; the others are one
  * file each.
@@ -12,18 +14,8 @@ export type Noticer =
   | 'lease'
   | 'with-lock';
 
-export interface Mistake {
-  readonly name: string;
-  /** In `src`. */
-  readonly file: string;
-  /** Must be there exactly once. */
-  readonly right: string;
-  readonly wrong: string;
-  readonly noticedBy: Noticer;
-}
-
 /** Mistakes that somebody could make in this library, or has made in others. */
-export const mistakes: readonly Mistake[] = [
+export const mistakes: readonly Mistake<Noticer>[] = [
   {
     name: 'a release that does not compare gives back the lock of another',
     file: 'lua/queue-release.lua',

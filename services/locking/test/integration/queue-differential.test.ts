@@ -1,3 +1,4 @@
+import { propertyParameters } from '@lastseat/infra/properties';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
@@ -7,7 +8,6 @@ import { lockKey } from '#src/lock-name.ts';
 import { openRedisQueueStore } from '#src/queue/redis-store.ts';
 import type { HandedOver, Inspection, QueueMessages, QueueStore } from '#src/queue/store.ts';
 
-import { propertyParameters } from '../property-parameters.ts';
 import { createModelServer } from '../unit/model-queue-server.ts';
 
 // The model that the client is tested against says the same as the scripts: the same steps, one by one, on both. What

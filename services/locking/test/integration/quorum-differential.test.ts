@@ -1,3 +1,4 @@
+import { propertyParameters } from '@lastseat/infra/properties';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
@@ -5,7 +6,6 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { lockKey } from '#src/lock-name.ts';
 import { createQuorumServer, type QuorumServer } from '#src/quorum/server.ts';
 
-import { propertyParameters } from '../property-parameters.ts';
 import { createModelServer } from '../unit/model-quorum-server.ts';
 import { expectAlike, farAhead } from './near-clock.ts';
 

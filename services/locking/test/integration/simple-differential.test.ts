@@ -1,3 +1,4 @@
+import { propertyParameters } from '@lastseat/infra/properties';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
@@ -5,7 +6,6 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { lockKey } from '#src/lock-name.ts';
 import { loadScript } from '#src/redis-script.ts';
 
-import { propertyParameters } from '../property-parameters.ts';
 import { expectAlike, farAhead } from './near-clock.ts';
 
 // The scripts of the simple lock against the few lines that they are meant to be: the same steps, one by one, on both.

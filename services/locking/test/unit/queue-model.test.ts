@@ -1,7 +1,7 @@
+import { propertyParameters } from '@lastseat/infra/properties';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { propertyParameters } from '../property-parameters.ts';
 import { play } from './model-play.ts';
 import { lossyWorlds, robbedWorlds, safeWorlds, type World } from './model-worlds.ts';
 

@@ -1,11 +1,11 @@
 import { setImmediate as turn } from 'node:timers/promises';
 
+import { propertyParameters } from '@lastseat/infra/properties';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { createQuorumGrant, type Obtained } from '#src/quorum/grant.ts';
 
-import { propertyParameters } from '../property-parameters.ts';
 import { createModelServer, type Fate, type Mistake } from './model-quorum-server.ts';
 
 /** Interleavings per property: some seconds of them. A failure prints its seed and path; FC_SEED (and FC_PATH) play it again. */
