@@ -27,14 +27,17 @@ export function openMailbox(redis: Redis, address: string): Mailbox {
   const outgoing = new Map<string, Outgoing>();
   let reader: ((letter: unknown) => void) | undefined;
 
-  const inbox = redis.duplicate({ enableOfflineQueue: true });
+  // Subscribed by us and not by ioredis, which has nobody to hear of it when that fails: it would end the process.
+  const inbox = redis.duplicate({ autoResubscribe: false });
   // Without a listener ioredis would print each failed attempt to connect; the sender says what is wrong.
   inbox.on('error', () => undefined);
   inbox.on('message', (_channel: string, message: string) => {
     for (const letter of readLetters(message)) reader?.(letter);
   });
-  // It subscribes again by itself whenever the connection is made anew.
-  inbox.subscribe(channelOf(address)).catch(() => undefined);
+  inbox.on('ready', () => {
+    // If it fails the connection was lost again, and there will be another one.
+    inbox.subscribe(channelOf(address)).catch(() => undefined);
+  });
 
   async function send(to: string, letters: readonly unknown[]): Promise<boolean> {
     await Promise.resolve();

@@ -3,6 +3,7 @@ import { LockTimeoutError } from '@lastseat/locking';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 
+import { createBookTogether } from '#src/booking/batching/book-together.ts';
 import { decideBatch } from '#src/booking/batching/decide-batch.ts';
 import type { Pending } from '#src/booking/batching/pending.ts';
 import { takeStockAndInsertAll } from '#src/storage/batches.ts';
@@ -32,7 +33,8 @@ beforeAll(async () => {
 afterAll(() => opened.disposeAsync());
 
 function depsWith(locks: Pick<HandLock, 'acquire'>) {
-  return { db, locks, lockTtlMs: 3_000, onRetry: () => {}, onReleaseFailed: () => {} };
+  const bookTogether = createBookTogether(db);
+  return { db, locks, bookTogether, lockTtlMs: 3_000, onRetry: () => {}, onReleaseFailed: () => {} };
 }
 
 function decide(eventId: number, batch: readonly Pending[], locks: HandLock) {

@@ -9,6 +9,7 @@ const testFiles: Record<Noticer, string> = {
   delegation: 'test/unit/delegation.test.ts',
   notes: 'test/unit/sold-out-notes.test.ts',
   allocation: 'test/unit/allocate.test.ts',
+  together: 'test/integration/book-together.test.ts',
   batch: 'test/integration/decide-batch.test.ts',
   statements: 'test/integration/batches.test.ts',
   crashes: 'test/integration/crashes.test.ts',

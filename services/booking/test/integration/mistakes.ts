@@ -1,10 +1,18 @@
 import type { Mistake } from '@lastseat/infra/seeded-mistakes';
 
 /**
- * Which tests notice: `batch` decides one batch on a real Postgres, `statements` asks its SQL alone, `crashes` breaks
+ * Which tests notice: `together` books several events in one statement, `batch` decides one batch on a real Postgres, `statements` asks its SQL alone, `crashes` breaks
  * the connections of two replicas.
  */
-export type Noticer = 'queues' | 'delegation' | 'notes' | 'allocation' | 'batch' | 'statements' | 'crashes';
+export type Noticer =
+  | 'queues'
+  | 'delegation'
+  | 'notes'
+  | 'allocation'
+  | 'together'
+  | 'batch'
+  | 'statements'
+  | 'crashes';
 
 /** Mistakes that somebody could make in batched-lock. */
 export const mistakes: readonly Mistake<Noticer>[] = [
@@ -68,10 +76,45 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   },
   {
     name: 'no look at the lease before the statement that commits by itself',
-    file: 'booking/batching/decide-batch.ts',
-    right: '  lease.assertHeld();\n  const { token } = lease;\n  try {',
-    wrong: '  const { token } = lease;\n  try {',
+    file: 'booking/batching/book-together.ts',
+    right: '    lease.assertHeld();\n    return true;',
+    wrong: '    return true;',
     noticedBy: 'batch',
+  },
+  {
+    name: 'two batches of one event in one statement, which changes a row once',
+    file: 'booking/batching/book-together.ts',
+    right: 'taken.size < MAX_EVENTS && !taken.has(eventId)',
+    wrong: 'taken.size < MAX_EVENTS',
+    noticedBy: 'together',
+  },
+  {
+    name: 'one batch that Postgres refuses is the end of all that were sent with it',
+    file: 'booking/batching/book-together.ts',
+    right: 'error instanceof CommitUnknownError || error instanceof PostgresUnavailableError',
+    wrong: 'error !== undefined',
+    noticedBy: 'together',
+  },
+  {
+    name: 'a batch counts as booked because another one in its statement is',
+    file: 'booking/batching/book-together.ts',
+    right: 'resolve(booked.has(batch.eventId))',
+    wrong: 'resolve(booked.size > 0)',
+    noticedBy: 'together',
+  },
+  {
+    name: 'an event waits for a row of another one',
+    file: 'storage/batches.ts',
+    right: 'for update skip locked',
+    wrong: 'for update',
+    noticedBy: 'together',
+  },
+  {
+    name: 'several events at once, and no fence',
+    file: 'storage/batches.ts',
+    right: 'and fence <= token and available',
+    wrong: 'and available',
+    noticedBy: 'together',
   },
   {
     name: 'other replicas’ requests are retried under a new lease, that they know nothing of',
