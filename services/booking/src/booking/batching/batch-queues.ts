@@ -124,7 +124,8 @@ export function createBatchQueues(options: BatchQueueOptions): BatchQueues {
   function goOn(queue: Queue): void {
     if (queue.isDeciding) return;
     if (queue.waiting.length === 0) {
-      if (queue.delegated === 0) queues.delete(queue.eventId);
+      // (It may have ended before, and another one have begun.)
+      if (queue.delegated === 0 && queues.get(queue.eventId) === queue) queues.delete(queue.eventId);
       return;
     }
     const holder = queue.standsInLine ? undefined : holderOf(queue.eventId);
