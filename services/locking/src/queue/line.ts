@@ -563,7 +563,14 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
   }
 
   #goOn(): void {
-    if (this.#waiters.size > 0) this.#ask();
-    else this.#context.forget(this);
+    if (this.#waiters.size > 0) {
+      this.#ask();
+    } else {
+      // Whoever comes later finds this line as if it were new.
+      this.#silence = undefined;
+      this.#holder = undefined;
+      this.#ttlMs = 0;
+      this.#context.forget(this);
+    }
   }
 }

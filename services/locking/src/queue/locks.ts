@@ -62,6 +62,8 @@ export function createQueueLocks(
   /** The last token of entries of which nobody knows whether they were given back. */
   const unconfirmed = new Map<number, number>();
   const pauses = new Set<Alarm>();
+  /** Needed by nobody, and kept until another one is needed no more: its name is the likeliest to be asked for next. */
+  let idle: Line | undefined;
   let entries = 0;
   let waiting = 0;
   let closed: Error | undefined;
@@ -97,8 +99,12 @@ export function createQueueLocks(
       waiting -= 1;
     },
     forget(line) {
-      lines.delete(line);
-      if (linesByName.get(line.name) === line) linesByName.delete(line.name);
+      if (linesByName.get(line.name) !== line) {
+        lines.delete(line);
+      } else if (line !== idle) {
+        dropIdle();
+        idle = line;
+      }
     },
   };
 
@@ -210,10 +216,19 @@ export function createQueueLocks(
     return waiter.lease;
   }
 
+  function dropIdle(): void {
+    if (idle === undefined) return;
+    lines.delete(idle);
+    linesByName.delete(idle.name);
+  }
+
   function lineFor(name: string, steals: boolean): Line {
     const shared = coalesce && !steals;
     const present = shared ? linesByName.get(name) : undefined;
-    if (present !== undefined) return present;
+    if (present !== undefined) {
+      if (present === idle) idle = undefined;
+      return present;
+    }
     const line = new Line(name, context, steals);
     lines.add(line);
     if (shared) linesByName.set(name, line);
