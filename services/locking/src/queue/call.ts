@@ -1,4 +1,4 @@
-import type { Script, ScriptCall } from './script-sender.ts';
+import type { Keys, Script, ScriptCall } from './script-sender.ts';
 
 /** Hears how a call ends. */
 export interface CallOwner {
@@ -15,7 +15,7 @@ export class Call implements ScriptCall {
   sentMs = 0;
 
   readonly script: Script;
-  readonly keys: readonly string[];
+  readonly keys: Keys;
   readonly args: readonly string[];
   readonly sinceMs: number;
   readonly #owner: CallOwner;

@@ -1,25 +1,15 @@
-import { createHash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 
 import type { Alarm, Alarms } from '../alarms.ts';
 import type { RedisClient } from '../redis-script.ts';
 import { Call, CallList, type CallOwner } from './call.ts';
 import { connectAnew, isCluster } from './redis-connections.ts';
-import { createScriptSender, type Script } from './script-sender.ts';
+import { createScriptSender, type Keys, type Script } from './script-sender.ts';
 import { RefusedError } from './store.ts';
-
-export function createScript(name: string, text: string): Script {
-  return { name, text, sha1: createHash('sha1').update(text).digest('hex') };
-}
 
 /** Script calls over one connection, each of them bounded in time. */
 export interface RedisCalls {
-  run<T>(
-    script: Script,
-    keys: readonly string[],
-    args: readonly string[],
-    read: (reply: unknown) => T,
-  ): Promise<T>;
+  run<T>(script: Script, keys: Keys, args: readonly string[], read: (reply: unknown) => T): Promise<T>;
   /**
    * To be called just before a call that sends a message to somebody else: lets that message go out before the reply.
    *

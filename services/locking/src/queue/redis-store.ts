@@ -5,7 +5,7 @@ import { scanKeys } from '../scan-keys.ts';
 import { createRedisCalls } from './redis-calls.ts';
 import { duplicateFor, isCluster } from './redis-connections.ts';
 import { createSubscription } from './redis-subscription.ts';
-import type { Script } from './script-sender.ts';
+import { type Keys, type Script, writeKeys } from './script-sender.ts';
 import { queueScripts } from './scripts.ts';
 import type {
   GivenBack,
@@ -77,15 +77,23 @@ export function openRedisQueueStore(
     },
   });
 
+  // A name is asked for and given back again, as a rule before another one is.
+  let latest: { name: string; keys: Keys } | undefined;
+
+  function keysOf(name: string): Keys {
+    if (latest?.name === name) return latest.keys;
+    const key = `${keyStart}${name}}`;
+    latest = { name, keys: writeKeys([key, `${key}:queue`, `${key}:waiting`, `${key}:token`]) };
+    return latest.keys;
+  }
+
   function run<R, T>(
     script: Script,
     name: string,
     args: readonly string[],
     read: (reply: R) => T,
   ): Promise<T> {
-    const key = `${keyStart}${name}}`;
-    const keys = [key, `${key}:queue`, `${key}:waiting`, `${key}:token`];
-    return calls.run(script, keys, args, read as (reply: unknown) => T);
+    return calls.run(script, keysOf(name), args, read as (reply: unknown) => T);
   }
 
   return {

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 import { Command } from 'ioredis';
 
 import type { RedisClient } from '../redis-script.ts';
@@ -7,12 +9,29 @@ export interface Script {
   readonly name: string;
   readonly text: string;
   readonly sha1: string;
+  /** The call by its hash, written out: all that comes before the number of keys. */
+  readonly evalsha: string;
+}
+
+export function createScript(name: string, text: string): Script {
+  const sha1 = createHash('sha1').update(text).digest('hex');
+  return { name, text, sha1, evalsha: bulk('evalsha') + bulk(sha1) };
+}
+
+/** Keys of a call, and how they are written out. */
+export interface Keys {
+  readonly list: readonly string[];
+  readonly text: string;
+}
+
+export function writeKeys(list: readonly string[]): Keys {
+  return { list, text: [`${list.length}`, ...list].map(bulk).join('') };
 }
 
 /** What is sent, and who hears of the reply: at once, in the middle of reading it from the socket. */
 export interface ScriptCall {
   readonly script: Script;
-  readonly keys: readonly string[];
+  readonly keys: Keys;
   /** Strings, as turning numbers into strings would cost ioredis more than us. */
   readonly args: readonly string[];
   succeed(reply: unknown): void;
@@ -28,7 +47,7 @@ export function createScriptSender(connection: RedisClient): SendScript {
     return (call, how) => {
       const { script, keys, args } = call;
       const first = how === 'evalsha' ? script.sha1 : script.text;
-      connection[how](first, keys.length, ...keys, ...args).then(
+      connection[how](first, keys.list.length, ...keys.list, ...args).then(
         (reply) => call.succeed(reply),
         (error: Error) => call.fail(error),
       );
@@ -62,9 +81,8 @@ class WrittenCommand {
 
   toWritable(): string {
     const { script, keys, args } = this.#call;
-    const first = this.name === 'evalsha' ? script.sha1 : script.text;
-    let text = `*${3 + keys.length + args.length}\r\n${bulk(this.name)}${bulk(first)}${bulk(`${keys.length}`)}`;
-    for (const key of keys) text += bulk(key);
+    const command = this.name === 'evalsha' ? script.evalsha : bulk('eval') + bulk(script.text);
+    let text = `*${3 + keys.list.length + args.length}\r\n${command}${keys.text}`;
     for (const arg of args) text += bulk(arg);
     return text;
   }

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-import { createScript } from './redis-calls.ts';
-import type { Script } from './script-sender.ts';
+import { createScript, type Script } from './script-sender.ts';
 
 const steps = ['acquire', 'extend', 'yield', 'release', 'poll', 'steal', 'inspect'] as const;
 

@@ -107,12 +107,14 @@ export class Turn implements HoldPort {
   }
 
   /** Redis answers to the lease that was given back last: it may have been lost long before, and nobody knew. */
-  async confirmed({ name, token }: HeldLease, answer: Promise<Released>): Promise<Released> {
+  confirmed({ name, token }: HeldLease, answer: Promise<Released>): Promise<Released> {
+    const { emit } = this.#context;
+    if (emit === undefined) return answer;
     const heldMs = this.#heldMs;
-    const released = await answer;
-    if (released !== 'released')
-      this.#context.emit?.({ type: 'lost', lock: name, token, why: released, heldMs });
-    return released;
+    return answer.then((released) => {
+      if (released !== 'released') emit({ type: 'lost', lock: name, token, why: released, heldMs });
+      return released;
+    });
   }
 
   async extend(ttlMs: number): Promise<Extended> {

@@ -2,8 +2,9 @@ import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 
 import { systemAlarms } from '#src/alarms.ts';
-import { createRedisCalls, createScript, type RedisCalls } from '#src/queue/redis-calls.ts';
+import { createRedisCalls, type RedisCalls } from '#src/queue/redis-calls.ts';
 import { duplicateFor } from '#src/queue/redis-connections.ts';
+import { createScript, writeKeys } from '#src/queue/script-sender.ts';
 
 import { openQueueLab, type QueueLab } from './queue-lab.ts';
 
@@ -13,6 +14,7 @@ const many = 10_000;
 const underWay = 1_000;
 const timeoutsForThem = 4;
 /** A tenth of a millisecond of work: on any machine Redis is what takes the time. */
+const keys = writeKeys(['backlog']);
 const script = createScript('count', 'local n = 0 for i = 1, 10000 do n = n + i % 7 end return 1');
 
 let lab: QueueLab;
@@ -40,7 +42,7 @@ beforeEach(async () => {
 });
 
 function run(times: number): Promise<PromiseSettledResult<number>[]> {
-  return Promise.allSettled(Array.from({ length: times }, () => calls.run(script, ['backlog'], [], Number)));
+  return Promise.allSettled(Array.from({ length: times }, () => calls.run(script, keys, [], Number)));
 }
 
 test('calls that wait for their turn while others are answered do not take Redis for silent', async () => {
