@@ -27,7 +27,12 @@ export function nginxPart(options: {
   mkdirSync(dir, { recursive: true });
   copyFileSync(join(repository, 'nginx/nginx.conf'), join(dir, 'nginx.conf'));
   writeFileSync(join(dir, 'listen.conf'), `listen 127.0.0.1:${port};\n`);
-  writeFileSync(join(dir, 'servers.conf'), placesFor(options.firstPlace, options.replicas));
+  const places = placesFor(options.firstPlace, options.replicas);
+  writeFileSync(join(dir, 'servers.conf'), places.map((place) => `server ${place};\n`).join(''));
+  writeFileSync(
+    join(dir, 'homes.conf'),
+    places.map((place, i) => `server ${place} ${homeOf(i)};\n`).join(''),
+  );
   return {
     name: 'nginx',
     command: binary.path,
@@ -42,17 +47,24 @@ export function nginxPart(options: {
   };
 }
 
-function placesFor(firstPlace: number, replicas: number): string {
+/**
+ * As in nginx/docker/homes.conf. Looking for an event's home nginx draws twenty times and then takes anyone's; so it has
+ * to draw those places more often that are likely to be occupied. With two replicas one event in sixty is homeless.
+ */
+function homeOf(place: number): string {
+  return `max_conns=100 weight=${place < 8 ? 8 : 1}`;
+}
+
+function placesFor(firstPlace: number, replicas: number): string[] {
   // A replica that fails ten times in a second is left alone for a second: one that died costs a request a second,
   // and one that came back serves a second later.
   const occupied = 'max_fails=10 fail_timeout=1s';
   // How long a new replica waits for its first request, at most, and how rarely the other places are tried.
   const empty = 'max_fails=1 fail_timeout=3s';
-  const places = Array.from(
+  return Array.from(
     { length: maxReplicas },
-    (_, place) => `server 127.0.0.1:${firstPlace + place} ${place < replicas ? occupied : empty};\n`,
+    (_, place) => `127.0.0.1:${firstPlace + place} ${place < replicas ? occupied : empty}`,
   );
-  return places.join('');
 }
 
 const probeTimeoutMs = 2_000;

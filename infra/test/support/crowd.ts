@@ -1,8 +1,8 @@
-/** The default, where replicas book for one another, and one in which each of them stands alone. */
-const bothWays = ['/events/1/bookings', '/events/1/bookings?strategy=atomic-update'];
+/** By the event's home; and over all replicas: the default, where they book for one another, and each for itself. */
+const allWays = ['/events/1/bookings', '/book/batched-lock/1', '/book/atomic-update/1'];
 
 /** Clients that book without a pause, on connections that they keep, and remember what went wrong. */
-export function startCrowd(url: string, paths: readonly string[] = bothWays) {
+export function startCrowd(url: string, paths: readonly string[] = allWays) {
   const failures: string[] = [];
   const instances = new Set<string>();
   const stopping = new AbortController();

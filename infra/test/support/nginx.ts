@@ -12,6 +12,9 @@ import { obstacleToDocker } from '../../stack/docker/engine.ts';
 
 const settings = fileURLToPath(new URL('../../../nginx/nginx.conf', import.meta.url));
 
+/** Requests for its events that a replica has at once, in these tests. */
+export const HOME_BOUND = 4;
+
 /** A way to run nginx on this machine. */
 interface Kind {
   name: string;
@@ -55,9 +58,11 @@ export async function startNginx({ name, command }: Kind, ports: readonly number
   const port = await freePort();
   await copyFile(settings, join(conf, 'nginx.conf'));
   await writeFile(join(conf, 'listen.conf'), `listen 127.0.0.1:${port};\n`);
+  const servers = ports.map((port) => `server 127.0.0.1:${port} max_fails=0`);
+  await writeFile(join(conf, 'servers.conf'), servers.map((server) => `${server};\n`).join(''));
   await writeFile(
-    join(conf, 'servers.conf'),
-    ports.map((port) => `server 127.0.0.1:${port} max_fails=0;\n`).join(''),
+    join(conf, 'homes.conf'),
+    servers.map((server) => `${server} max_conns=${HOME_BOUND};\n`).join(''),
   );
 
   const [program = '', ...args] = command({ prefix: conf, conf });
