@@ -4,7 +4,7 @@ import { guardOf } from '../scenario.ts';
 import { createEvent, type Target } from '../target.ts';
 import { faultIn } from './books.ts';
 import type { Edge } from './generator/fire.ts';
-import type { Cell, Part, Workload } from './measurements.ts';
+import type { Cell, GuardName, Part, Workload } from './measurements.ts';
 import type { Bench } from './step.ts';
 
 export const BODY = JSON.stringify({ customer: 'bench', quantity: 1 });
@@ -19,7 +19,7 @@ export async function measureCell(
   const { stack, target, ledger, generator } = bench;
   const { guard, connections, events } = workload;
   const eventIds = guard === 'no-op' ? [] : await createEvents(target, `bench ${guard}`, events);
-  const paths = guard === 'no-op' ? [NOOP_PATH] : eventIds.map((id) => guardOf(guard).path(id));
+  const paths = guard === 'no-op' ? [NOOP_PATH] : eventIds.map((id) => pathOf(guard, id));
 
   const readings: Reading[] = [];
   const { repeat, warmUpMs, windowMs } = timing;
@@ -48,6 +48,10 @@ export async function measureCell(
     ...books,
     void: faultIn(guard, books),
   };
+}
+
+function pathOf(guard: Exclude<GuardName, 'no-op'>, eventId: number): string {
+  return guard === 'batched-lock at home' ? `/events/${eventId}/bookings` : guardOf(guard).path(eventId);
 }
 
 // Each takes a millisecond or two; more at a time would only wait for one another.

@@ -13,8 +13,12 @@ export interface Measurements {
   exactness: ExactRun[];
 }
 
-/** The route that touches nothing is measured like a guard: it is what the stack itself can do. */
-export type GuardName = StrategyName | 'no-op';
+/**
+ * Two routes are measured like guards: the one that touches nothing, which is what the stack itself can do, and the
+ * service's own. It books with `batched-lock`, but nginx sends an event's buyers to its home and from there only as far
+ * as need be, while those of `/book/...` are spread over all replicas, to contend.
+ */
+export type GuardName = StrategyName | 'no-op' | 'batched-lock at home';
 
 /** The processes that share the machine. */
 export const PARTS = ['nginx', 'replicas', 'redis', 'postgres', 'harness'] as const;

@@ -1,7 +1,7 @@
 import { count, thousands } from '../../words.ts';
 import { measureCell } from '../cell.ts';
 import type { Cell, Workload } from '../measurements.ts';
-import { inTurn, type Field, type Pace, type Step } from '../step.ts';
+import { has, inTurn, type Field, type Pace, type Step } from '../step.ts';
 
 /** Enough that two requests seldom meet on one of them. */
 export const MANY_EVENTS = 1_000;
@@ -36,9 +36,8 @@ const REHEARSAL_MS = 1_500;
 const REHEARSAL_CONNECTIONS = 64;
 
 /** New processes compile what they run often; whoever is measured first is not to pay for all. */
-function rehearsals({ strategies }: Field): Step[] {
-  const guards = ['no-op', ...strategies.map(({ name }) => name)] as const;
-  return guards.map((guard): Step => {
+function rehearsals(field: Field): Step[] {
+  return ['no-op' as const, ...guardsOf(field)].map((guard): Step => {
     return {
       what: `rehearsal of ${guard}`,
       expectedMs: REHEARSAL_MS + OVERHEAD_MS,
@@ -50,14 +49,20 @@ function rehearsals({ strategies }: Field): Step[] {
   });
 }
 
-function workloadsOf({ strategies, connections }: Field): Workload[] {
-  const guards = strategies.map(({ name }) => name);
+function workloadsOf(field: Field): Workload[] {
+  const { connections } = field;
+  const guards = guardsOf(field);
   const hot = connections.flatMap((connections) =>
-    (['no-op', ...guards] as const).map((guard) => ({ guard, connections, events: 1 })),
+    ['no-op' as const, ...guards].map((guard) => ({ guard, connections, events: 1 })),
   );
   if (!connections.includes(MANY_EVENTS_CONNECTIONS)) return hot;
   return [
     ...hot,
     ...guards.map((guard) => ({ guard, connections: MANY_EVENTS_CONNECTIONS, events: MANY_EVENTS })),
   ];
+}
+
+function guardsOf(field: Field) {
+  const names = field.strategies.map(({ name }) => name);
+  return has(field, 'batched-lock') ? ['batched-lock at home' as const, ...names] : names;
 }

@@ -4,7 +4,7 @@ import type { SweepStep } from '../measurements.ts';
 import { has, inTurn, type Field, type Pace, type Step } from '../step.ts';
 
 const GUARD = 'batched-lock';
-const GUARDS = [GUARD, 'no-op'] as const;
+const GUARDS = ['batched-lock at home', GUARD, 'no-op'] as const;
 const CONNECTIONS = 64;
 // From many to few: those that stay are warm, and new ones have to be started only once.
 const REPLICAS = [8, 4, 2, 1];
@@ -16,8 +16,8 @@ const OVERHEAD_MS = 300;
 const FORGET_MS = { docker: 2_500, native: 0 };
 
 /**
- * What more or fewer replicas do to one hot event; and to the no-op route, since on a machine that does not grow with
- * them more processes are slower whatever they do.
+ * What more or fewer replicas do to one hot event, at its home and where all of them contend for it; and to the no-op
+ * route, since on a machine that does not grow with them more processes are slower whatever they do.
  */
 export function sweepSteps(field: Field, pace: Pace, results: SweepStep[]): Step[] {
   if (!has(field, GUARD)) return [];

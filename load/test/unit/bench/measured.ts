@@ -29,7 +29,7 @@ export function cell(workload: Partial<Workload>, rest: Partial<Cell> = {}): Cel
 }
 
 export function sweepStep(replicas: number, bookingsPerS: number, rest: Partial<Cell> = {}): SweepStep {
-  return { ...cell({}, { bookingsPerS, ...rest }), replicas };
+  return { ...cell({ guard: 'batched-lock at home' }, { bookingsPerS, ...rest }), replicas };
 }
 
 export function rush(rest: Partial<Rush>): Rush {
