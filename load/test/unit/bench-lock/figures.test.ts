@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
+import { control } from '#src/bench-lock/contenders.ts';
 import { figuresOf, type Figure } from '#src/bench-lock/figures.ts';
 import type { Results } from '#src/bench-lock/results.ts';
 
@@ -83,6 +84,16 @@ describe('a figure', () => {
   it('is missed, without a value, when our lock let two in at once, in whichever run', () => {
     const runs = [runOf({}), runOf({ workload: '4x1', sectionMs: 2, overlaps: 1 })];
     expect(figure('4 x 250: Jain', { runs })).toMatchObject({ value: null, met: false });
+  });
+
+  it('of a hand-over among many is taken through Redis, and within the process beside bare promises', () => {
+    const crowds = [
+      crowdOf({ contender: 'queue', handOverFewP50Ms: 1, handOverManyP50Ms: 3 }),
+      crowdOf({ contender: 'queue-uncoalesced', handOverFewP50Ms: 10, handOverManyP50Ms: 11 }),
+      crowdOf({ contender: control.key, handOverFewP50Ms: 2, handOverManyP50Ms: 4 }),
+    ];
+    expect(figure('10,000 waiters: p50 of a hand-over by Redis', { crowds }).value).toBe(1.1);
+    expect(figure('10,000 waiters: p50 of a pass', { crowds })).toMatchObject({ value: 1.5, met: false });
   });
 
   it('of a crowd is missed, without a value, when waiters failed', () => {
