@@ -27,11 +27,19 @@ export function nginxPart(options: {
   mkdirSync(dir, { recursive: true });
   copyFileSync(join(repository, 'nginx/nginx.conf'), join(dir, 'nginx.conf'));
   writeFileSync(join(dir, 'listen.conf'), `listen 127.0.0.1:${port};\n`);
-  const places = placesFor(options.firstPlace, options.replicas);
-  writeFileSync(join(dir, 'servers.conf'), places.map((place) => `server ${place};\n`).join(''));
+  const isOccupied = (place: number) => place < options.replicas;
+  const servers = (settingsOf: (place: number) => string) =>
+    Array.from(
+      { length: maxReplicas },
+      (_, place) => `server 127.0.0.1:${options.firstPlace + place} ${settingsOf(place)};\n`,
+    ).join('');
+  writeFileSync(
+    join(dir, 'servers.conf'),
+    servers((place) => (isOccupied(place) ? occupied : empty)),
+  );
   writeFileSync(
     join(dir, 'homes.conf'),
-    places.map((place, i) => `server ${place} ${homeOf(i)};\n`).join(''),
+    servers((place) => `${isOccupied(place) ? occupiedHome : empty} ${homeIn(place)}`),
   );
   return {
     name: 'nginx',
@@ -47,24 +55,20 @@ export function nginxPart(options: {
   };
 }
 
-/**
- * As in nginx/docker/homes.conf. Looking for an event's home nginx draws twenty times and then takes anyone's; so it has
- * to draw those places more often that are likely to be occupied. With two replicas one event in sixty is homeless.
- */
-function homeOf(place: number): string {
-  return `max_conns=100 weight=${place < 8 ? 8 : 1}`;
-}
+// A replica that fails ten times in a second is left alone for a second: one that died costs a request a second, and one
+// that came back serves a second later.
+const occupied = 'max_fails=10 fail_timeout=1s';
+// As in nginx/docker/homes.conf.
+const occupiedHome = 'max_fails=1 fail_timeout=12s';
+// How long a new replica waits for its first request, at most, and how rarely the other places are tried.
+const empty = 'max_fails=1 fail_timeout=3s';
 
-function placesFor(firstPlace: number, replicas: number): string[] {
-  // A replica that fails ten times in a second is left alone for a second: one that died costs a request a second,
-  // and one that came back serves a second later.
-  const occupied = 'max_fails=10 fail_timeout=1s';
-  // How long a new replica waits for its first request, at most, and how rarely the other places are tried.
-  const empty = 'max_fails=1 fail_timeout=3s';
-  return Array.from(
-    { length: maxReplicas },
-    (_, place) => `127.0.0.1:${firstPlace + place} ${place < replicas ? occupied : empty}`,
-  );
+/**
+ * Looking for an event's home nginx draws twenty times and then takes anyone's; so it has to draw those places more often
+ * that are likely to be occupied. With two replicas one event in sixty is homeless.
+ */
+function homeIn(place: number): string {
+  return `max_conns=100 weight=${place < 8 ? 8 : 1}`;
 }
 
 const probeTimeoutMs = 2_000;

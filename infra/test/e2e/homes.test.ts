@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 
 import { describe, expect, test } from 'vitest';
 
+import { startDeafReplica } from '../support/deaf-replica.ts';
 import { HOME_BOUND, nginxes, startNginx, type Nginx } from '../support/nginx.ts';
 
 /** Which replica nginx asks for a booking, with the project's own settings and replicas that take their time. */
@@ -53,6 +54,21 @@ describe.each(nginxes)('$name', (kind) => {
     expect(answers.every(({ status, replica }) => status === 201 && replica !== home)).toBe(true);
   });
 
+  // A full queue of new connections is silent on Linux; elsewhere it may refuse.
+  test.runIf(process.platform === 'linux')('a home that is silent is left alone', async () => {
+    await using deaf = await startDeafReplica();
+    await using stack = await start(1, [deaf.port]);
+    stack.answerAtOnce();
+    const tookMs: number[] = [];
+    for (const event of Array.from({ length: 20 }, (_, i) => i)) {
+      const beganMs = performance.now();
+      await book(stack, event);
+      tookMs.push(performance.now() - beganMs);
+    }
+    // So long does nginx wait for a handshake: once.
+    expect(tookMs.filter((ms) => ms > 290)).toHaveLength(1);
+  });
+
   test("the lab's own routes have no home", async () => {
     await using stack = await start(3);
     const crowd = Array.from({ length: 3 }, () => book(stack, 1, '/book/batched-lock/1'));
@@ -63,7 +79,7 @@ describe.each(nginxes)('$name', (kind) => {
   });
 
   /** nginx and replicas that keep what they are asked until they are told to answer. */
-  async function start(replicas: number) {
+  async function start(replicas: number, otherPorts: readonly number[] = []) {
     await using opening = new AsyncDisposableStack();
     const kept = Array.from({ length: replicas }, (): ServerResponse[] => []);
     let isHolding = true;
@@ -87,7 +103,7 @@ describe.each(nginxes)('$name', (kind) => {
       await once(server.listen(0, '127.0.0.1'), 'listening');
     }
     const ports = servers.map((server) => (server.address() as AddressInfo).port);
-    const nginx = opening.use(await startNginx(kind, ports));
+    const nginx = opening.use(await startNginx(kind, [...otherPorts, ...ports]));
     const opened = opening.move();
     const held = () => kept.map(({ length }) => length);
     return {

@@ -58,12 +58,10 @@ export async function startNginx({ name, command }: Kind, ports: readonly number
   const port = await freePort();
   await copyFile(settings, join(conf, 'nginx.conf'));
   await writeFile(join(conf, 'listen.conf'), `listen 127.0.0.1:${port};\n`);
-  const servers = ports.map((port) => `server 127.0.0.1:${port} max_fails=0`);
-  await writeFile(join(conf, 'servers.conf'), servers.map((server) => `${server};\n`).join(''));
-  await writeFile(
-    join(conf, 'homes.conf'),
-    servers.map((server) => `${server} max_conns=${HOME_BOUND};\n`).join(''),
-  );
+  const servers = (settings: string) =>
+    ports.map((port) => `server 127.0.0.1:${port} ${settings};\n`).join('');
+  await writeFile(join(conf, 'servers.conf'), servers('max_fails=0'));
+  await writeFile(join(conf, 'homes.conf'), servers(`max_conns=${HOME_BOUND} max_fails=1 fail_timeout=12s`));
 
   const [program = '', ...args] = command({ prefix: conf, conf });
   const child = spawn(program, [...args, '-g', 'daemon off;'], { stdio: ['ignore', 'ignore', 'pipe'] });
