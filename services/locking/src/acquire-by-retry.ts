@@ -1,6 +1,7 @@
 import { systemClock } from './clock.ts';
 import { LockTimeoutError, LockUnavailableError } from './errors.ts';
 import type { Lease } from './lock.ts';
+import type { Place } from './turnstile.ts';
 
 /** What one try came to. */
 export type TryResult =
@@ -27,12 +28,16 @@ export interface Tries {
 
 export interface Wait {
   readonly name: string;
-  /** In milliseconds. */
+  /** In milliseconds, from `sinceMs`. */
   readonly waitMs: number;
+  /** When the caller asked, by the monotonic clock. */
+  readonly sinceMs: number;
   /** Average time between two tries, in milliseconds. */
   readonly retryDelayMs: number;
   /** Rejects to end the wait before its time. */
   readonly interrupted: Promise<never>;
+  /** The place in the line of those who want to try; none: it tries beside all others. */
+  readonly place?: Place | undefined;
   /** Takes over what goes on after the wait has ended. */
   readonly inBackground: (work: Promise<unknown>) => void;
 }
@@ -48,11 +53,19 @@ export const retryDelayDefaultMs = 50;
  * average), so that waiters who met once do not meet again at every try.
  */
 export async function acquireByRetry(tries: Tries, wait: Wait): Promise<Lease> {
-  const { name, waitMs, retryDelayMs, interrupted } = wait;
-  const waitUntilMs = systemClock.now() + waitMs;
+  const { name, waitMs, retryDelayMs, interrupted, place } = wait;
+  const waitUntilMs = wait.sinceMs + waitMs;
   let underWay: Promise<TryResult> | undefined;
   let mayHold = false;
+
+  function pause(remainingMs: number): Promise<void> {
+    return sleep(Math.min(Math.random() * 2 * retryDelayMs, remainingMs), interrupted, place?.rung());
+  }
+
   try {
+    // Whose time is over in the line still has its one try: the lock may have come free.
+    if (place !== undefined) await sleep(waitUntilMs - systemClock.now(), interrupted, place.turn);
+    if (place?.isHeldHere === true) await pause(waitUntilMs - systemClock.now());
     for (;;) {
       underWay = tries.once();
       const result = await Promise.race([underWay, interrupted]);
@@ -69,7 +82,7 @@ export async function acquireByRetry(tries: Tries, wait: Wait): Promise<Lease> {
         throw new LockTimeoutError({ lock: name, holder: result.takenBy, waitMs });
       }
       // The last try comes when the time is over and not before: the lock may come free until then.
-      await sleep(Math.min(Math.random() * 2 * retryDelayMs, remainingMs), interrupted);
+      await pause(remainingMs);
     }
   } catch (error) {
     wait.inBackground(giveUp(tries, underWay, mayHold));
@@ -87,11 +100,12 @@ async function giveUp(tries: Tries, underWay: Promise<TryResult> | undefined, ma
   }
 }
 
-async function sleep(ms: number, interrupted: Promise<never>): Promise<void> {
+/** Until the time is over or something is worth waking up for. */
+async function sleep(ms: number, interrupted: Promise<never>, woken?: Promise<void>): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
+  const timer = setTimeout(resolve, Math.max(0, ms));
   try {
-    await Promise.race([promise, interrupted]);
+    await Promise.race(woken === undefined ? [promise, interrupted] : [promise, interrupted, woken]);
   } finally {
     clearTimeout(timer);
   }

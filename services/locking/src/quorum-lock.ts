@@ -20,6 +20,7 @@ import { createQuorumGrant, type QuorumGrant } from './quorum/grant.ts';
 import { createQuorumServer } from './quorum/server.ts';
 import type { RedisClient } from './redis-script.ts';
 import { createRetryingService } from './retrying-service.ts';
+import { createTurnstile } from './turnstile.ts';
 
 export interface QuorumLockOptions extends Partial<AcquireDefaults> {
   /** Average time between two tries, in milliseconds. */
@@ -86,7 +87,7 @@ export function createQuorumLock(
   const bounds = { timeoutMs: serverTimeoutMs, onRoundTrip: tellRoundTrips(emit) };
   const servers = redises.map((redis) => createQuorumServer(redis, { keyPrefix, tokenMemoryMs, bounds }));
   const holderIds = createHolderIds(options.clientId);
-  const service = createRetryingService(retryDelayMs, emit);
+  const service = createRetryingService(retryDelayMs, emit, createTurnstile(retryDelayMs));
 
   function acquireOne(name: string, settings: AcquireSettings) {
     // A try that ends without a lease has given everything back itself, as far as anybody can.

@@ -6,6 +6,7 @@ import { tellEvents } from './lease-events.ts';
 import { holdLease, type LeasePort, type LeaseTerms } from './lease.ts';
 import type { LockEventListener } from './lock-events.ts';
 import type { Lease } from './lock.ts';
+import type { Turnstile } from './turnstile.ts';
 
 /** What the lock services without a queue have in common: their waits, their leases, and their end. */
 export interface RetryingService {
@@ -21,9 +22,14 @@ export interface RetryingService {
   close(): Promise<void>;
 }
 
+/**
+ * @param retryDelayMs average time between two tries, in milliseconds
+ * @param turnstile lets those who wait try one at a time; without one, each of them tries
+ */
 export function createRetryingService(
   retryDelayMs: number,
   emit: LockEventListener | undefined,
+  turnstile?: Turnstile,
 ): RetryingService {
   const waits = new Set<{ name: string; interrupt(reason: unknown): void }>();
   const leases = new Set<Lease>();
@@ -47,8 +53,19 @@ export function createRetryingService(
     const sinceMs = systemClock.now();
     signal?.addEventListener('abort', onAbort, { once: true });
     waits.add(wait);
+    // Who does not wait does not stand in line either.
+    const place = waitMs > 0 ? turnstile?.enter(name) : undefined;
+    let lease: Lease | undefined;
     try {
-      const lease = await acquireByRetry(tries, { name, waitMs, retryDelayMs, interrupted, inBackground });
+      lease = await acquireByRetry(tries, {
+        name,
+        waitMs,
+        sinceMs,
+        retryDelayMs,
+        interrupted,
+        place,
+        inBackground,
+      });
       if (emit !== undefined) {
         const waitedMs = systemClock.now() - sinceMs;
         let waiting = 0;
@@ -60,6 +77,7 @@ export function createRetryingService(
       emit?.({ type: 'refused', lock: name, waitMs: systemClock.now() - sinceMs, why: whyRefused(error) });
       throw error;
     } finally {
+      place?.leave({ holding: lease !== undefined });
       waits.delete(wait);
       signal?.removeEventListener('abort', onAbort);
     }
@@ -70,10 +88,13 @@ export function createRetryingService(
       ...port,
       release() {
         leases.delete(lease);
-        return port.release();
+        const released = port.release();
+        void released.catch(() => undefined).then(() => turnstile?.ring(terms.name));
+        return released;
       },
       onLoss(loss) {
         leases.delete(lease);
+        turnstile?.ring(terms.name);
         port.onLoss?.(loss);
       },
     };

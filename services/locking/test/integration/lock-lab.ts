@@ -12,6 +12,7 @@ export interface LockKind {
 
 export interface LockKindOptions extends Pick<AcquireOptions, 'ttlMs' | 'waitMs' | 'renew'> {
   tokenMemoryMs?: number;
+  retryDelayMs?: number;
   keyPrefix?: string;
   clientId?: string;
   onEvent?: LockEventListener;

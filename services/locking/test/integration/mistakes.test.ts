@@ -11,6 +11,7 @@ const testFiles: Record<Noticer, string> = {
   'simple scripts': 'test/integration/simple-differential.test.ts',
   'quorum scripts': 'test/integration/quorum-differential.test.ts',
   'quorum tokens': 'test/unit/quorum-tokens.test.ts',
+  turnstile: 'test/unit/turnstile.test.ts',
   lease: 'test/unit/lease.test.ts',
   'with-lock': 'test/unit/with-lock.test.ts',
 };

@@ -11,6 +11,7 @@ export type Noticer =
   | 'simple scripts'
   | 'quorum scripts'
   | 'quorum tokens'
+  | 'turnstile'
   | 'lease'
   | 'with-lock';
 
@@ -333,5 +334,26 @@ export const mistakes: readonly Mistake<Noticer>[] = [
     right: 'for (let tried = 1; ; tried += 1) {',
     wrong: 'if (candidate > 0) return { token: candidate };\n      for (let tried = 1; ; tried += 1) {',
     noticedBy: 'quorum tokens',
+  },
+  {
+    name: 'turnstile: who leaves calls the one who came last',
+    file: 'turnstile.ts',
+    right: '        for (const next of places) return next.let();\n',
+    wrong: '        for (const next of [...places].reverse()) return next.let();\n',
+    noticedBy: 'turnstile',
+  },
+  {
+    name: 'turnstile: a process that never lets others have their chance',
+    file: 'turnstile.ts',
+    right: 'clock.now() >= line.turnEndsMs',
+    wrong: 'false',
+    noticedBy: 'turnstile',
+  },
+  {
+    name: 'turnstile: a lock that is taken to be held here for ever',
+    file: 'turnstile.ts',
+    right: '    line.isHeldHere = false;\n',
+    wrong: '',
+    noticedBy: 'turnstile',
   },
 ];

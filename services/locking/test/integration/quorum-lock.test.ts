@@ -158,3 +158,39 @@ test('a lease outlives the loss of a minority, and not that of a majority', asyn
   // What the lost lease still keeps on the third server is no obstacle for long.
   await expect.poll(() => keptBy('seat')).toEqual([]);
 });
+
+test('of the waiters of a process one tries for all, and they are served in order', async () => {
+  const locks = lab.open({ retryDelayMs: 60_000 });
+  const holder = await locks.acquire('seat');
+  const served: number[] = [];
+  const waiters = Array.from({ length: 20 }, (_, i) => locks.withLock('seat', () => served.push(i)));
+  await holder.release();
+  // Each of them is called by the release before it: nobody ends its pause of a minute or two.
+  await Promise.all(waiters);
+  expect(served).toEqual(Array.from({ length: 20 }, (_, i) => i));
+});
+
+test('who waits in vain keeps nobody from waiting on', async () => {
+  const locks = lab.open({ retryDelayMs: 5 });
+  const other = lab.open();
+  const holder = await other.acquire('seat');
+  const aborted = new AbortController();
+  const results = Promise.allSettled([
+    locks.acquire('seat', { waitMs: 100 }),
+    locks.acquire('seat', { waitMs: 200 }),
+    locks.acquire('seat', { waitMs: 10_000, signal: aborted.signal }),
+  ]);
+  const patient = locks.acquire('seat', { waitMs: 10_000 });
+  // Who only tries does not stand in line.
+  expect(await locks.tryAcquire('seat')).toBeNull();
+  aborted.abort(new Error('no longer'));
+  const reasons = (await results).map((result) => result.status === 'rejected' && result.reason);
+  expect(reasons).toEqual([
+    expect.any(LockTimeoutError),
+    expect.any(LockTimeoutError),
+    new Error('no longer'),
+  ]);
+  expect(reasons[1]).toMatchObject({ waitMs: 200, holder: holder.holder });
+  await holder.release();
+  expect((await patient).token).toBeGreaterThan(holder.token);
+});
