@@ -50,6 +50,8 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
   slot = -1;
 
   readonly name: string;
+  /** All callers of the name use this line; otherwise it is for one of them. */
+  readonly isShared: boolean;
   readonly #context: LineContext;
   /** Takes the lock from its holder instead of waiting for it. */
   readonly #steals: boolean;
@@ -77,8 +79,13 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
   #heardMs = -Infinity;
   #silence: { cause: unknown; sinceMs: number; failures: number } | undefined;
 
-  constructor(name: string, context: LineContext, steals = false) {
+  constructor(
+    name: string,
+    context: LineContext,
+    { isShared, steals }: { isShared: boolean; steals: boolean },
+  ) {
     this.name = name;
+    this.isShared = isShared;
     this.#context = context;
     this.#steals = steals;
   }
@@ -86,6 +93,15 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
   /** What it has in Redis. */
   get entry(): Entry | undefined {
     return this.#entry;
+  }
+
+  /** Whether messages for that number are for this line. */
+  hasEntry(number: number): boolean {
+    return this.#entry?.number === number || this.#yielding?.next.number === number;
+  }
+
+  get isIdle(): boolean {
+    return this.#stage === 'idle' && this.#waiters.size === 0;
   }
 
   get waiting(): number {
@@ -563,7 +579,14 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
   }
 
   #goOn(): void {
-    if (this.#waiters.size > 0) this.#ask();
-    else this.#context.forget(this);
+    if (this.#waiters.size > 0) {
+      this.#ask();
+      return;
+    }
+    // Whoever comes to this line later has a beginning of its own.
+    this.#ttlMs = 0;
+    this.#holder = undefined;
+    this.#silence = undefined;
+    this.#context.forget(this);
   }
 }
