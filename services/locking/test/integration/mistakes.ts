@@ -146,16 +146,16 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   },
   {
     name: 'a message from a turn that was missed is believed',
-    file: 'queue/line.ts',
-    right: '      token > refusal.holderToken &&\n',
+    file: 'queue/answers.ts',
+    right: 'token > refusal.holderToken && ',
     wrong: '',
     noticedBy: 'scenarios',
   },
   {
     name: 'a lock that was handed over is believed to be kept from the moment at which the message came',
     file: 'queue/line.ts',
-    right: 'const sinceMs = this.#refusal?.sentAtMs ?? -Infinity;',
-    wrong: 'const sinceMs = this.#context.alarms.clock.now();',
+    right: 'sinceMs: this.#answers.keptSinceMs',
+    wrong: 'sinceMs: this.#context.alarms.clock.now()',
     noticedBy: 'scenarios',
   },
   {
