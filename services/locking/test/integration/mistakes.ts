@@ -201,6 +201,13 @@ export const mistakes: readonly Mistake<Noticer>[] = [
     noticedBy: 'scenarios',
   },
   {
+    name: 'whoever asks after an outage is told of it before its own time',
+    file: 'queue/line.ts',
+    right: '    this.#answers.forget();\n',
+    wrong: '',
+    noticedBy: 'scenarios',
+  },
+  {
     name: 'a turn without an end while others wait',
     file: 'queue/turn.ts',
     right: 'return this.#left <= 0 ||',
