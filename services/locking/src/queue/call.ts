@@ -19,15 +19,18 @@ export class Call implements ScriptCall {
   readonly args: readonly string[];
   readonly sinceMs: number;
   readonly #owner: CallOwner;
-  /** Reads the reply, and resolves with what it says. */
-  readonly resolve: (reply: unknown) => void;
+  readonly #read: (reply: unknown) => unknown;
+  readonly #resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
 
   constructor(
     owner: CallOwner,
-    { script, keys, args }: Pick<ScriptCall, 'script' | 'keys' | 'args'>,
+    script: Script,
+    keys: Keys,
+    args: readonly string[],
     sinceMs: number,
-    resolve: (reply: unknown) => void,
+    read: (reply: unknown) => unknown,
+    resolve: (result: unknown) => void,
     reject: (error: Error) => void,
   ) {
     this.#owner = owner;
@@ -35,8 +38,14 @@ export class Call implements ScriptCall {
     this.keys = keys;
     this.args = args;
     this.sinceMs = sinceMs;
-    this.resolve = resolve;
+    this.#read = read;
+    this.#resolve = resolve;
     this.reject = reject;
+  }
+
+  /** Reads the reply, and resolves with what it says. */
+  resolve(reply: unknown): void {
+    this.#resolve(this.#read(reply));
   }
 
   succeed(reply: unknown): void {

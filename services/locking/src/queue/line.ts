@@ -1,24 +1,21 @@
 import type { Alarm } from '../alarms.ts';
-import { LockTimeoutError, LockUnavailableError } from '../errors.ts';
-import { driftMs, type Loss } from '../hold.ts';
+import type { Loss } from '../hold.ts';
 import type { HeldLease, Released } from '../lease.ts';
+import { Answers } from './answers.ts';
+import { Callers, type From } from './callers.ts';
 import type { Entry, LineContext } from './line-context.ts';
 import { retryDelayMs } from './retry-delay.ts';
 import {
   RefusedError,
   type Grant,
   type HandedOver,
-  type Holder,
   type NotHeld,
   type Queued,
   type Seen,
   type YieldRequest,
 } from './store.ts';
 import { type Kept, Turn, type TurnOwner } from './turn.ts';
-import { type Waiter, WaiterList, type WaitingRoom } from './waiter.ts';
-
-/** How a caller came by the lock, see `LockEvent`. */
-type From = 'free' | 'queue' | 'turn' | 'linger';
+import type { Waiter, WaitingRoom } from './waiter.ts';
 
 interface Yielding {
   readonly request: YieldRequest;
@@ -50,10 +47,13 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
   slot = -1;
 
   readonly name: string;
+  /** All callers of the name use this line; otherwise it is for one of them. */
+  readonly isShared: boolean;
   readonly #context: LineContext;
   /** Takes the lock from its holder instead of waiting for it. */
   readonly #steals: boolean;
-  readonly #waiters = new WaiterList();
+  readonly #answers = new Answers();
+  readonly #callers: Callers;
 
   #stage: 'idle' | 'asking' | 'queued' | 'holding' | 'yielding' = 'idle';
   #attempt = 0;
@@ -67,20 +67,19 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
   #turn: Turn | undefined;
   #yielding: Yielding | undefined;
 
-  /** The latest answer that said who has it instead of us, and when it was asked for. */
-  #refusal: { sentAtMs: number; holderToken: number } | undefined;
   /** We were made the holder; told before the answer that tells our place. */
   #early: HandedOver | undefined;
 
-  /** Who has it, as far as Redis said. */
-  #holder: string | undefined;
-  #heardMs = -Infinity;
-  #silence: { cause: unknown; sinceMs: number; failures: number } | undefined;
-
-  constructor(name: string, context: LineContext, steals = false) {
+  constructor(
+    name: string,
+    context: LineContext,
+    { isShared, steals }: { isShared: boolean; steals: boolean },
+  ) {
     this.name = name;
+    this.isShared = isShared;
     this.#context = context;
     this.#steals = steals;
+    this.#callers = new Callers(name, context, this.#answers);
   }
 
   /** What it has in Redis. */
@@ -88,18 +87,27 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     return this.#entry;
   }
 
+  /** Whether messages for that number are for this line. */
+  hasEntry(number: number): boolean {
+    return this.#entry?.number === number || this.#yielding?.next.number === number;
+  }
+
+  get isIdle(): boolean {
+    return this.#stage === 'idle' && this.#callers.size === 0;
+  }
+
   get waiting(): number {
-    return this.#waiters.size;
+    return this.#callers.size;
   }
 
   // -------------------------------------------------------------------------------------------- callers
 
   admit(waiter: Waiter): void {
     if (!waiter.patient && this.#isOccupied()) {
-      this.#refuse(waiter, 'timeout');
+      this.#callers.refuse(waiter, 'timeout');
       return;
     }
-    this.#waiters.push(waiter);
+    this.#callers.push(waiter);
     waiter.sitDown(this);
     if (this.#stage === 'idle') this.#ask();
     else if (this.#turn !== undefined && this.#lingers()) this.#begin(this.#turn, 'linger');
@@ -107,16 +115,15 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
 
   /** Somebody is before a caller who comes now: it is not free for it. */
   #isOccupied(): boolean {
-    return this.#waiters.size > 0 || this.#turn?.lease !== undefined;
+    return this.#callers.size > 0 || this.#turn?.lease !== undefined;
   }
 
   /** Its time is over, or its caller has cancelled. */
   leave(waiter: Waiter, why: 'timeout' | 'aborted'): void {
-    this.#waiters.remove(waiter);
-    const unheard = this.#stage === 'asking' && this.#heardMs < waiter.sinceMs;
+    const unheard = this.#stage === 'asking' && this.#answers.heardMs < waiter.sinceMs;
     const noReply = unheard ? new Error(`no reply within ${waiter.waitMs} ms`) : undefined;
-    this.#refuse(waiter, why, this.#silence?.cause ?? noReply);
-    if (this.#waiters.size > 0) return;
+    this.#callers.dismiss(waiter, why, this.#answers.silence?.cause ?? noReply);
+    if (this.#callers.size > 0) return;
     // A question under way is left alone: its answer finds nobody here, and is given back then.
     if (this.#stage === 'queued' || this.#paused()) this.#giveUp();
   }
@@ -126,7 +133,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     const turn = this.#turn;
     if (turn === undefined) return 'gone';
     turn.returned(lease);
-    if (this.#waiters.size > 0) {
+    if (this.#callers.size > 0) {
       if (!turn.isOver() && this.#serve(turn, 'turn')) return 'released';
       return turn.confirmed(lease, this.#yieldTurn(turn));
     }
@@ -138,7 +145,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
 
   /** Sends everybody away, and gives everything back. */
   async close(cause: Error): Promise<void> {
-    this.#refuseAll(cause);
+    this.#callers.dismissAll(cause);
     this.#turn?.lease?.lose({ why: 'released', cause });
     await this.#handBack().catch(() => undefined);
   }
@@ -154,7 +161,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
       // Before the answer that tells our place: on two connections either may come first.
       if (number === (this.#yielding?.next ?? this.#entry)?.number) this.#early = grant;
     } else if (this.#stage === 'queued' && number === this.#entry?.number) {
-      if (grant !== undefined && this.#isCredible(grant)) this.#takeAtOnce(grant);
+      if (grant !== undefined && this.#isEnough(grant)) this.#takeAtOnce(grant);
       else this.#ask();
     }
   }
@@ -171,7 +178,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
   /** A look at the queue: the entry is there. */
   seen(reply: Seen, sentAtMs: number): void {
     this.#heard();
-    this.#notHolder(reply, sentAtMs);
+    this.#answers.notHolder(this.#entry?.id, reply, sentAtMs);
   }
 
   /** A look at the queue: the entry is not there. Its turn was missed, or the data was lost. */
@@ -200,7 +207,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
 
   #ask(): void {
     const { store, alarms, settings } = this.#context;
-    const first = this.#waiters.first;
+    const first = this.#callers.first;
     if (first === undefined) {
       this.#giveUp();
       return;
@@ -219,10 +226,10 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
       ttlMs: first.ttlMs,
       tokenAbove: first.tokenAbove,
       // Who cannot be told of its turn had better not take a place: it would be passed over.
-      enqueue: store.listening && (first.patient || this.#waiters.size > 1),
+      enqueue: store.listening && (first.patient || this.#callers.size > 1),
       place: this.#place,
       // Those who wait here after the first one will want tokens too.
-      reserve: this.#waiters.size > 1 || settings.lingerMs > 0,
+      reserve: this.#callers.size > 1 || settings.lingerMs > 0,
     };
     const answer = this.#steals ? store.steal(this.name, request) : store.acquire(this.name, request);
     answer.then(
@@ -241,13 +248,13 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
       this.#take(reply, asked, this.#place === undefined ? 'free' : 'queue');
       return;
     }
-    this.#notHolder(reply, asked.sinceMs);
+    this.#answers.notHolder(this.#entry?.id, reply, asked.sinceMs);
     if (reply.place !== undefined) {
       this.#queue(reply, reply.place);
       return;
     }
-    this.#sendImpatientAway();
-    if (this.#waiters.size === 0) {
+    this.#callers.dismissImpatient();
+    if (this.#callers.size === 0) {
       // Taken, and no place was asked for: nothing was left in Redis.
       this.#retire();
       this.#goOn();
@@ -259,8 +266,8 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
   }
 
   #queue({ before, holderTtlMs }: Queued, place: number): void {
-    this.#sendImpatientAway();
-    if (this.#waiters.size === 0) {
+    this.#callers.dismissImpatient();
+    if (this.#callers.size === 0) {
       this.#giveUp();
       return;
     }
@@ -273,45 +280,24 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     if (early !== undefined && this.#entry !== undefined) this.granted(this.#entry.number, early);
   }
 
-  /** An answer that says: not you, but the holder of that token. Whatever was asked at that time, the answer is newer. */
-  #notHolder({ holder, holderToken }: Holder, sentAtMs: number): void {
-    this.#holder = holder;
-    if (holder === this.#entry?.id || holderToken === undefined) return;
-    if (this.#refusal === undefined || sentAtMs > this.#refusal.sentAtMs) {
-      this.#refusal = { sentAtMs, holderToken };
-    }
-  }
-
-  /**
-   * Whether a message is newer than the last answer that refused us: then we were made the holder after that was asked,
-   * and Redis keeps the lock for us at least for so long from then on. Tokens tell what is newer, as each grant has a
-   * larger one; a message that comes late, from a turn that we have missed, has a smaller one than the present holder.
-   * And it must leave time enough to do something.
-   */
-  #isCredible({ token, ttlMs }: HandedOver): boolean {
-    const refusal = this.#refusal;
-    const first = this.#waiters.first;
-    if (refusal === undefined || first === undefined) return false;
-    const keptUntilMs = refusal.sentAtMs + ttlMs - driftMs(ttlMs);
-    return (
-      token > refusal.holderToken &&
-      token > first.tokenAbove &&
-      keptUntilMs - this.#context.alarms.clock.now() > ttlMs / 4
-    );
-  }
-
   // -------------------------------------------------------------------------------------------- holding
+
+  /** Whether a message is enough for the first caller to begin. */
+  #isEnough(grant: HandedOver): boolean {
+    const { first } = this.#callers;
+    const now = this.#context.alarms.clock.now();
+    return first !== undefined && grant.token > first.tokenAbove && this.#answers.isCredible(grant, now);
+  }
 
   /** Handed over, and told all that it takes: the first caller begins, and Redis hears of it while it works. */
   #takeAtOnce(grant: HandedOver): void {
     this.#context.unwatch(this);
     this.#heard();
-    const sinceMs = this.#refusal?.sentAtMs ?? -Infinity;
-    this.#take(grant, { sinceMs, ttlMs: grant.ttlMs }, 'queue');
+    this.#take(grant, { sinceMs: this.#answers.keptSinceMs, ttlMs: grant.ttlMs }, 'queue');
   }
 
   #take(grant: Grant, kept: Kept, from: From): void {
-    const { first, size } = this.#waiters;
+    const { first, size } = this.#callers;
     const terms = first ?? { ttlMs: kept.ttlMs, renew: false };
     const turn = new Turn(this, this.#context, this.#entry?.id ?? '', { grant, terms, kept, waiters: size });
     this.#turn = turn;
@@ -336,25 +322,11 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
 
   /** The lock, which is held, to the first waiter; unless no token is left that it could have. */
   #serve(turn: Turn, from: From): boolean {
-    const { alarms, emit } = this.#context;
-    const waiter = this.#waiters.first;
+    const waiter = this.#callers.first;
     const lease = waiter === undefined ? undefined : turn.serve(waiter);
     if (waiter === undefined || lease === undefined) return false;
-    alarms.clear(this);
-    this.#waiters.remove(waiter);
-    waiter.grant(lease);
-    this.#context.departed();
-    if (emit !== undefined) {
-      const waitMs = alarms.clock.now() - waiter.sinceMs;
-      emit({
-        type: 'granted',
-        lock: this.name,
-        token: lease.token,
-        waitMs,
-        from,
-        waiting: this.#waiters.size,
-      });
-    }
+    this.#context.alarms.clear(this);
+    this.#callers.grant(waiter, lease, from);
     return true;
   }
 
@@ -388,7 +360,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
   /** Other processes may be waiting: they have their turn now, and those who wait here have their next one after it. */
   #yieldTurn(turn: Turn): Promise<Released> {
     const { alarms } = this.#context;
-    const first = this.#waiters.first;
+    const first = this.#callers.first;
     if (first === undefined || this.#entry === undefined) return this.#handBack();
     const next = this.#context.register(this);
     const { ttlMs, tokenAbove } = first;
@@ -439,71 +411,32 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     this.#context.emit?.({ type: 'handed-over', lock: this.name });
     this.#entry = next;
     this.#early = early;
-    this.#notHolder(reply, sentAtMs);
+    this.#answers.notHolder(next.id, reply, sentAtMs);
     this.#queue(reply, reply.place ?? 0);
   }
 
   // -------------------------------------------------------------------------------------------- no answer
 
   #heard(): void {
-    this.#silence = undefined;
-    this.#heardMs = this.#context.alarms.clock.now();
+    this.#answers.heard(this.#context.alarms.clock.now());
   }
 
   /** Unknown: it may have been done. It is asked again, by the same id, for as long as that makes sense. */
   #unanswered(cause: unknown, sentAtMs: number): void {
     const { alarms, settings } = this.#context;
     const now = alarms.clock.now();
-    const { sinceMs, failures } = this.#silence ?? { sinceMs: sentAtMs, failures: 0 };
-    this.#silence = { cause, sinceMs, failures: failures + 1 };
+    const { sinceMs, failures } = this.#answers.unheard(cause, sentAtMs);
     this.#unsure = true;
-    this.#sendImpatientAway();
-    if (cause instanceof RefusedError || now - sinceMs >= settings.unavailableAfterMs) this.#refuseAll(cause);
+    this.#callers.dismissImpatient();
+    if (cause instanceof RefusedError || now - sinceMs >= settings.unavailableAfterMs)
+      this.#callers.dismissAll(cause);
     const overdue = this.#yielding !== undefined && now >= this.#yielding.untilMs;
-    if (this.#waiters.size === 0 || overdue) this.#giveUp();
-    else if (this.#stage !== 'queued') alarms.set(this, now + retryDelayMs(failures));
+    if (this.#callers.size === 0 || overdue) this.#giveUp();
+    else if (this.#stage !== 'queued') alarms.set(this, now + retryDelayMs(failures - 1));
   }
 
   #paused(): boolean {
     return this.#context.alarms.isSet(this) && (this.#stage === 'asking' || this.#stage === 'yielding');
-  }
-
-  #sendImpatientAway(): void {
-    const first = this.#waiters.first;
-    if (first === undefined || first.patient) return;
-    this.#waiters.remove(first);
-    this.#refuse(first, 'timeout');
-  }
-
-  /** @param cause why it is not known whether the lock could be had */
-  #refuse(waiter: Waiter, why: 'timeout' | 'aborted', cause: unknown = this.#silence?.cause): void {
-    const { waitMs, signal } = waiter;
-    const details = { lock: this.name, holder: this.#holder };
-    if (why === 'aborted') {
-      this.#sendAway(waiter, signal?.reason, why);
-    } else if (cause === undefined) {
-      this.#sendAway(waiter, new LockTimeoutError({ ...details, waitMs }), why);
-    } else {
-      this.#sendAway(waiter, new LockUnavailableError({ ...details, cause }), 'unavailable');
-    }
-  }
-
-  #refuseAll(cause: unknown): void {
-    for (let waiter = this.#waiters.first; waiter !== undefined; waiter = this.#waiters.first) {
-      this.#waiters.remove(waiter);
-      this.#sendAway(
-        waiter,
-        new LockUnavailableError({ lock: this.name, holder: this.#holder, cause }),
-        'unavailable',
-      );
-    }
-  }
-
-  #sendAway(waiter: Waiter, error: unknown, why: 'timeout' | 'aborted' | 'unavailable'): void {
-    waiter.refuse(error);
-    this.#context.departed();
-    const waitMs = this.#context.alarms.clock.now() - waiter.sinceMs;
-    this.#context.emit?.({ type: 'refused', lock: this.name, waitMs, why });
   }
 
   // -------------------------------------------------------------------------------------------- ends
@@ -555,7 +488,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     this.#yielding = undefined;
     this.#entry = undefined;
     this.#place = undefined;
-    this.#refusal = undefined;
+    this.#answers.forgetEntry();
     this.#early = undefined;
     this.#unsure = false;
     this.#attempt += 1;
@@ -563,7 +496,13 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
   }
 
   #goOn(): void {
-    if (this.#waiters.size > 0) this.#ask();
-    else this.#context.forget(this);
+    if (this.#callers.size > 0) {
+      this.#ask();
+      return;
+    }
+    // Whoever comes to this line later has a beginning of its own.
+    this.#ttlMs = 0;
+    this.#answers.forget();
+    this.#context.forget(this);
   }
 }

@@ -1,25 +1,17 @@
 import { acquireSettings, type AcquireDefaults, type AcquireSettings } from '../acquire-options.ts';
-import type { Alarm, Alarms } from '../alarms.ts';
+import type { Alarms } from '../alarms.ts';
 import { assembleLocks } from '../assemble-locks.ts';
 import { LockTimeoutError, LockUnavailableError } from '../errors.ts';
 import { clientOf } from '../holder-id.ts';
-import type { Released } from '../lease.ts';
 import type { LockEventListener } from '../lock-events.ts';
 import { checkName } from '../lock-name.ts';
 import type { AcquireOptions, Lease } from '../lock.ts';
 import type { LockInfo, LockSnapshot, WebLocksSource } from '../web-locks.ts';
+import { createGiveBack } from './give-back.ts';
 import type { Entry, LineContext, LineSettings } from './line-context.ts';
 import { Line } from './line.ts';
-import { retryDelayMs } from './retry-delay.ts';
-import {
-  type GivenBack,
-  type HandedOver,
-  type NotHeld,
-  RefusedError,
-  type QueueMessages,
-  type QueueStore,
-  type ReleaseRequest,
-} from './store.ts';
+import { Lines } from './lines.ts';
+import type { HandedOver, QueueMessages, QueueStore } from './store.ts';
 import { Waiter } from './waiter.ts';
 import { createWatches } from './watches.ts';
 
@@ -41,9 +33,6 @@ export interface QueueLocksCore extends WebLocksSource {
   close(): Promise<void>;
 }
 
-/** So many are kept until they are forgotten: more than one outage leaves behind, and still next to nothing. */
-const maxUnconfirmed = 10_000;
-
 /** How many names `inspect` asks about at once. */
 const inspectedAtOnce = 100;
 
@@ -55,24 +44,19 @@ export function createQueueLocks(
 ): QueueLocksCore {
   const { defaults, emit, onReleaseFailed } = config;
   const { coalesce, lingerMs } = config.line;
-  const lines = new Set<Line>();
-  const linesByName = new Map<string, Line>();
-  const linesByNumber = new Map<number, Line>();
-  const givingBack = new Map<number, Promise<unknown>>();
-  /** The last token of entries of which nobody knows whether they were given back. */
-  const unconfirmed = new Map<number, number>();
-  const pauses = new Set<Alarm>();
+  const lines = new Lines();
   let entries = 0;
   let waiting = 0;
   let closed: Error | undefined;
 
   const store = openStore({
     granted: holds,
-    asked: (_name, number) => linesByNumber.get(number)?.asked(number),
-    stolen: (_name, number) => linesByNumber.get(number)?.stolen(number),
+    asked: (name, number) => lines.find(name, number)?.asked(number),
+    stolen: (name, number) => lines.find(name, number)?.stolen(number),
     listening: recheck,
     reachable: recheck,
   });
+  const giveBack = createGiveBack(store, alarms, emit);
   // A holder that may keep what it does not need asks to be told when somebody else wants it.
   const idStart = `${store.client}${lingerMs > 0 ? '~' : ':'}`;
   const watches = createWatches(store, alarms, config.pollMs, (name, holder) => {
@@ -86,115 +70,37 @@ export function createQueueLocks(
     settings: config.line,
     register(line) {
       entries += 1;
-      linesByNumber.set(entries, line);
+      lines.expect(line, entries);
       return { id: `${idStart}${entries}`, number: entries };
     },
-    unregister: (entry: Entry) => void linesByNumber.delete(entry.number),
+    unregister: (entry: Entry) => lines.unexpect(entry.number),
     watch: (line, holderTtlMs) => watches.add(line, holderTtlMs),
     unwatch: (line) => watches.remove(line),
-    giveBack,
+    giveBack: giveBack.begin,
     departed() {
       waiting -= 1;
     },
-    forget(line) {
-      lines.delete(line);
-      if (linesByName.get(line.name) === line) linesByName.delete(line.name);
-    },
+    forget: (line) => lines.forget(line),
   };
 
   /** Redis says that one of our entries has the lock. */
   function holds(name: string, number: number, grant?: HandedOver): void {
-    const line = linesByNumber.get(number);
+    const line = lines.find(name, number);
     if (line !== undefined) {
       line.granted(number, grant);
-    } else if (!givingBack.has(number)) {
+    } else if (!giveBack.isUnderWay(number)) {
       // Nobody knows the entry any more: its question was believed to be lost, or its end was.
       emit?.({ type: 'stale-grant', lock: name });
-      const lastToken = unconfirmed.get(number) ?? 0;
+      const lastToken = giveBack.lastTokenOf(number);
       const request = { id: `${idStart}${number}`, lastToken, contended: false };
-      giveBack(name, number, request, alarms.clock.now() + config.pollMs).catch(() => undefined);
+      giveBack.begin(name, number, request, alarms.clock.now() + config.pollMs).catch(() => undefined);
     }
   }
 
   function recheck(): void {
     watches.lookNow();
     for (const line of lines) line.recheck();
-    for (const pause of pauses) pause.ring();
-  }
-
-  function giveBack(
-    name: string,
-    number: number,
-    request: ReleaseRequest,
-    untilMs: number,
-  ): Promise<Released> {
-    const first = store.release(name, request).then(
-      (reply) => {
-        givingBack.delete(number);
-        return released(name, number, reply);
-      },
-      (error: unknown) => {
-        if (error instanceof RefusedError) {
-          givingBack.delete(number);
-        } else {
-          const later = releaseLater(name, number, request, untilMs);
-          givingBack.set(
-            number,
-            later.finally(() => givingBack.delete(number)),
-          );
-        }
-        throw error;
-      },
-    );
-    givingBack.set(number, first);
-    return first;
-  }
-
-  function released(name: string, number: number, reply: GivenBack | NotHeld): Released {
-    unconfirmed.delete(number);
-    if (reply.is === 'released' && reply.handedOver) emit?.({ type: 'handed-over', lock: name });
-    return reply.is;
-  }
-
-  /** Whoever gave it back has been told that the outcome is unknown; the others need not wait for its expiry. */
-  async function releaseLater(
-    name: string,
-    number: number,
-    request: ReleaseRequest,
-    untilMs: number,
-  ): Promise<void> {
-    if (request.lastToken !== undefined && request.lastToken > 0) unconfirmed.set(number, request.lastToken);
-    for (const oldest of unconfirmed.keys()) {
-      if (unconfirmed.size <= maxUnconfirmed) break;
-      unconfirmed.delete(oldest);
-    }
-    for (let failures = 0; ; failures += 1) {
-      await pause(retryDelayMs(failures));
-      if (closed !== undefined || alarms.clock.now() >= untilMs) return;
-      try {
-        released(name, number, await store.release(name, request));
-        return;
-      } catch (error) {
-        if (error instanceof RefusedError) return;
-      }
-    }
-  }
-
-  /** Ends early when Redis can be reached again. */
-  function pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const alarm: Alarm = {
-        atMs: 0,
-        slot: -1,
-        ring() {
-          alarms.clear(alarm);
-          pauses.delete(alarm);
-          resolve();
-        },
-      };
-      pauses.add(alarm);
-      alarms.set(alarm, alarms.clock.now() + ms);
-    });
+    giveBack.recheck();
   }
 
   function acquireOne(name: string, settings: AcquireSettings, steals = false): Promise<Lease> {
@@ -211,12 +117,11 @@ export function createQueueLocks(
   }
 
   function lineFor(name: string, steals: boolean): Line {
-    const shared = coalesce && !steals;
-    const present = shared ? linesByName.get(name) : undefined;
+    const isShared = coalesce && !steals;
+    const present = isShared ? lines.shared(name) : undefined;
     if (present !== undefined) return present;
-    const line = new Line(name, context, steals);
+    const line = new Line(name, context, { isShared, steals });
     lines.add(line);
-    if (shared) linesByName.set(name, line);
     return line;
   }
 
@@ -245,11 +150,9 @@ export function createQueueLocks(
   async function close(): Promise<void> {
     closed ??= new Error('this lock service was closed');
     const cause = closed;
+    giveBack.stop();
     await Promise.all([...lines].map((line) => line.close(cause)));
-    for (const pause of pauses) pause.ring();
-    // Once more, since what was not answered is tried again until then.
-    await Promise.allSettled(givingBack.values());
-    await Promise.allSettled(givingBack.values());
+    await giveBack.settled();
     watches.close();
     await store.close();
   }

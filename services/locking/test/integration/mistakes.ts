@@ -147,16 +147,16 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   },
   {
     name: 'a message from a turn that was missed is believed',
-    file: 'queue/line.ts',
-    right: '      token > refusal.holderToken &&\n',
+    file: 'queue/answers.ts',
+    right: 'token > refusal.holderToken && ',
     wrong: '',
     noticedBy: 'scenarios',
   },
   {
     name: 'a lock that was handed over is believed to be kept from the moment at which the message came',
     file: 'queue/line.ts',
-    right: 'const sinceMs = this.#refusal?.sentAtMs ?? -Infinity;',
-    wrong: 'const sinceMs = this.#context.alarms.clock.now();',
+    right: 'sinceMs: this.#answers.keptSinceMs',
+    wrong: 'sinceMs: this.#context.alarms.clock.now()',
     noticedBy: 'scenarios',
   },
   {
@@ -199,6 +199,13 @@ export const mistakes: readonly Mistake<Noticer>[] = [
     file: 'queue/line.ts',
     right: "this.#context.emit?.({ type: 'stale-grant', lock: this.name });\n      this.#giveUp();",
     wrong: "this.#context.emit?.({ type: 'stale-grant', lock: this.name });",
+    noticedBy: 'scenarios',
+  },
+  {
+    name: 'whoever asks after an outage is told of it before its own time',
+    file: 'queue/line.ts',
+    right: '    this.#answers.forget();\n',
+    wrong: '',
     noticedBy: 'scenarios',
   },
   {

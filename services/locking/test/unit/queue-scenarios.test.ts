@@ -3,7 +3,7 @@ import { beforeEach, expect, test, vi } from 'vitest';
 import type { Lease } from '#src/index.ts';
 import { createQueueLocks } from '#src/queue/locks.ts';
 
-import { connectClient, createModelTime, type ModelClient } from './model-network.ts';
+import { commandTimeoutMs, connectClient, createModelTime, type ModelClient } from './model-network.ts';
 import { createModelServer } from './model-queue-server.ts';
 
 // Promises about what happens at once: here no time passes unless a test lets it, so a poll or an expiry that would
@@ -222,6 +222,24 @@ test('callers who wait behind a lease that was lost get a new grant, not the res
   time.skipTo(time.now() + 70); // a blocked event loop: no timer has run
   await expect(held.release()).rejects.toMatchObject({ name: 'LockLostError', why: 'deadline' });
   expect((await next).remainingMs()).toBeGreaterThan(50);
+});
+
+test('who asks after others were told of an outage is not told of it before its own time', async () => {
+  const { locks } = open('a');
+  holdBack('request');
+  const first = locks.acquire('seat');
+  await rest();
+  time.skipTo(time.now() + 6_000);
+  time.ring();
+  await expect(first).rejects.toMatchObject({ name: 'LockUnavailableError' });
+
+  const second = locks.acquire('seat');
+  const refused = vi.fn();
+  second.catch(refused);
+  time.skipTo(time.now() + commandTimeoutMs);
+  time.ring();
+  await rest();
+  expect(refused).not.toHaveBeenCalled();
 });
 
 /** @returns call it and they arrive */

@@ -1,0 +1,73 @@
+import { driftMs } from '../hold.ts';
+import type { HandedOver, Holder } from './store.ts';
+
+/** Questions that were not answered, one after the other. */
+export interface Silence {
+  /** Why the last of them was not. */
+  readonly cause: unknown;
+  /** When the first of them was asked. */
+  readonly sinceMs: number;
+  readonly failures: number;
+}
+
+/** What Redis has said to a line, and for how long it has said nothing. */
+export class Answers {
+  /** Who has the lock, as far as Redis said. */
+  holder: string | undefined;
+  heardMs = -Infinity;
+  silence: Silence | undefined;
+  /** The latest answer that said who has it instead of us, and when it was asked for. */
+  #refusal: { sentAtMs: number; holderToken: number } | undefined;
+
+  heard(nowMs: number): void {
+    this.silence = undefined;
+    this.heardMs = nowMs;
+  }
+
+  unheard(cause: unknown, sentAtMs: number): Silence {
+    const { sinceMs, failures } = this.silence ?? { sinceMs: sentAtMs, failures: 0 };
+    this.silence = { cause, sinceMs, failures: failures + 1 };
+    return this.silence;
+  }
+
+  /** An answer that says: not `id`, but the holder of that token. Whatever was asked at that time, the answer is newer. */
+  notHolder(id: string | undefined, { holder, holderToken }: Holder, sentAtMs: number): void {
+    this.holder = holder;
+    if (holder === id || holderToken === undefined) return;
+    if (this.#refusal === undefined || sentAtMs > this.#refusal.sentAtMs) {
+      this.#refusal = { sentAtMs, holderToken };
+    }
+  }
+
+  /**
+   * Since when Redis has kept a lock at least that was handed over to us: we were made the holder after the question
+   * was asked whose answer refused us.
+   */
+  get keptSinceMs(): number {
+    return this.#refusal?.sentAtMs ?? -Infinity;
+  }
+
+  /**
+   * Whether a message is newer than the last answer that refused us: then we were made the holder after that was asked,
+   * and Redis keeps the lock for us at least for so long from then on. Tokens tell what is newer, as each grant has a
+   * larger one; a message that comes late, from a turn that we have missed, has a smaller one than the present holder.
+   * And it must leave time enough to do something.
+   */
+  isCredible({ token, ttlMs }: HandedOver, nowMs: number): boolean {
+    const refusal = this.#refusal;
+    if (refusal === undefined) return false;
+    const keptUntilMs = refusal.sentAtMs + ttlMs - driftMs(ttlMs);
+    return token > refusal.holderToken && keptUntilMs - nowMs > ttlMs / 4;
+  }
+
+  /** What was said of one entry says nothing of the next one. */
+  forgetEntry(): void {
+    this.#refusal = undefined;
+  }
+
+  /** Whoever comes later has a beginning of its own. */
+  forget(): void {
+    this.holder = undefined;
+    this.silence = undefined;
+  }
+}

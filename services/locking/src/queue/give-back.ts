@@ -1,0 +1,138 @@
+import type { Alarm, Alarms } from '../alarms.ts';
+import type { Released } from '../lease.ts';
+import type { LockEventListener } from '../lock-events.ts';
+import { retryDelayMs } from './retry-delay.ts';
+import { RefusedError, type GivenBack, type NotHeld, type QueueStore, type ReleaseRequest } from './store.ts';
+
+/** What nobody here wants any more and Redis may still have. */
+export interface GiveBack {
+  /**
+   * Ends whatever the id has. Rejects when the first attempt is not answered; goes on trying until `untilMs`, by when
+   * all has expired.
+   */
+  begin(name: string, number: number, request: ReleaseRequest, untilMs: number): Promise<Released>;
+  isUnderWay(number: number): boolean;
+  /** The last token given away under an entry of which nobody knows whether it was given back; 0: none, or not known. */
+  lastTokenOf(number: number): number;
+  /** Redis can be asked again. */
+  recheck(): void;
+  /** From now on everything is tried once only. */
+  stop(): void;
+  /** Waits for all that is under way. */
+  settled(): Promise<void>;
+}
+
+/** So many are kept until they are forgotten: more than one outage leaves behind, and still next to nothing. */
+const maxUnconfirmed = 10_000;
+
+/** One entry that is being given back. */
+interface Giving {
+  readonly number: number;
+  /** Where it stands in the list. */
+  slot: number;
+  ended: Promise<unknown>;
+}
+
+export function createGiveBack(
+  store: QueueStore,
+  alarms: Alarms,
+  emit: LockEventListener | undefined,
+): GiveBack {
+  // A list, not a map by number: it is changed for each lock, and nearly never searched.
+  const underWay: Giving[] = [];
+  /** The last token of entries of which nobody knows whether they were given back. */
+  const unconfirmed = new Map<number, number>();
+  const pauses = new Set<Alarm>();
+  let stopped = false;
+
+  function end({ slot }: Giving): void {
+    const last = underWay.pop();
+    if (last === undefined || slot === underWay.length) return;
+    underWay[slot] = last;
+    last.slot = slot;
+  }
+
+  function begin(name: string, number: number, request: ReleaseRequest, untilMs: number): Promise<Released> {
+    const first = store.release(name, request).then(
+      (reply) => {
+        end(giving);
+        return released(name, number, reply);
+      },
+      (error: unknown) => {
+        if (error instanceof RefusedError) end(giving);
+        else giving.ended = releaseLater(name, number, request, untilMs).finally(() => end(giving));
+        throw error;
+      },
+    );
+    const giving: Giving = { number, slot: underWay.length, ended: first };
+    underWay.push(giving);
+    return first;
+  }
+
+  function released(name: string, number: number, reply: GivenBack | NotHeld): Released {
+    if (unconfirmed.size > 0) unconfirmed.delete(number);
+    if (reply.is === 'released' && reply.handedOver) emit?.({ type: 'handed-over', lock: name });
+    return reply.is;
+  }
+
+  /** Whoever gave it back has been told that the outcome is unknown; the others need not wait for its expiry. */
+  async function releaseLater(
+    name: string,
+    number: number,
+    request: ReleaseRequest,
+    untilMs: number,
+  ): Promise<void> {
+    if (request.lastToken !== undefined && request.lastToken > 0) unconfirmed.set(number, request.lastToken);
+    for (const oldest of unconfirmed.keys()) {
+      if (unconfirmed.size <= maxUnconfirmed) break;
+      unconfirmed.delete(oldest);
+    }
+    for (let failures = 0; ; failures += 1) {
+      await pause(retryDelayMs(failures));
+      if (stopped || alarms.clock.now() >= untilMs) return;
+      try {
+        released(name, number, await store.release(name, request));
+        return;
+      } catch (error) {
+        if (error instanceof RefusedError) return;
+      }
+    }
+  }
+
+  /** Ends early when Redis can be reached again. */
+  function pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const alarm: Alarm = {
+        atMs: 0,
+        slot: -1,
+        ring() {
+          alarms.clear(alarm);
+          pauses.delete(alarm);
+          resolve();
+        },
+      };
+      pauses.add(alarm);
+      alarms.set(alarm, alarms.clock.now() + ms);
+    });
+  }
+
+  function recheck(): void {
+    for (const pause of pauses) pause.ring();
+  }
+
+  return {
+    begin,
+    isUnderWay: (number) => underWay.some((giving) => giving.number === number),
+    lastTokenOf: (number) => unconfirmed.get(number) ?? 0,
+    recheck,
+    stop() {
+      stopped = true;
+    },
+    async settled() {
+      recheck();
+      // Once more, since what was not answered is tried again until then.
+      await Promise.allSettled(underWay.map(({ ended }) => ended));
+      await Promise.allSettled(underWay.map(({ ended }) => ended));
+    },
+  };
+}
