@@ -27,11 +27,8 @@ export interface Alarms {
 /** The longest delay a timer takes, about 24.8 days; Node turns a longer one into 1 ms. */
 const longestTimerMs = 2 ** 31 - 1;
 
-/**
- * So many cleared alarms are left in the heap in any case: clearing it up for fewer is not worth the while. Not many more
- * either, since what they belong to (a waiter and its lease) is kept with them, and outlives a garbage collection.
- */
-const idleWaste = 8;
+/** So many cleared alarms are left in the heap in any case: clearing it up for fewer is not worth the while. */
+const idleWaste = 64;
 
 /**
  * A binary heap that is tidied late. Nearly every alarm is cleared, or moved to a later time, long before its time has

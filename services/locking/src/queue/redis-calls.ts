@@ -64,8 +64,6 @@ export function createRedisCalls(
   let lastReplyMs = clock.now();
   let closed = false;
   let sending = false;
-  /** How many calls the last write was for. */
-  let sentTogether = 0;
   let messagesGoFirst = false;
 
   const timeout: Alarm = {
@@ -138,9 +136,6 @@ export function createRedisCalls(
   /**
    * What is sent in one tick goes out in one write: when the replies to several callers come in together, their next
    * questions go out together too. A write costs as much as all the rest of a call, on either side.
-   *
-   * Except for a caller who is alone: nothing is under way whose reply could have come in together with its own, and
-   * the last write was for one call too. That one is sent at once; Redis works on it while the rest of the tick goes by.
    */
   function sendSoon(): void {
     if (sending) return;
@@ -157,11 +152,9 @@ export function createRedisCalls(
     // (A cluster has many sockets: who knows which one the script will go to?)
     if (messagesGoFirst && stream !== undefined) connection.ping().catch(() => undefined);
     messagesGoFirst = false;
-    sentTogether = 0;
     for (let call = waiting.first; call !== undefined && underWay.size < maxUnderWay; call = waiting.first) {
       waiting.remove(call);
       underWay.push(call);
-      sentTogether += 1;
       call.sentMs = now;
       sendScript(call, 'evalsha');
     }
@@ -177,8 +170,7 @@ export function createRedisCalls(
           new Call(owner, script, keys, args, sinceMs, read, resolve as (result: unknown) => void, reject),
         );
         if (!alarms.isSet(timeout)) alarms.set(timeout, sinceMs + timeoutMs);
-        if (underWay.size === 0 && waiting.size === 1 && sentTogether <= 1) sendWaiting();
-        else sendSoon();
+        sendSoon();
       });
     },
     messagesFirst() {
