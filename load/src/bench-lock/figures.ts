@@ -40,6 +40,16 @@ export function figuresOf(results: Results): Figure[] {
       perRepeat('queue', '4x250', (ours, peers) => p99(ours) / least(peers, p99)),
     ),
     figure(
+      '4 x 250, each in a loop: grants/s, times those of the best peer',
+      { atLeast: 30 },
+      perRepeat('queue', '4x250-loop', (ours, peers) => rate(ours) / most(peers, rate)),
+    ),
+    figure(
+      '4 x 250, each in a loop: wait p99, as a part of that of the best peer',
+      { atMost: 1 / 30 },
+      perRepeat('queue', '4x250-loop', (ours, peers) => p99(ours) / least(peers, p99)),
+    ),
+    figure(
       '4 x 250: Jain index over waiters',
       { atLeast: 0.99 },
       perRepeat('queue', '4x250', (ours) => ours.jain),
@@ -58,6 +68,16 @@ export function figuresOf(results: Results): Figure[] {
       '4 x 16, no coalescing: wait p99, as a part of that of the best peer',
       { atMost: 1 / 5 },
       perRepeat('queue-uncoalesced', '4x16', (ours, peers) => p99(ours) / least(peers, p99)),
+    ),
+    figure(
+      '4 x 16, no coalescing, each in a loop: grants/s, times those of the best peer',
+      { atLeast: 1 },
+      perRepeat('queue-uncoalesced', '4x16-loop', (ours, peers) => rate(ours) / most(peers, rate)),
+    ),
+    figure(
+      '4 x 16, no coalescing, each in a loop: wait p99, as a part of that of the best peer',
+      { atMost: 1 / 5 },
+      perRepeat('queue-uncoalesced', '4x16-loop', (ours, peers) => p99(ours) / least(peers, p99)),
     ),
     figure(
       'one waiter: grants/s, times those of the fastest peer',
