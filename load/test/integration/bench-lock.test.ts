@@ -31,7 +31,9 @@ describe('the lock bench', () => {
       const { code, stdout, stderr } = await bench([...only, `--json=${file}`]);
       expect(stderr).not.toContain('Error');
       expect(code).toBe(0);
-      expect(stdout).toMatch(/4 processes × 16 waiters, one name, in rounds, empty critical section\n.*grants\/s/);
+      expect(stdout).toMatch(
+        /4 processes × 16 waiters, one name, in rounds, empty critical section\n.*grants\/s/,
+      );
       expect(stdout).toContain('What it has to reach');
       expect(stdout).not.toContain('\x1b');
 
