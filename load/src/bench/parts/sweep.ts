@@ -12,6 +12,8 @@ const REPLICAS = [8, 4, 2, 1];
 const START_MS = 6_000;
 const SCALE_MS = 1_500;
 const OVERHEAD_MS = 300;
+// For each new replica, since chance decides which of them is an event's home.
+const REHEARSALS_AT_HOME = 3;
 // In Docker nginx asks once a second who there is, and a replica that has gone does not even refuse.
 const FORGET_MS = { docker: 2_500, native: 0 };
 
@@ -19,7 +21,9 @@ const FORGET_MS = { docker: 2_500, native: 0 };
  * What more or fewer replicas do to one hot event, at its home and where all of them contend for it; and to the no-op
  * route, since on a machine that does not grow with them more processes are slower whatever they do.
  */
-export function sweepSteps(field: Field, pace: Pace, results: SweepStep[]): Step[] {
+export function sweepSteps(field: Field, { repeats, windowMs }: Pace, results: SweepStep[]): Step[] {
+  // As long again as is measured: a replica that was idle while others were home takes a second or two to be at its best.
+  const pace = { repeats, windowMs, warmUpMs: windowMs };
   if (!has(field, GUARD)) return [];
   return REPLICAS.flatMap((replicas, position) => {
     const isGrowing = position === 0;
@@ -30,10 +34,21 @@ export function sweepSteps(field: Field, pace: Pace, results: SweepStep[]): Step
       expectedMs: (isGrowing ? START_MS : SCALE_MS) + rehearsalMs,
       async run(bench) {
         await bench.stack.scale(replicas);
-        const warmUpMs = FORGET_MS[bench.stack.runtime];
-        await measureCell(bench, WORKLOAD, { repeat: 0, warmUpMs, windowMs: rehearsalMs });
+        const timing = { repeat: 0, warmUpMs: FORGET_MS[bench.stack.runtime], windowMs: rehearsalMs };
+        await measureCell(bench, WORKLOAD, timing);
       },
     };
+    // Whichever of them is the home of an event that is measured, it is to have had a crowd all to itself before.
+    const homes = Array.from({ length: isGrowing ? REHEARSALS_AT_HOME * replicas : 0 }, (): Step => {
+      return {
+        what: 'rehearsal at home',
+        expectedMs: pace.windowMs / 2 + OVERHEAD_MS,
+        async run(bench) {
+          const timing = { repeat: 0, warmUpMs: 0, windowMs: pace.windowMs / 2 };
+          await measureCell(bench, { ...WORKLOAD, guard: 'batched-lock at home' }, timing);
+        },
+      };
+    });
     const repeats = Array.from({ length: pace.repeats }, (_, index) => index + 1).flatMap((repeat) =>
       inTurn(GUARDS, repeat).map((guard): Step => {
         return {
@@ -46,7 +61,7 @@ export function sweepSteps(field: Field, pace: Pace, results: SweepStep[]): Step
         };
       }),
     );
-    return [scale].concat(repeats);
+    return [scale].concat(homes, repeats);
   });
 }
 
