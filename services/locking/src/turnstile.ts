@@ -20,18 +20,22 @@ export interface Place {
   readonly turn: Promise<void>;
   /** Whether this process holds the lock, as far as it knows: then a try would be in vain. */
   readonly isHeldHere: boolean;
-  /** Resolves at the next ring. */
+  /** Resolves at the next ring, if it is through by then. A later call takes the place of an earlier one. */
   rung(): Promise<void>;
   /** Lets the next one through, or leaves the line before its turn. To be called in any case, once. */
   leave(how: { holding: boolean }): void;
 }
 
+interface Waiting {
+  readonly let: () => void;
+  ring: (() => void) | undefined;
+}
+
 interface Line {
-  readonly places: Set<{ let: () => void }>;
+  readonly places: Set<Waiting>;
   isHeldHere: boolean;
   /** By then the process has had the lock long enough, if it has it. */
   turnEndsMs: number | undefined;
-  bell: PromiseWithResolvers<void> | undefined;
 }
 
 /** @param turnMs how long the waiters of a process may take turns before others are due, in milliseconds */
@@ -40,14 +44,13 @@ export function createTurnstile(turnMs: number, clock: Pick<Clock, 'now'> = syst
 
   function enter(name: string): Place {
     let line = lines.get(name);
-    if (line === undefined)
-      lines.set(
-        name,
-        (line = { places: new Set(), isHeldHere: false, turnEndsMs: undefined, bell: undefined }),
-      );
+    if (line === undefined) {
+      line = { places: new Set(), isHeldHere: false, turnEndsMs: undefined };
+      lines.set(name, line);
+    }
     const { places } = line;
     const { promise: turn, resolve } = Promise.withResolvers<void>();
-    const place = { let: resolve };
+    const place: Waiting = { let: resolve, ring: undefined };
     places.add(place);
     if (places.size === 1) resolve();
     return {
@@ -55,7 +58,11 @@ export function createTurnstile(turnMs: number, clock: Pick<Clock, 'now'> = syst
       get isHeldHere() {
         return line.isHeldHere;
       },
-      rung: () => (line.bell ??= Promise.withResolvers<void>()).promise,
+      // A promise of its own for each pause: one for all of them would gather what hangs on it for as long as nobody rings.
+      rung: () =>
+        new Promise((resolve) => {
+          place.ring = resolve;
+        }),
       leave({ holding }) {
         places.delete(place);
         if (holding) {
@@ -77,8 +84,7 @@ export function createTurnstile(turnMs: number, clock: Pick<Clock, 'now'> = syst
       line.turnEndsMs = undefined;
       return;
     }
-    line.bell?.resolve();
-    line.bell = undefined;
+    for (const first of line.places) return first.ring?.();
   }
 
   return { enter, ring };
