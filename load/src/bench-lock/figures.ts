@@ -28,27 +28,30 @@ type Target = { atLeast: number } | { atMost: number };
  */
 export function figuresOf(results: Results): Figure[] {
   const { perRepeat, perCrowd, perCrowdOf, perHandOver } = valuesOf(results);
+
+  function timesBestPeer(contender: string, workload: string): Values {
+    return perRepeat(contender, workload, (ours, peers) => rate(ours) / most(peers, rate));
+  }
+
+  /** How many a crowd is served, and how long the last of them waits, beside whichever peer does best in each. */
+  function crowd(name: string, contender: string, workload: string, limits: { rate: number; p99: number }) {
+    return [
+      figure(
+        `${name}: grants/s, times those of the best peer`,
+        { atLeast: limits.rate },
+        timesBestPeer(contender, workload),
+      ),
+      figure(
+        `${name}: wait p99, as a part of that of the best peer`,
+        { atMost: limits.p99 },
+        perRepeat(contender, workload, (ours, peers) => p99(ours) / least(peers, p99)),
+      ),
+    ];
+  }
+
   return [
-    figure(
-      '4 x 250: grants/s, times those of the best peer',
-      { atLeast: 30 },
-      perRepeat('queue', '4x250', (ours, peers) => rate(ours) / most(peers, rate)),
-    ),
-    figure(
-      '4 x 250: wait p99, as a part of that of the best peer',
-      { atMost: 1 / 30 },
-      perRepeat('queue', '4x250', (ours, peers) => p99(ours) / least(peers, p99)),
-    ),
-    figure(
-      '4 x 250, each in a loop: grants/s, times those of the best peer',
-      { atLeast: 30 },
-      perRepeat('queue', '4x250-loop', (ours, peers) => rate(ours) / most(peers, rate)),
-    ),
-    figure(
-      '4 x 250, each in a loop: wait p99, as a part of that of the best peer',
-      { atMost: 1 / 30 },
-      perRepeat('queue', '4x250-loop', (ours, peers) => p99(ours) / least(peers, p99)),
-    ),
+    ...crowd('4 x 250', 'queue', '4x250', { rate: 30, p99: 1 / 30 }),
+    ...crowd('4 x 250, each in a loop', 'queue', '4x250-loop', { rate: 30, p99: 1 / 30 }),
     figure(
       '4 x 250: Jain index over waiters',
       { atLeast: 0.99 },
@@ -59,30 +62,15 @@ export function figuresOf(results: Results): Figure[] {
       { atMost: 0.1 },
       perRepeat('queue', '4x250', (ours) => ours.tripsPerGrant),
     ),
-    figure(
-      '4 x 16, no coalescing: grants/s, times those of the best peer',
-      { atLeast: 1 },
-      perRepeat('queue-uncoalesced', '4x16', (ours, peers) => rate(ours) / most(peers, rate)),
-    ),
-    figure(
-      '4 x 16, no coalescing: wait p99, as a part of that of the best peer',
-      { atMost: 1 / 5 },
-      perRepeat('queue-uncoalesced', '4x16', (ours, peers) => p99(ours) / least(peers, p99)),
-    ),
-    figure(
-      '4 x 16, no coalescing, each in a loop: grants/s, times those of the best peer',
-      { atLeast: 1 },
-      perRepeat('queue-uncoalesced', '4x16-loop', (ours, peers) => rate(ours) / most(peers, rate)),
-    ),
-    figure(
-      '4 x 16, no coalescing, each in a loop: wait p99, as a part of that of the best peer',
-      { atMost: 1 / 5 },
-      perRepeat('queue-uncoalesced', '4x16-loop', (ours, peers) => p99(ours) / least(peers, p99)),
-    ),
+    ...crowd('4 x 16, no coalescing', 'queue-uncoalesced', '4x16', { rate: 1, p99: 1 / 5 }),
+    ...crowd('4 x 16, no coalescing, each in a loop', 'queue-uncoalesced', '4x16-loop', {
+      rate: 1,
+      p99: 1 / 5,
+    }),
     figure(
       'one waiter: grants/s, times those of the fastest peer',
       { atLeast: 1 },
-      perRepeat('queue', '1x1', (ours, peers) => rate(ours) / most(peers, rate)),
+      timesBestPeer('queue', '1x1'),
     ),
     figure(
       'one waiter: round trips per grant',
@@ -93,7 +81,7 @@ export function figuresOf(results: Results): Figure[] {
     figure(
       '1,000 names: grants/s, times those of the fastest peer',
       { atLeast: 1 },
-      perRepeat('queue', '1000-names', (ours, peers) => rate(ours) / most(peers, rate)),
+      timesBestPeer('queue', '1000-names'),
     ),
     figure(
       'hand-over between processes: p50, times two bare round trips',

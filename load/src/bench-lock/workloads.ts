@@ -24,6 +24,8 @@ export interface Workload {
 // few waiters, and where there are a thousand, long enough to see how long those wait who wait longest.
 const sectionsMs = [0, 2];
 const short = { sectionsMs, warmUpMs: 80, windowMs: 250, drainMs: 300 };
+const crowdOf16 = { processes: 4, waiters: 16, names: 1, warmUpMs: 100, windowMs: 350, drainMs: 500 };
+const crowdOf250 = { processes: 4, waiters: 250, names: 1, warmUpMs: 250, windowMs: 900, drainMs: 1_200 };
 
 export const workloads: readonly Workload[] = [
   {
@@ -47,51 +49,31 @@ export const workloads: readonly Workload[] = [
   {
     key: '4x16',
     title: '4 processes × 16 waiters, one name, in rounds',
-    processes: 4,
-    waiters: 16,
-    names: 1,
+    ...crowdOf16,
     inRounds: true,
     sectionsMs,
-    warmUpMs: 100,
-    windowMs: 350,
-    drainMs: 500,
   },
   {
     key: '4x250',
     title: '4 processes × 250 waiters, one name, in rounds',
-    processes: 4,
-    waiters: 250,
-    names: 1,
+    ...crowdOf250,
     inRounds: true,
     sectionsMs,
-    warmUpMs: 250,
-    windowMs: 900,
-    drainMs: 1_200,
   },
   // The same crowds, but whoever was served asks again at once.
   {
     key: '4x16-loop',
     title: '4 processes × 16 waiters, one name, each in a loop',
-    processes: 4,
-    waiters: 16,
-    names: 1,
+    ...crowdOf16,
     inRounds: false,
     sectionsMs: [0],
-    warmUpMs: 100,
-    windowMs: 350,
-    drainMs: 500,
   },
   {
     key: '4x250-loop',
     title: '4 processes × 250 waiters, one name, each in a loop',
-    processes: 4,
-    waiters: 250,
-    names: 1,
+    ...crowdOf250,
     inRounds: false,
     sectionsMs: [0],
-    warmUpMs: 250,
-    windowMs: 900,
-    drainMs: 1_200,
   },
   {
     key: '1000-names',

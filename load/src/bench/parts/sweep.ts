@@ -22,13 +22,13 @@ const FORGET_MS = { docker: 2_500, native: 0 };
  * route, since on a machine that does not grow with them more processes are slower whatever they do.
  */
 export function sweepSteps(field: Field, { repeats, windowMs }: Pace, results: SweepStep[]): Step[] {
-  // As long again as is measured: a replica that was idle while others were home takes a second or two to be at its best.
-  const pace = { repeats, windowMs, warmUpMs: windowMs };
   if (!has(field, GUARD)) return [];
+  // As long again as is measured: a replica that was idle while others were home takes a second or two to be at its best.
+  const warmUpMs = windowMs;
   return REPLICAS.flatMap((replicas, position) => {
     const isGrowing = position === 0;
     // New processes compile what they run often; the more of them there are, the less each of them runs.
-    const rehearsalMs = isGrowing ? replicas * pace.windowMs : pace.warmUpMs;
+    const rehearsalMs = (isGrowing ? replicas : 1) * windowMs;
     const scale: Step = {
       what: `scaling to ${count(replicas, 'replica')}`,
       expectedMs: (isGrowing ? START_MS : SCALE_MS) + rehearsalMs,
@@ -42,26 +42,26 @@ export function sweepSteps(field: Field, { repeats, windowMs }: Pace, results: S
     const homes = Array.from({ length: isGrowing ? REHEARSALS_AT_HOME * replicas : 0 }, (): Step => {
       return {
         what: 'rehearsal at home',
-        expectedMs: pace.windowMs / 2 + OVERHEAD_MS,
+        expectedMs: windowMs / 2 + OVERHEAD_MS,
         async run(bench) {
-          const timing = { repeat: 0, warmUpMs: 0, windowMs: pace.windowMs / 2 };
+          const timing = { repeat: 0, warmUpMs: 0, windowMs: windowMs / 2 };
           await measureCell(bench, { ...WORKLOAD, guard: 'batched-lock at home' }, timing);
         },
       };
     });
-    const repeats = Array.from({ length: pace.repeats }, (_, index) => index + 1).flatMap((repeat) =>
+    const measured = Array.from({ length: repeats }, (_, index) => index + 1).flatMap((repeat) =>
       inTurn(GUARDS, repeat).map((guard): Step => {
         return {
           what: `${guard}, ${count(replicas, 'replica')}`,
-          expectedMs: pace.warmUpMs + pace.windowMs + OVERHEAD_MS,
+          expectedMs: warmUpMs + windowMs + OVERHEAD_MS,
           async run(bench) {
-            const cell = await measureCell(bench, { ...WORKLOAD, guard }, { ...pace, repeat });
+            const cell = await measureCell(bench, { ...WORKLOAD, guard }, { repeat, warmUpMs, windowMs });
             results.push({ ...cell, replicas });
           },
         };
       }),
     );
-    return [scale].concat(homes, repeats);
+    return [scale].concat(homes, measured);
   });
 }
 
