@@ -1,11 +1,10 @@
-import { once } from 'node:events';
-import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { ServerResponse } from 'node:http';
 
 import { describe, expect, test } from 'vitest';
 
 import { startDeafReplica } from '../support/deaf-replica.ts';
 import { HOME_BOUND, nginxes, startNginx, type Nginx } from '../support/nginx.ts';
+import { startReplica } from '../support/replica.ts';
 
 /** Which replica nginx asks for a booking, with the project's own settings and replicas that take their time. */
 describe.each(nginxes)('$name', (kind) => {
@@ -84,31 +83,24 @@ describe.each(nginxes)('$name', (kind) => {
     const kept = Array.from({ length: replicas }, (): ServerResponse[] => []);
     let isHolding = true;
     let onArrival: (() => void) | undefined;
-    const servers = kept.map((responses, replica) =>
-      createServer((request, response) => {
-        request.resume().once('end', () => {
+    const servers = await Promise.all(
+      kept.map((responses, replica) =>
+        startReplica((_request, response) => {
           response.writeHead(201, { 'x-replica': replica });
           if (isHolding) responses.push(response);
           else response.end();
           onArrival?.();
-        });
-      }),
+        }),
+      ),
     );
-    const stop = async (replica: number) => {
-      servers[replica]?.close();
-      servers[replica]?.closeAllConnections();
-    };
-    for (const [replica, server] of servers.entries()) {
-      opening.defer(() => stop(replica));
-      await once(server.listen(0, '127.0.0.1'), 'listening');
-    }
-    const ports = servers.map((server) => (server.address() as AddressInfo).port);
+    for (const { stop } of servers) opening.defer(stop);
+    const ports = servers.map(({ port }) => port);
     const nginx = opening.use(await startNginx(kind, [...otherPorts, ...ports]));
     const opened = opening.move();
     const held = () => kept.map(({ length }) => length);
     return {
       url: nginx.url,
-      stop,
+      stop: async (replica: number) => servers[replica]?.stop(),
       held,
       sizes: () => held().sort((a, b) => a - b),
       /** Waits until so many are held. */

@@ -1,12 +1,11 @@
-import { once } from 'node:events';
-import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { connect, type AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { freePort } from '../../servers/index.ts';
 import { startDeafReplica } from '../support/deaf-replica.ts';
 import { nginxes, startNginx, type Nginx } from '../support/nginx.ts';
+import { startReplica, type Answer } from '../support/replica.ts';
 
 /** What nginx does by itself, with the project's own settings and replicas that misbehave on demand. */
 describe.each(nginxes)('$name', (kind) => {
@@ -138,21 +137,4 @@ async function exchange({ url }: Nginx, request: string): Promise<string> {
   let answer = '';
   for await (const chunk of socket.setEncoding('utf8')) answer += String(chunk);
   return answer;
-}
-
-type Answer = (request: IncomingMessage, response: ServerResponse) => void;
-
-async function startReplica(answer: Answer) {
-  const server = createHttpServer((request, response) => {
-    request.resume().once('end', () => answer(request, response));
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    port: (server.address() as AddressInfo).port,
-    async stop() {
-      server.close();
-      server.closeAllConnections();
-    },
-  };
 }
