@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { Redis } from 'ioredis';
+import { Redis } from 'ioredis';
 
 import { nowMs } from './clock.ts';
-import { connectCounted } from './wire.ts';
 
 export interface BareTripsPlan {
   url: string;
   pauseMs: number;
-  untilMs: number;
+  windowMs: number;
 }
 
 /**
@@ -17,8 +16,10 @@ export interface BareTripsPlan {
  * slept, as those of a hand-over do: the one process in its critical section, the other one in the line. (A trip that
  * follows on another one takes about half as long.)
  */
-export async function timeBareTrips({ url, pauseMs, untilMs }: BareTripsPlan): Promise<Float64Array> {
-  const redis = await connectCounted(url, { writes: 0 });
+export async function timeBareTrips({ url, pauseMs, windowMs }: BareTripsPlan): Promise<Float64Array> {
+  const redis = new Redis(url);
+  await redis.ping();
+  const untilMs = nowMs() + windowMs;
   const pairsMs: number[] = [];
   while (nowMs() < untilMs) {
     pairsMs.push((await timeBareTrip(redis, pauseMs)) + (await timeBareTrip(redis, pauseMs)));

@@ -32,7 +32,7 @@ export interface CrowdLog extends Failures {
  * hand-over slower. They still wait at the end: this is for a process that is then thrown away.
  */
 export async function measureCrowd(plan: CrowdPlan): Promise<CrowdLog> {
-  const lock = await openLock(plan, { writes: 0 });
+  const lock = await openLock(plan);
   const meters = plan.urls.map((url) => new Redis(url));
 
   const few = startCrowd(lock, plan.few);

@@ -20,17 +20,23 @@ export interface Figure {
 /** One value for each repeat; void if one of the runs behind them was. */
 type Values = readonly number[] | 'void';
 
+type Quantity = (run: Measurement) => number;
+
+/** Which of several is the best: the largest or the smallest. */
+type Best = (...values: number[]) => number;
+
 type Target = { atLeast: number } | { atMost: number };
 
 /**
  * All of them are judged with an empty critical section, where nothing but the lock takes time, and all ratios are
- * taken within one repeat, against whichever peer did best in it.
+ * taken within one repeat, beside the peer that is best by its median over all repeats. (The best of each repeat would be
+ * whoever was lucky in it.)
  */
 export function figuresOf(results: Results): Figure[] {
-  const { perRepeat, perCrowd, perCrowdOf, perHandOver } = valuesOf(results);
+  const { perRun, besideBestPeer, perCrowd, perCrowdOf, perHandOver } = valuesOf(results);
 
   function timesBestPeer(contender: string, workload: string): Values {
-    return perRepeat(contender, workload, (ours, peers) => rate(ours) / most(peers, rate));
+    return besideBestPeer(contender, workload, rate, Math.max);
   }
 
   /** How many a crowd is served, and how long the last of them waits, beside whichever peer does best in each. */
@@ -44,7 +50,7 @@ export function figuresOf(results: Results): Figure[] {
       figure(
         `${name}: wait p99, as a part of that of the best peer`,
         { atMost: limits.p99 },
-        perRepeat(contender, workload, (ours, peers) => p99(ours) / least(peers, p99)),
+        besideBestPeer(contender, workload, p99, Math.min),
       ),
     ];
   }
@@ -55,12 +61,12 @@ export function figuresOf(results: Results): Figure[] {
     figure(
       '4 x 250: Jain index over waiters',
       { atLeast: 0.99 },
-      perRepeat('queue', '4x250', (ours) => ours.jain),
+      perRun('queue', '4x250', (ours) => ours.jain),
     ),
     figure(
       '4 x 250: round trips per grant',
       { atMost: 0.1 },
-      perRepeat('queue', '4x250', (ours) => ours.tripsPerGrant),
+      perRun('queue', '4x250', (ours) => ours.tripsPerGrant),
     ),
     ...crowd('4 x 16, no coalescing', 'queue-uncoalesced', '4x16', { rate: 1, p99: 1 / 5 }),
     ...crowd('4 x 16, no coalescing, each in a loop', 'queue-uncoalesced', '4x16-loop', {
@@ -76,7 +82,7 @@ export function figuresOf(results: Results): Figure[] {
       'one waiter: round trips per grant',
       // Two, and what a sign of life now and then adds to the average.
       { atMost: 2.05 },
-      perRepeat('queue', '1x1', (ours) => ours.tripsPerGrant),
+      perRun('queue', '1x1', (ours) => ours.tripsPerGrant),
     ),
     figure(
       '1,000 names: grants/s, times those of the fastest peer',
@@ -133,23 +139,28 @@ function valuesOf(results: Results) {
   // A peer loses the runs in which it was no lock. Ours has no figures then, however good its other runs were.
   const peerRuns = runs.filter((run) => contenderOf(run.contender).isPeer && whyVoid(run) === null);
 
-  function perRun(contender: string, workload: string, value: (ours: Measurement) => number): Values {
+  function perRun(contender: string, workload: string, value: Quantity): Values {
     if (broken.has(contender)) return 'void';
     return runs.filter((run) => run.contender === contender && run.workload === workload).map(value);
   }
 
   return {
-    perRepeat: (
-      contender: string,
-      workload: string,
-      value: (ours: Measurement, peers: Measurement[]) => number,
-    ): Values =>
-      perRun(contender, workload, (ours) =>
-        value(
-          ours,
-          peerRuns.filter((run) => run.workload === workload && run.repeat === ours.repeat),
-        ),
-      ),
+    perRun,
+    besideBestPeer(contender: string, workload: string, quantity: Quantity, best: Best): Values {
+      const peers = Map.groupBy(
+        peerRuns.filter((run) => run.workload === workload),
+        (run) => run.contender,
+      );
+      const standings = [...peers.values()]
+        .map((runs) => ({ runs, value: spread(runs.map(quantity)).median }))
+        .filter(({ value }) => !Number.isNaN(value));
+      const bestValue = best(...standings.map(({ value }) => value));
+      const bestPeer = standings.find(({ value }) => value === bestValue)?.runs ?? [];
+      return perRun(contender, workload, (ours) => {
+        const theirs = bestPeer.find(({ repeat }) => repeat === ours.repeat);
+        return theirs === undefined ? Number.NaN : quantity(ours) / quantity(theirs);
+      });
+    },
     perHandOver: (contender: string): Values =>
       perRun(contender, 'hand-over', (ours) => {
         const bare = results.bareTrips.find(({ repeat }) => repeat === ours.repeat);
@@ -179,15 +190,6 @@ function valuesOf(results: Results) {
       });
     },
   };
-}
-
-/** NaN without peers: a ratio to nothing. */
-function most(runs: readonly Measurement[], value: (run: Measurement) => number): number {
-  return runs.length === 0 ? Number.NaN : Math.max(...runs.map(value));
-}
-
-function least(runs: readonly Measurement[], value: (run: Measurement) => number): number {
-  return runs.length === 0 ? Number.NaN : Math.min(...runs.map(value));
 }
 
 function figure(name: string, target: Target, values: Values): Figure {

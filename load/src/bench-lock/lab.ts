@@ -7,10 +7,10 @@ import type { CrowdLog } from './crowd.ts';
 import { measure, type Measurement } from './measurement.ts';
 import type { OpenPlan } from './open-lock.ts';
 import { createServerMeter } from './server-meter.ts';
-import { startWorker } from './workers.ts';
+import { startWorker, type Worker } from './workers.ts';
 import { crowd, type Workload } from './workloads.ts';
 
-/** The servers and the worker processes, and the three things that can be measured with them. */
+/** The servers and the worker processes of each contender, and the three things that can be measured with them. */
 export interface Lab extends AsyncDisposable {
   /** One contender, one workload. */
   run(contender: Contender, workload: Workload, sectionMs: number, repeat: number): Promise<Measurement>;
@@ -21,25 +21,22 @@ export interface Lab extends AsyncDisposable {
 }
 
 export interface LabOptions {
-  processes: number;
   servers: number;
   retryDelayMs: number | undefined;
   /** Shortens all windows. */
   windowFactor: number;
 }
 
-/** Connecting, from the order to the last client's being ready. */
-const openingMs = 50;
-
 export async function startLab(options: LabOptions): Promise<Lab> {
   await using stack = new AsyncDisposableStack();
   const servers = await Promise.all(Array.from({ length: options.servers }, () => startBenchRedis()));
   for (const server of servers) stack.use(server);
   const urls = servers.map(({ url }) => url);
-  const workers = Array.from({ length: options.processes }, () => startWorker());
-  stack.defer(async () => void (await Promise.all(workers.map((worker) => worker[Symbol.asyncDispose]()))));
-  // They are up when they have done something.
-  await Promise.all(workers.map((worker) => worker.ask('close', undefined)));
+  const crews = new Map<string, Worker[]>();
+  stack.defer(async () => {
+    const workers = [...crews.values()].flat();
+    await Promise.all(workers.map((worker) => worker[Symbol.asyncDispose]()));
+  });
   const clients = urls.map((url) => new Redis(url));
   for (const client of clients) stack.defer(() => client.disconnect());
   const meterOf = ({ servers: count }: Contender) => createServerMeter(clients.slice(0, count));
@@ -50,9 +47,20 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     retryDelayMs: options.retryDelayMs,
   });
 
+  /**
+   * So many processes that do nothing but this, and are kept, as those of a service are. If all contenders had the same
+   * ones, the compiler would see what no program does, and forget the one between two of its turns.
+   */
+  function crewOf(key: string, size: number): Worker[] {
+    const crew = crews.get(key) ?? [];
+    crews.set(key, crew);
+    while (crew.length < size) crew.push(startWorker());
+    return crew.slice(0, size);
+  }
+
   async function run(contender: Contender, workload: Workload, sectionMs: number, repeat: number) {
     const meter = meterOf(contender);
-    const crew = workers.slice(0, workload.processes);
+    const crew = crewOf(contender.key, workload.processes);
     await Promise.all(crew.map((worker) => worker.ask('open', planFor(contender))));
 
     const fromMs = nowMs() + workload.warmUpMs * options.windowFactor;
@@ -92,10 +100,12 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   }
 
   async function bareTrips(pauseMs: number, windowMs: number) {
-    const [worker] = workers;
-    if (!worker) throw new Error('no worker to ask');
-    const untilMs = nowMs() + openingMs + windowMs * options.windowFactor;
-    return worker.ask('bareTrips', { url: urls[0] ?? '', pauseMs, untilMs });
+    const [worker] = crewOf('bare-trips', 1) as [Worker];
+    return worker.ask('bareTrips', {
+      url: urls[0] ?? '',
+      pauseMs,
+      windowMs: windowMs * options.windowFactor,
+    });
   }
 
   const kept = stack.move();

@@ -13,7 +13,6 @@ import { showProgress } from './progress.ts';
 import { crowdTable, figuresTable, footnotes, workloadTables } from './report.ts';
 import type { Results } from './results.ts';
 import { schedule } from './schedule.ts';
-import { warmUp } from './workloads.ts';
 
 process.exitCode = await main().catch((error: unknown) => {
   console.error(error instanceof UsageError ? error.message : error);
@@ -32,7 +31,6 @@ async function main(): Promise<number> {
   const results: Results = { runs: [], bareTrips: [], crowds: [] };
   {
     await using lab = await startLab({
-      processes: Math.max(...[...options.workloads, warmUp].map(({ processes }) => processes)),
       servers: Math.max(...options.contenders.map(({ servers }) => servers)),
       retryDelayMs: options.retryDelayMs,
       windowFactor,

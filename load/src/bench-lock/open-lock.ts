@@ -1,6 +1,7 @@
+import { Redis } from 'ioredis';
+
 import type { OpenLock } from './contender.ts';
 import { contenderOf } from './contenders.ts';
-import { connectCounted, type Wire } from './wire.ts';
 
 export interface OpenPlan {
   /** Which contender, by its key. */
@@ -10,9 +11,10 @@ export interface OpenPlan {
   retryDelayMs: number | undefined;
 }
 
-/** A contender with connections of its own, whose traffic is counted. */
-export async function openLock(plan: OpenPlan, wire: Wire): Promise<OpenLock> {
-  const clients = await Promise.all(plan.urls.map((url) => connectCounted(url, wire)));
+/** A contender with connections of its own. */
+export async function openLock(plan: OpenPlan): Promise<OpenLock> {
+  const clients = plan.urls.map((url) => new Redis(url, { lazyConnect: true }));
+  await Promise.all(clients.map((client) => client.connect()));
   const [first, ...others] = clients;
   if (!first) throw new Error('a lock needs a Redis');
   const lock = contenderOf(plan.contender).open([first, ...others], { retryDelayMs: plan.retryDelayMs });

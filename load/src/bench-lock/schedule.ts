@@ -3,7 +3,7 @@ import { control } from './contenders.ts';
 import type { Lab } from './lab.ts';
 import type { Results } from './results.ts';
 import { percentile } from './statistics.ts';
-import { crowd, warmUp, type Workload } from './workloads.ts';
+import { crowd, warmUps, type Workload } from './workloads.ts';
 
 /** One measurement, and how long it may take: for whoever waits for all of them. */
 export interface Step {
@@ -27,13 +27,15 @@ export interface ScheduleOptions {
  */
 export function schedule(options: ScheduleOptions): Step[] {
   const { contenders, workloads, withCrowd, repeats } = options;
-  const warmUps = workloads.length > 0 ? contenders.map((contender) => warmUpStep(contender, options)) : [];
+  const before = contenders.flatMap((contender) =>
+    warmUps.map((workload) => warmUpStep(contender, workload, options)),
+  );
   const measurements = Array.from({ length: repeats }, (_, repeat) => [
     ...workloads.flatMap((workload) =>
       workload.sectionsMs.flatMap((sectionMs) => [
         ...(workload.key === 'hand-over' ? [bareTripsStep(workload, sectionMs, repeat, options)] : []),
-        ...rotate(contenders, repeat).map((contender) =>
-          runStep(contender, workload, sectionMs, repeat, options),
+        ...turnsOf(workload, sectionMs, repeat).flatMap((turn) =>
+          rotate(contenders, turn).map((contender) => runStep(contender, workload, sectionMs, turn, options)),
         ),
       ]),
     ),
@@ -46,7 +48,13 @@ export function schedule(options: ScheduleOptions): Step[] {
           .map((contender) => crowdStep(contender, repeat))
       : []),
   ]).flat();
-  return [...warmUps, ...measurements];
+  return [...(workloads.length > 0 ? before : []), ...measurements];
+}
+
+/** Numbers of their own for what is measured, in each repeat, one after the other. */
+function turnsOf({ turns = 1 }: Workload, sectionMs: number, repeat: number): number[] {
+  if (sectionMs > 0) return [repeat];
+  return Array.from({ length: turns }, (_, turn) => repeat * turns + turn);
 }
 
 function rotate<T>(things: readonly T[], by: number): T[] {
@@ -74,11 +82,14 @@ function runStep(
   };
 }
 
-function warmUpStep(contender: Contender, options: ScheduleOptions): Step {
-  const step = runStep(contender, warmUp, 0, 0, options);
+/** A process of one's own. */
+const startingMs = 700;
+
+function warmUpStep(contender: Contender, workload: Workload, options: ScheduleOptions): Step {
+  const step = runStep(contender, workload, 0, 0, options);
   return {
     what: `warming up: ${contender.title}`,
-    plannedMs: step.plannedMs,
+    plannedMs: step.plannedMs + startingMs,
     measure: (lab) => step.measure(lab, { runs: [], bareTrips: [], crowds: [] }),
   };
 }

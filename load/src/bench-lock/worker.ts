@@ -1,20 +1,18 @@
 import { timeBareTrips } from './bare-trips.ts';
-import { collectGarbage } from './collect-garbage.ts';
 import type { OpenLock } from './contender.ts';
 import { measureCrowd } from './crowd.ts';
 import { openLock, type OpenPlan } from './open-lock.ts';
 import { runWaiters, type WaitersPlan } from './waiters.ts';
-import type { Wire } from './wire.ts';
+import { countWrites } from './wire.ts';
 
 /** The program of a worker process. It does what the bench asks for over its IPC channel, one thing at a time. */
 
-let wire: Wire = { writes: 0 };
+const wire = countWrites();
 let lock: OpenLock | null = null;
 
 const tasks = {
   async open(plan: OpenPlan) {
-    wire = { writes: 0 };
-    lock = await openLock(plan, wire);
+    lock = await openLock(plan);
   },
   run(plan: WaitersPlan) {
     if (!lock) throw new Error('no lock is open');
@@ -23,7 +21,6 @@ const tasks = {
   async close() {
     await lock?.close();
     lock = null;
-    collectGarbage();
   },
   crowd: measureCrowd,
   bareTrips: timeBareTrips,

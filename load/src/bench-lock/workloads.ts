@@ -14,6 +14,8 @@ export interface Workload {
    * others notwithstanding.
    */
   readonly inRounds: boolean;
+  /** How often each contender is measured in each repeat (with an empty section), in turn with all others. */
+  readonly turns?: number;
   /** How long it runs before it is measured, how long it is, and how long those who still wait then are waited for. */
   readonly warmUpMs: number;
   readonly windowMs: number;
@@ -36,6 +38,8 @@ export const workloads: readonly Workload[] = [
     names: 1,
     inRounds: false,
     ...short,
+    // Here locks differ least from each other, and each of them the most from itself a moment ago.
+    turns: 4,
   },
   {
     key: '4x1',
@@ -102,19 +106,36 @@ export const workloads: readonly Workload[] = [
   },
 ];
 
-/** What every contender does before any of them is measured: all that it can do, often, in all processes. */
-export const warmUp: Workload = {
-  key: 'warm-up',
-  title: '4 processes × 16 waiters, 8 names',
-  processes: 4,
-  waiters: 16,
-  names: 8,
-  inRounds: false,
-  sectionsMs: [0],
-  warmUpMs: 0,
-  windowMs: 500,
-  drainMs: 300,
-};
+/**
+ * What every contender does before any of them is measured: all that it can do, often, in all processes; and in the one
+ * that is measured alone, as often as the compiler takes to come to rest (some ten thousand times).
+ */
+export const warmUps: readonly Workload[] = [
+  {
+    key: 'warm-up',
+    title: '4 processes × 16 waiters, 8 names',
+    processes: 4,
+    waiters: 16,
+    names: 8,
+    inRounds: false,
+    sectionsMs: [0],
+    warmUpMs: 0,
+    windowMs: 500,
+    drainMs: 300,
+  },
+  {
+    key: 'warm-up-alone',
+    title: '1 process × 1 waiter, one name',
+    processes: 1,
+    waiters: 1,
+    names: 1,
+    inRounds: false,
+    sectionsMs: [0],
+    warmUpMs: 0,
+    windowMs: 3_000,
+    drainMs: 0,
+  },
+];
 
 /** How many waiters a process has in the measurement of what waiters cost, and how long hand-overs are timed. */
 export const crowd = { key: 'crowd', few: 10, many: 10_000, windowMs: 150 } as const;

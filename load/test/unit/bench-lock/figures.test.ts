@@ -17,11 +17,12 @@ const waiting = (contender: string, p99: number) =>
   runOf({ contender, workload: '4x16', waitMs: { p50: 0, p99, max: p99 } });
 
 describe('a figure', () => {
-  it('compares with the peer that did best in the same repeat, and takes the median of the repeats', () => {
+  it('compares repeat by repeat with the peer of the best median, and takes the median of that', () => {
     const rates: Record<string, number[]> = {
       queue: [30_000, 40_000, 50_000],
-      redlock: [500, 2_000, 100],
-      'redis-semaphore': [1_000, 100, 1_000],
+      // The best one once, by luck.
+      redlock: [500, 9_000, 100],
+      'redis-semaphore': [1_000, 1_250, 1_000],
       // Ours, and so no peer, however fast.
       simple: [90_000, 90_000, 90_000],
     };
@@ -29,8 +30,8 @@ describe('a figure', () => {
       values.map((grantsPerSecond, repeat) => runOf({ contender, repeat, grantsPerSecond })),
     );
     expect(figure('4 x 250: grants/s', { runs })).toMatchObject({
-      value: 30,
-      min: 20,
+      value: 32,
+      min: 30,
       max: 50,
       target: '>= 30',
       met: true,

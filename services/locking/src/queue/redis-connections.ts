@@ -2,6 +2,7 @@ import type { Cluster, Redis, RedisOptions } from 'ioredis';
 
 import type { Alarm, Alarms } from '../alarms.ts';
 import type { RedisClient } from '../redis-script.ts';
+import { OneBufferConnector } from './one-buffer-connector.ts';
 
 /**
  * A connection of our own to the same Redis, with our own habits. Nothing of the program's traffic stands in its way
@@ -32,7 +33,10 @@ export function duplicateFor(
         enableAutoPipelining: false,
         clusterRetryStrategy: reconnectDelayMs,
       })
-    : redis.duplicate(habits);
+    : redis.duplicate({
+        ...habits,
+        ...(OneBufferConnector.isFor(redis.options) && { Connector: OneBufferConnector }),
+      });
   // Without a listener ioredis would print each failed attempt to connect; the calls say what is wrong.
   connection.on('error', () => undefined);
   boundHandshake(connection, alarms, timeoutMs);
