@@ -15,12 +15,14 @@ if free and not ARGV[3] then
   local token = tonumber(written)
   local last = redis.call('SET', KEYS[4], written, 'PX', tokenMemoryMs, 'GET')
   if not last or tonumber(last) < token then
-    redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. written, 'PX', ARGV[2])
+    redis.call('HSET', KEYS[1], ARGV[1], written)
+    redis.call('PEXPIRE', KEYS[1], ARGV[2])
     return token
   end
   redis.call('SET', KEYS[4], last, 'PX', tokenMemoryMs)
 end
 
+-- include queue-holder.lua
 -- include queue-take.lua
 local id, ttlMs, tokenAbove, reserve = ARGV[1], ARGV[2], ARGV[3] or '0', ARGV[5] == '1'
 if free then
@@ -30,7 +32,7 @@ end
 
 -- include queue-hand-over.lua
 -- include queue-shared.lua
-local held = redis.call('GET', KEYS[1])
+local held, alone = readHolder()
 local token = tokenOf(id, held)
 if token then
   return grantAgain(id, token, ttlMs, tokenAbove, reserve)
@@ -40,7 +42,7 @@ local place = ARGV[4] ~= '' and enqueue(id, ARGV[4] or '0') or -1
 if held then
   -- Who does not wait leaves a holder in peace who only keeps the lock.
   if place ~= -1 then
-    tellHolder(held, parse(id))
+    tellHolder(held, parse(id), alone)
   end
 else
   -- The holder died, and others wait.

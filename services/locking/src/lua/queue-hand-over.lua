@@ -1,4 +1,5 @@
--- How a lock goes to the next waiter. See queue-shared.lua for keys, ids and settings; needs queue-take.lua.
+-- How a lock goes to the next waiter. See queue-shared.lua for keys, ids and settings; needs queue-holder.lua and
+-- queue-take.lua.
 
 local function parse(id)
   return string.match(id, '^(.*)([:~])(%d+)$')
@@ -45,8 +46,7 @@ local function handOver(last, here, id)
         written = digits(token)
         reserved = digits(reservation(token, shortestTtlMs))
       end
-      local held = id .. ' ' .. written
-      redis.call('SET', KEYS[1], held, 'PX', claimMs)
+      setHolder(id, written, claimMs)
       local heard = reads
       if not reads then
         local now = token == nowUs and written or digits(nowUs)
@@ -56,7 +56,7 @@ local function handOver(last, here, id)
       end
       if heard then
         redis.call('SET', KEYS[4], reserved, 'PX', tokenMemoryMs)
-        return held
+        return id .. ' ' .. written
       end
       deaf[client] = true
     end

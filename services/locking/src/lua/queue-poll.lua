@@ -4,6 +4,7 @@
 -- Reply: {1, "<id of the holder> <its token>", what is left of its TTL in ms, waiters before the id}; the holder may be
 --     this client
 --     or {0} the id is neither in the queue nor the holder
+-- include queue-holder.lua
 -- include queue-take.lua
 -- include queue-hand-over.lua
 -- include queue-shared.lua
@@ -17,12 +18,13 @@ if redis.call('EXISTS', KEYS[2]) == 1 then
   redis.call('PEXPIRE', KEYS[3], queueMemoryMs)
 end
 
-local held = redis.call('GET', KEYS[1]) or handOver(nil, client)
+local held, alone = readHolder()
+held = held or handOver(nil, client)
 local rank = redis.call('ZRANK', KEYS[2], id)
 if not rank and not tokenOf(id, held) then
   return {0}
 end
 if rank then
-  tellHolder(held, client)
+  tellHolder(held, client, alone)
 end
 return {1, held, redis.call('PTTL', KEYS[1]), rank or -1}

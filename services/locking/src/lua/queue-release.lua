@@ -1,8 +1,9 @@
 -- Ends whatever the id has: a lock is handed over to the next waiter, a place in the queue is given up.
 -- ARGV[1] id  ARGV[2] the last token that was given away; '0' if none was, whatever it has; '' if no more were reserved
 -- Reply: 1 free now, 2 handed over, 0 nobody held it, -1 somebody else does
+-- include queue-holder.lua
 local id = ARGV[1]
-local held = redis.call('GET', KEYS[1])
+local held = readHolder()
 if not held or string.sub(held, 1, #id + 1) ~= id .. ' ' then
   redis.call('ZREM', KEYS[2], id)
   return held and -1 or 0

@@ -2,7 +2,9 @@
 -- settings, then the script, in which a line "-- include <file>" stands for that file. (What every call executes comes
 -- first in a script, what only some need comes after it: defining a function costs time too.)
 --
--- KEYS[1] the lock: "<id of the holder> <its token>"
+-- KEYS[1] the lock, a hash of one field: the id of the holder, and its token. As long as nobody waits, the field is the
+--   bare id, and the holder ends the lock without a script: HDEL compares and deletes. A field with '!' after the id is
+--   ended by scripts only: others wait, or may.
 -- KEYS[2] the queue: the ids of the waiters, by the time of their arrival in microseconds
 -- KEYS[3] the clients that wait, by their last sign of life in milliseconds
 -- KEYS[4] the last token of this name that was given away, or reserved by the holder to give away itself
@@ -48,10 +50,16 @@ local function grantAgain(id, token, ttlMs, tokenAbove, reserve)
   return {1, token, reserved, nowUs, redis.call('ZCARD', KEYS[2])}
 end
 
--- Tells a holder who wants to know that another client asks for the lock.
-local function tellHolder(held, asking)
-  local client, kind, number = parse(string.match(held, '^(.*) ') or held)
-  if kind == '~' and client ~= asking then
+-- Tells a holder that another client asks for the lock: one who wants to know, and one who would end it by itself.
+local function tellHolder(held, asking, alone)
+  local id, token = string.match(held, '^(.*) (%d+)$')
+  local client, kind, number = parse(id or held)
+  if alone then
+    -- In this order: a hash without a field is gone, and its expiry with it.
+    redis.call('HSET', KEYS[1], id .. '!', token)
+    redis.call('HDEL', KEYS[1], id)
+  end
+  if alone or (kind == '~' and client ~= asking) then
     tell(client, number, 'asked')
   end
 end

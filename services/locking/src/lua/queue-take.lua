@@ -1,4 +1,5 @@
--- How somebody becomes the holder of a free lock. See queue-shared.lua for keys, ids and settings.
+-- How somebody becomes the holder of a free lock. See queue-shared.lua for keys, ids and settings; needs
+-- queue-holder.lua.
 
 local largestToken = 9007199254740991 -- 2^53 - 1: beyond it a double, here as in JavaScript, cannot count any more
 
@@ -39,6 +40,6 @@ local function take(id, ttlMs, tokenAbove, reserve)
     reserved = reserve and reservation(token, ttlMs) or token
     redis.call('SET', KEYS[4], digits(reserved), 'PX', tokenMemoryMs)
   end
-  redis.call('SET', KEYS[1], id .. ' ' .. digits(token), 'PX', ttlMs)
+  setHolder(id, digits(token), ttlMs)
   return token, reserved
 end

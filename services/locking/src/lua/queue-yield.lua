@@ -5,11 +5,12 @@
 -- Reply: {1, token, last reserved token, time in microseconds, waiters} kept
 --     or {2, "<id of the holder> <its token>", what is left of its TTL in ms, own place, waiters before it} handed over
 --     or {0} nobody held it, or {-1} somebody else did
+-- include queue-holder.lua
 -- include queue-take.lua
 -- include queue-hand-over.lua
 -- include queue-shared.lua
 local id, nextId = ARGV[1], ARGV[5]
-local held = redis.call('GET', KEYS[1])
+local held = readHolder()
 local token = tokenOf(id, held)
 local place
 if token and token ~= tonumber(ARGV[6]) then

@@ -1,4 +1,4 @@
-import type { Keys, Script, ScriptCall } from './script-sender.ts';
+import type { Keys, PlainCommand, Script, ScriptCall } from './script-sender.ts';
 
 /** Hears how a call ends. */
 export interface CallOwner {
@@ -6,7 +6,7 @@ export interface CallOwner {
   fail(call: Call, error: Error): void;
 }
 
-/** One call of a script: what is sent, its link in the list that it stands in, and the promise of its caller. */
+/** One call: what is sent, its link in the list that it stands in, and the promise of its caller. */
 export class Call implements ScriptCall {
   next: Call | undefined;
   previous: Call | undefined;
@@ -14,7 +14,7 @@ export class Call implements ScriptCall {
   list: CallList | undefined;
   sentMs = 0;
 
-  readonly script: Script;
+  readonly script: Script | PlainCommand;
   readonly keys: Keys;
   readonly args: readonly string[];
   readonly sinceMs: number;
@@ -25,7 +25,7 @@ export class Call implements ScriptCall {
 
   constructor(
     owner: CallOwner,
-    script: Script,
+    script: Script | PlainCommand,
     keys: Keys,
     args: readonly string[],
     sinceMs: number,

@@ -4,12 +4,17 @@ import type { Alarm, Alarms } from '../alarms.ts';
 import type { RedisClient } from '../redis-script.ts';
 import { Call, CallList, type CallOwner } from './call.ts';
 import { connectAnew, isCluster } from './redis-connections.ts';
-import { createScriptSender, type Keys, type Script } from './script-sender.ts';
+import { createScriptSender, type Keys, type PlainCommand, type Script } from './script-sender.ts';
 import { RefusedError } from './store.ts';
 
 /** Script calls over one connection, each of them bounded in time. */
 export interface RedisCalls {
-  run<T>(script: Script, keys: Keys, args: readonly string[], read: (reply: unknown) => T): Promise<T>;
+  run<T>(
+    script: Script | PlainCommand,
+    keys: Keys,
+    args: readonly string[],
+    read: (reply: unknown) => T | Promise<T>,
+  ): Promise<T>;
   /**
    * To be called just before a call that sends a message to somebody else: lets that message go out before the reply.
    *
@@ -103,6 +108,11 @@ export function createRedisCalls(
       if (call.list === undefined) return;
       if (error.message.startsWith('NOSCRIPT')) {
         sendScript(call, 'eval');
+        return;
+      }
+      if (!('text' in call.script) && error.message.startsWith('WRONGTYPE')) {
+        // Somebody else's is there, and what was looked for is not.
+        owner.succeed(call, 0);
         return;
       }
       end(call);

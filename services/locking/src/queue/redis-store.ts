@@ -5,7 +5,7 @@ import { scanKeys } from '../scan-keys.ts';
 import { createRedisCalls } from './redis-calls.ts';
 import { duplicateFor, isCluster } from './redis-connections.ts';
 import { createSubscription } from './redis-subscription.ts';
-import { type Keys, type Script, writeKeys } from './script-sender.ts';
+import { hdel, type Keys, type PlainCommand, type Script, writeKeys } from './script-sender.ts';
 import { queueScripts } from './scripts.ts';
 import type {
   GivenBack,
@@ -88,12 +88,12 @@ export function openRedisQueueStore(
   }
 
   function run<R, T>(
-    script: Script,
+    script: Script | PlainCommand,
     name: string,
     args: readonly string[],
-    read: (reply: R) => T,
+    read: (reply: R) => T | Promise<T>,
   ): Promise<T> {
-    return calls.run(script, keysOf(name), args, read as (reply: unknown) => T);
+    return calls.run(script, keysOf(name), args, read as (reply: unknown) => T | Promise<T>);
   }
 
   return {
@@ -127,8 +127,15 @@ export function openRedisQueueStore(
     },
 
     release(name, { id, lastToken, contended }) {
-      if (contended) calls.messagesFirst();
-      return run(scripts.release, name, [id, `${lastToken ?? ''}`], releasedOrNot);
+      const byScript = () => run(scripts.release, name, [id, `${lastToken ?? ''}`], releasedOrNot);
+      if (contended || lastToken !== undefined) {
+        if (contended) calls.messagesFirst();
+        return byScript();
+      }
+      // As long as nobody waits, this is enough, and costs a third. Otherwise it changes nothing.
+      return run(hdel, name, [id], (deleted): Ended | Promise<Ended> =>
+        deleted === 1 ? releasedAlone : byScript(),
+      );
     },
 
     poll(name, id) {
@@ -167,6 +174,10 @@ export function openRedisQueueStore(
 type GrantReply = [1, token: number, reserved: number, clockUs: number, waiting: number];
 type QueuedReply = [2, held: string, holderTtlMs: number, place: number, before: number];
 type NotHeldReply = [0 | -1];
+
+type Ended = GivenBack | NotHeld;
+
+const releasedAlone: GivenBack = { is: 'released', handedOver: false };
 
 function flag(on: boolean): string {
   return on ? '1' : '';
@@ -208,7 +219,7 @@ function keptOrNot(reply: [1, reserved: number, waiting: number] | NotHeldReply)
   return reply[0] === 1 ? { is: 'kept', reserved: reply[1], waiting: reply[2] } : notHeld(reply[0]);
 }
 
-function releasedOrNot(reply: 1 | 2 | 0 | -1): GivenBack | NotHeld {
+function releasedOrNot(reply: 1 | 2 | 0 | -1): Ended {
   return reply === 1 || reply === 2 ? { is: 'released', handedOver: reply === 2 } : notHeld(reply);
 }
 

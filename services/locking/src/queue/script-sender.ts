@@ -13,24 +13,35 @@ export interface Script {
   readonly evalsha: string;
 }
 
+/** One of Redis's own commands, where it does what a script would do: one that takes a key, and arguments. */
+export interface PlainCommand {
+  readonly name: 'hdel';
+  /** Its name, written out. */
+  readonly written: string;
+}
+
+/** Deletes a field of a hash: the reply tells whether it was there. */
+export const hdel: PlainCommand = { name: 'hdel', written: bulk('hdel') };
+
 export function createScript(name: string, text: string): Script {
   const sha1 = createHash('sha1').update(text).digest('hex');
   return { name, text, sha1, evalsha: bulk('evalsha') + bulk(sha1) };
 }
 
-/** Keys of a call, and how they are written out. */
+/** Keys of a call, and how they are written out: for a script all of them, for a plain command the first. */
 export interface Keys {
-  readonly list: readonly string[];
+  readonly list: readonly [string, ...string[]];
   readonly text: string;
+  readonly first: string;
 }
 
-export function writeKeys(list: readonly string[]): Keys {
-  return { list, text: [`${list.length}`, ...list].map(bulk).join('') };
+export function writeKeys(list: Keys['list']): Keys {
+  return { list, text: [`${list.length}`, ...list].map(bulk).join(''), first: bulk(list[0]) };
 }
 
 /** What is sent, and who hears of the reply: at once, in the middle of reading it from the socket. */
 export interface ScriptCall {
-  readonly script: Script;
+  readonly script: Script | PlainCommand;
   readonly keys: Keys;
   /** Strings, as turning numbers into strings would cost ioredis more than us. */
   readonly args: readonly string[];
@@ -38,7 +49,7 @@ export interface ScriptCall {
   fail(error: Error): void;
 }
 
-/** Sends a call: `evalsha` by the hash of its script, `eval` with its text. */
+/** Sends a call: `evalsha` by the hash of its script, `eval` with its text. (A plain command there is one way to send.) */
 export type SendScript = (call: ScriptCall, how: 'evalsha' | 'eval') => void;
 
 export function createScriptSender(connection: RedisClient): SendScript {
@@ -46,8 +57,16 @@ export function createScriptSender(connection: RedisClient): SendScript {
     // It looks at keys and arguments to find the node, and may have to send a command more than once.
     return (call, how) => {
       const { script, keys, args } = call;
-      const first = how === 'evalsha' ? script.sha1 : script.text;
-      connection[how](first, keys.list.length, ...keys.list, ...args).then(
+      const reply =
+        'text' in script
+          ? connection[how](
+              how === 'evalsha' ? script.sha1 : script.text,
+              keys.list.length,
+              ...keys.list,
+              ...args,
+            )
+          : connection[script.name](keys.list[0], ...args);
+      reply.then(
         (reply) => call.succeed(reply),
         (error: Error) => call.fail(error),
       );
@@ -74,15 +93,21 @@ class WrittenCommand {
   readonly #call: ScriptCall;
 
   constructor(call: ScriptCall, how: 'evalsha' | 'eval') {
-    this.name = how;
-    this.args = [call.script.sha1];
+    const { script } = call;
+    this.name = 'text' in script ? how : script.name;
+    this.args = 'text' in script ? [script.sha1] : [];
     this.#call = call;
   }
 
   toWritable(): string {
     const { script, keys, args } = this.#call;
-    const command = this.name === 'evalsha' ? script.evalsha : bulk('eval') + bulk(script.text);
-    let text = `*${3 + keys.list.length + args.length}\r\n${command}${keys.text}`;
+    let text;
+    if ('text' in script) {
+      const command = this.name === 'evalsha' ? script.evalsha : bulk('eval') + bulk(script.text);
+      text = `*${3 + keys.list.length + args.length}\r\n${command}${keys.text}`;
+    } else {
+      text = `*${2 + args.length}\r\n${script.written}${keys.first}`;
+    }
     for (const arg of args) text += bulk(arg);
     return text;
   }

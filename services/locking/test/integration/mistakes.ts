@@ -36,7 +36,7 @@ export const mistakes: readonly Mistake<Noticer>[] = [
     file: 'lua/queue-extend.lua',
     right: "if not token then\n  return {held and -1 or 0}\nend\nredis.call('PEXPIRE', KEYS[1], ARGV[2])",
     wrong:
-      "if held and not token then\n  return {-1}\nend\ntoken = token or 1\nredis.call('SET', KEYS[1], ARGV[1] .. ' ' .. digits(token), 'PX', ARGV[2])",
+      'if held and not token then\n  return {-1}\nend\ntoken = token or 1\nsetHolder(ARGV[1], digits(token), ARGV[2])',
     noticedBy: 'scripts',
   },
   {
@@ -90,6 +90,34 @@ export const mistakes: readonly Mistake<Noticer>[] = [
     noticedBy: 'scripts',
   },
   {
+    name: 'a holder that ends its lock by itself, though somebody has come to wait',
+    file: 'lua/queue-shared.lua',
+    right: '  if alone then\n',
+    wrong: '  if false then\n',
+    noticedBy: 'scripts',
+  },
+  {
+    name: 'a holder that ends its lock by itself, though others waited behind it',
+    file: 'lua/queue-holder.lua',
+    right: "redis.call('HSET', KEYS[1], id .. '!', token)",
+    wrong: "redis.call('HSET', KEYS[1], id, token)",
+    noticedBy: 'scripts',
+  },
+  {
+    name: 'a holder for whom somebody waits keeps its lock for ever',
+    file: 'lua/queue-shared.lua',
+    right: "    redis.call('HSET', KEYS[1], id .. '!', token)\n    redis.call('HDEL', KEYS[1], id)\n",
+    wrong: "    redis.call('HDEL', KEYS[1], id)\n    redis.call('HSET', KEYS[1], id .. '!', token)\n",
+    noticedBy: 'scripts',
+  },
+  {
+    name: 'a lock that could not be ended without a look at the queue is believed to be',
+    file: 'queue/redis-store.ts',
+    right: 'deleted === 1 ? releasedAlone : byScript()',
+    wrong: 'deleted === null ? byScript() : releasedAlone',
+    noticedBy: 'scripts',
+  },
+  {
     name: 'an acquire sent again gets another grant than the first time',
     file: 'lua/queue-acquire.lua',
     right: 'if token then\n  return grantAgain(id, token, ttlMs, tokenAbove, reserve)\nend\n\nlocal place',
@@ -106,8 +134,8 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   {
     name: 'a new holder that gives no sign of life keeps the lock',
     file: 'lua/queue-hand-over.lua',
-    right: "redis.call('SET', KEYS[1], held, 'PX', claimMs)",
-    wrong: "redis.call('SET', KEYS[1], held, 'PX', queueMemoryMs)",
+    right: 'setHolder(id, written, claimMs)',
+    wrong: 'setHolder(id, written, queueMemoryMs)',
     noticedBy: 'scripts',
   },
   {
@@ -120,8 +148,8 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   {
     name: 'whoever looks does not go on from a dead holder',
     file: 'lua/queue-poll.lua',
-    right: "local held = redis.call('GET', KEYS[1]) or handOver(nil, client)",
-    wrong: "local held = redis.call('GET', KEYS[1]) or 'nobody:0 0'",
+    right: 'held = held or handOver(nil, client)',
+    wrong: "held = held or 'nobody:0 0'",
     noticedBy: 'scripts',
   },
   {

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 import type { Lease } from '#src/index.ts';
@@ -26,6 +28,17 @@ async function lineUp(client: Client, name = 'seat'): Promise<{ lease: Promise<L
 /** One of `count` ways to interleave: client i % clients makes call i. */
 function inTurn(clients: readonly Client[], count: number): Client[] {
   return Array.from({ length: count }, (_, i) => clients[i % clients.length]!);
+}
+
+/** Who is not reached by messages yet takes no place in the queue, and asks in another way. */
+async function openListening(): Promise<Client> {
+  const client = lab.open();
+  await client.locks.withLock('warm up', () => undefined);
+  const channel = `lock:@${client.locks.clientId}`;
+  await expect.poll(() => lab.redis.pubsub('NUMSUB', channel)).toEqual([channel, 1]);
+  await client.locks.withLock('warm up', () => undefined);
+  await lab.redis.del('{lock:warm up}:token');
+  return client;
 }
 
 describe('the queue', () => {
@@ -58,7 +71,7 @@ describe('the queue', () => {
     const [place] = await lab.queue('seat');
     lab.proxy.blackHole();
     await holder.release();
-    expect(await lab.redis.get('{lock:seat}')).toMatch(new RegExp(`^${place!} \\d+$`));
+    expect(await lab.redis.hkeys('{lock:seat}')).toEqual([`${place!}!`]);
     expect(await lab.open().locks.tryAcquire('seat')).toBeNull();
     await lab.proxy.heal();
     await (await lease).release();
@@ -105,10 +118,35 @@ describe('the queue', () => {
     const next = await lineUp(other);
     // Within the tick of its grant: who holds it for longer tells Redis so, which is the third one.
     const released = next.lease.then((own) => own.release());
+    // It has been told of the other one by now, and does not try to end the lock as if it were alone.
+    await sleep(50);
     await lease.release();
     expect(one.count('round-trip') - before).toBe(2);
     await released;
     expect(other.count('round-trip') - otherBefore).toBe(2);
+  });
+
+  test('takes no script to be ended, as long as nobody waits', async () => {
+    const { locks } = await openListening();
+    await lab.redis.config('RESETSTAT');
+    await locks.withLock('seat', () => undefined);
+    const stats = await lab.redis.info('commandstats');
+    expect(stats).toMatch(/cmdstat_evalsha:calls=1,/);
+    expect(stats).toMatch(/cmdstat_hdel:calls=1,/);
+    expect(await lab.keys()).toEqual(['{lock:seat}:token']);
+  });
+
+  test('is handed over also by a holder that has not heard of those who wait', async () => {
+    const one = await openListening();
+    const lease = await one.locks.acquire('seat');
+    // As the first one in line does it, without the message.
+    await lab.redis.hset('{lock:seat}', `${lease.holder}!`, lease.token);
+    expect(await lab.redis.hdel('{lock:seat}', lease.holder)).toBe(1);
+    const { lease: next } = await lineUp(lab.open({ pollMs: 60_000 }));
+    await lease.release();
+    expect((await next).token).toBeGreaterThan(lease.token);
+    expect(one.count('handed-over')).toBe(1);
+    await (await next).release();
   });
 
   test('lets the next one begin at once, with some time; Redis gives it the rest while it works', async () => {
@@ -154,7 +192,9 @@ describe('what is lost', () => {
     const [place] = await lab.queue('seat');
     // As if the holder had handed over, and the message had gone nowhere.
     await lab.redis.zrem('{lock:seat}:queue', place!);
-    await lab.redis.set('{lock:seat}', `${place!} ${holder.token + 1}`, 'PX', 30_000);
+    await lab.redis.hdel('{lock:seat}', `${holder.holder}!`);
+    await lab.redis.hset('{lock:seat}', `${place!}!`, holder.token + 1);
+    await lab.redis.pexpire('{lock:seat}', 30_000);
     await (await lease).release();
     await expect(holder.release()).rejects.toMatchObject({ name: 'LockLostError', why: 'gone' });
   });

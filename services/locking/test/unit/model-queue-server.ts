@@ -31,7 +31,8 @@ const noGrant: HandedOver = { is: 'granted', token: 0, reserved: 0, clockUs: 0, 
 
 /** What one name has in Redis; each part with its own expiry. */
 interface Keys {
-  lock: { id: string; token: number; untilMs: number } | undefined;
+  /** Alone: it was taken when nobody waited, and nobody has come since. */
+  lock: { id: string; token: number; untilMs: number; alone: boolean } | undefined;
   queue: { places: Map<string, number>; untilMs: number };
   waiting: { signs: Map<string, number>; untilMs: number };
   last: { token: number; untilMs: number } | undefined;
@@ -83,9 +84,12 @@ export function createModelServer(
     return publish(client, what, number, name, grant);
   }
 
-  function tellHolder(name: string, holder: string, asking: string): void {
-    const { kind, client } = parse(holder);
-    if (kind === '~' && client !== asking) tell(holder, 'asked', name);
+  function tellHolder(name: string, keys: Keys, asking: string): void {
+    if (keys.lock === undefined) return;
+    const { id, alone } = keys.lock;
+    const { kind, client } = parse(id);
+    keys.lock.alone = false;
+    if (alone || (kind === '~' && client !== asking)) tell(id, 'asked', name);
   }
 
   function remember(keys: Keys, token: number): void {
@@ -106,15 +110,24 @@ export function createModelServer(
     const { id, ttlMs, tokenAbove } = request;
     const token = Math.max(nowUs(), tokenAbove + 1, (keys.last?.token ?? 0) + 1);
     if (token > largestToken) throw new Error('ERR no larger token is left for this lock');
-    keys.lock = { id, token, untilMs: nowMs() + ttlMs };
+    keys.lock = { id, token, untilMs: nowMs() + ttlMs, alone: false };
     minted(name, token, id);
     return granted(keys, token, request);
   }
 
+  function grantFree(name: string, keys: Keys, request: AcquireRequest): Grant {
+    const { tokenAbove, enqueue: waits, place, reserve } = request;
+    const plain = tokenAbove === 0 && waits && place === undefined && !reserve;
+    const behind = (keys.last?.token ?? 0) < nowUs();
+    const given = grant(name, keys, request);
+    if (keys.lock !== undefined) keys.lock.alone = plain && behind;
+    return given;
+  }
+
   function grantAgain(name: string, keys: Keys, request: GrantRequest): Grant {
-    const { token = 0, untilMs = 0 } = keys.lock ?? {};
+    const { token = 0, untilMs = 0, alone = false } = keys.lock ?? {};
     if (token <= request.tokenAbove) return grant(name, keys, request);
-    keys.lock = { id: request.id, token, untilMs: Math.max(untilMs, nowMs() + request.ttlMs) };
+    keys.lock = { id: request.id, token, untilMs: Math.max(untilMs, nowMs() + request.ttlMs), alone };
     const reserved = Math.max(
       keys.last?.token ?? 0,
       request.reserve ? reservation(token, request.ttlMs) : token,
@@ -189,14 +202,14 @@ export function createModelServer(
     acquire(name: string, request: AcquireRequest): Grant | Queued {
       const keys = keysOf(name);
       const { id } = request;
-      if (keys.lock === undefined && keys.queue.places.size === 0) return grant(name, keys, request);
+      if (keys.lock === undefined && keys.queue.places.size === 0) return grantFree(name, keys, request);
       if (keys.lock?.id === id) return grantAgain(name, keys, request);
       const place = request.enqueue ? enqueue(keys, id, request.place) : undefined;
       if (keys.lock === undefined) {
         const holder = handOver(name, keys, id);
         if (holder === undefined) return grant(name, keys, request);
         if (holder === id) return grantAgain(name, keys, request);
-      } else if (request.enqueue) tellHolder(name, keys.lock.id, parse(id).client);
+      } else if (request.enqueue) tellHolder(name, keys, parse(id).client);
       return queued(keys, id, place);
     },
 
@@ -254,7 +267,7 @@ export function createModelServer(
       const holder = keys.lock?.id ?? handOver(name, keys, client);
       const before = rank(keys, id);
       if (holder === undefined || (before === -1 && holder !== id)) return { is: 'vanished' };
-      if (before !== -1) tellHolder(name, holder, client);
+      if (before !== -1) tellHolder(name, keys, client);
       return { is: 'seen', ...holderOf(keys), before };
     },
 

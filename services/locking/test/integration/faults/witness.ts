@@ -14,7 +14,7 @@ export interface Witness {
   close(): void;
 }
 
-/** @param key of the lock: "<id of the holder> <its token>" */
+/** @param key of the lock: a hash of the holder's id and token */
 export async function callWitness(redis: Redis, key: string): Promise<Witness> {
   const monitor = await redis.monitor();
   const tokens: number[] = [];
@@ -25,8 +25,8 @@ export async function callWitness(redis: Redis, key: string): Promise<Witness> {
   monitor.on('close', () => {
     interrupted = true;
   });
-  monitor.on('monitor', (_time: string, [command = '', first, value = '']: string[]) => {
-    if (/^set$/i.test(command) && first === key) tokens.push(Number(value.split(' ').at(-1)));
+  monitor.on('monitor', (_time: string, [command = '', first, , token]: string[]) => {
+    if (/^hset$/i.test(command) && first === key) tokens.push(Number(token));
     if (/^echo$/i.test(command)) seen = Math.max(seen, Number(first?.replace('witness ', '')) || 0);
   });
 
