@@ -80,7 +80,10 @@ export async function startLab(options: LabOptions): Promise<Lab> {
       return stop();
     }
 
-    await Promise.all(crew.map((worker) => worker.ask('close', undefined)));
+    // A lock is kept open, as a service does it; unless some go on trying, whose connections have to be closed for that.
+    if (logs.some(({ stillWaitingMs }) => stillWaitingMs.length > 0)) {
+      await Promise.all(crew.map((worker) => worker.ask('close', undefined)));
+    }
     await meter.flush();
     const labels = { contender: contender.key, workload: workload.key, sectionMs, repeat };
     return measure(labels, logs, rates);

@@ -11,8 +11,9 @@ const wire = countWrites();
 let lock: OpenLock | null = null;
 
 const tasks = {
+  /** If it is not open already. */
   async open(plan: OpenPlan) {
-    lock = await openLock(plan);
+    lock ??= await openLock(plan);
   },
   run(plan: WaitersPlan) {
     if (!lock) throw new Error('no lock is open');
