@@ -1,3 +1,6 @@
+// (Imported, since the global one is a getter that is called for each use.)
+import { performance } from 'node:perf_hooks';
+
 /** Time as the lock sees it, so that tests can turn it by hand. */
 export interface Clock {
   /** Milliseconds by a clock that never steps back (its zero means nothing). */

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { createConnection, type Socket } from 'node:net';
 
 import { AbstractConnector, type RedisOptions } from 'ioredis';

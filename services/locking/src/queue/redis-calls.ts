@@ -1,3 +1,4 @@
+import { nextTick } from 'node:process';
 import type { Duplex } from 'node:stream';
 
 import type { Alarm, Alarms } from '../alarms.ts';
@@ -150,7 +151,7 @@ export function createRedisCalls(
   function sendSoon(): void {
     if (sending) return;
     sending = true;
-    process.nextTick(sendWaiting);
+    nextTick(sendWaiting);
   }
 
   function sendWaiting(): void {
