@@ -180,8 +180,10 @@ export function createRedisCalls(
         waiting.push(
           new Call(owner, script, keys, args, sinceMs, read, resolve as (result: unknown) => void, reject),
         );
+        // Alone it has nobody to share a write with, and goes before all that can be done while Redis works on it.
+        if (underWay.size === 0 && waiting.size === 1 && !sending) sendWaiting();
+        else sendSoon();
         if (!alarms.isSet(timeout)) alarms.set(timeout, sinceMs + timeoutMs);
-        sendSoon();
       });
     },
     messagesFirst() {
