@@ -39,7 +39,7 @@ export const workloads: readonly Workload[] = [
     inRounds: false,
     ...short,
     // Here locks differ least from each other, and each of them the most from itself a moment ago.
-    turns: 4,
+    turns: 6,
   },
   {
     key: '4x1',

@@ -456,11 +456,12 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     const lastToken = turn === undefined ? (yielding?.request.lastToken ?? 0) : reserved;
     const contended = turn !== undefined && this.#isContended(turn);
     const untilMs = alarms.clock.now() + Math.max(this.#ttlMs, turn?.hold.ttlMs ?? 0);
-    this.#retire();
+    // Sent first: there is time for the rest while it is on its way.
     const ended =
       entry === undefined
         ? Promise.resolve<Released>('released')
         : this.#giveBack(entry, lastToken, contended, untilMs);
+    this.#retire();
     if (yielding !== undefined) {
       this.#context.unregister(yielding.next);
       this.#giveBack(yielding.next, undefined, false, untilMs).catch(() => undefined);
