@@ -1,4 +1,5 @@
-import type { Keys, PlainCommand, Script, ScriptCall } from './script-sender.ts';
+import type { Keys, Operation } from './operation.ts';
+import type { Sendable } from './sender.ts';
 
 /** Hears how a call ends. */
 export interface CallOwner {
@@ -7,14 +8,14 @@ export interface CallOwner {
 }
 
 /** One call: what is sent, its link in the list that it stands in, and the promise of its caller. */
-export class Call implements ScriptCall {
+export class Call implements Sendable {
   next: Call | undefined;
   previous: Call | undefined;
   /** Undefined: it is over. */
   list: CallList | undefined;
   sentMs = 0;
 
-  readonly script: Script | PlainCommand;
+  readonly operation: Operation;
   readonly keys: Keys;
   readonly args: readonly string[];
   readonly sinceMs: number;
@@ -25,7 +26,7 @@ export class Call implements ScriptCall {
 
   constructor(
     owner: CallOwner,
-    script: Script | PlainCommand,
+    operation: Operation,
     keys: Keys,
     args: readonly string[],
     sinceMs: number,
@@ -34,7 +35,7 @@ export class Call implements ScriptCall {
     reject: (error: Error) => void,
   ) {
     this.#owner = owner;
-    this.script = script;
+    this.operation = operation;
     this.keys = keys;
     this.args = args;
     this.sinceMs = sinceMs;

@@ -4,14 +4,15 @@ import type { Duplex } from 'node:stream';
 import type { Alarm, Alarms } from '../alarms.ts';
 import type { RedisClient } from '../redis-script.ts';
 import { Call, CallList, type CallOwner } from './call.ts';
+import type { Keys, Operation } from './operation.ts';
 import { connectAnew, isCluster } from './redis-connections.ts';
-import { createScriptSender, type Keys, type PlainCommand, type Script } from './script-sender.ts';
+import { createSender } from './sender.ts';
 import { RefusedError } from './store.ts';
 
-/** Script calls over one connection, each of them bounded in time. */
+/** Calls over one connection, each of them bounded in time. */
 export interface RedisCalls {
   run<T>(
-    script: Script | PlainCommand,
+    operation: Operation,
     keys: Keys,
     args: readonly string[],
     read: (reply: unknown) => T | Promise<T>,
@@ -64,7 +65,7 @@ export function createRedisCalls(
   onRoundTrip?: (script: string, tookMs: number) => void,
 ): RedisCalls {
   const { clock } = alarms;
-  const sendScript = createScriptSender(connection);
+  const send = createSender(connection);
   const waiting = new CallList();
   const underWay = new CallList();
   let lastReplyMs = clock.now();
@@ -101,19 +102,19 @@ export function createRedisCalls(
       lastReplyMs = clock.now();
       if (call.list === undefined) return;
       end(call);
-      onRoundTrip?.(call.script.name, lastReplyMs - call.sentMs);
+      onRoundTrip?.(call.operation.name, lastReplyMs - call.sentMs);
       call.resolve(reply);
     },
     fail(call, error) {
       // One that has been given up must not be executed now, after what its caller has sent since.
       if (call.list === undefined) return;
       if (error.message.startsWith('NOSCRIPT')) {
-        sendScript(call, 'eval');
+        send(call, 'eval');
         return;
       }
-      if (!('text' in call.script) && error.message.startsWith('WRONGTYPE')) {
-        // Somebody else's is there, and what was looked for is not.
-        owner.succeed(call, 0);
+      const reply = call.operation.replyOf(error);
+      if (reply !== undefined) {
+        owner.succeed(call, reply);
         return;
       }
       end(call);
@@ -167,18 +168,18 @@ export function createRedisCalls(
       waiting.remove(call);
       underWay.push(call);
       call.sentMs = now;
-      sendScript(call, 'evalsha');
+      send(call, 'evalsha');
     }
     stream?.uncork();
   }
 
   return {
-    run(script, keys, args, read) {
+    run(operation, keys, args, read) {
       if (closed) return Promise.reject(new RefusedError('this lock service was closed'));
       return new Promise((resolve, reject) => {
         const sinceMs = clock.now();
         waiting.push(
-          new Call(owner, script, keys, args, sinceMs, read, resolve as (result: unknown) => void, reject),
+          new Call(owner, operation, keys, args, sinceMs, read, resolve as (result: unknown) => void, reject),
         );
         // Alone it has nobody to share a write with, and goes before all that can be done while Redis works on it.
         if (underWay.size === 0 && waiting.size === 1 && !sending) sendWaiting();

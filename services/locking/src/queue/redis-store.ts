@@ -2,10 +2,10 @@ import type { Alarms } from '../alarms.ts';
 import { lockKey } from '../lock-name.ts';
 import type { RedisClient } from '../redis-script.ts';
 import { scanKeys } from '../scan-keys.ts';
+import { hdel, type Keys, type Operation, writeKeys } from './operation.ts';
 import { createRedisCalls } from './redis-calls.ts';
 import { duplicateFor, isCluster } from './redis-connections.ts';
 import { createSubscription } from './redis-subscription.ts';
-import { hdel, type Keys, type PlainCommand, type Script, writeKeys } from './script-sender.ts';
 import { queueScripts } from './scripts.ts';
 import type {
   GivenBack,
@@ -88,12 +88,12 @@ export function openRedisQueueStore(
   }
 
   function run<R, T>(
-    script: Script | PlainCommand,
+    operation: Operation,
     name: string,
     args: readonly string[],
     read: (reply: R) => T | Promise<T>,
   ): Promise<T> {
-    return calls.run(script, keysOf(name), args, read as (reply: unknown) => T | Promise<T>);
+    return calls.run(operation, keysOf(name), args, read as (reply: unknown) => T | Promise<T>);
   }
 
   return {

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 
-import { createScript, type Script } from './script-sender.ts';
+import { createScript, type Operation } from './operation.ts';
 
 const steps = ['acquire', 'extend', 'yield', 'release', 'poll', 'steal', 'inspect'] as const;
 
-export type QueueScripts = Record<(typeof steps)[number], Script>;
+export type QueueScripts = Record<(typeof steps)[number], Operation>;
 
 /** What `lua/queue-shared.lua` says about each. */
 export interface QueueScriptSettings {

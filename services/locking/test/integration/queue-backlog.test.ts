@@ -2,9 +2,9 @@ import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 
 import { systemAlarms } from '#src/alarms.ts';
+import { createScript, writeKeys } from '#src/queue/operation.ts';
 import { createRedisCalls, type RedisCalls } from '#src/queue/redis-calls.ts';
 import { duplicateFor } from '#src/queue/redis-connections.ts';
-import { createScript, writeKeys } from '#src/queue/script-sender.ts';
 
 import { openQueueLab, type QueueLab } from './queue-lab.ts';
 
