@@ -1,4 +1,4 @@
-/** So that nobody pays for what the one before has left behind. Needs `--expose-gc`, which workers are started with. */
+/** So that what is weighed is what is kept. Needs `--expose-gc`, which workers are started with. */
 export function collectGarbage(): void {
   if (!globalThis.gc) throw new Error('this process was not started with --expose-gc');
   globalThis.gc();

@@ -27,7 +27,8 @@ export interface ScheduleOptions {
  */
 export function schedule(options: ScheduleOptions): Step[] {
   const { contenders, workloads, withCrowd, repeats } = options;
-  const before = contenders.flatMap((contender) =>
+  const contendersToWarm = workloads.length > 0 ? contenders : [];
+  const before = contendersToWarm.flatMap((contender) =>
     warmUps.map((workload) => warmUpStep(contender, workload, options)),
   );
   const measurements = Array.from({ length: repeats }, (_, repeat) => [
@@ -48,7 +49,7 @@ export function schedule(options: ScheduleOptions): Step[] {
           .map((contender) => crowdStep(contender, repeat))
       : []),
   ]).flat();
-  return [...(workloads.length > 0 ? before : []), ...measurements];
+  return [...before, ...measurements];
 }
 
 /** Numbers of their own for what is measured, in each repeat, one after the other. */

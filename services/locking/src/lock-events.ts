@@ -30,7 +30,7 @@ export type LockEvent =
   | { type: 'renewed'; lock: string }
   /** A grant came after everybody who had asked for it was gone, and was given back. */
   | { type: 'stale-grant'; lock: string }
-  /** A script was called and answered. */
+  /** A script was called and answered, or a command of Redis that stands in for one (`hdel`). */
   | { type: 'round-trip'; script: string; tookMs: number };
 
 export type LockEventListener = (event: LockEvent) => void;

@@ -128,10 +128,8 @@ export function openRedisQueueStore(
 
     release(name, { id, lastToken, contended }) {
       const byScript = () => run(scripts.release, name, [id, `${lastToken ?? ''}`], releasedOrNot);
-      if (contended || lastToken !== undefined) {
-        if (contended) calls.messagesFirst();
-        return byScript();
-      }
+      if (contended) calls.messagesFirst();
+      if (contended || lastToken !== undefined) return byScript();
       // As long as nobody waits, this is enough, and costs a third. Otherwise it changes nothing.
       return run(hdel, name, [id], (deleted): Ended | Promise<Ended> =>
         deleted === 1 ? releasedAlone : byScript(),

@@ -37,7 +37,7 @@ export interface QueueStore {
 export interface QueueMessages {
   /** The waiter has been made the holder, and has a short time to give a sign of life. */
   granted(name: string, number: number, grant: HandedOver): void;
-  /** Somebody waits for a lock whose holder wanted to be told. */
+  /** Somebody waits for a lock whose holder wanted to be told, or would end it without a look at the queue. */
   asked(name: string, number: number): void;
   /** The holder was robbed. */
   stolen(name: string, number: number): void;
