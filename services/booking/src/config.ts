@@ -38,10 +38,13 @@ const variables = {
       'name each server once: two votes of one server are one',
     )
     .default([]),
-  /** Names this process in answers, logs and booking rows. It is sent as a header. */
+  /**
+   * Names this process in answers, logs and booking rows. It is sent as a header, and it is the `application_name` of
+   * its connections, which Postgres cuts after 63 bytes.
+   */
   INSTANCE_ID: z
     .string()
-    .regex(/^[\w.:-]{1,64}$/, 'use 1 to 64 letters, digits, "_", ".", ":" or "-"')
+    .regex(/^[\w.:-]{1,63}$/, 'use 1 to 63 letters, digits, "_", ".", ":" or "-"')
     .default(
       () =>
         `${hostname()
@@ -50,14 +53,24 @@ const variables = {
     ),
   /** Opens unsafe strategies, reset, the choice of a strategy and the race window. */
   LAB_MODE: z.enum(['on', 'off'], 'write on or off').default('off'),
-  /** Lets its bearer change events outside lab mode. A shorter one could be guessed over HTTP. */
-  ADMIN_TOKEN: z.string().min(16, 'use at least 16 characters, or leave it out').optional(),
+  /**
+   * Lets its bearer change events outside lab mode. A shorter one could be guessed over HTTP; another character could
+   * not be sent in `Authorization: Bearer` (RFC 6750, b64token).
+   */
+  ADMIN_TOKEN: z
+    .string()
+    .min(16, 'use at least 16 characters, or leave it out')
+    .regex(/^[\w.~+/-]+=*$/, 'use letters, digits and -._~+/ only, "=" at its end')
+    .optional(),
   /** Lab mode only: how long every booking waits between its read and its write. */
   RACE_WINDOW_MS: wholeNumber(0, MAX_RACE_WINDOW_MS).default(0),
   /** How long a lease outlives the last sign of life of its holder: the others wait that long for a dead one. */
   LOCK_TTL_MS: wholeNumber(100, 60_000).default(3_000),
-  /** Longest wait for a lock before the answer is "busy". Below nginx's read timeout, so that the answer is ours. */
-  LOCK_WAIT_MS: wholeNumber(0, 60_000).default(5_000),
+  /**
+   * Longest wait for a lock before the answer is "busy". Below nginx's read timeout, so that the answer is ours. One
+   * that is shorter than a few commits would refuse whoever meets another buyer, and 0 would refuse everybody.
+   */
+  LOCK_WAIT_MS: wholeNumber(100, 60_000).default(5_000),
   /** Connections to Postgres. One hot row gains nothing beyond 8, and the replicas share its max_connections. */
   PG_POOL_MAX: wholeNumber(1, 200).default(8),
   /** After SIGTERM: how long idle connections are left to the proxy to close. Above its idle time-out (nginx: 2 s). */

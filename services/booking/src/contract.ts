@@ -48,7 +48,7 @@ export type OutcomeCode = 'booked' | 'sold_out' | 'busy' | 'event_not_found' | '
 
 /** Body of every booking route. All of it may be left out: then one ticket for an unnamed customer. */
 export interface BookingBody {
-  /** 1 to 200 characters. */
+  /** 1 to 200 characters, not all of them blank, and no control characters. */
   customer?: string;
   /** 1 to `MAX_QUANTITY`; booked whole or not at all. */
   quantity?: number;

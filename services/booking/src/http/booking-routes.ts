@@ -20,6 +20,7 @@ import {
   plainText,
   readEventId,
   readJson,
+  readQuery,
   readRaceWindowMs,
   wholeNumber,
 } from './read-input.ts';
@@ -47,23 +48,29 @@ export function addBookingRoutes(app: Hono<Env>, deps: RouteDeps): void {
 
   app.post('/book-no-lock/:event_id', (c) => {
     onlyInLab('Booking without a lock');
+    readQuery(c);
     return answerBooking(c, strategyOf('no-lock'));
   });
 
-  app.post('/book-with-lock/:event_id', (c) => answerBooking(c, strategyOf('fenced-lock')));
+  app.post('/book-with-lock/:event_id', (c) => {
+    readQuery(c);
+    return answerBooking(c, strategyOf('fenced-lock'));
+  });
 
   app.post('/events/:event_id/bookings', (c) => {
-    const chosen = c.req.query('strategy');
+    const { strategy: chosen } = readQuery(c, 'strategy');
     if (chosen !== undefined) onlyInLab('The choice of a strategy');
     return answerBooking(c, strategyOf(chosen ?? DEFAULT_STRATEGY));
   });
 
   app.post('/book/:strategy/:event_id', (c) => {
     onlyInLab('The choice of a strategy');
+    readQuery(c);
     return answerBooking(c, strategyOf(c.req.param('strategy')));
   });
 
   app.get('/bookings/:booking_id', async (c) => {
+    readQuery(c);
     const id = c.req.param('booking_id');
     const booking = isUuid(id) ? await guardAgainstOutage(() => findBooking(db, id)) : undefined;
     return answerFound(id, booking);
@@ -72,6 +79,7 @@ export function addBookingRoutes(app: Hono<Env>, deps: RouteDeps): void {
   /** Takes a booking back, whoever made it. The answer is what was taken back; a second time there is none. */
   app.delete('/bookings/:booking_id', async (c) => {
     assertMayChange(c, deps);
+    readQuery(c);
     const id = c.req.param('booking_id');
     const whereToLook = `GET /bookings/${id} tells whether the booking still stands`;
     const cancelled = isUuid(id) ? await guardAgainstOutage(() => cancelAndTell(id), whereToLook) : undefined;

@@ -16,6 +16,7 @@ import {
   readEventId,
   readJson,
   readOptionalWholeNumber,
+  readQuery,
   wholeNumber,
 } from './read-input.ts';
 
@@ -36,8 +37,9 @@ export function addEventRoutes(app: Hono<Env>, deps: RouteDeps): void {
   const { answers, db, strategies } = deps;
 
   app.get('/events', async (c) => {
-    const after = readOptionalWholeNumber('after', c.req.query('after'), 0, 2_147_483_647) ?? 0;
-    const limit = readOptionalWholeNumber('limit', c.req.query('limit'), 1, MAX_LISTED) ?? DEFAULT_LISTED;
+    const query = readQuery(c, 'after', 'limit');
+    const after = readOptionalWholeNumber('after', query.after, 0, 2_147_483_647) ?? 0;
+    const limit = readOptionalWholeNumber('limit', query.limit, 1, MAX_LISTED) ?? DEFAULT_LISTED;
     const events = await guardAgainstOutage(() => listEvents(db, { after, limit }));
     const last = events.at(-1);
     if (last === undefined || events.length < limit) return answers.json(200, events);
@@ -45,6 +47,7 @@ export function addEventRoutes(app: Hono<Env>, deps: RouteDeps): void {
   });
 
   app.get('/events/:event_id', async (c) => {
+    readQuery(c);
     const id = readEventId(c.req.param('event_id'));
     const event = await guardAgainstOutage(() => findEvent(db, id));
     if (event === undefined) throw eventNotFound(id);
@@ -53,6 +56,7 @@ export function addEventRoutes(app: Hono<Env>, deps: RouteDeps): void {
 
   app.post('/events', async (c) => {
     assertMayChange(c, deps);
+    readQuery(c);
     const body = await readJson(c, eventBody);
     const event = await guardAgainstOutage(
       () => autocommit(db, (db) => createEvent(db, body)),
@@ -63,6 +67,7 @@ export function addEventRoutes(app: Hono<Env>, deps: RouteDeps): void {
 
   app.patch('/events/:event_id', async (c) => {
     assertMayChange(c, deps);
+    readQuery(c);
     const id = readEventId(c.req.param('event_id'));
     const body = await readJson(c, changeBody);
     const change = await guardAgainstOutage(

@@ -1,14 +1,18 @@
-import type { Hono } from 'hono';
+import type { Context, Hono } from 'hono';
 
 import type { RouteDeps } from './app.ts';
-import type { Env } from './read-input.ts';
+import { type Env, readQuery } from './read-input.ts';
 
 export function addHealthRoutes(app: Hono<Env>, { answers, findObstacles, instanceId }: RouteDeps): void {
   /** The process runs and its event loop turns: restart it only if this fails. */
-  app.get('/livez', () => answers.json(200, { status: 'ok', instanceId }));
+  app.get('/livez', (c) => {
+    readQuery(c);
+    return answers.json(200, { status: 'ok', instanceId });
+  });
 
   /** It can book: Postgres and Redis answer, and it is not about to stop. */
-  const answerReady = async () => {
+  const answerReady = async (c: Context<Env>) => {
+    readQuery(c);
     const obstacles = await findObstacles();
     if (obstacles.length > 0)
       return answers.problem({ code: 'not_ready', detail: `${obstacles.join('; ')}.` });

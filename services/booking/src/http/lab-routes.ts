@@ -12,7 +12,14 @@ import type { RouteDeps } from './app.ts';
 import { bookingBody } from './booking-routes.ts';
 import { eventNotFound } from './event-routes.ts';
 import { guardAgainstOutage } from './outage.ts';
-import { type Env, labModeOff, readEventId, readJson, readOptionalWholeNumber } from './read-input.ts';
+import {
+  type Env,
+  labModeOff,
+  readEventId,
+  readJson,
+  readOptionalWholeNumber,
+  readQuery,
+} from './read-input.ts';
 
 /** Bookings deleted per statement: some 50 ms, well within the statement timeout. */
 const SWEEP_SLICE = 10_000;
@@ -27,8 +34,9 @@ export function addLabRoutes(
   /** A new epoch with all tickets free; without `tickets` the capacity stays. */
   app.post('/reset/:event_id', async (c) => {
     if (!labMode) throw labModeOff('Reset');
+    const query = readQuery(c, 'tickets');
     const id = readEventId(c.req.param('event_id'));
-    const tickets = readOptionalWholeNumber('tickets', c.req.query('tickets'), 0, MAX_CAPACITY);
+    const tickets = readOptionalWholeNumber('tickets', query.tickets, 0, MAX_CAPACITY);
     const event = await guardAgainstOutage(async () => {
       const epoch = await autocommit(db, (db) => beginEpoch(db, id, tickets)).finally(() => {
         tellStockChanged(strategies, id);
@@ -44,6 +52,7 @@ export function addLabRoutes(
   /** The measure of the stack itself: a booking request that is read, checked and answered, and touches nothing. */
   app.on(['GET', 'POST'], '/noop', async (c) => {
     if (!labMode) throw labModeOff('The no-op route');
+    readQuery(c);
     return answerNoop(c);
   });
 

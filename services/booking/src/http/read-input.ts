@@ -38,6 +38,25 @@ export function readOptionalWholeNumber(
   return text === undefined ? undefined : readWholeNumber(field, text, min, max);
 }
 
+/**
+ * The query parameters of a request. One that the route does not know, or that is given twice, is refused: it would
+ * otherwise be ignored, and something else be done than was meant.
+ */
+export function readQuery<Name extends string = never>(
+  c: Context<Env>,
+  ...known: readonly Name[]
+): { readonly [name in Name]?: string } {
+  const start = c.req.url.indexOf('?');
+  if (start === -1) return {};
+  const given = new URLSearchParams(c.req.url.slice(start + 1));
+  const errors = [...new Set(given.keys())].flatMap((field) => {
+    if (!known.some((name) => name === field)) return [{ field, detail: 'is not known here' }];
+    return given.getAll(field).length > 1 ? [{ field, detail: 'must be given once' }] : [];
+  });
+  if (errors.length > 0) throw invalidInput(errors);
+  return Object.fromEntries(given) as { [name in Name]?: string };
+}
+
 /** The pause between read and write that a request may ask for in lab mode. */
 export function readRaceWindowMs(
   c: Context<Env>,
@@ -56,14 +75,33 @@ export function labModeOff(what: string): ProblemError {
 
 /** A JSON body that fits the schema. An empty body counts as `{}`. */
 export async function readJson<T>(c: Context<Env>, schema: z.ZodType<T>): Promise<T> {
-  const text = await readText(c);
-  if (text === '') return check(schema, {});
-  const contentType = c.req.header('content-type') ?? '';
-  if (!/^application\/json *(;|$)/i.test(contentType)) {
-    const detail = `The body must be application/json, not ${contentType === '' ? 'untyped' : contentType}.`;
-    throw new ProblemError({ code: 'unsupported_media_type', detail });
+  const bytes = await readBytes(c);
+  if (bytes.byteLength === 0) return check(schema, {});
+  assertJsonInUtf8(c.req.header('content-type') ?? '');
+  return check(schema, parse(decode(bytes)));
+}
+
+/** JSON is UTF-8 and nothing else (RFC 8259); a client that says otherwise would find other names than it sent. */
+function assertJsonInUtf8(contentType: string): void {
+  const [mediaType = '', ...parameters] = contentType.split(';').map((part) => part.trim().toLowerCase());
+  const isUtf8 = parameters.every(
+    (parameter) => !parameter.startsWith('charset=') || /^charset=("?)utf-8\1$/.test(parameter),
+  );
+  if (mediaType === 'application/json' && isUtf8) return;
+  const detail = `The body must be application/json in UTF-8, not ${contentType === '' ? 'untyped' : contentType}.`;
+  throw new ProblemError({ code: 'unsupported_media_type', detail });
+}
+
+/** A byte order mark is ignored, as RFC 8259 allows. */
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** The lenient way would store U+FFFD instead of what cannot be read. */
+function decode(bytes: Uint8Array | ArrayBuffer): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    throw new ProblemError({ code: 'invalid_json', detail: 'The body is not UTF-8.' });
   }
-  return check(schema, parse(text));
 }
 
 function parse(text: string): unknown {
@@ -91,18 +129,20 @@ function describe(issue: z.core.$ZodIssue): { field: string; detail: string }[] 
   return [{ field: issue.path.join('.') || 'body', detail: issue.message }];
 }
 
-async function readText(c: Context<Env>): Promise<string> {
+const NO_BYTES = new Uint8Array();
+
+async function readBytes(c: Context<Env>): Promise<Uint8Array | ArrayBuffer> {
   const declared = c.req.header('content-length');
   // With a declared length the server reads exactly that much, so that looking at the number is enough.
   if (declared !== undefined) {
     if (Number(declared) > MAX_BODY_BYTES) throw bodyTooLarge();
-    return declared === '0' ? '' : c.req.text();
+    return declared === '0' ? NO_BYTES : c.req.arrayBuffer();
   }
   const isWithoutBody = c.env?.incoming !== undefined && c.req.header('transfer-encoding') === undefined;
-  return isWithoutBody ? '' : readTextOfUnknownLength(c);
+  return isWithoutBody ? NO_BYTES : readBytesOfUnknownLength(c);
 }
 
-async function readTextOfUnknownLength(c: Context<Env>): Promise<string> {
+async function readBytesOfUnknownLength(c: Context<Env>): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of c.req.raw.body ?? []) {
@@ -110,7 +150,7 @@ async function readTextOfUnknownLength(c: Context<Env>): Promise<string> {
     if (size > MAX_BODY_BYTES) throw bodyTooLarge();
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 }
 
 function bodyTooLarge(): ProblemError {
@@ -122,14 +162,20 @@ function bodyTooLarge(): ProblemError {
   });
 }
 
-/** Text that Postgres stores and a terminal shows: no control characters, no half characters. */
+/** Text that Postgres stores and a terminal shows as one line that says what it seems to say. */
 export function plainText(maxLength: number) {
   return z
     .string('must be a string')
-    .min(1, 'must not be empty')
     .max(maxLength, `must have at most ${maxLength} characters`)
-    .refine((text) => text.isWellFormed() && !/\p{Cc}/u.test(text), 'must not contain control characters');
+    .refine((text) => !unshowable.test(text) && text.isWellFormed(), 'must not contain control characters')
+    .refine((text) => visible.test(text), 'must not be blank');
 }
+
+/** Control characters, ends of lines, and those that turn the direction of what follows them. */
+const unshowable = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u;
+
+/** U+2800 is the Braille pattern without a dot. */
+const visible = /[^\p{White_Space}\p{Default_Ignorable_Code_Point}\u2800]/u;
 
 export function wholeNumber(min: number, max: number) {
   const error = `must be a whole number from ${min} to ${max}`;

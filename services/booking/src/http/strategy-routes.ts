@@ -4,13 +4,14 @@ import { DEFAULT_STRATEGY } from '#src/booking/registry.ts';
 import type { StrategyView } from '#src/contract.ts';
 
 import type { RouteDeps } from './app.ts';
-import type { Env } from './read-input.ts';
+import { type Env, readQuery } from './read-input.ts';
 
 export function addStrategyRoutes(
   app: Hono<Env>,
   { answers, isQuorumConfigured, labMode, retriesOf, strategies }: RouteDeps,
 ): void {
-  app.get('/strategies', () => {
+  app.get('/strategies', (c) => {
+    readQuery(c);
     const views = [...strategies.values()].map(
       ({ name, guarantee, guardsWith, breaksWhen, costs }): StrategyView => ({
         name,

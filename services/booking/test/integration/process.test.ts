@@ -117,7 +117,7 @@ function openConnection(url: string, { keepAlive = true } = {}) {
 }
 
 test('a hanging request holds the exit up only so long', async () => {
-  await using replica = await startReplica('hung', { ...env, LOCK_WAIT_MS: '0' });
+  await using replica = await startReplica('hung', { ...env, LOCK_WAIT_MS: '100' });
   const eventId = await house.newEvent(1);
   const hung = replica.book(`/book/row-lock/${eventId}`, { raceWindowMs: 5_000 });
   const fate = hung.catch(() => 'cut off');

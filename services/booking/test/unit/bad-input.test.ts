@@ -216,6 +216,46 @@ test.each(cases)('%s is answered clearly', async (_, method, path, init, status,
 });
 
 test.each([
+  ['writing from right to left', 'ada\u202Etxt'],
+  ['an isolate', 'ada\u2067'],
+  ['a mark', 'ada\u200F'],
+  ['the Arabic mark', 'ada\u061C'],
+  ['a line separator', 'ada\u2028bob'],
+  ['spaces', '   '],
+  ['a no-break space', '\u00A0'],
+  ['nothing of any width', '\u200B\u200D\uFEFF'],
+  ['a filler that looks like nothing', '\u3164\u2800'],
+])('a name is refused for %s', async (_, name) => {
+  const { app, requests } = createFakeApp();
+  for (const [method, path, body] of [
+    ['POST', '/book-with-lock/1', { customer: name }],
+    ['POST', '/events', { name, capacity: 1 }],
+    ['PATCH', '/events/1', { name }],
+  ] as const) {
+    const response = await app.request(path, { method, headers: json, body: JSON.stringify(body) });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({
+      code: 'invalid_input',
+      errors: [{ field: expect.any(String) }],
+    });
+  }
+  expect(requests).toEqual([]);
+});
+
+test.each(['עדה', 'ada lovelace', 'Ada\u200D🎟', 'ﷺ', ' x '])(
+  'a name such as %j is fine',
+  async (customer) => {
+    const { app, requests } = createFakeApp();
+    await app.request('/book-with-lock/1', {
+      method: 'POST',
+      headers: json,
+      body: JSON.stringify({ customer }),
+    });
+    expect(requests).toMatchObject([{ customer }]);
+  },
+);
+
+test.each([
   ['GET', '/book-with-lock/1', 'POST'],
   ['DELETE', '/book-no-lock/1', 'POST'],
   ['PUT', '/events/1', 'GET, PATCH, HEAD'],

@@ -53,6 +53,13 @@ test.each([
   ['QUORUM_REDIS_URLS', 'redis://a:1,redis://a:1,redis://b:2'],
   ['QUORUM_REDIS_URLS', 'redis://a:1,http://b:2,redis://c:3'],
   ['ADMIN_TOKEN', 'guessable'],
+  // Valid as text, and yet no request could ever carry them.
+  ['ADMIN_TOKEN', 'correct horse battery staple'],
+  ['ADMIN_TOKEN', 'schlüssel-von-einiger-länge'],
+  // Nobody would ever get a lock.
+  ['LOCK_WAIT_MS', '0'],
+  // Postgres cuts the name of a connection after 63.
+  ['INSTANCE_ID', 'x'.repeat(64)],
 ])('%s=%j is refused by name', (name, value) => {
   expect(problemsOf({ LAB_MODE: 'on', [name]: value })).toEqual([expect.stringContaining(name)]);
 });
@@ -69,5 +76,5 @@ test('a race window outside lab mode is refused rather than ignored', () => {
 });
 
 test('an instance id of its own is fit to be a header', () => {
-  expect(readConfig(minimal).instanceId).toMatch(/^[\w.:-]{1,64}$/);
+  expect(readConfig(minimal).instanceId).toMatch(/^[\w.:-]{1,63}$/);
 });

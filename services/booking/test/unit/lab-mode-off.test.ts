@@ -1,10 +1,12 @@
 import { expect, test } from 'vitest';
 
+import { readConfig } from '#src/config.ts';
 import type { Db } from '#src/storage/schema.ts';
 
 import { createFakeApp } from '../support/fake-app.ts';
 
 const adminToken = 'a-token-of-some-length';
+const addresses = { DATABASE_URL: 'postgres://u:p@db:5432/lastseat', REDIS_URL: 'redis://redis:6379' };
 const event = { headers: { 'content-type': 'application/json' }, body: '{"name":"a","capacity":1}' };
 
 test.each([
@@ -59,15 +61,19 @@ test.each([
   }
 });
 
-test('the right token is let through', async () => {
-  const touched = new Error('the database was reached');
-  const db = new Proxy({} as Db, {
-    get() {
-      throw touched;
-    },
-  });
-  const { app, errors } = createFakeApp({ labMode: false, adminToken, db });
-  const headers = { ...event.headers, authorization: `Bearer ${adminToken}` };
-  await app.request('/events', { method: 'POST', body: event.body, headers });
-  expect(errors).toMatchObject([{ err: touched }]);
-});
+test.each(['a-token-of-some-length', 'dGhlIHRva2VuIG9mIGFuIG9wZXJhdG9y+/==', 'of~every.kind_of-character'])(
+  'the right token (%s) is let through',
+  async (adminToken) => {
+    expect(readConfig({ ...addresses, ADMIN_TOKEN: adminToken })).toMatchObject({ adminToken });
+    const touched = new Error('the database was reached');
+    const db = new Proxy({} as Db, {
+      get() {
+        throw touched;
+      },
+    });
+    const { app, errors } = createFakeApp({ labMode: false, adminToken, db });
+    const headers = { ...event.headers, authorization: `Bearer ${adminToken}` };
+    await app.request('/events', { method: 'POST', body: event.body, headers });
+    expect(errors).toMatchObject([{ err: touched }]);
+  },
+);
