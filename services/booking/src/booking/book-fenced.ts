@@ -89,13 +89,14 @@ async function bookUnder(
   const { epoch } = stock;
   const { token } = lease;
   return commitBooking(db, request, async (trx): Promise<Outcome | FencedOut> => {
-    if (!(await takeStockFenced(trx, { eventId, epoch, quantity, token }))) {
+    const stockRevision = await takeStockFenced(trx, { eventId, epoch, quantity, token });
+    if (stockRevision === undefined) {
       const now = await readStock(trx, eventId);
       if (now === undefined) return EVENT_NOT_FOUND;
       if (now.fence > token) return { code: 'fenced_out', fence: now.fence };
       return now.epoch === epoch ? SOLD_OUT : CHANGED_MEANWHILE;
     }
-    await insertBooking(trx, { ...request, epoch, strategy, instanceId, fencingToken: token });
+    await insertBooking(trx, { ...request, epoch, stockRevision, strategy, instanceId, fencingToken: token });
     // The last thing before COMMIT. The fence would refuse us too, but only once our successor has booked.
     lease.assertHeld();
     return { code: 'booked', fencingToken: token };

@@ -25,6 +25,8 @@ export interface Strategy {
 export interface BookingRequest {
   /** UUID v7, made before anything is written: what is unknown can be looked up. */
   bookingId: string;
+  /** UUID of the HTTP request, unique among bookings. */
+  requestId: string;
   eventId: number;
   quantity: number;
   customer: string;

@@ -124,7 +124,15 @@ export function addBookingRoutes(app: Hono<Env>, deps: RouteDeps): void {
     try {
       const { signal } = c.req.raw;
       const bookingId = randomUUIDv7();
-      const request = { bookingId, eventId, quantity, customer, raceWindowMs, signal };
+      const request = {
+        bookingId,
+        requestId: randomUUIDv7(),
+        eventId,
+        quantity,
+        customer,
+        raceWindowMs,
+        signal,
+      };
       const outcome = await book(strategy, request);
       if (outcome.code !== 'booked') return answers.problem(refusalOf(outcome, request));
       const view: BookingView = {

@@ -7,7 +7,13 @@ export interface Batch {
   eventId: number;
   token: number;
   strategy: string;
-  bookings: readonly { bookingId: string; customer: string; quantity: number; instanceId: string }[];
+  bookings: readonly {
+    bookingId: string;
+    requestId: string;
+    customer: string;
+    quantity: number;
+    instanceId: string;
+  }[];
 }
 
 /**
@@ -24,15 +30,18 @@ export async function takeStockAndInsertAll(db: Db | Trx, batch: Batch): Promise
     with taken as (
       update inventory set available = available - ${total}, fence = ${token}, version = version + 1
       where event_id = ${eventId} and fence <= ${token} and available >= ${total}
-      returning epoch
+      returning epoch, version
     )
-    insert into bookings (id, event_id, epoch, quantity, customer, strategy, instance_id, fencing_token)
-    select booking.id, ${eventId}, taken.epoch, quantity, customer, ${strategy}, instance_id, ${token}
+    insert into bookings (id, event_id, epoch, quantity, customer, strategy, instance_id, fencing_token, request_id,
+                          stock_revision)
+    select booking.id, ${eventId}, taken.epoch, quantity, customer, ${strategy}, instance_id, ${token}, request_id,
+           taken.version
     from taken, unnest(${bookings.map(({ bookingId }) => bookingId)}::uuid[],
                        ${bookings.map(({ customer }) => customer)}::text[],
                        ${bookings.map(({ quantity }) => quantity)}::integer[],
-                       ${bookings.map(({ instanceId }) => instanceId)}::text[])
-      as booking (id, customer, quantity, instance_id)`.execute(db);
+                       ${bookings.map(({ instanceId }) => instanceId)}::text[],
+                       ${bookings.map(({ requestId }) => requestId)}::uuid[])
+      as booking (id, customer, quantity, instance_id, request_id)`.execute(db);
   return numAffectedRows === BigInt(bookings.length);
 }
 
@@ -63,17 +72,19 @@ export async function takeStockAndInsertEach(db: Db, batches: readonly Batch[]):
       update inventory set available = available - total, fence = token, version = version + 1
       from wanted join free using (event_id)
       where inventory.event_id = wanted.event_id and fence <= token and available >= total
-      returning inventory.event_id, epoch, token
+      returning inventory.event_id, epoch, token, version
     ), inserted as (
-      insert into bookings (id, event_id, epoch, quantity, customer, strategy, instance_id, fencing_token)
-      select id, event_id, epoch, quantity, customer, strategy, instance_id, token
+      insert into bookings (id, event_id, epoch, quantity, customer, strategy, instance_id, fencing_token, request_id,
+                            stock_revision)
+      select id, event_id, epoch, quantity, customer, strategy, instance_id, token, request_id, version
       from taken join unnest(${rows.map(({ bookingId }) => bookingId)}::uuid[],
                              ${rows.map(({ eventId }) => eventId)}::integer[],
                              ${rows.map(({ quantity }) => quantity)}::integer[],
                              ${rows.map(({ customer }) => customer)}::text[],
                              ${rows.map(({ strategy }) => strategy)}::text[],
-                             ${rows.map(({ instanceId }) => instanceId)}::text[])
-        as booking (id, event_id, quantity, customer, strategy, instance_id) using (event_id)
+                             ${rows.map(({ instanceId }) => instanceId)}::text[],
+                             ${rows.map(({ requestId }) => requestId)}::uuid[])
+        as booking (id, event_id, quantity, customer, strategy, instance_id, request_id) using (event_id)
     )
     select event_id as "eventId" from taken`.execute(db);
   return new Set(booked.map(({ eventId }) => eventId));

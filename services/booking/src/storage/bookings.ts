@@ -5,6 +5,7 @@ import type { Db, Trx } from './schema.ts';
 /** A booking about to be written. Its id exists before the transaction, so that an unknown commit can be looked up. */
 export interface NewBooking {
   bookingId: string;
+  requestId: string;
   eventId: number;
   quantity: number;
   customer: string;
@@ -13,16 +14,21 @@ export interface NewBooking {
   fencingToken: number | null;
 }
 
-export interface StoredBooking extends NewBooking {
+export interface StoredBooking extends Omit<NewBooking, 'requestId'> {
   epoch: number;
 }
 
 /** In the transaction that takes its tickets, never alone. */
-export async function insertBooking(trx: Trx, booking: StoredBooking): Promise<void> {
+export async function insertBooking(
+  trx: Trx,
+  booking: NewBooking & { epoch: number; stockRevision: number },
+): Promise<void> {
   await sql`
-    insert into bookings (id, event_id, epoch, quantity, customer, strategy, instance_id, fencing_token)
+    insert into bookings (id, event_id, epoch, quantity, customer, strategy, instance_id, fencing_token, request_id,
+                          stock_revision)
     values (${booking.bookingId}, ${booking.eventId}, ${booking.epoch}, ${booking.quantity}, ${booking.customer},
-            ${booking.strategy}, ${booking.instanceId}, ${booking.fencingToken})`.execute(trx);
+            ${booking.strategy}, ${booking.instanceId}, ${booking.fencingToken}, ${booking.requestId},
+            ${booking.stockRevision})`.execute(trx);
 }
 
 /**
@@ -31,17 +37,18 @@ export async function insertBooking(trx: Trx, booking: StoredBooking): Promise<v
  */
 export async function takeStockAndInsertBooking(
   db: Db,
-  { bookingId, eventId, quantity, customer, strategy, instanceId, fencingToken }: NewBooking,
+  { bookingId, requestId, eventId, quantity, customer, strategy, instanceId, fencingToken }: NewBooking,
 ): Promise<{ isBooked: boolean; eventExists: boolean }> {
   const { rows } = await sql<{ isBooked: boolean; eventExists: boolean }>`
     with taken as (
       update inventory set available = available - ${quantity}, version = version + 1
       where event_id = ${eventId} and available >= ${quantity}
-      returning epoch
+      returning epoch, version
     ), booked as (
-      insert into bookings (id, event_id, epoch, quantity, customer, strategy, instance_id, fencing_token)
+      insert into bookings (id, event_id, epoch, quantity, customer, strategy, instance_id, fencing_token, request_id,
+                            stock_revision)
       select ${bookingId}::uuid, ${eventId}, epoch, ${quantity}, ${customer}, ${strategy}, ${instanceId},
-             ${fencingToken}::bigint
+             ${fencingToken}::bigint, ${requestId}::uuid, version
       from taken
       returning id
     )

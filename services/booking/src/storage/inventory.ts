@@ -35,6 +35,9 @@ export async function lockEventByAdvisory(trx: Trx, eventId: number): Promise<vo
 /** The first key of our advisory locks, so that they meet no other program's. */
 const ADVISORY_CLASS = 1_818_326_132;
 
+/** The counter as a write has left it: its row is locked until the commit, so that revisions are in commit order. */
+type Revision = Pick<Stock, 'version'>;
+
 /** The stock that a strategy has decided on, written as it is: whatever was booked since it was read is lost. */
 interface Decided {
   eventId: number;
@@ -45,41 +48,43 @@ interface Decided {
 /**
  * Compares what only an operator changes. Other bookings it does not see: keeping those out is the business of the
  * strategy's guard, and an operator takes no part in it.
- * @returns false if the event was reset, or its stock changed by something else than a booking, since it was read
+ * @returns the new stock revision; undefined if the event was reset, or its stock changed by something else than a
+ *   booking, since it was read
  */
 export async function writeStock(
   trx: Trx,
   { eventId, epoch, changes, available }: Decided & { changes: number },
-): Promise<boolean> {
-  const { numAffectedRows } = await sql`
+): Promise<number | undefined> {
+  const { rows } = await sql<Revision>`
     update inventory set available = ${available}, version = version + 1
-    where event_id = ${eventId} and epoch = ${epoch} and changes = ${changes}`.execute(trx);
-  return numAffectedRows === 1n;
+    where event_id = ${eventId} and epoch = ${epoch} and changes = ${changes}
+    returning version`.execute(trx);
+  return rows[0]?.version;
 }
 
-/** @returns false if anything at all changed the row since `version` was read */
+/** @returns the new stock revision; undefined if anything at all changed the row since `version` was read */
 export async function writeStockIfUnchanged(
   trx: Trx,
   { eventId, epoch, available, version }: Decided & { version: number },
-): Promise<boolean> {
-  const { numAffectedRows } = await sql`
+): Promise<number | undefined> {
+  const { rows } = await sql<Revision>`
     update inventory set available = ${available}, version = version + 1
-    where event_id = ${eventId} and epoch = ${epoch} and version = ${version}`.execute(trx);
-  return numAffectedRows === 1n;
+    where event_id = ${eventId} and epoch = ${epoch} and version = ${version}
+    returning version`.execute(trx);
+  return rows[0]?.version;
 }
 
 /**
  * Takes tickets in the name of a fencing token.
- * @returns false if a larger token has booked, the event was reset, or there are too few left
+ * @returns the new stock revision; undefined if a larger token has booked, the event was reset, or there are too few left
  */
 export async function takeStockFenced(
   trx: Trx,
   { eventId, epoch, quantity, token }: { eventId: number; epoch: number; quantity: number; token: number },
-): Promise<boolean> {
-  const { numAffectedRows } = await sql`
+): Promise<number | undefined> {
+  const { rows } = await sql<Revision>`
     update inventory set available = available - ${quantity}, fence = ${token}, version = version + 1
-    where event_id = ${eventId} and epoch = ${epoch} and fence <= ${token} and available >= ${quantity}`.execute(
-    trx,
-  );
-  return numAffectedRows === 1n;
+    where event_id = ${eventId} and epoch = ${epoch} and fence <= ${token} and available >= ${quantity}
+    returning version`.execute(trx);
+  return rows[0]?.version;
 }

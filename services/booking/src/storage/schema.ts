@@ -43,5 +43,9 @@ interface BookingsTable {
   strategy: string;
   instance_id: string;
   fencing_token: number | null;
+  /** The request that made it; null in rows of before there was this column. */
+  request_id: string | null;
+  /** The counter's `version` after its tickets were taken: the order of an event's commits. Null as above. */
+  stock_revision: number | null;
   created_at: ColumnType<Date, never, never>;
 }

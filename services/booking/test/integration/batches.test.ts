@@ -38,6 +38,9 @@ test('a batch takes the tickets of all its bookings once, and writes a row for e
   expect(new Map(rows.map((row) => [row.id, [row.quantity, row.fencing_token]]))).toEqual(
     new Map(batch.bookings.map(({ bookingId, quantity }) => [bookingId, [quantity, 7]])),
   );
+  expect(await house.requestsOf(eventId)).toEqual(
+    new Map(batch.bookings.map(({ requestId }) => [requestId, 1])),
+  );
   const ids = batch.bookings.map(({ bookingId }) => bookingId);
   const found = await transact(house.db, (trx) => findTokensOfBooked(trx, ids));
   expect(found).toEqual(new Map(ids.map((id) => [id, 7])));

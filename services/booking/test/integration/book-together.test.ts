@@ -51,8 +51,9 @@ test('what begins together is one transaction, and each event its own decision',
   const bookTogether = createBookTogether(house.db);
   const [plenty, few, none, late] = (await newEvents(4, 2)) as [number, number, number, number];
   await sql`update inventory set fence = 9 where event_id = ${late}`.execute(house.db);
+  const batch = batchOf(plenty, { quantities: [1, 1] });
   const booked = await Promise.all([
-    bookTogether(held, batchOf(plenty, { quantities: [1, 1] })),
+    bookTogether(held, batch),
     bookTogether(held, batchOf(few, { quantities: [2, 1] })),
     bookTogether(held, batchOf(none, { token: 7 })),
     bookTogether(held, batchOf(late, { token: 8 })),
@@ -60,6 +61,9 @@ test('what begins together is one transaction, and each event its own decision',
   ]);
   expect(booked).toEqual([true, false, true, false, false]);
   expect(await transactionsOf([plenty, few, none, late])).toBe(1);
+  expect(await house.requestsOf(plenty)).toEqual(
+    new Map(batch.bookings.map(({ requestId }) => [requestId, 1])),
+  );
   const left = await Promise.all([plenty, few, none, late].map((id) => house.event(id)));
   expect(left.map(({ available, booked }) => [available, booked])).toEqual([
     [0, 2],

@@ -26,10 +26,12 @@ async function openBooking(eventId: number) {
   const request = bookingRequest(eventId);
   const trx = await house.db.startTransaction().execute();
   const stock = await readStock(trx, eventId);
-  await writeStock(trx, { eventId, epoch: 1, changes: 0, available: (stock?.available ?? 0) - 1 });
+  const available = (stock?.available ?? 0) - 1;
+  const stockRevision = (await writeStock(trx, { eventId, epoch: 1, changes: 0, available })) ?? Number.NaN;
   await insertBooking(trx, {
     ...request,
     epoch: 1,
+    stockRevision,
     strategy: 'row-lock',
     instanceId: 'test',
     fencingToken: null,

@@ -4,6 +4,7 @@ import { book } from '#src/booking/book.ts';
 import type { Context } from '#src/context.ts';
 import { STRATEGY_NAMES } from '#src/contract.ts';
 import { beginEpoch } from '#src/storage/events.ts';
+import { readStock } from '#src/storage/inventory.ts';
 
 import { openHouse, openTestContext, strategyOf, untilReady, type House } from '../support/house.ts';
 import { startQuorum } from '../support/quorum.ts';
@@ -45,6 +46,16 @@ describe.each(STRATEGY_NAMES)('%s', (name) => {
     const rows = await house.rowsOf(eventId);
     expect(rows.map(({ id }) => id)).toEqual([first.bookingId, rest.bookingId].toSorted());
     expect(await house.event(eventId)).toMatchObject({ available: 0, booked: 5, oversold: 0 });
+  });
+
+  test('names in each row the request that made it, and the place in the order of the event', async () => {
+    const eventId = await house.newEvent(9);
+    const requests = [1, 3, 2].map((quantity) => bookingRequest(eventId, { quantity }));
+    for (const request of requests) await book(strategyOf(here, name), request);
+    const { version = -1 } = (await readStock(house.db, eventId)) ?? {};
+    expect([...(await house.requestsOf(eventId))]).toEqual(
+      requests.map(({ requestId }, i) => [requestId, version - 2 + i]),
+    );
   });
 
   test('knows an event that does not exist from one that is sold out', async () => {

@@ -24,6 +24,8 @@ export interface House extends AsyncDisposable {
   rowsOf(
     eventId: number,
   ): Promise<{ id: string; quantity: number; epoch: number; fencing_token: number | null }[]>;
+  /** The stock revision of each booking, by its request, in the order of revisions. */
+  requestsOf(eventId: number): Promise<Map<string | null, number | null>>;
   /** Who booked what: "<id> <instance>" of each booking, and the instances that share each fencing token. */
   rowsByInstance(eventId: number): Promise<{ rows: string[]; instancesByToken: Set<string>[] }>;
 }
@@ -51,6 +53,15 @@ export async function openHouse(postgresUrl: string): Promise<House> {
         .where('event_id', '=', eventId)
         .orderBy('id')
         .execute(),
+    async requestsOf(eventId) {
+      const rows = await db
+        .selectFrom('bookings')
+        .select(['request_id', 'stock_revision'])
+        .where('event_id', '=', eventId)
+        .orderBy('stock_revision')
+        .execute();
+      return new Map(rows.map((row) => [row.request_id, row.stock_revision]));
+    },
     async rowsByInstance(eventId) {
       const rows = await db
         .selectFrom('bookings')

@@ -5,6 +5,7 @@ import type { BookingRequest } from '#src/booking/strategy.ts';
 export function bookingRequest(eventId: number, overrides: Partial<BookingRequest> = {}): BookingRequest {
   return {
     bookingId: randomUUIDv7(),
+    requestId: randomUUIDv7(),
     eventId,
     quantity: 1,
     customer: 'test',

@@ -20,12 +20,13 @@ import type { Pending, Verdict } from './pending.ts';
  */
 const ANSWER_WITHIN_MS = 500;
 
-/** Ours is the first version; letters of another one are not read, and whoever sent them gets no answer in time. */
-const ASK = 'ask/1';
+/** The versions of ours; letters of another one are not read, and whoever sent them gets no answer in time. */
+const ASK = 'ask/2';
 const ANSWER = 'answer/1';
 
 type Row = [
   bookingId: string,
+  requestId: string,
   customer: string,
   quantity: number,
   raceWindowMs: number,
@@ -79,8 +80,8 @@ export function createDelegation(options: DelegationOptions): Delegation {
     for (const id of group.open.keys()) asked.set(id, group);
     const now = performance.now();
     const rows = batch.map(({ request, deadlineMs }): Row => {
-      const { bookingId, customer, quantity, raceWindowMs } = request;
-      return [bookingId, customer, quantity, raceWindowMs, Math.floor(deadlineMs - now)];
+      const { bookingId, requestId, customer, quantity, raceWindowMs } = request;
+      return [bookingId, requestId, customer, quantity, raceWindowMs, Math.floor(deadlineMs - now)];
     });
     const letter: Ask = [ASK, mailbox.address, instanceId, eventId, grant, rows];
     const timeout = setTimeout(closeOpen, answerWithinMs, group, 'unsettled');
@@ -118,7 +119,7 @@ export function createDelegation(options: DelegationOptions): Delegation {
   function admitAll([, from, instanceId, eventId, grant, rows]: Ask): void {
     const isOurs = !isRetired && holds(eventId, grant);
     const now = performance.now();
-    for (const [bookingId, customer, quantity, raceWindowMs, waitMs] of rows) {
+    for (const [bookingId, requestId, customer, quantity, raceWindowMs, waitMs] of rows) {
       if (!isOurs) {
         answer(from, bookingId, { code: 'declined' });
       } else if (!admitted.has(bookingId)) {
@@ -128,7 +129,7 @@ export function createDelegation(options: DelegationOptions): Delegation {
           answer(from, bookingId, verdict);
         };
         admit({
-          request: { bookingId, eventId, customer, quantity, raceWindowMs, signal: neverAborted },
+          request: { bookingId, requestId, eventId, customer, quantity, raceWindowMs, signal: neverAborted },
           instanceId,
           deadlineMs: now + waitMs,
           grant,

@@ -32,10 +32,12 @@ export function advisoryLock({ db, instanceId }: StrategyDeps): Strategy {
 
         const { epoch, changes } = stock;
         const left = stock.available - quantity;
-        if (!(await writeStock(trx, { eventId, epoch, changes, available: left }))) return CHANGED_MEANWHILE;
+        const stockRevision = await writeStock(trx, { eventId, epoch, changes, available: left });
+        if (stockRevision === undefined) return CHANGED_MEANWHILE;
         await insertBooking(trx, {
           ...request,
           epoch,
+          stockRevision,
           strategy: 'advisory-lock',
           instanceId,
           fencingToken: null,

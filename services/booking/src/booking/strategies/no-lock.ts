@@ -30,8 +30,16 @@ export function noLock({ db, instanceId }: StrategyDeps): Strategy {
       return commitBooking(db, request, async (trx) => {
         const { epoch, changes } = stock;
         const left = stock.available - quantity;
-        if (!(await writeStock(trx, { eventId, epoch, changes, available: left }))) return CHANGED_MEANWHILE;
-        await insertBooking(trx, { ...request, epoch, strategy: 'no-lock', instanceId, fencingToken: null });
+        const stockRevision = await writeStock(trx, { eventId, epoch, changes, available: left });
+        if (stockRevision === undefined) return CHANGED_MEANWHILE;
+        await insertBooking(trx, {
+          ...request,
+          epoch,
+          stockRevision,
+          strategy: 'no-lock',
+          instanceId,
+          fencingToken: null,
+        });
         return { code: 'booked', fencingToken: null };
       });
     },

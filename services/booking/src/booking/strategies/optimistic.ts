@@ -37,12 +37,13 @@ export function optimistic({ db, instanceId, onRetry }: StrategyDeps): Strategy 
           return commitBooking(db, request, async (trx): Promise<Outcome | Conflict> => {
             const { epoch, version } = stock;
             const left = stock.available - quantity;
-            if (!(await writeStockIfUnchanged(trx, { eventId, epoch, version, available: left }))) {
-              return { code: 'conflict' };
-            }
+            const decided = { eventId, epoch, version, available: left };
+            const stockRevision = await writeStockIfUnchanged(trx, decided);
+            if (stockRevision === undefined) return { code: 'conflict' };
             await insertBooking(trx, {
               ...request,
               epoch,
+              stockRevision,
               strategy: 'optimistic',
               instanceId,
               fencingToken: null,

@@ -29,8 +29,16 @@ export function rowLock({ db, instanceId }: StrategyDeps): Strategy {
 
         const { epoch, changes } = stock;
         const left = stock.available - quantity;
-        if (!(await writeStock(trx, { eventId, epoch, changes, available: left }))) return CHANGED_MEANWHILE;
-        await insertBooking(trx, { ...request, epoch, strategy: 'row-lock', instanceId, fencingToken: null });
+        const stockRevision = await writeStock(trx, { eventId, epoch, changes, available: left });
+        if (stockRevision === undefined) return CHANGED_MEANWHILE;
+        await insertBooking(trx, {
+          ...request,
+          epoch,
+          stockRevision,
+          strategy: 'row-lock',
+          instanceId,
+          fencingToken: null,
+        });
         return { code: 'booked', fencingToken: null };
       });
     },

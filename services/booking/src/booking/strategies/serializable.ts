@@ -41,11 +41,12 @@ export function serializable(
 
             const { epoch, changes } = stock;
             const left = stock.available - quantity;
-            if (!(await writeStock(trx, { eventId, epoch, changes, available: left })))
-              return CHANGED_MEANWHILE;
+            const stockRevision = await writeStock(trx, { eventId, epoch, changes, available: left });
+            if (stockRevision === undefined) return CHANGED_MEANWHILE;
             await insertBooking(trx, {
               ...request,
               epoch,
+              stockRevision,
               strategy: 'serializable',
               instanceId,
               fencingToken: null,

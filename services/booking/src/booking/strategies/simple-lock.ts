@@ -36,11 +36,12 @@ export function simpleLock(deps: StrategyDeps): Strategy {
         return commitBooking(db, request, async (trx) => {
           const { epoch, changes } = stock;
           const left = stock.available - quantity;
-          if (!(await writeStock(trx, { eventId, epoch, changes, available: left })))
-            return CHANGED_MEANWHILE;
+          const stockRevision = await writeStock(trx, { eventId, epoch, changes, available: left });
+          if (stockRevision === undefined) return CHANGED_MEANWHILE;
           await insertBooking(trx, {
             ...request,
             epoch,
+            stockRevision,
             strategy: 'simple-lock',
             instanceId,
             fencingToken: null,
