@@ -1,12 +1,12 @@
+import { STOCK_CHECKS } from '@lastseat/booking/stock-findings';
+
 import { agree, count, thousands } from '../words.ts';
 import type { Evidence } from './evidence.ts';
 
 /** Was as much sold as there was, and does the counter agree? */
 
 export function oversold({ tally }: Evidence): string | null {
-  const { capacity, confirmed, oversold } = tally.tickets;
-  if (oversold === 0) return null;
-  return `${count(confirmed, 'ticket')} sold though there ${agree(capacity, 'was', 'were')} only ${thousands(capacity)}: ${thousands(oversold)} too many`;
+  return STOCK_CHECKS.oversold({ ...tally.tickets, booked: tally.tickets.confirmed });
 }
 
 export function undersold({ tally }: Evidence): string | null {
@@ -23,10 +23,7 @@ export function undersold({ tally }: Evidence): string | null {
 }
 
 export function counterDiffers({ tally }: Evidence): string | null {
-  const { capacity, available, confirmed } = tally.tickets;
-  const counted = capacity - available;
-  if (counted === confirmed) return null;
-  return `the counter says ${count(counted, 'ticket')} sold, the booking rows say ${thousands(confirmed)}`;
+  return STOCK_CHECKS.counter_differs({ ...tally.tickets, booked: tally.tickets.confirmed });
 }
 
 export function capacityDiffers({ tally, crowd }: Evidence): string | null {

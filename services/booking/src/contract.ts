@@ -1,6 +1,6 @@
 /**
- * The wire contract: what a client of the booking API may rely on. The load harness imports this file and nothing
- * else of the service, so that it judges the service from outside.
+ * The wire contract: what a client of the booking API may rely on. The load harness imports this file and the words of
+ * stock-findings.ts and nothing else of the service, so that it judges the service from outside.
  */
 
 /** Names the process that answered; on every answer of a replica, errors included. */
