@@ -30,6 +30,8 @@ export type LockEvent =
   | { type: 'renewed'; lock: string }
   /** A grant came after everybody who had asked for it was gone, and was given back. */
   | { type: 'stale-grant'; lock: string }
+  /** Redis delivered a message that this version does not know, as a later one may send it. */
+  | { type: 'ignored-message' }
   /** A script was called and answered, or a command of Redis that stands in for one (`hdel`). */
   | { type: 'round-trip'; script: string; tookMs: number };
 

@@ -53,6 +53,7 @@ export function createQueueLocks(
     granted: holds,
     asked: (name, number) => lines.find(name, number)?.asked(number),
     stolen: (name, number) => lines.find(name, number)?.stolen(number),
+    ignored: () => emit?.({ type: 'ignored-message' }),
     listening: recheck,
     reachable: recheck,
   });

@@ -70,10 +70,12 @@ export function openRedisQueueStore(
   connection.on('ready', () => messages.reachable());
   const subscription = createSubscription(redis, alarms, commandTimeoutMs, `${channelPrefix}${client}`, {
     onListening: () => messages.listening(),
-    onMessage(message) {
-      const { what, number, grant, key } = readMessage(message);
-      if (what === 'granted') messages.granted(nameOf(key), number, grant);
-      else messages[what](nameOf(key), number);
+    onMessage(text) {
+      const message = readMessage(text);
+      if (message === undefined) messages.ignored();
+      else if (message.what === 'granted')
+        messages.granted(nameOf(message.key), message.number, message.grant);
+      else messages[message.what](nameOf(message.key), message.number);
     },
   });
 
@@ -238,23 +240,26 @@ function inspection(
   return { holder: id, token, holderTtlMs, waiting, waiters };
 }
 
-interface Message {
-  readonly what: 'granted' | 'asked' | 'stolen';
-  readonly number: number;
-  readonly grant: HandedOver;
-  readonly key: string;
+type Message = { readonly number: number; readonly key: string } & (
+  | { readonly what: 'granted'; readonly grant: HandedOver }
+  | { readonly what: 'asked' | 'stolen' }
+);
+
+// "<what> <number> ... <key>"; what stands between is told in lua/queue-hand-over.lua. A key may have anything in it.
+const grantedMessage = /^granted (\d+) (\d+) (\d+) (\d+) (\d+) (\d+) (.*)$/s;
+const shortMessage = /^(asked|stolen) (\d+) (.*)$/s;
+
+/** Undefined: a later version may send more than this one knows. */
+function readMessage(text: string): Message | undefined {
+  const granted = grantedMessage.exec(text);
+  if (granted !== null) {
+    const [number, token, reserved, clockUs, ttlMs, waiting] = granted.slice(1, 7).map(Number) as Numbers;
+    const grant: HandedOver = { is: 'granted', token, reserved, clockUs, ttlMs, waiting };
+    return { what: 'granted', number, grant, key: granted[7] ?? '' };
+  }
+  const short = shortMessage.exec(text);
+  if (short === null) return undefined;
+  return { what: short[1] as 'asked' | 'stolen', number: Number(short[2]), key: short[3] ?? '' };
 }
 
-/** "<what> <number> ... <key>"; what stands between is told in lua/queue-hand-over.lua. A key may have blanks in it. */
-function readMessage(message: string): Message {
-  const words = message.split(' ', 7);
-  const [what, number, ...numbers] = words as [Message['what'], string, ...string[]];
-  const count = what === 'granted' ? 7 : 2;
-  const [token = 0, reserved = 0, clockUs = 0, ttlMs = 0, waiting = 0] = numbers.map(Number);
-  return {
-    what,
-    number: Number(number),
-    grant: { is: 'granted', token, reserved, clockUs, ttlMs, waiting },
-    key: message.slice(words.slice(0, count).join(' ').length + 1),
-  };
-}
+type Numbers = [number, number, number, number, number, number];

@@ -41,6 +41,8 @@ export interface QueueMessages {
   asked(name: string, number: number): void;
   /** The holder was robbed. */
   stolen(name: string, number: number): void;
+  /** Something that this version does not know. */
+  ignored(): void;
   /** Messages reach us (again): what was sent before is lost, so everything has to be looked at once. */
   listening(): void;
   /** Redis can be asked (again). */

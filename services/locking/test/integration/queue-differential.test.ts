@@ -124,6 +124,7 @@ beforeAll(async () => {
       },
       asked: tell('asked'),
       stolen: tell('stolen'),
+      ignored: () => heard.push(`${client}: ignored`),
       listening: resolve,
       reachable: () => undefined,
     };
