@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Redis } from 'ioredis';
 
+import { median } from '../statistics.ts';
 import { nowMs } from './clock.ts';
 import { collectGarbage } from './collect-garbage.ts';
 import type { OpenLock } from './contender.ts';
@@ -9,7 +10,6 @@ import { contenderOf } from './contenders.ts';
 import type { Failures } from './failures.ts';
 import { openLock, type OpenPlan } from './open-lock.ts';
 import { readInfo } from './redis-info.ts';
-import { median } from './statistics.ts';
 
 export interface CrowdPlan extends OpenPlan {
   few: number;
@@ -163,7 +163,7 @@ async function heapUsed(): Promise<number> {
     collectGarbage();
     seen.push(process.memoryUsage().heapUsed);
   }
-  return median(seen);
+  return median(seen) ?? Number.NaN;
 }
 
 async function redisUsed(meters: readonly Redis[]): Promise<number> {
@@ -174,5 +174,5 @@ async function redisUsed(meters: readonly Redis[]): Promise<number> {
     );
     seen.push(used.reduce((sum, bytes) => sum + bytes, 0));
   }
-  return median(seen);
+  return median(seen) ?? Number.NaN;
 }

@@ -3,15 +3,15 @@ import { contenderKeys, workloadKeys } from './options.ts';
 export function helpText(): string {
   return `Measures the locks of services/locking beside other lock libraries, on processes and Redis servers of its own.
 
-  make bench-lock                       everything, three times over: about six minutes
-  make bench-lock QUICK=1               everything once, in shorter windows: less than a minute
+  make bench-lock                       everything: about seven minutes
+  make bench-lock QUICK=1               everything once, in shorter windows: about a minute
   make bench-lock ONLY=queue,redlock WORKLOAD=4x16,4x250
   make bench-lock JSON=bench.json       every measurement, for programs
 
 Every option is a flag (node load/src/bench-lock/main.ts --quick) or a variable of make (QUICK=1):
 
   --quick              once, in windows less than half as long; for a first look
-  --repeats N          how often everything is measured (default: 3, with --quick 1)
+  --repeats N          slices of each figure, of which three measure everything (default: 9, with --quick 1)
   --only NAMES         ${contenderKeys.slice(0, 5).join(', ')},
                        ${contenderKeys.slice(5).join(', ')}
   --workload NAMES     ${workloadKeys.join(', ')}

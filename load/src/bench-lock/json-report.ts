@@ -1,6 +1,6 @@
 import { cpus } from 'node:os';
 
-import type { Figure } from './figures.ts';
+import type { Figure } from '../figures/figure.ts';
 import type { Options } from './options.ts';
 import type { Results } from './results.ts';
 
@@ -10,7 +10,7 @@ import type { Results } from './results.ts';
  */
 export function jsonReport(options: Options, results: Results, figures: readonly Figure[], startedAt: Date) {
   return {
-    format: 'lastseat-bench-lock/1',
+    format: 'lastseat-bench-lock/2',
     startedAt: startedAt.toISOString(),
     durationMs: Date.now() - startedAt.getTime(),
     machine: { cpus: cpus().length, model: cpus()[0]?.model ?? null, node: process.version },

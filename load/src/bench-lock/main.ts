@@ -11,7 +11,7 @@ import { whyVoid } from './measurement.ts';
 import { readOptions } from './options.ts';
 import { showProgress } from './progress.ts';
 import { crowdTable, figuresTable, footnotes, workloadTables } from './report.ts';
-import type { Results } from './results.ts';
+import { nothing, type Results } from './results.ts';
 import { schedule } from './schedule.ts';
 
 process.exitCode = await main().catch((error: unknown) => {
@@ -28,7 +28,7 @@ async function main(): Promise<number> {
   const startedAt = new Date();
   const windowFactor = options.quick ? 0.4 : 1;
   const steps = schedule({ ...options, windowFactor });
-  const results: Results = { runs: [], bareTrips: [], crowds: [] };
+  const results = nothing();
   {
     await using lab = await startLab({
       servers: Math.max(...options.contenders.map(({ servers }) => servers)),

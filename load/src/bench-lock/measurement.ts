@@ -1,6 +1,7 @@
+import { percentile } from '../statistics.ts';
 import { findViolations, handOvers } from './exclusivity.ts';
 import { whyFailed, type Failures } from './failures.ts';
-import { jainIndex, percentile } from './statistics.ts';
+import { jainIndex } from './statistics.ts';
 import type { WaitersLog } from './waiters.ts';
 
 /** What one contender did with one workload in one repeat. Where nothing was granted, what is per grant is NaN. */

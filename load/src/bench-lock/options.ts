@@ -31,6 +31,8 @@ const flags = {
 export const contenderKeys = contenders.map(({ key }) => key);
 export const workloadKeys = [...workloads.map(({ key }) => key), crowd.key];
 
+// The fewest slices whose interval of 95 % leaves one out at each end.
+export const usualRepeats = 9;
 // More repeats than this take hours.
 const maxRepeats = 100;
 const maxRetryDelayMs = 10_000;
@@ -54,7 +56,7 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Op
   return {
     help: given.help ?? false,
     quick,
-    repeats: wholeNumber('repeats', text('repeats'), 1, maxRepeats) ?? (quick ? 1 : 3),
+    repeats: wholeNumber('repeats', text('repeats'), 1, maxRepeats) ?? (quick ? 1 : usualRepeats),
     contenders: contenders.filter(({ key }) => only.has(key)),
     workloads: workloads.filter(({ key }) => workload.has(key)),
     withCrowd: workload.has(crowd.key),

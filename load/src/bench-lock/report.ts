@@ -1,12 +1,13 @@
+import { figureLines } from '../figures/figure-lines.ts';
+import type { Figure } from '../figures/figure.ts';
 import type { Paint } from '../report/paint.ts';
+import { fixed, nothing, number, table, whole } from '../report/table.ts';
 import type { Contender } from './contender.ts';
 import { control } from './contenders.ts';
 import { whyFailed } from './failures.ts';
-import type { Figure } from './figures.ts';
 import { whyVoid, type Measurement } from './measurement.ts';
 import { runsOf, type CrowdMeasurement, type Results } from './results.ts';
 import { spread } from './statistics.ts';
-import { fixed, nothing, number, table, whole } from './table.ts';
 import type { Workload } from './workloads.ts';
 
 /** One table for each workload: a line per contender, medians of the repeats. */
@@ -109,14 +110,7 @@ export function crowdTable(results: Results, contenders: readonly Contender[], p
 }
 
 export function figuresTable(figures: readonly Figure[], paint: Paint): string {
-  const rows = figures.map(({ name, value, min, max, target, met }) => [
-    name,
-    value === null ? (met === null ? nothing : 'void') : paint('strong', number(value)),
-    min === null || max === null || min === max ? '' : paint('label', `${number(min)} .. ${number(max)}`),
-    target,
-    met === null ? paint('label', 'not measured') : met ? paint('good', 'yes') : paint('bad', 'no'),
-  ]);
-  return titled('What it has to reach', table(['', 'value', 'min .. max', 'target', 'met'], rows), paint);
+  return [paint('strong', 'What it has to reach'), ...figureLines(figures, paint)].join('\n');
 }
 
 /** What the columns mean, and how the contenders are set up: without it the numbers say little. */

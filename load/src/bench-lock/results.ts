@@ -8,6 +8,10 @@ export interface Results {
   crowds: CrowdMeasurement[];
 }
 
+export function nothing(): Results {
+  return { runs: [], bareTrips: [], crowds: [] };
+}
+
 /** Two empty round trips to Redis, as a measure for hand-overs. */
 export interface BareTrips {
   repeat: number;

@@ -1,15 +1,4 @@
-/** The value that the given share of the values does not exceed (nearest rank). NaN of none. */
-export function percentile(sorted: ArrayLike<number>, share: number): number {
-  const rank = Math.max(1, Math.ceil(sorted.length * share));
-  return sorted[rank - 1] ?? Number.NaN;
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length / 2;
-  if (!Number.isInteger(middle)) return sorted[Math.floor(middle)] ?? Number.NaN;
-  return ((sorted[middle - 1] ?? Number.NaN) + (sorted[middle] ?? Number.NaN)) / 2;
-}
+import { median } from '../statistics.ts';
 
 export interface Spread {
   median: number;
@@ -21,7 +10,7 @@ export interface Spread {
 export function spread(values: readonly number[]): Spread {
   const known = values.filter((value) => !Number.isNaN(value));
   if (known.length === 0) return { median: Number.NaN, min: Number.NaN, max: Number.NaN };
-  return { median: median(known), min: Math.min(...known), max: Math.max(...known) };
+  return { median: median(known) ?? Number.NaN, min: Math.min(...known), max: Math.max(...known) };
 }
 
 /**

@@ -1,21 +1,14 @@
-import type { Cell, GuardName, Measurements, Rush, Workload } from './measurements.ts';
-import { median, round } from './statistics.ts';
-
-/** One line of what is to be reached. */
-export interface Figure {
-  name: string;
-  /** Null if everything that it would be made of is void. */
-  value: number | null;
-  target: string;
-  met: boolean;
-}
-
-interface Line {
-  name: string;
-  target: { sign: '>=' | '<=' | '='; bound: number };
-  /** Undefined if the bench did not measure it, null if what it measured is void. */
-  valueIn: (measurements: Measurements) => number | null | undefined;
-}
+import { countedFigure, slicedFigure, type Figure, type Target } from '../figures/figure.ts';
+import { median } from '../statistics.ts';
+import {
+  isSame,
+  type Cell,
+  type GuardName,
+  type Measurements,
+  type Rush,
+  type SweepStep,
+  type Workload,
+} from './measurements.ts';
 
 const CONNECTIONS = 64;
 const hot = (guard: GuardName, connections = CONNECTIONS): Workload => ({ guard, connections, events: 1 });
@@ -23,144 +16,158 @@ const spread = (guard: GuardName): Workload => ({ guard, connections: CONNECTION
 const speed = (cell: Cell): number => cell.bookingsPerS;
 const slowest = (cell: Cell): number | undefined => cell.latencyMs?.p99;
 
-const LINES: readonly Line[] = [
+/** One guard beside another one, or beside itself under another load. */
+interface Comparison {
+  name: string;
+  target: Target;
+  quantity: (cell: Cell) => number | undefined;
+  above: Workload;
+  below: Workload;
+}
+
+const COMPARISONS: readonly Comparison[] = [
   {
     name: 'batched-lock / atomic-update: bookings/s at 64 connections',
-    target: { sign: '>=', bound: 5 },
-    valueIn: (all) => ratio(all, speed, hot('batched-lock'), hot('atomic-update')),
+    target: { atLeast: 5 },
+    quantity: speed,
+    above: hot('batched-lock'),
+    below: hot('atomic-update'),
   },
   {
     name: 'batched-lock / simple-lock: bookings/s at 64 connections',
-    target: { sign: '>=', bound: 12 },
-    valueIn: (all) => ratio(all, speed, hot('batched-lock'), hot('simple-lock')),
+    target: { atLeast: 12 },
+    quantity: speed,
+    above: hot('batched-lock'),
+    below: hot('simple-lock'),
   },
   {
     name: 'batched-lock at home / no-op route: answers/s at 64 connections',
-    target: { sign: '>=', bound: 0.6 },
-    valueIn: (all) => ratio(all, speed, hot('batched-lock at home'), hot('no-op')),
+    target: { atLeast: 0.6 },
+    quantity: speed,
+    above: hot('batched-lock at home'),
+    below: hot('no-op'),
   },
   {
     name: 'batched-lock / atomic-update: p99 at 64 connections',
-    target: { sign: '<=', bound: 1 / 3 },
-    valueIn: (all) => ratio(all, slowest, hot('batched-lock'), hot('atomic-update')),
+    target: { atMost: 1 / 3 },
+    quantity: slowest,
+    above: hot('batched-lock'),
+    below: hot('atomic-update'),
   },
   {
     name: 'batched-lock: bookings/s at 512 / at 64 connections',
-    target: { sign: '>=', bound: 1 },
-    valueIn: (all) => ratio(all, speed, hot('batched-lock', 512), hot('batched-lock', 64)),
+    target: { atLeast: 1 },
+    quantity: speed,
+    above: hot('batched-lock', 512),
+    below: hot('batched-lock'),
   },
   {
     name: 'batched-lock / atomic-update: bookings/s on 1,000 events',
-    target: { sign: '>=', bound: 0.8 },
-    valueIn: (all) => ratio(all, speed, spread('batched-lock'), spread('atomic-update')),
-  },
-  {
-    name: '10,000 buyers for one ticket: tickets booked',
-    target: { sign: '=', bound: 1 },
-    valueIn: ({ rushes }) => overBelievable(rushes, (good) => worstOf(good, 1)),
-  },
-  {
-    name: '10,000 buyers for one ticket: refusals/s / no-op route',
-    target: { sign: '>=', bound: 0.8 },
-    valueIn: ({ rushes }) =>
-      overBelievable(rushes, (good) => median(good.map((rush) => rush.refusalsPerS / rush.noopPerS))),
-  },
-  {
-    name: 'batched-lock at home: bookings/s at worst / best of 1 to 8 replicas',
-    target: { sign: '>=', bound: 0.85 },
-    valueIn: ({ sweeps }) => worstToBest(sweeps.filter(({ guard }) => guard === 'batched-lock at home')),
-  },
-  {
-    name: 'oversold runs, of guards that promise never to',
-    target: { sign: '=', bound: 0 },
-    valueIn: ({ exactness }) =>
-      overBelievable(
-        exactness.filter((run) => run.guarantee === 'always'),
-        (good) => good.filter((run) => run.oversold > 0).length,
-      ),
-  },
-  {
-    name: 'undersold runs, of all guards',
-    target: { sign: '=', bound: 0 },
-    valueIn: ({ exactness }) =>
-      overBelievable(exactness, (good) => good.filter((run) => run.undersold > 0).length),
+    target: { atLeast: 0.8 },
+    quantity: speed,
+    above: spread('batched-lock'),
+    below: spread('atomic-update'),
   },
 ];
 
-/** One entry for each line that the bench has measured. A line of which nothing can be believed is not met. */
-export function figuresOf(measurements: Measurements): Figure[] {
-  return LINES.flatMap(({ name, target, valueIn }) => {
-    const value = valueIn(measurements);
-    if (value === undefined) return [];
-    return [
-      {
-        name,
-        value: value === null ? null : round(value),
-        target: `${target.sign} ${round(target.bound)}`,
-        // Judged before it is rounded: 0.7996 is not 0.8.
-        met: value !== null && reaches(value, target),
-      },
-    ];
-  });
+/** What has to be measured side by side, in an order that keeps pairs together. */
+export function comparedWorkloads(): Workload[] {
+  const sides = COMPARISONS.flatMap(({ above, below }) => [above, below]);
+  return sides.filter((side, index) => sides.findIndex((other) => isSame(other, side)) === index);
 }
 
-function reaches(value: number, { sign, bound }: Line['target']): boolean {
-  if (sign === '>=') return value >= bound;
-  return sign === '<=' ? value <= bound : value === bound;
+/** One entry for each thing that the bench has measured, in this order. */
+export function figuresOf({ cells, rushes, sweeps, exactness }: Measurements): Figure[] {
+  return [
+    ...COMPARISONS.flatMap(({ name, target, quantity, above, below }) =>
+      figures(ratios(cells, quantity, above, below), (slices) => slicedFigure(name, target, slices)),
+    ),
+    ...figures(believable(rushes), (rushes) =>
+      countedFigure('10,000 buyers for one ticket: tickets booked', 1, rushes.map(worstCount)),
+    ),
+    ...figures(believable(rushes), (rushes) =>
+      slicedFigure(
+        '10,000 buyers for one ticket: refusals/s / no-op route',
+        { atLeast: 0.8 },
+        rushes.map((rush) => rush.refusalsPerS / rush.noopPerS),
+      ),
+    ),
+    ...figures(worstBesideBest(sweeps.filter(({ guard }) => guard === 'batched-lock at home')), (slices) =>
+      slicedFigure(
+        'batched-lock at home: bookings/s at worst / best of 1 to 8 replicas',
+        { atLeast: 0.85 },
+        slices,
+      ),
+    ),
+    ...figures(believable(exactness.filter(({ guarantee }) => guarantee === 'always')), (runs) =>
+      countedFigure(
+        'tickets oversold in a run, by guards that promise never to',
+        0,
+        runs.map(({ oversold }) => oversold),
+      ),
+    ),
+    ...figures(believable(exactness), (runs) =>
+      countedFigure(
+        'tickets undersold in a run, by any guard',
+        0,
+        runs.map(({ undersold }) => undersold),
+      ),
+    ),
+  ];
 }
 
-/**
- * Made within each repeat and only then the median: what slows the machine for a while slows both sides of a pair, and
- * the ratio of two medians would not know that.
- */
-function ratio(
-  { cells }: Measurements,
-  measure: (cell: Cell) => number | undefined,
+/** No figure of what was not measured at all. */
+function figures<T>(values: readonly T[] | undefined, of: (values: readonly T[]) => Figure): Figure[] {
+  return values === undefined ? [] : [of(values)];
+}
+
+/** One for each repeat; undefined if the bench was not asked for one of the two. */
+function ratios(
+  cells: readonly Cell[],
+  quantity: (cell: Cell) => number | undefined,
   above: Workload,
   below: Workload,
-): number | null | undefined {
-  const dividends = cells.filter((cell) => isOf(cell, above));
-  const divisors = cells.filter((cell) => isOf(cell, below));
+): number[] | undefined {
+  const dividends = cells.filter((cell) => isSame(cell, above));
+  const divisors = cells.filter((cell) => isSame(cell, below));
   if (dividends.length === 0 || divisors.length === 0) return undefined;
-  const ratios = dividends.flatMap((dividend) => {
-    const divisor = divisors.find((cell) => cell.repeat === dividend.repeat);
-    if (!divisor || dividend.void !== null || divisor.void !== null) return [];
-    const [a, b] = [measure(dividend), measure(divisor)];
-    return a === undefined || b === undefined || b === 0 ? [] : [a / b];
-  });
-  return median(ratios);
+  return pairs(dividends, divisors, quantity);
 }
 
-function isOf(cell: Cell, { guard, connections, events }: Workload): boolean {
-  return cell.guard === guard && cell.connections === connections && cell.events === events;
+/** What slows the machine for a while slows both sides of a pair. One of which a side is void is none. */
+function pairs(
+  dividends: readonly Cell[],
+  divisors: readonly Cell[],
+  quantity: (cell: Cell) => number | undefined,
+): number[] {
+  return dividends.flatMap((dividend) => {
+    const divisor = divisors.find((cell) => cell.repeat === dividend.repeat);
+    if (!divisor || dividend.void !== null || divisor.void !== null) return [];
+    const [a, b] = [quantity(dividend), quantity(divisor)];
+    return a === undefined || b === undefined || b === 0 ? [] : [a / b];
+  });
 }
 
 /**
- * The median at the slowest number of replicas by that at the fastest one. (The repeats at one number follow one another,
- * so those of different numbers are no pairs.) A number without a believable repeat leaves nothing to be said.
+ * The number of replicas that is slowest by its median beside the one that is fastest, in each repeat. (The slowest and
+ * the fastest of each repeat would be whatever had bad and good luck in it.) A number without a believable repeat leaves
+ * nothing to be said.
  */
-function worstToBest(sweeps: Measurements['sweeps']): number | null | undefined {
+function worstBesideBest(sweeps: readonly SweepStep[]): number[] | undefined {
   if (sweeps.length === 0) return undefined;
-  const rates = [...Map.groupBy(sweeps, ({ replicas }) => replicas).values()].map((steps) =>
-    median(steps.filter((step) => step.void === null).map(speed)),
-  );
-  const measured = rates.filter((rate) => rate !== null);
-  return measured.length < rates.length ? null : Math.min(...measured) / Math.max(...measured);
+  const numbers = [...Map.groupBy(sweeps, ({ replicas }) => replicas).values()];
+  const ranked = numbers
+    .map((steps) => ({ steps, rate: median(steps.filter(({ void: fault }) => fault === null).map(speed)) }))
+    .sort((a, b) => (a.rate ?? 0) - (b.rate ?? 0));
+  if (ranked.some(({ rate }) => rate === null)) return [];
+  return pairs(ranked.at(0)?.steps ?? [], ranked.at(-1)?.steps ?? [], speed);
 }
 
-/** The number of tickets booked that is furthest from what it should be, in answers or in rows. */
-function worstOf(rushes: readonly Rush[], expected: number): number {
-  const distance = (booked: number): number => Math.abs(booked - expected);
-  return rushes
-    .flatMap(({ booked, rows }) => [booked, rows])
-    .reduce((worst, booked) => (distance(booked) > distance(worst) ? booked : worst), expected);
+/** The number of tickets booked that is further from one, in answers or in rows. */
+function worstCount({ booked, rows }: Rush): number {
+  return Math.abs(booked - 1) > Math.abs(rows - 1) ? booked : rows;
 }
 
-function overBelievable<T extends { void: string | null }>(
-  runs: readonly T[],
-  valueOf: (runs: readonly T[]) => number | null,
-): number | null | undefined {
-  if (runs.length === 0) return undefined;
-  const believable = runs.filter((run) => run.void === null);
-  return believable.length === 0 ? null : valueOf(believable);
+function believable<T extends { void: string | null }>(runs: readonly T[]): T[] | undefined {
+  return runs.length === 0 ? undefined : runs.filter((run) => run.void === null);
 }

@@ -33,6 +33,10 @@ export interface Workload {
   events: number;
 }
 
+export function isSame(one: Workload, other: Workload): boolean {
+  return one.guard === other.guard && one.connections === other.connections && one.events === other.events;
+}
+
 /** A workload measured for one short window. */
 export interface Cell extends Workload, Books {
   repeat: number;

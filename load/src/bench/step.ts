@@ -26,6 +26,7 @@ export interface Step {
 
 /** How long and how often. */
 export interface Pace {
+  /** How often what the figures compare is measured; everything else in every third repeat. */
   repeats: number;
   warmUpMs: number;
   windowMs: number;
@@ -39,6 +40,11 @@ export interface Field {
 
 export function has({ strategies }: Field, name: StrategyName): boolean {
   return strategies.some((strategy) => strategy.name === name);
+}
+
+/** Numbered from one. In those that are not full, only what the figures compare is measured. */
+export function repeatsOf({ repeats }: Pace): { repeat: number; isFull: boolean }[] {
+  return Array.from({ length: repeats }, (_, index) => ({ repeat: index + 1, isFull: index % 3 === 0 }));
 }
 
 /** Every other repeat in reverse: what wears off or builds up in a repeat favours nobody. */

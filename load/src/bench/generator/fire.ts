@@ -1,7 +1,7 @@
 import autocannon from 'autocannon';
 
+import { percentile } from '../../statistics.ts';
 import type { Latency } from '../measurements.ts';
-import { percentile } from '../statistics.ts';
 
 /**
  * One measured load on one address. The client is autocannon, and two of its habits are kept from spoiling the books:

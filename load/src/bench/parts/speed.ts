@@ -1,7 +1,8 @@
 import { count, thousands } from '../../words.ts';
 import { measureCell } from '../cell.ts';
-import type { Cell, Workload } from '../measurements.ts';
-import { has, inTurn, type Field, type Pace, type Step } from '../step.ts';
+import { comparedWorkloads } from '../figures.ts';
+import { isSame, type Cell, type Workload } from '../measurements.ts';
+import { has, inTurn, repeatsOf, type Field, type Pace, type Step } from '../step.ts';
 
 /** Enough that two requests seldom meet on one of them. */
 export const MANY_EVENTS = 1_000;
@@ -12,11 +13,16 @@ export const MANY_EVENTS_CONNECTIONS = 64;
 const OVERHEAD_MS = 500;
 const OVERHEAD_PER_EVENT_MS = 1;
 
-/** Every guard under every load, once in each repeat. What is compared with one another stands side by side. */
+/**
+ * Every guard under every load in the full repeats, and in the others only what the figures compare. That is measured
+ * together, in each repeat the other way round, so that both sides of a pair meet the machine in the same state.
+ */
 export function speedSteps(field: Field, pace: Pace, results: Cell[]): Step[] {
   const workloads = workloadsOf(field);
-  const measured = Array.from({ length: pace.repeats }, (_, index) => index + 1).flatMap((repeat) =>
-    inTurn(workloads, repeat).map((workload): Step => {
+  const compared = comparedWorkloads().filter((side) => workloads.some((workload) => isSame(side, workload)));
+  const others = workloads.filter((workload) => !compared.some((side) => isSame(side, workload)));
+  const measured = repeatsOf(pace).flatMap(({ repeat, isFull }) =>
+    inTurn(isFull ? [...compared, ...others] : compared, repeat).map((workload): Step => {
       const { guard, connections, events } = workload;
       const where = events === 1 ? count(connections, 'connection') : `${thousands(events)} events`;
       return {

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 
-import type { Figure } from '../figures.ts';
+import type { Figure } from '../../figures/figure.ts';
 import type { Measurements } from '../measurements.ts';
 import type { Options } from '../options.ts';
 import { reasonsOf } from './report.ts';
@@ -15,7 +15,7 @@ export function jsonReport(
   figures: readonly Figure[],
 ): object {
   return {
-    format: 'lastseat-bench/2',
+    format: 'lastseat-bench/3',
     good: reasonsOf(measurements).length === 0,
     machine: { cores: availableParallelism(), platform: process.platform, node: process.version },
     runtime,

@@ -1,6 +1,6 @@
+import { median } from '../../statistics.ts';
 import { count, thousands } from '../../words.ts';
 import type { ExactRun, MessagesPerBooking, Rush, SweepStep } from '../measurements.ts';
-import { median } from '../statistics.ts';
 import { columns } from './columns.ts';
 import type { Section } from './section.ts';
 

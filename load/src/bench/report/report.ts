@@ -1,9 +1,9 @@
+import { figureLines } from '../../figures/figure-lines.ts';
+import type { Figure } from '../../figures/figure.ts';
 import { box, visibleLength, wrap } from '../../report/box.ts';
 import type { Paint } from '../../report/paint.ts';
 import { count } from '../../words.ts';
-import type { Figure } from '../figures.ts';
 import type { Measurements } from '../measurements.ts';
-import { columns } from './columns.ts';
 import { exactnessTable, messageTables, rushTable, sweepTable } from './other-tables.ts';
 import type { Section } from './section.ts';
 import { speedTables } from './speed-tables.ts';
@@ -31,17 +31,7 @@ export function report(
 
 function figureList(figures: readonly Figure[], paint: Paint): Section[] {
   if (figures.length === 0) return [];
-  const lines = columns(
-    figures.map(({ name, value, target }) => [name, value === null ? 'void' : String(value), target]),
-  );
-  return [
-    {
-      title: 'Figures to reach',
-      lines: figures.map(
-        ({ met }, index) => `${met ? paint('good', '✓') : paint('bad', '✗')} ${lines[index]}`,
-      ),
-    },
-  ];
+  return [{ title: 'Figures to reach', lines: figureLines(figures, paint) }];
 }
 
 // Reasons are sentences; they are broken rather than let a frame grow to their length.

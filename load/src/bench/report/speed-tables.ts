@@ -1,7 +1,7 @@
 import { wrap } from '../../report/box.ts';
+import { median } from '../../statistics.ts';
 import { thousands } from '../../words.ts';
 import { PARTS, type Cell, type GuardName } from '../measurements.ts';
-import { median } from '../statistics.ts';
 import { bar, columns } from './columns.ts';
 import type { Section } from './section.ts';
 

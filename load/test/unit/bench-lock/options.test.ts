@@ -4,9 +4,9 @@ import { contenderKeys, readOptions, workloadKeys } from '#src/bench-lock/option
 import { UsageError } from '#src/usage-error.ts';
 
 describe('the options', () => {
-  it('leave nothing out, three times over, unless told otherwise', () => {
+  it('leave nothing out, nine slices of each figure, unless told otherwise', () => {
     const options = readOptions([], {});
-    expect(options).toMatchObject({ quick: false, repeats: 3, withCrowd: true, json: null });
+    expect(options).toMatchObject({ quick: false, repeats: 9, withCrowd: true, json: null });
     expect(options.contenders.map(({ key }) => key)).toEqual(contenderKeys);
     expect([...options.workloads.map(({ key }) => key), 'crowd']).toEqual(workloadKeys);
   });

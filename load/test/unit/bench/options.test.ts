@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { readOptions } from '#src/bench/options.ts';
 
 describe('the options of the bench', () => {
-  it('are three repeats of everything unless said otherwise', () => {
+  it('are nine slices of everything unless said otherwise', () => {
     const options = readOptions([], {});
     expect(options).toMatchObject({ only: null, connections: [8, 64, 512], exactness: 3, json: null });
-    expect(options.pace.repeats).toBe(3);
+    expect(options.pace.repeats).toBe(9);
     expect(options.parts).toHaveLength(5);
   });
 
@@ -20,7 +20,7 @@ describe('the options of the bench', () => {
   it('in short are one repeat, unless more are asked for', () => {
     expect(readOptions(['--quick'], {}).pace.repeats).toBe(1);
     expect(readOptions([], { QUICK: '1', REPEATS: '2' }).pace.repeats).toBe(2);
-    expect(readOptions([], { QUICK: '0' }).pace.repeats).toBe(3);
+    expect(readOptions([], { QUICK: '0' }).pace.repeats).toBe(9);
   });
 
   it.each([

@@ -1,6 +1,10 @@
+export function inOrder(numbers: readonly number[]): number[] {
+  return numbers.toSorted((a, b) => a - b);
+}
+
 /** Of an even number, the mean of the two in the middle; null of none. */
 export function median(numbers: readonly number[]): number | null {
-  const sorted = [...numbers].sort((a, b) => a - b);
+  const sorted = inOrder(numbers);
   const middle = Math.floor(sorted.length / 2);
   const upper = sorted[middle];
   if (upper === undefined) return null;
@@ -8,9 +12,9 @@ export function median(numbers: readonly number[]): number | null {
   return sorted.length % 2 === 1 || lower === undefined ? upper : (lower + upper) / 2;
 }
 
-/** Nearest rank: a value that was really measured, not one between two. 0 of none. */
+/** The value that the given share of them does not exceed (nearest rank): one that was really measured. NaN of none. */
 export function percentile(sorted: ArrayLike<number>, share: number): number {
-  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0;
+  return sorted[Math.max(1, Math.ceil(sorted.length * share)) - 1] ?? Number.NaN;
 }
 
 /** Three digits that count: more of them would claim a precision that no bench has. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { readInfo } from '#src/bench-lock/redis-info.ts';
-import { number, table } from '#src/bench-lock/table.ts';
+import { number, table } from '#src/report/table.ts';
 
 describe('a table', () => {
   it('sets names to the left and numbers to the right, and takes no colour for width', () => {
