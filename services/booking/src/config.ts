@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 
 import { MAX_RACE_WINDOW_MS } from '#src/contract.ts';
+import { DEFAULT_DRAIN_DELAY_MS, DEFAULT_LOCK_WAIT_MS, MAX_LOCK_WAIT_MS } from '#src/time-limits.ts';
 
 /**
  * The environment as a frozen, typed object. Reading it is all or nothing, and every problem is reported at once:
@@ -67,14 +68,14 @@ const variables = {
   /** How long a lease outlives the last sign of life of its holder: the others wait that long for a dead one. */
   LOCK_TTL_MS: wholeNumber(100, 60_000).default(3_000),
   /**
-   * Longest wait for a lock before the answer is "busy". Below nginx's read timeout, so that the answer is ours. One
-   * that is shorter than a few commits would refuse whoever meets another buyer, and 0 would refuse everybody.
+   * Longest wait for a lock before the answer is "busy"; what is left of the request's time has to be enough to book.
+   * One that is shorter than a few commits would refuse whoever meets another buyer, and 0 would refuse everybody.
    */
-  LOCK_WAIT_MS: wholeNumber(100, 60_000).default(5_000),
+  LOCK_WAIT_MS: wholeNumber(100, MAX_LOCK_WAIT_MS).default(DEFAULT_LOCK_WAIT_MS),
   /** Connections to Postgres. One hot row gains nothing beyond 8, and the replicas share its max_connections. */
   PG_POOL_MAX: wholeNumber(1, 200).default(8),
   /** After SIGTERM: how long idle connections are left to the proxy to close. Above its idle time-out (nginx: 2 s). */
-  DRAIN_DELAY_MS: wholeNumber(0, 60_000).default(3_000),
+  DRAIN_DELAY_MS: wholeNumber(0, 60_000).default(DEFAULT_DRAIN_DELAY_MS),
   LOG_LEVEL: z
     .enum(
       ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],

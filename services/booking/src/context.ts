@@ -15,6 +15,7 @@ import { openMailbox } from '#src/mailbox.ts';
 import { openRedis } from '#src/redis.ts';
 import { openPool } from '#src/storage/pool.ts';
 import type { Db } from '#src/storage/schema.ts';
+import { CLOSE_TIMEOUT_MS } from '#src/time-limits.ts';
 
 /**
  * Everything that a replica holds open. Opening it waits for nothing: Postgres and Redis may be away now and later,
@@ -41,9 +42,6 @@ const REDIS_SILENCE_MS = 2_000;
  * that sells, so that they cost no word to Redis. One that dies meanwhile blocks it for its TTL.
  */
 const LINGER_MS = 1_000;
-
-/** Taking leave is polite, but a hung server must not keep the process. */
-const CLOSE_TIMEOUT_MS = 2_000;
 
 export function openContext(config: Config, log: Logger): Context {
   const { instanceId, lockTtlMs, lockWaitMs } = config;

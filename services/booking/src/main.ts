@@ -4,9 +4,7 @@ import { ConfigError, readConfig, type Config } from '#src/config.ts';
 import { openContext } from '#src/context.ts';
 import { createApp } from '#src/http/app.ts';
 import { listen } from '#src/http/server.ts';
-
-/** What is under way at the end may take as long as a wait for a lock and the booking after it. */
-const DRAIN_GRACE_EXTRA_MS = 3_000;
+import { DRAIN_GRACE_MS } from '#src/time-limits.ts';
 
 async function serve(config: Config): Promise<void> {
   const log = pino({ level: config.logLevel, base: { instanceId: config.instanceId } });
@@ -27,11 +25,13 @@ async function serve(config: Config): Promise<void> {
   isStopping = true;
   for (const strategy of context.strategies.values()) strategy.retire?.();
   log.info({ signal }, 'draining');
-  const graceMs = config.lockWaitMs + DRAIN_GRACE_EXTRA_MS;
-  const isClean = await server.drain({ delayMs: config.drainDelayMs, graceMs });
+  const isClean = await server.drain({ delayMs: config.drainDelayMs, graceMs: DRAIN_GRACE_MS });
   if (isClean) log.info('stopped');
   else
-    log.warn({ graceMs }, 'stopped with requests under way: their clients must look up what became of them');
+    log.warn(
+      { graceMs: DRAIN_GRACE_MS },
+      'stopped with requests under way: their clients must look up what became of them',
+    );
 }
 
 /** The first signal asks us to stop; the second, from somebody in a hurry, ends the process as it always does. */
@@ -49,3 +49,6 @@ try {
   const isExpected = error instanceof ConfigError || (error as NodeJS.ErrnoException).syscall === 'listen';
   console.error(isExpected ? (error as Error).message : error);
 }
+
+// All that is open has had its time to close. A server that is silent would keep its connection, and that the process.
+process.exit();

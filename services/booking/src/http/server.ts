@@ -8,13 +8,11 @@ import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
 
 import { INSTANCE_HEADER } from '#src/contract.ts';
+import { KEEP_ALIVE_TIMEOUT_MS } from '#src/time-limits.ts';
 
 import { createAnswers } from './answer.ts';
 import { type ProblemDetails, renderProblem } from './problem.ts';
 import type { Env } from './read-input.ts';
-
-/** Above the idle time-out of the proxy in front (nginx keeps 60 s by default), or requests die in the race. */
-const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 
 /**
  * Connections that the kernel may keep until Node takes them. Node's 511 are fewer than a crowd, and a proxy whose

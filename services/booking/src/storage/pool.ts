@@ -1,20 +1,15 @@
 import { Kysely, PostgresDialect, type PostgresPoolClient } from 'kysely';
 import { Pool, type QueryConfig, TypeOverrides, types } from 'pg';
 
+import {
+  CONNECT_TIMEOUT_MS,
+  QUERY_TIMEOUT_MS,
+  ROW_LOCK_TIMEOUT_MS,
+  STATEMENT_TIMEOUT_MS,
+} from '#src/time-limits.ts';
+
 import { classifyFailure, isConnectionKept, PostgresBusyError } from './failure.ts';
 import type { Database, Db } from './schema.ts';
-
-/** To get a connection: from a pool that is in use, or from a server that may be down. A buyer waits that long. */
-const CONNECT_TIMEOUT_MS = 2_000;
-
-/** For another's row lock: 1,000 commits of a hot row fit into it. */
-const LOCK_TIMEOUT_MS = 2_000;
-
-/** Above the lock timeout, which says more about what happened. No statement of ours needs a tenth of it. */
-const STATEMENT_TIMEOUT_MS = 2_200;
-
-/** What the client waits before it gives the connection up: above the server's own limit, which leaves it usable. */
-const QUERY_TIMEOUT_MS = 2_500;
 
 /** A replica that is stopped in mid-transaction keeps its row locks this long. Above the longest race window. */
 const IDLE_IN_TRANSACTION_MS = 8_000;
@@ -44,7 +39,7 @@ export function openPool(options: PoolOptions): Db {
     max,
     application_name: applicationName,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    lock_timeout: Math.min(LOCK_TIMEOUT_MS, statementTimeoutMs),
+    lock_timeout: Math.min(ROW_LOCK_TIMEOUT_MS, statementTimeoutMs),
     statement_timeout: statementTimeoutMs,
     query_timeout: statementTimeoutMs + (QUERY_TIMEOUT_MS - STATEMENT_TIMEOUT_MS),
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,

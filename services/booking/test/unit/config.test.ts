@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { ConfigError, readConfig } from '#src/config.ts';
+import { MAX_LOCK_WAIT_MS } from '#src/time-limits.ts';
 
 const minimal = { DATABASE_URL: 'postgres://u:p@db:5432/lastseat', REDIS_URL: 'redis://redis:6379' };
 
@@ -62,6 +63,12 @@ test.each([
   ['INSTANCE_ID', 'x'.repeat(64)],
 ])('%s=%j is refused by name', (name, value) => {
   expect(problemsOf({ LAB_MODE: 'on', [name]: value })).toEqual([expect.stringContaining(name)]);
+});
+
+test('a wait for a lock that leaves no time to book is refused with the longest that does', () => {
+  const longest = String(MAX_LOCK_WAIT_MS);
+  expect(readConfig({ ...minimal, LOCK_WAIT_MS: longest }).lockWaitMs).toBe(MAX_LOCK_WAIT_MS);
+  expect(problemsOf({ LOCK_WAIT_MS: '9000' })).toEqual([expect.stringContaining(longest)]);
 });
 
 test('a secret is never shown', () => {

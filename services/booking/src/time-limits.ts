@@ -1,0 +1,58 @@
+/**
+ * Every bound on a wait that has to fit another one, derived from it. What a file of configuration repeats is compared
+ * with this one by a test.
+ */
+
+/** nginx's `proxy_read_timeout`: after it nginx answers in our place, and all that it can say is that nobody knows. */
+export const PROXY_READ_TIMEOUT_MS = 10_000;
+
+/** By then a request is answered, whatever it waits for; the rest is for a busy machine and the way to nginx. */
+export const ANSWER_WITHIN_MS = PROXY_READ_TIMEOUT_MS - 1_000;
+
+/** From then on a request begins nothing any more; until it must be answered it can still roll back. */
+export const REQUEST_DEADLINE_MS = ANSWER_WITHIN_MS - 500;
+
+/** To get a connection: from a pool that is in use, or from a server that may be down. */
+export const CONNECT_TIMEOUT_MS = 2_000;
+
+/** For another's row lock: 1,000 commits of a hot row fit into it. */
+export const ROW_LOCK_TIMEOUT_MS = 2_000;
+
+/** Above the row lock's, which says more about what happened. No statement of ours needs a tenth of it. */
+export const STATEMENT_TIMEOUT_MS = ROW_LOCK_TIMEOUT_MS + 200;
+
+/** What the client waits before it gives the connection up: above the server's own limit, which leaves it usable. */
+export const QUERY_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 300;
+
+/** The longest wait for a lock that leaves a booking the time for a statement that gets no answer, and for a look. */
+export const MAX_LOCK_WAIT_MS = REQUEST_DEADLINE_MS - QUERY_TIMEOUT_MS - 500;
+
+/** Where LOCK_WAIT_MS is not set. */
+export const DEFAULT_LOCK_WAIT_MS = 5_000;
+
+/**
+ * Longest look for a commit whose answer was lost, if the request's deadline is not sooner: a Postgres that crashed is
+ * back within seconds, and the strategy keeps its lock meanwhile.
+ */
+export const SETTLE_FOR_MS = 3_000;
+
+/** A booking may appear this long after its request began: its last statement may have waited in Postgres for a row. */
+export const BOOKED_WITHIN_MS = REQUEST_DEADLINE_MS + STATEMENT_TIMEOUT_MS;
+
+/** nginx's `keepalive_timeout` for its connections to replicas. */
+export const PROXY_IDLE_TIMEOUT_MS = 2_000;
+
+/** Above nginx's, so that it is always nginx that closes: the other way round a request dies on the way. */
+export const KEEP_ALIVE_TIMEOUT_MS = 75_000;
+
+/** Where DRAIN_DELAY_MS is not set: what nginx needs to close the connections of a replica that stops. */
+export const DEFAULT_DRAIN_DELAY_MS = PROXY_IDLE_TIMEOUT_MS + 1_000;
+
+/** What is under way when a replica stops is answered by then, or nginx has given it up. */
+export const DRAIN_GRACE_MS = PROXY_READ_TIMEOUT_MS;
+
+/** To give leases back, and again to close the connections to Postgres: polite, but a hung server must not keep us. */
+export const CLOSE_TIMEOUT_MS = 2_000;
+
+/** From SIGTERM to the end of a replica. Whoever kills it earlier (Compose: `stop_grace_period`) loses requests. */
+export const STOPPED_WITHIN_MS = DEFAULT_DRAIN_DELAY_MS + DRAIN_GRACE_MS + 2 * CLOSE_TIMEOUT_MS;
