@@ -4,7 +4,7 @@
 # In the order that they are named in, also with -j: `make up load` is one after the other.
 .NOTPARALLEL:
 
-.PHONY: help up load test bench bench-lock scale ps logs down check format clean
+.PHONY: help up load test bench bench-lock figures scale ps logs down check format clean
 
 # Node 26 comes from the packages; the machine's own Node (20 or newer) only has to install them.
 BIN = node_modules/.bin
@@ -33,6 +33,9 @@ bench: $(INSTALLED) ## measure the ten ways to guard a booking
 
 bench-lock: $(INSTALLED) ## measure the lock beside other locks
 	@$(NODE) load/src/bench-lock/main.ts $(ARGS)
+
+figures: $(INSTALLED) ## what the benches found over all recorded runs; brings the tables of the READMEs up to it
+	@$(NODE) load/src/figures/main.ts $(ARGS)
 
 scale: $(INSTALLED) ## change the number of replicas while they sell: make scale REPLICAS=6
 	@$(NODE) infra/stack/main.ts scale $(ARGS)

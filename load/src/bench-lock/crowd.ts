@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Redis } from 'ioredis';
 
+import { readInfo } from '../redis-info.ts';
 import { median } from '../statistics.ts';
 import { nowMs } from './clock.ts';
 import { collectGarbage } from './collect-garbage.ts';
@@ -9,7 +10,6 @@ import type { OpenLock } from './contender.ts';
 import { contenderOf } from './contenders.ts';
 import type { Failures } from './failures.ts';
 import { openLock, type OpenPlan } from './open-lock.ts';
-import { readInfo } from './redis-info.ts';
 
 export interface CrowdPlan extends OpenPlan {
   few: number;

@@ -1,6 +1,7 @@
 import { findBinary, startRedis } from '@lastseat/infra/servers';
 import { Redis } from 'ioredis';
 
+import { redisVersion } from '../redis-info.ts';
 import { nowMs, sleepUntil } from './clock.ts';
 import type { Contender } from './contender.ts';
 import type { CrowdLog } from './crowd.ts';
@@ -18,6 +19,12 @@ export interface Lab extends AsyncDisposable {
   crowd(contender: Contender): Promise<CrowdLog>;
   /** Two empty round trips, added up, with a pause before each of them. */
   bareTrips(pauseMs: number, windowMs: number): Promise<Float64Array>;
+  describe(): Promise<LabDescription>;
+}
+
+export interface LabDescription {
+  runtime: string;
+  servers: Record<string, string>;
 }
 
 export interface LabOptions {
@@ -111,8 +118,13 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     });
   }
 
+  async function describe() {
+    const redis = redisVersion((await clients[0]?.info('server')) ?? '');
+    return { runtime: servers[0]?.runtime ?? 'unknown', servers: { redis } };
+  }
+
   const kept = stack.move();
-  return { run, crowd: measureCrowd, bareTrips, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  return { run, crowd: measureCrowd, bareTrips, describe, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
 /**

@@ -1,14 +1,18 @@
 import { writeFile } from 'node:fs/promises';
 
+import { circumstances } from '../figures/recorded-run.ts';
+import { addRun, assertWritable, resultsFile } from '../figures/results-file.ts';
 import { paintFor } from '../report/paint.ts';
 import { UsageError } from '../usage-error.ts';
 import { contenderOf } from './contenders.ts';
+import { whyFailed } from './failures.ts';
 import { figuresOf } from './figures.ts';
 import { helpText } from './help.ts';
 import { jsonReport } from './json-report.ts';
-import { startLab } from './lab.ts';
+import { startLab, type LabDescription } from './lab.ts';
 import { whyVoid } from './measurement.ts';
-import { readOptions } from './options.ts';
+import { lockMedians } from './medians.ts';
+import { isFullRun, readOptions } from './options.ts';
 import { showProgress } from './progress.ts';
 import { crowdTable, figuresTable, footnotes, workloadTables } from './report.ts';
 import { nothing, type Results } from './results.ts';
@@ -25,7 +29,11 @@ async function main(): Promise<number> {
     console.log(helpText());
     return 0;
   }
+  const recorded = isFullRun(options) ? resultsFile('locks') : null;
+  if (recorded !== null) assertWritable(recorded);
   const startedAt = new Date();
+  const when = circumstances(startedAt);
+  let about: LabDescription;
   const windowFactor = options.quick ? 0.4 : 1;
   const steps = schedule({ ...options, windowFactor });
   const results = nothing();
@@ -35,6 +43,7 @@ async function main(): Promise<number> {
       retryDelayMs: options.retryDelayMs,
       windowFactor,
     });
+    about = await lab.describe();
     using progress = showProgress(steps, process.stderr);
     for (const step of steps) {
       progress.next(step.what, step.plannedMs);
@@ -55,6 +64,18 @@ async function main(): Promise<number> {
   const text = `${JSON.stringify(jsonReport(options, results, figures, startedAt), null, 2)}\n`;
   if (options.json === '-') process.stdout.write(text);
   else if (options.json !== null) await writeFile(options.json, text);
+  if (recorded !== null) {
+    const added = addRun(recorded, {
+      format: 'lastseat-results/1',
+      bench: 'locks',
+      ...when,
+      ...about,
+      void: results.runs.filter(whyVoid).length + results.crowds.filter(whyFailed).length,
+      figures,
+      medians: lockMedians(results),
+    });
+    if (options.json !== '-') console.log(`\n${added}`);
+  }
   return complainOfBrokenLocks(results);
 }
 

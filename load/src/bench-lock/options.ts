@@ -32,7 +32,7 @@ export const contenderKeys = contenders.map(({ key }) => key);
 export const workloadKeys = [...workloads.map(({ key }) => key), crowd.key];
 
 // The fewest slices whose interval of 95 % leaves one out at each end.
-export const usualRepeats = 9;
+const usualRepeats = 9;
 // More repeats than this take hours.
 const maxRepeats = 100;
 const maxRetryDelayMs = 10_000;
@@ -63,6 +63,14 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Op
     retryDelayMs: wholeNumber('retry-delay-ms', text('retry-delay-ms'), 1, maxRetryDelayMs),
     json: jsonTarget(text('json')),
   };
+}
+
+/** Of everything, as it is usually set up: a run that may be compared with others like it. */
+export function isFullRun(options: Options): boolean {
+  const hasAll =
+    options.contenders.length === contenders.length && options.workloads.length === workloads.length;
+  const isUsual = !options.quick && options.repeats >= usualRepeats && options.retryDelayMs === undefined;
+  return hasAll && options.withCrowd && isUsual;
 }
 
 function parse(argv: readonly string[]) {

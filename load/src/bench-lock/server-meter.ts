@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis';
 
+import { readInfo } from '../redis-info.ts';
 import { nowMs } from './clock.ts';
 import type { ServerRates } from './measurement.ts';
-import { readInfo } from './redis-info.ts';
 
 /** Looks at some servers from outside. */
 export interface ServerMeter {

@@ -4,6 +4,8 @@ import { availableParallelism } from 'node:os';
 import type { StrategyView } from '@lastseat/booking/contract';
 import { UserError } from '@lastseat/infra/stack';
 
+import { circumstances } from '../figures/recorded-run.ts';
+import { addRun, assertWritable, resultsFile } from '../figures/results-file.ts';
 import { paintFor } from '../report/paint.ts';
 import { UsageError } from '../usage-error.ts';
 import { count } from '../words.ts';
@@ -11,9 +13,11 @@ import { figuresOf } from './figures.ts';
 import { startGenerator } from './generator/generator.ts';
 import { helpText } from './help.ts';
 import { openLedger } from './ledger.ts';
-import { readOptions, type Options } from './options.ts';
+import { benchMedians } from './medians.ts';
+import { isFullRun, readOptions, type Options } from './options.ts';
 import { jsonReport } from './report/json.ts';
 import { reasonsOf, report } from './report/report.ts';
+import { serverVersions } from './stack/server-versions.ts';
 import { REPLICAS, startStack, type BenchStack } from './stack/start-stack.ts';
 import type { Bench, Field } from './step.ts';
 import { takeSteps } from './take-steps.ts';
@@ -35,6 +39,9 @@ async function main(): Promise<number> {
     console.log(helpText());
     return 0;
   }
+  const recorded = isFullRun(options) ? resultsFile('guards') : null;
+  if (recorded !== null) assertWritable(recorded);
+  const when = circumstances();
   const signal = interruption();
   await using resources = new AsyncDisposableStack();
   const stack = resources.use(await startStack(process.env));
@@ -50,11 +57,26 @@ async function main(): Promise<number> {
   const speak = options.json === '-' ? () => {} : (text: string) => console.log(text);
   speak(`${headline(stack, options)}\n`);
 
+  const servers = await serverVersions(stack);
   const measurements = await takeSteps(bench, field, options);
   const figures = figuresOf(measurements);
   speak(report(measurements, figures, paintFor(process.stdout), WIDTH));
   await writeJson(options.json, jsonReport(options, stack.runtime, measurements, figures));
-  return reasonsOf(measurements).length === 0 ? 0 : 1;
+  const { length: voids } = reasonsOf(measurements);
+  if (recorded !== null) {
+    const added = addRun(recorded, {
+      format: 'lastseat-results/1',
+      bench: 'guards',
+      ...when,
+      runtime: stack.runtime,
+      servers,
+      void: voids,
+      figures,
+      medians: benchMedians(measurements),
+    });
+    speak(`\n${added}`);
+  }
+  return voids === 0 ? 0 : 1;
 }
 
 /** The first Ctrl-C ends the bench in order; after the second, only the watchdogs clean up. */

@@ -27,11 +27,11 @@ export interface Options {
 
 // Nine slices are the fewest whose interval of 95 % leaves one out at each end; a second is a hundred bookings of all but
 // the slowest guard; and all of it takes ten minutes.
-export const USUAL: Pace = { repeats: 9, warmUpMs: 500, windowMs: 1_000 };
+const USUAL: Pace = { repeats: 9, warmUpMs: 500, windowMs: 1_000 };
 // To see that all is in order, and the order of magnitude.
 const QUICK: Pace = { repeats: 1, warmUpMs: 400, windowMs: 1_000 };
 
-export const CONNECTIONS = [8, 64, 512];
+const CONNECTIONS = [8, 64, 512];
 // Two with the race window and one without.
 const EXACTNESS = 3;
 const CONNECTION_RANGE = { min: 1, max: 4_096, what: 'buyers at a time on the hot event' };
@@ -91,6 +91,13 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Op
     exactness: number('exactness') ?? (isQuick ? 1 : EXACTNESS),
     json: jsonTarget(text('json')),
   };
+}
+
+/** Of everything, for as long as usual or longer: a run that may be compared with others like it. */
+export function isFullRun({ isQuick, only, parts, connections, pace }: Options): boolean {
+  const hasAll = only === null && BENCH_PARTS.every((part) => parts.includes(part));
+  const isLong = pace.repeats >= USUAL.repeats && pace.windowMs >= USUAL.windowMs;
+  return !isQuick && hasAll && isLong && CONNECTIONS.every((crowd) => connections.includes(crowd));
 }
 
 function parse(argv: readonly string[]) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { readInfo } from '#src/bench-lock/redis-info.ts';
+import { readInfo } from '#src/redis-info.ts';
 import { number, table } from '#src/report/table.ts';
 
 describe('a table', () => {

@@ -22,6 +22,15 @@ export function containerPids(project: string): Record<string, number> {
   );
 }
 
+/** The tag of the image that a part of the stack runs. */
+export function containerVersion(project: string, part: string): string | undefined {
+  const labels = [`com.docker.compose.project=${project}`, `com.docker.compose.service=${part}`];
+  const filters = labels.flatMap((label) => ['--filter', `label=${label}`]);
+  return docker('ps', '--format', '{{.Image}}', ...filters)
+    .trim()
+    .split(':')[1];
+}
+
 export function docker(...args: string[]): string {
   return execFileSync('docker', args, {
     encoding: 'utf8',

@@ -8,13 +8,15 @@ import { nativeRuntime, pidsOf } from '@lastseat/infra/native';
 import { findBinary, freePort, runAfterParent, type Program } from '@lastseat/infra/servers';
 import { UserError, type Runtime, type Stack } from '@lastseat/infra/stack';
 
-import { containerPids, docker } from './container-pids.ts';
+import { containerPids, containerVersion, docker } from './container-pids.ts';
 import { cpuByPart, type StackPart } from './cpu-by-part.ts';
 
 /** The stack that a bench starts for itself, so that the CPU time of each part is known and nobody else uses it. */
 export interface BenchStack
   extends AsyncDisposable, Pick<Stack, 'url' | 'postgresUrl' | 'redisUrl' | 'quorumUrls'> {
   runtime: Runtime['name'];
+  /** As nginx itself or its image tells. */
+  nginxVersion: string;
   scale(replicas: number): Promise<void>;
   /** CPU seconds that each part has used so far; null where that cannot be read. */
   cpuSeconds(): Record<StackPart, number> | null;
@@ -50,6 +52,8 @@ export async function startStack(env: NodeJS.ProcessEnv): Promise<BenchStack> {
     let pids = findPids();
     return {
       ...stack,
+      nginxVersion:
+        (isNative ? findBinary('nginx')?.version : containerVersion(project, 'nginx')) ?? 'unknown',
       async scale(replicas) {
         await runtime.scale(replicas);
         pids = findPids();

@@ -6,3 +6,7 @@ export function readInfo(info: string, field: string, part?: string): number {
   if (part === undefined) return Number(value);
   return Number(new RegExp(`(?:^|,)${part}=(\\d+)`).exec(value)?.[1] ?? 0);
 }
+
+export function redisVersion(info: string): string {
+  return /^redis_version:(\S+)/m.exec(info)?.[1] ?? 'unknown';
+}

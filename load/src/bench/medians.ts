@@ -1,0 +1,31 @@
+import { mediansOf, type Medians } from '../figures/recorded-run.ts';
+import { count } from '../words.ts';
+import type { Measurements } from './measurements.ts';
+
+/** What the tables show, for the results file. */
+export function benchMedians({ cells, messages, sweeps }: Measurements): Medians {
+  return mediansOf([
+    ...cells
+      .filter((cell) => cell.void === null)
+      .flatMap(({ guard: of, connections, events, bookingsPerS, latencyMs }) => {
+        const at = events === 1 ? count(connections, 'connection') : count(events, 'event');
+        return [
+          { what: 'bookings/s', of, at, value: bookingsPerS },
+          { what: 'p50 ms', of, at, value: latencyMs?.p50 },
+          { what: 'p99 ms', of, at, value: latencyMs?.p99 },
+        ];
+      }),
+    ...messages.flatMap(({ guard: of, connections, postgresRoundTrips, redisRoundTrips }) => {
+      const at = count(connections, 'connection');
+      return [
+        { what: 'SQL round trips', of, at, value: postgresRoundTrips },
+        { what: 'Redis round trips', of, at, value: redisRoundTrips },
+      ];
+    }),
+    ...sweeps
+      .filter((step) => step.void === null)
+      .map(({ guard: of, replicas, bookingsPerS: value }) => {
+        return { what: 'answers/s by replicas', of, at: count(replicas, 'replica'), value };
+      }),
+  ]);
+}

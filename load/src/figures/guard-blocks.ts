@@ -1,0 +1,53 @@
+import { figureTable, rangeTable, runsInWords, type Column } from './markdown.ts';
+import { figureRanges, medianRange } from './ranges.ts';
+import type { RecordedRun } from './recorded-run.ts';
+
+const MAIN_LOAD = '64 connections';
+
+const SPEED_COLUMNS: readonly Column[] = ['8 connections', MAIN_LOAD, '512 connections', '1,000 events'].map(
+  (at) => ({ title: at, what: 'bookings/s', at }),
+);
+
+const MESSAGE_COLUMNS: readonly Column[] = ['SQL round trips', 'Redis round trips'].map((what) => {
+  return { title: what, what, at: MAIN_LOAD };
+});
+
+const REPLICA_COLUMNS: readonly Column[] = ['1 replica', '2 replicas', '4 replicas', '8 replicas'].map(
+  (at) => ({ title: at, what: 'answers/s by replicas', at }),
+);
+
+/** The blocks about guards, by name. */
+export const guardBlocks: Record<string, (runs: readonly RecordedRun[]) => string[]> = {
+  runs: runsInWords,
+  figures: (runs) => figureTable(figureRanges(runs)),
+  speed: (runs) => rangeTable(runs, 'bookings/s', guardsOf(runs, 'bookings/s', MAIN_LOAD), SPEED_COLUMNS),
+  messages: (runs) =>
+    rangeTable(
+      runs,
+      'for one booking',
+      guardsOf(runs, 'SQL round trips', MAIN_LOAD).toReversed(),
+      MESSAGE_COLUMNS,
+    ),
+  replicas: (runs) =>
+    rangeTable(runs, 'answers/s', guardsOf(runs, 'answers/s by replicas', '1 replica'), REPLICA_COLUMNS),
+};
+
+/** Those of the newest run, the largest first; what is there for comparison at the top and at the bottom. */
+function guardsOf(runs: readonly RecordedRun[], what: string, at: string): { title: string; of: string }[] {
+  const measured = Object.keys(runs.at(-1)?.medians[what] ?? {});
+  const size = (guard: string): number => medianRange(runs, what, guard, at)?.[1] ?? 0;
+  return measured
+    .sort((a, b) => rank(a) - rank(b) || size(b) - size(a))
+    .map((of) => ({ title: titleOf(of), of }));
+}
+
+function rank(guard: string): number {
+  if (guard === 'no-op') return -1;
+  return guard === 'no-lock' ? 1 : 0;
+}
+
+function titleOf(guard: string): string {
+  if (guard === 'no-op') return '(no-op route)';
+  const [name = '', ...where] = guard.split(' ');
+  return [`\`${name}\``, ...where].concat(guard === 'no-lock' ? '(oversells)' : []).join(' ');
+}
