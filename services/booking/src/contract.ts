@@ -6,6 +6,12 @@
 /** Names the process that answered; on every answer of a replica, errors included. */
 export const INSTANCE_HEADER = 'x-instance-id';
 
+/**
+ * Names a request: 32 hex digits or a UUID. On every answer, errors included. The proxy makes one for each request and
+ * lets no client's through; `GET /requests/{request_id}` finds the booking that the request made.
+ */
+export const REQUEST_ID_HEADER = 'x-request-id';
+
 /** Lab mode only: milliseconds that a booking waits between its read and its write, so that a race is certain. */
 export const RACE_WINDOW_HEADER = 'x-race-window-ms';
 
@@ -114,6 +120,8 @@ export interface Problem {
   /** For a 400: the offending fields, each with what is wrong with it. */
   errors?: { field: string; detail: string }[];
   instanceId: string;
-  /** With `unknown`: ask `GET /bookings/{id}` for it before trying again. */
+  /** As in `x-request-id`. With `unknown`: ask `GET /requests/{request_id}` before trying again. */
+  requestId: string;
+  /** With `unknown`: the booking that it may have become. */
   bookingId?: string;
 }

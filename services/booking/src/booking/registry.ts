@@ -1,5 +1,7 @@
 import type { StrategyName } from '#src/contract.ts';
+import { createBookingFinder } from '#src/storage/booking-finder.ts';
 
+import { oncePerRequest } from './once-per-request.ts';
 import { advisoryLock } from './strategies/advisory-lock.ts';
 import { atomicUpdate } from './strategies/atomic-update.ts';
 import { batchedLock } from './strategies/batched-lock.ts';
@@ -37,5 +39,8 @@ export function tellStockChanged(strategies: Strategies, eventId: number): void 
 }
 
 export function createStrategies(deps: StrategyDeps): Strategies {
-  return new Map(Object.entries(strategies).map(([name, create]) => [name, create(deps)]));
+  const finder = createBookingFinder(deps.db);
+  return new Map(
+    Object.entries(strategies).map(([name, create]) => [name, oncePerRequest(create(deps), finder)]),
+  );
 }

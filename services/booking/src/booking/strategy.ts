@@ -2,6 +2,7 @@ import type { Locks, QueueLocks } from '@lastseat/locking';
 
 import type { Guarantee, StrategyName } from '#src/contract.ts';
 import type { Mailbox } from '#src/mailbox.ts';
+import type { StoredBooking } from '#src/storage/bookings.ts';
 import type { Db } from '#src/storage/schema.ts';
 
 /** One way to guard a booking. All of them have this shape, so that the difference between two files is the guard. */
@@ -27,6 +28,8 @@ export interface BookingRequest {
   bookingId: string;
   /** UUID of the HTTP request, unique among bookings. */
   requestId: string;
+  /** Its id was not made here: the same request may have been sent before, and have booked. */
+  mayBeRepeated: boolean;
   eventId: number;
   quantity: number;
   customer: string;
@@ -38,8 +41,12 @@ export interface BookingRequest {
 
 export type Outcome =
   | { code: 'booked'; fencingToken: number | null }
+  /** By the same request, when it came before. */
+  | { code: 'booked_before'; booking: StoredBooking }
   | { code: 'sold_out' }
   | { code: 'event_not_found' }
+  /** A request for something else had the same id, and has booked. */
+  | { code: 'request_id_reused' }
   | { code: 'busy'; detail: string }
   | { code: 'unavailable'; detail: string }
   | { code: 'unknown' };

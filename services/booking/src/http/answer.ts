@@ -1,26 +1,35 @@
-import { INSTANCE_HEADER } from '#src/contract.ts';
+import type { Context } from 'hono';
+
+import { INSTANCE_HEADER, REQUEST_ID_HEADER } from '#src/contract.ts';
 
 import { type ProblemDetails, renderProblem } from './problem.ts';
+import type { Env } from './read-input.ts';
+import { requestIdOf } from './request-id.ts';
 
 /**
- * All answers are made here, each with the instance that made it. They are built from plain header objects because
- * that is what @hono/node-server writes without a detour over `Headers`.
+ * All answers are made here, each with the instance that made it and the request that it answers. They are built from
+ * plain header objects because that is what @hono/node-server writes without a detour over `Headers`.
  */
 export interface Answers {
-  json(status: number, body: unknown, headers?: Record<string, string>): Response;
-  problem(problem: ProblemDetails): Response;
+  json(c: Context<Env>, status: number, body: unknown, headers?: Record<string, string>): Response;
+  problem(c: Context<Env>, problem: ProblemDetails): Response;
 }
 
 export function createAnswers(instanceId: string): Answers {
   return {
-    json: (status, body, headers) =>
+    json: (c, status, body, headers) =>
       new Response(JSON.stringify(body), {
         status,
-        headers: { 'content-type': 'application/json', [INSTANCE_HEADER]: instanceId, ...headers },
+        headers: {
+          'content-type': 'application/json',
+          [INSTANCE_HEADER]: instanceId,
+          [REQUEST_ID_HEADER]: requestIdOf(c),
+          ...headers,
+        },
       }),
-    problem(problem) {
-      const { status, headers, body } = renderProblem(problem, instanceId);
-      return new Response(body, { status, headers: { ...headers, [INSTANCE_HEADER]: instanceId } });
+    problem(c, problem) {
+      const { body, ...init } = renderProblem(problem, { instanceId, requestId: requestIdOf(c) });
+      return new Response(body, init);
     },
   };
 }

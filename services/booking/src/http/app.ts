@@ -12,6 +12,7 @@ import { addHealthRoutes } from './health-routes.ts';
 import { addLabRoutes } from './lab-routes.ts';
 import { ProblemError } from './problem.ts';
 import type { Env } from './read-input.ts';
+import { requestIdOf } from './request-id.ts';
 import { addStrategyRoutes } from './strategy-routes.ts';
 
 /** What the routes are made of. */
@@ -50,10 +51,10 @@ export function createApp(appDeps: AppDeps): Hono<Env> {
   app.notFound((c) => {
     const allowed = METHODS.filter((method) => app.router.match(method, c.req.path)[0].length > 0);
     if (allowed.length === 0) {
-      return answers.problem({ code: 'not_found', detail: `There is nothing at ${c.req.path}.` });
+      return answers.problem(c, { code: 'not_found', detail: `There is nothing at ${c.req.path}.` });
     }
     if (allowed.includes('GET')) allowed.push('HEAD');
-    return answers.problem({
+    return answers.problem(c, {
       code: 'method_not_allowed',
       detail: `${c.req.path} takes ${allowed.join(', ')}, not ${c.req.method}.`,
       headers: { allow: allowed.join(', ') },
@@ -61,12 +62,15 @@ export function createApp(appDeps: AppDeps): Hono<Env> {
   });
 
   app.onError((error, c) => {
-    if (error instanceof ProblemError) return answers.problem(error.problem);
+    if (error instanceof ProblemError) return answers.problem(c, error.problem);
     // The client hung up while its body was read: there is nobody to answer.
     if (c.req.raw.signal.aborted)
-      return answers.problem({ code: 'bad_request', detail: 'The body ended early.' });
-    log.error({ err: error, method: c.req.method, path: c.req.path }, 'unexpected error');
-    return answers.problem({
+      return answers.problem(c, { code: 'bad_request', detail: 'The body ended early.' });
+    log.error(
+      { err: error, requestId: requestIdOf(c), method: c.req.method, path: c.req.path },
+      'unexpected error',
+    );
+    return answers.problem(c, {
       code: 'internal',
       detail: 'An unexpected error; the log of the instance tells more.',
     });

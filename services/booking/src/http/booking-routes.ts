@@ -7,8 +7,15 @@ import { book } from '#src/booking/book.ts';
 import { cancel } from '#src/booking/cancel.ts';
 import { DEFAULT_STRATEGY, tellStockChanged } from '#src/booking/registry.ts';
 import type { Strategy } from '#src/booking/strategy.ts';
-import { type BookingView, MAX_QUANTITY, STRATEGY_NAMES } from '#src/contract.ts';
-import { findBooking, type StoredBooking } from '#src/storage/bookings.ts';
+import {
+  type BookingView,
+  MAX_QUANTITY,
+  REQUEST_ID_HEADER,
+  STRATEGY_NAMES,
+  type StrategyName,
+} from '#src/contract.ts';
+import { findBooking, findBookingsOfRequests, type StoredBooking } from '#src/storage/bookings.ts';
+import { BOOKED_WITHIN_MS } from '#src/time-limits.ts';
 
 import type { RouteDeps } from './app.ts';
 import { assertMayChange } from './may-change.ts';
@@ -25,6 +32,7 @@ import {
   wholeNumber,
 } from './read-input.ts';
 import { refusalOf } from './refusal.ts';
+import { isRequestId, requestIdOf, uuidOf } from './request-id.ts';
 
 /**
  * Bookings under way in one replica. Each holds a socket, a body and a place in a queue; a crowd beyond this is told
@@ -73,7 +81,23 @@ export function addBookingRoutes(app: Hono<Env>, deps: RouteDeps): void {
     readQuery(c);
     const id = c.req.param('booking_id');
     const booking = isUuid(id) ? await guardAgainstOutage(() => findBooking(db, id)) : undefined;
-    return answerFound(id, booking);
+    return answerFound(c, id, booking);
+  });
+
+  /** What a request has come to whose answer was lost. */
+  app.get('/requests/:request_id', async (c) => {
+    readQuery(c);
+    const id = c.req.param('request_id');
+    if (isRequestId(id)) {
+      const requestId = uuidOf(id);
+      const found = await guardAgainstOutage(() => findBookingsOfRequests(db, [requestId]));
+      const booking = found.get(requestId);
+      if (booking !== undefined) return answers.json(c, 200, viewOf(booking));
+    }
+    const detail =
+      `There is no booking of a request ${id}. ` +
+      `One that was sent less than ${Math.ceil(BOOKED_WITHIN_MS / 1_000)} s ago may still make one.`;
+    throw new ProblemError({ code: 'booking_not_found', detail });
   });
 
   /** Takes a booking back, whoever made it. The answer is what was taken back; a second time there is none. */
@@ -83,7 +107,7 @@ export function addBookingRoutes(app: Hono<Env>, deps: RouteDeps): void {
     const id = c.req.param('booking_id');
     const whereToLook = `GET /bookings/${id} tells whether the booking still stands`;
     const cancelled = isUuid(id) ? await guardAgainstOutage(() => cancelAndTell(id), whereToLook) : undefined;
-    return answerFound(id, cancelled);
+    return answerFound(c, id, cancelled);
   });
 
   async function cancelAndTell(id: string): Promise<StoredBooking | undefined> {
@@ -96,12 +120,15 @@ export function addBookingRoutes(app: Hono<Env>, deps: RouteDeps): void {
     }
   }
 
-  function answerFound(id: string, booking: StoredBooking | undefined): Response {
+  function answerFound(c: Context<Env>, id: string, booking: StoredBooking | undefined): Response {
     if (booking === undefined) {
       throw new ProblemError({ code: 'booking_not_found', detail: `There is no booking ${id}.` });
     }
-    const { epoch: _, ...view } = booking;
-    return answers.json(200, view);
+    return answers.json(c, 200, viewOf(booking));
+  }
+
+  function answerBooked(c: Context<Env>, booking: Omit<StoredBooking, 'requestId' | 'epoch'>): Response {
+    return answers.json(c, 201, viewOf(booking), { location: `/bookings/${booking.bookingId}` });
   }
 
   function strategyOf(name: string): Strategy {
@@ -112,13 +139,14 @@ export function addBookingRoutes(app: Hono<Env>, deps: RouteDeps): void {
   }
 
   async function answerBooking(c: Context<Env>, strategy: Strategy): Promise<Response> {
+    const requestId = requestIdOf(c);
     const eventId = readEventId(c.req.param('event_id'));
     const raceWindowMs = readRaceWindowMs(c, deps);
     const { customer, quantity } = await readJson(c, bookingBody);
 
     if (inFlight >= MAX_IN_FLIGHT) {
       const detail = `This instance has ${MAX_IN_FLIGHT} bookings under way; nothing was written.`;
-      return answers.problem({ code: 'busy', detail });
+      return answers.problem(c, { code: 'busy', detail });
     }
     inFlight += 1;
     try {
@@ -126,7 +154,8 @@ export function addBookingRoutes(app: Hono<Env>, deps: RouteDeps): void {
       const bookingId = randomUUIDv7();
       const request = {
         bookingId,
-        requestId: randomUUIDv7(),
+        requestId: uuidOf(requestId),
+        mayBeRepeated: c.req.header(REQUEST_ID_HEADER) === requestId,
         eventId,
         quantity,
         customer,
@@ -134,21 +163,27 @@ export function addBookingRoutes(app: Hono<Env>, deps: RouteDeps): void {
         signal,
       };
       const outcome = await book(strategy, request);
-      if (outcome.code !== 'booked') return answers.problem(refusalOf(outcome, request));
-      const view: BookingView = {
-        bookingId,
-        eventId,
-        customer,
-        quantity,
-        strategy: strategy.name,
-        instanceId,
-        fencingToken: outcome.fencingToken,
-      };
-      return answers.json(201, view, { location: `/bookings/${bookingId}` });
+      if (outcome.code === 'booked_before') return answerBooked(c, outcome.booking);
+      if (outcome.code !== 'booked') return answers.problem(c, refusalOf(outcome, { ...request, requestId }));
+      const { fencingToken } = outcome;
+      return answerBooked(c, { ...request, strategy: strategy.name, instanceId, fencingToken });
     } finally {
       inFlight -= 1;
     }
   }
+}
+
+function viewOf(booking: Omit<StoredBooking, 'requestId' | 'epoch'>): BookingView {
+  const { bookingId, eventId, customer, quantity, strategy, instanceId, fencingToken } = booking;
+  return {
+    bookingId,
+    eventId,
+    customer,
+    quantity,
+    strategy: strategy as StrategyName,
+    instanceId,
+    fencingToken,
+  };
 }
 
 function isUuid(text: string): boolean {

@@ -42,8 +42,8 @@ export function addEventRoutes(app: Hono<Env>, deps: RouteDeps): void {
     const limit = readOptionalWholeNumber('limit', query.limit, 1, MAX_LISTED) ?? DEFAULT_LISTED;
     const events = await guardAgainstOutage(() => listEvents(db, { after, limit }));
     const last = events.at(-1);
-    if (last === undefined || events.length < limit) return answers.json(200, events);
-    return answers.json(200, events, { link: `</events?after=${last.id}&limit=${limit}>; rel="next"` });
+    if (last === undefined || events.length < limit) return answers.json(c, 200, events);
+    return answers.json(c, 200, events, { link: `</events?after=${last.id}&limit=${limit}>; rel="next"` });
   });
 
   app.get('/events/:event_id', async (c) => {
@@ -51,7 +51,7 @@ export function addEventRoutes(app: Hono<Env>, deps: RouteDeps): void {
     const id = readEventId(c.req.param('event_id'));
     const event = await guardAgainstOutage(() => findEvent(db, id));
     if (event === undefined) throw eventNotFound(id);
-    return answers.json(200, event);
+    return answers.json(c, 200, event);
   });
 
   app.post('/events', async (c) => {
@@ -62,7 +62,7 @@ export function addEventRoutes(app: Hono<Env>, deps: RouteDeps): void {
       () => autocommit(db, (db) => createEvent(db, body)),
       'GET /events lists the event if it was created',
     );
-    return answers.json(201, event, { location: `/events/${event.id}` });
+    return answers.json(c, 201, event, { location: `/events/${event.id}` });
   });
 
   app.patch('/events/:event_id', async (c) => {
@@ -82,7 +82,7 @@ export function addEventRoutes(app: Hono<Env>, deps: RouteDeps): void {
       const detail = `${change.booked} tickets of event ${id} are booked; its capacity cannot be smaller.`;
       throw new ProblemError({ code: 'below_booked', detail });
     }
-    return answers.json(200, change.event);
+    return answers.json(c, 200, change.event);
   });
 }
 

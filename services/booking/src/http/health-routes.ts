@@ -7,7 +7,7 @@ export function addHealthRoutes(app: Hono<Env>, { answers, findObstacles, instan
   /** The process runs and its event loop turns: restart it only if this fails. */
   app.get('/livez', (c) => {
     readQuery(c);
-    return answers.json(200, { status: 'ok', instanceId });
+    return answers.json(c, 200, { status: 'ok', instanceId });
   });
 
   /** It can book: Postgres and Redis answer, and it is not about to stop. */
@@ -15,8 +15,8 @@ export function addHealthRoutes(app: Hono<Env>, { answers, findObstacles, instan
     readQuery(c);
     const obstacles = await findObstacles();
     if (obstacles.length > 0)
-      return answers.problem({ code: 'not_ready', detail: `${obstacles.join('; ')}.` });
-    return answers.json(200, { status: 'ok', instanceId });
+      return answers.problem(c, { code: 'not_ready', detail: `${obstacles.join('; ')}.` });
+    return answers.json(c, 200, { status: 'ok', instanceId });
   };
   app.get('/readyz', answerReady);
   app.get('/healthz', answerReady);

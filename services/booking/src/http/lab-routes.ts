@@ -46,7 +46,7 @@ export function addLabRoutes(
       return findEvent(db, id);
     }, `GET /events/${id} tells whether it was reset`);
     if (event === undefined) throw eventNotFound(id);
-    return answers.json(200, event);
+    return answers.json(c, 200, event);
   });
 
   /** The measure of the stack itself: a booking request that is read, checked and answered, and touches nothing. */
@@ -76,6 +76,6 @@ export function addLabRoutes(
       instanceId,
       fencingToken: Date.now() * 1_000,
     };
-    return answers.json(201, view, { location: `/bookings/${bookingId}` });
+    return answers.json(c, 201, view, { location: `/bookings/${bookingId}` });
   }
 }

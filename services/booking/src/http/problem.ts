@@ -1,4 +1,4 @@
-import type { OutcomeCode, Problem } from '#src/contract.ts';
+import { INSTANCE_HEADER, REQUEST_ID_HEADER, type OutcomeCode, type Problem } from '#src/contract.ts';
 
 /**
  * Every way to say no: the code that a program reads, the status and the title. Outcomes of bookings stand first; a
@@ -6,6 +6,7 @@ import type { OutcomeCode, Problem } from '#src/contract.ts';
  */
 const kinds = {
   sold_out: { status: 409, title: 'Sold out' },
+  request_id_reused: { status: 409, title: 'Another request had this id' },
   busy: { status: 503, title: 'Busy', retryAfterS: 1 },
   event_not_found: { status: 404, title: 'No such event' },
   unavailable: { status: 503, title: 'Temporarily unavailable', retryAfterS: 2 },
@@ -65,7 +66,7 @@ export function invalidInput(errors: NonNullable<Problem['errors']>): ProblemErr
 /** The answer as parts, for those who have no `Response` to give it to. */
 export function renderProblem(
   { code, headers, ...details }: ProblemDetails,
-  instanceId: string,
+  { instanceId, requestId }: Pick<Problem, 'instanceId' | 'requestId'>,
 ): { status: number; headers: Record<string, string>; body: string } {
   const { status, title, retryAfterS }: ProblemKind = kinds[code];
   const problem: Problem = {
@@ -75,11 +76,14 @@ export function renderProblem(
     code,
     ...details,
     instanceId,
+    requestId,
   };
   return {
     status,
     headers: {
       'content-type': 'application/problem+json',
+      [INSTANCE_HEADER]: instanceId,
+      [REQUEST_ID_HEADER]: requestId,
       ...(retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) }),
       ...headers,
     },

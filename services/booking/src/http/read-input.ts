@@ -11,6 +11,7 @@ import { invalidInput, ProblemError } from './problem.ts';
 export interface Env {
   /** Absent when the app is called without a server, as tests do. */
   Bindings: Partial<HttpBindings>;
+  Variables: { requestId?: string };
 }
 
 /** Postgres keeps event ids in an integer. */

@@ -4,8 +4,13 @@ import type { ProblemDetails } from './problem.ts';
 
 /** What a buyer is told of a booking that was not made, or of which nobody knows. */
 export function refusalOf(
-  outcome: Exclude<Outcome, { code: 'booked' }>,
-  { bookingId, eventId, quantity }: Pick<BookingRequest, 'bookingId' | 'eventId' | 'quantity'>,
+  outcome: Exclude<Outcome, { code: 'booked' | 'booked_before' }>,
+  {
+    bookingId,
+    requestId,
+    eventId,
+    quantity,
+  }: Pick<BookingRequest, 'bookingId' | 'requestId' | 'eventId' | 'quantity'>,
 ): ProblemDetails {
   const { code } = outcome;
   if (code === 'busy' || code === 'unavailable') return outcome;
@@ -14,8 +19,12 @@ export function refusalOf(
     return { code, detail };
   }
   if (code === 'event_not_found') return { code, detail: `There is no event ${eventId}.` };
+  if (code === 'request_id_reused') {
+    const detail = `Another request had the id ${requestId}, and has booked something else; nothing was booked.`;
+    return { code, detail };
+  }
   const detail =
     'The connection to Postgres was lost during the commit and could not be restored in time. ' +
-    `GET /bookings/${bookingId} tells whether the booking was made: look before you try again.`;
+    `GET /requests/${requestId} tells whether the booking was made: look before you try again.`;
   return { code, detail, bookingId };
 }

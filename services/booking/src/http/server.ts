@@ -7,12 +7,12 @@ import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
 
-import { INSTANCE_HEADER } from '#src/contract.ts';
+import { REQUEST_ID_HEADER, type Problem } from '#src/contract.ts';
 import { KEEP_ALIVE_TIMEOUT_MS } from '#src/time-limits.ts';
 
-import { createAnswers } from './answer.ts';
 import { type ProblemDetails, renderProblem } from './problem.ts';
 import type { Env } from './read-input.ts';
+import { acceptRequestId } from './request-id.ts';
 
 /**
  * Connections that the kernel may keep until Node takes them. Node's 511 are fewer than a crowd, and a proxy whose
@@ -51,9 +51,12 @@ export async function listen(
   { host, port, instanceId }: { host: string; port: number; instanceId: string },
 ): Promise<HttpServer> {
   let isDraining = false;
-  const answers = createAnswers(instanceId);
+  const namesFor = (requestId: unknown) => ({ instanceId, requestId: acceptRequestId(requestId) });
   const answer = getRequestListener((request, bindings) => app.fetch(request, bindings), {
-    errorHandler: (error) => answers.problem(asBadRequest(error)),
+    errorHandler(error) {
+      const { body, ...init } = renderProblem(asBadRequest(error), namesFor(undefined));
+      return new Response(body, init);
+    },
   });
   const server = createServer(
     {
@@ -69,17 +72,14 @@ export async function listen(
       void answer(incoming, outgoing);
     },
   );
-  server.on('checkExpectation', ({ headers }, outgoing) => {
-    const detail = `Nobody here can expect "${headers.expect}".`;
-    const {
-      status,
-      headers: named,
-      body,
-    } = renderProblem({ code: 'expectation_failed', detail }, instanceId);
-    outgoing.writeHead(status, { ...named, [INSTANCE_HEADER]: instanceId }).end(body);
+  server.on('checkExpectation', ({ headers: asked }, outgoing) => {
+    const detail = `Nobody here can expect "${asked.expect}".`;
+    const names = namesFor(asked[REQUEST_ID_HEADER]);
+    const { status, headers, body } = renderProblem({ code: 'expectation_failed', detail }, names);
+    outgoing.writeHead(status, headers).end(body);
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    answerUnreadable(error, socket, instanceId);
+    answerUnreadable(error, socket, namesFor(undefined));
   });
 
   server.listen({ port, host, backlog: BACKLOG });
@@ -141,15 +141,18 @@ function asBadRequest(error: unknown): ProblemDetails {
 }
 
 /** What Node could not even parse never reaches the app; it is answered on the bare socket. */
-function answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex, instanceId: string): void {
+function answerUnreadable(
+  error: NodeJS.ErrnoException,
+  socket: Duplex,
+  names: Pick<Problem, 'instanceId' | 'requestId'>,
+): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
   }
-  const { status, headers, body } = renderProblem(unreadable(error), instanceId);
+  const { status, headers, body } = renderProblem(unreadable(error), names);
   const lines = Object.entries({
     ...headers,
-    [INSTANCE_HEADER]: instanceId,
     'content-length': String(Buffer.byteLength(body)),
     connection: 'close',
   }).map(([name, value]) => `${name}: ${value}`);

@@ -26,6 +26,6 @@ export function addStrategyRoutes(
         retries: retriesOf(name),
       }),
     );
-    return answers.json(200, views);
+    return answers.json(c, 200, views);
   });
 }

@@ -15,6 +15,8 @@ export interface NewBooking {
 }
 
 export interface StoredBooking extends Omit<NewBooking, 'requestId'> {
+  /** Null for one of before requests had ids. */
+  requestId: string | null;
   epoch: number;
 }
 
@@ -57,12 +59,24 @@ export async function takeStockAndInsertBooking(
   return rows[0] ?? { isBooked: false, eventExists: false };
 }
 
+const selectBooking = sql`
+  select id as "bookingId", request_id as "requestId", event_id as "eventId", epoch, quantity, customer, strategy,
+         instance_id as "instanceId", fencing_token as "fencingToken"
+  from bookings`;
+
 export async function findBooking(db: Db, id: string): Promise<StoredBooking | undefined> {
-  const { rows } = await sql<StoredBooking>`
-    select id as "bookingId", event_id as "eventId", epoch, quantity, customer, strategy, instance_id as "instanceId",
-           fencing_token as "fencingToken"
-    from bookings where id = ${id}`.execute(db);
+  const { rows } = await sql<StoredBooking>`${selectBooking} where id = ${id}`.execute(db);
   return rows[0];
+}
+
+/** The bookings of those requests that have made one, by request. */
+export async function findBookingsOfRequests(
+  db: Db | Trx,
+  requestIds: readonly string[],
+): Promise<Map<string, StoredBooking>> {
+  const { rows } = await sql<StoredBooking & { requestId: string }>`
+    ${selectBooking} where request_id = any(${requestIds}::uuid[])`.execute(db);
+  return new Map(rows.map((booking) => [booking.requestId, booking]));
 }
 
 /** Those of the ids that were booked. */

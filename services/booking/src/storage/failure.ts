@@ -18,6 +18,11 @@ export class CommitUnknownError extends Error {
   override readonly name = 'CommitUnknownError';
 }
 
+/** A booking stands already under a key of this one, its id or its request's: nothing was written. */
+export class KeyTakenError extends Error {
+  override readonly name = 'KeyTakenError';
+}
+
 /** SQLSTATEs that a later try may well not see. https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const busyStates: ReadonlySet<string> = new Set([
   '40P01', // deadlock_detected
@@ -42,14 +47,11 @@ const unavailableStates: readonly RegExp[] = [
  */
 const undecidedStates = /^(08|25P04|40003|57P|58)/;
 
+const UNIQUE_VIOLATION = '23505';
+
 /** SERIALIZABLE found no order in which the transactions could have run one by one. */
 export function isSerializationFailure(error: unknown): boolean {
   return sqlState(error) === '40001';
-}
-
-/** A row with that id is there already. */
-export function isDuplicateKey(error: unknown): boolean {
-  return sqlState(error) === '23505';
 }
 
 /** The server itself answered, and the connection is still in step with it and good for the next query. */
@@ -70,6 +72,7 @@ export function classifyFailure(error: unknown): unknown {
   if (state === undefined || isUnavailable(state)) {
     return new PostgresUnavailableError(messageOf(error), { cause: error });
   }
+  if (state === UNIQUE_VIOLATION) return new KeyTakenError(messageOf(error), { cause: error });
   if (busyStates.has(state)) return new PostgresBusyError(messageOf(error), { cause: error });
   return error;
 }
@@ -82,9 +85,11 @@ function isUnavailable(state: string): boolean {
 function sqlState(error: unknown): string | undefined {
   const { code, cause } = Object(error) as { code?: unknown; cause?: unknown };
   if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)) return code;
-  return error instanceof PostgresBusyError || error instanceof PostgresUnavailableError
-    ? sqlState(cause)
-    : undefined;
+  const isOurs =
+    error instanceof PostgresBusyError ||
+    error instanceof PostgresUnavailableError ||
+    error instanceof KeyTakenError;
+  return isOurs ? sqlState(cause) : undefined;
 }
 
 function messageOf(error: unknown): string {

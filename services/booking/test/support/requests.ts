@@ -6,6 +6,7 @@ export function bookingRequest(eventId: number, overrides: Partial<BookingReques
   return {
     bookingId: randomUUIDv7(),
     requestId: randomUUIDv7(),
+    mayBeRepeated: false,
     eventId,
     quantity: 1,
     customer: 'test',

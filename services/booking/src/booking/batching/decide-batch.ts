@@ -9,7 +9,7 @@ import type { StrategyDeps } from '#src/booking/strategy.ts';
 import { findTokensOfBooked, lockStockAndRaiseFence, takeStockAndInsertAll } from '#src/storage/batches.ts';
 import {
   CommitUnknownError,
-  isDuplicateKey,
+  KeyTakenError,
   PostgresBusyError,
   PostgresUnavailableError,
 } from '#src/storage/failure.ts';
@@ -178,7 +178,7 @@ async function bookAll(
   try {
     return await bookTogether(lease, { eventId, token: lease.token, strategy: 'batched-lock', bookings });
   } catch (error) {
-    if (!isDuplicateKey(error)) throw error;
+    if (!(error instanceof KeyTakenError)) throw error;
     // Another replica's question reached us again, after it was answered.
     for (const pending of batch) pending.mayBeBooked = true;
     return false;

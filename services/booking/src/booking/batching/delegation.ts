@@ -129,7 +129,16 @@ export function createDelegation(options: DelegationOptions): Delegation {
           answer(from, bookingId, verdict);
         };
         admit({
-          request: { bookingId, requestId, eventId, customer, quantity, raceWindowMs, signal: neverAborted },
+          request: {
+            bookingId,
+            requestId,
+            mayBeRepeated: false,
+            eventId,
+            customer,
+            quantity,
+            raceWindowMs,
+            signal: neverAborted,
+          },
           instanceId,
           deadlineMs: now + waitMs,
           grant,

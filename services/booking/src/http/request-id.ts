@@ -1,0 +1,35 @@
+import { randomUUIDv7 } from 'node:crypto';
+
+import type { Context } from 'hono';
+
+import { REQUEST_ID_HEADER } from '#src/contract.ts';
+
+import type { Env } from './read-input.ts';
+
+/**
+ * The id of a request: in its answer, in the log, and in the row of the booking that it makes. The proxy in front makes
+ * one for each request, before anything can be lost; a request that comes without it gets one here.
+ */
+export function requestIdOf(c: Context<Env>): string {
+  const known = c.get('requestId');
+  if (known !== undefined) return known;
+  const requestId = acceptRequestId(c.req.header(REQUEST_ID_HEADER));
+  c.set('requestId', requestId);
+  return requestId;
+}
+
+/** Kept as it was written, so that one search finds it in all logs. */
+export function acceptRequestId(given: unknown): string {
+  return typeof given === 'string' && isRequestId(given) ? given : randomUUIDv7();
+}
+
+/** A UUID, or the same without hyphens, as nginx writes it. */
+export function isRequestId(text: string): boolean {
+  return /^([\da-f]{32}|[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12})$/i.test(text);
+}
+
+/** As Postgres writes it. */
+export function uuidOf(requestId: string): string {
+  const digits = requestId.replaceAll('-', '').toLowerCase();
+  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
