@@ -41,6 +41,10 @@ export function nginxPart(options: {
     join(dir, 'homes.conf'),
     servers((place) => `${isOccupied(place) ? occupiedHome : empty} ${homeIn(place)}`),
   );
+  writeFileSync(
+    join(dir, 'reads.conf'),
+    servers((place) => (isOccupied(place) ? occupiedHome : empty)),
+  );
   return {
     name: 'nginx',
     command: binary.path,
@@ -55,9 +59,8 @@ export function nginxPart(options: {
   };
 }
 
-// A replica that fails ten times in a second is left alone for a second: one that died costs a request a second, and one
-// that came back serves a second later.
-const occupied = 'max_fails=10 fail_timeout=1s';
+// As in nginx/docker/servers.conf.
+const occupied = 'max_fails=5 fail_timeout=1s';
 // As in nginx/docker/homes.conf.
 const occupiedHome = 'max_fails=1 fail_timeout=12s';
 // How long a new replica waits for its first request, at most, and how rarely the other places are tried.

@@ -14,8 +14,11 @@ describe.each(nginxes)('$name', (kind) => {
   let nginx: Nginx;
 
   const answer: Answer = (request, response) => {
-    received.push(`${request.method} ${request.url}`);
+    const asked = `${request.method} ${request.url}`;
+    const isFirst = !received.includes(asked);
+    received.push(asked);
     if (request.url === '/die') request.socket.destroy();
+    else if (request.url === '/die-once' && isFirst) request.socket.destroy();
     else if (request.url === '/own-502') response.writeHead(502).end('mine');
     else response.end(JSON.stringify(request.headers));
   };
@@ -35,30 +38,97 @@ describe.each(nginxes)('$name', (kind) => {
     expect(headers['x-request-id']).toMatch(/^[0-9a-f]{32}$/);
   });
 
+  test("a request's id is never the client's own: two requests never have the same", async () => {
+    const ids = await Promise.all(
+      Array.from({ length: 2 }, async () => {
+        const response = await fetch(`${nginx.url}/a`, { headers: { 'x-request-id': 'mine' } });
+        return ((await response.json()) as Record<string, string>)['x-request-id'];
+      }),
+    );
+    expect(ids).toEqual([expect.stringMatching(/^[0-9a-f]{32}$/), expect.stringMatching(/^[0-9a-f]{32}$/)]);
+    expect(ids[0]).not.toBe(ids[1]);
+  });
+
+  test('what a replica answers is left as it is', async () => {
+    const { headers } = await fetch(`${nginx.url}/a`);
+    const added = ['x-instance-id', 'x-request-id', 'cache-control', 'allow', 'retry-after'];
+    expect(added.filter((name) => headers.has(name))).toEqual([]);
+  });
+
+  test.each(['GET', 'POST', 'PATCH', 'DELETE', 'PUT'])(
+    'a replica that is gone costs nobody a %s',
+    async (method) => {
+      received.length = 0;
+      const answers = await Promise.all(Array.from({ length: 20 }, () => ask(nginx, method, '/book')));
+      expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 200));
+      expect(received).toHaveLength(20);
+    },
+  );
+
+  test.each(['POST', 'PATCH', 'DELETE', 'PUT', 'OPTIONS'])(
+    'a %s that a replica took with it is unknown, and is not made again',
+    async (method) => {
+      received.length = 0;
+      expect(await ask(nginx, method, '/die')).toMatchObject({
+        status: 504,
+        problem: { code: 'unknown', detail: expect.stringContaining('look before you ask again') },
+      });
+      expect(received).toEqual([`${method} /die`]);
+    },
+  );
+
   test.each([
-    ['abc-1.2_3', 'abc-1.2_3'],
-    ['a"b', expect.stringMatching(/^[0-9a-f]{32}$/)],
-    ['a'.repeat(129), expect.stringMatching(/^[0-9a-f]{32}$/)],
-  ])("takes the caller's request id %s only if it is harmless", async (given, handedOn) => {
-    const response = await fetch(`${nginx.url}/a`, { headers: { 'x-request-id': given } });
-    expect(await response.json()).toMatchObject({ 'x-request-id': handedOn });
+    ['POST', '/events/1/bookings', /\. GET \/requests\/([0-9a-f]{32}) tells/],
+    ['POST', '/book-with-lock/1', /\. GET \/requests\/([0-9a-f]{32}) tells/],
+    ['POST', '/book/no-lock/1', /\. GET \/requests\/([0-9a-f]{32}) tells/],
+    ['POST', '/events', /\. GET \/events tells/],
+    ['DELETE', '/bookings/1', /\. GET of the same address tells/],
+  ])('an unknown %s %s says where to look', async (method, path, where) => {
+    await using replica = await startReplica(({ socket }) => socket.destroy());
+    await using alone = await startNginx(kind, [replica.port]);
+    const { problem, headers } = await ask(alone, method, path);
+    const id = headers.get('x-request-id');
+    expect(problem).toMatchObject({ requestId: id, detail: expect.stringMatching(where) });
+    const named = where.exec(problem?.['detail'] ?? '')?.[1];
+    if (named !== undefined) expect(named).toBe(id);
   });
 
-  test('a replica that is gone costs nobody a booking', async () => {
+  test('a read that a replica took with it is asked of another one', async () => {
     received.length = 0;
-    const answers = await Promise.all(Array.from({ length: 20 }, () => ask(nginx, 'POST', '/book')));
-    expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 200));
-    expect(received).toHaveLength(20);
+    expect(await ask(nginx, 'GET', '/die-once')).toMatchObject({ status: 200 });
+    expect(received).toEqual(['GET /die-once', 'GET /die-once']);
   });
 
-  test('a booking that a replica took with it is unknown, and is not made again', async () => {
-    received.length = 0;
-    expect(await ask(nginx, 'POST', '/die')).toMatchObject({
+  test('a read does not wait for a stopped replica as long as a booking does', async () => {
+    let asked = 0;
+    const stopsFirst: Answer = (_request, response) => {
+      asked += 1;
+      if (asked > 1) response.end('{}');
+    };
+    await using first = await startReplica(stopsFirst);
+    await using second = await startReplica(stopsFirst);
+    await using alone = await startNginx(kind, [first.port, second.port]);
+    const startMs = performance.now();
+    expect(await ask(alone, 'GET', '/events/1')).toMatchObject({ status: 200 });
+    expect(performance.now() - startMs).toBeLessThan(9_000);
+    expect(asked).toBe(2);
+  });
+
+  test('a read that nobody answers is said to have changed nothing', async () => {
+    await using replica = await startReplica(() => {});
+    await using alone = await startNginx(kind, [replica.port]);
+    expect(await ask(alone, 'GET', '/events/1')).toMatchObject({
       status: 504,
-      type: 'application/problem+json',
-      problem: { status: 504, code: 'unknown', instanceId: 'nginx' },
+      problem: { code: 'no_answer', detail: expect.stringContaining('changes nothing: ask again') },
     });
-    expect(received).toEqual(['POST /die']);
+  });
+
+  test('reads that are slow everywhere keep no replica from the bookings', async () => {
+    await using first = await startReplica(booksOnly);
+    await using second = await startReplica(booksOnly);
+    await using alone = await startNginx(kind, [first.port, second.port]);
+    await Promise.all(Array.from({ length: 20 }, () => ask(alone, 'GET', '/events/1')));
+    expect((await ask(alone, 'POST', '/book/no-lock/1')).status).toBe(200);
   });
 
   test("a replica's own answer passes through, whatever its status", async () => {
@@ -87,19 +157,40 @@ describe.each(nginxes)('$name', (kind) => {
       'headers_too_large',
     ],
     ['TRACE', 'TRACE / HTTP/1.1\r\nHost: x\r\n\r\n', 405, 'method_not_allowed'],
+    ['a host of nonsense', 'GET / HTTP/1.1\r\nHost: a/b\r\n\r\n', 400, 'bad_request'],
+    ['an unknown coding', 'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: x\r\n\r\n', 400, 'bad_request'],
+    ['another version', 'GET / HTTP/3.0\r\nHost: x\r\n\r\n', 400, 'bad_request'],
+    ['a large body', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n', 413, 'body_too_large'],
   ])('%s is a clear refusal', async (_what, request, status, code) => {
-    const answer = await exchange(nginx, request);
-    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
-    expect(answer).toContain('Content-Type: application/problem+json');
-    expect(answer).toContain(`"code":"${code}"`);
+    expectOwnRefusal(await exchange(nginx, request), status, code);
+  });
+
+  test('a method that is never allowed is told those that are', async () => {
+    const answer = await exchange(nginx, 'TRACE / HTTP/1.1\r\nHost: x\r\n\r\n');
+    expect(answer).toContain('\r\nAllow: GET, HEAD, POST, PATCH, DELETE\r\n');
+  });
+
+  test('its own health is for reading, and takes no body', async () => {
+    const well = await exchange(nginx, 'GET /nginx-health HTTP/1.1\r\nHost: x\r\n\r\n');
+    expect(well).toMatch(/^HTTP\/1.1 200 .*\r\n\r\nok\n$/s);
+    for (const header of ['x-instance-id: nginx', 'Cache-Control: no-store']) expect(well).toContain(header);
+
+    const post = await exchange(nginx, 'POST /nginx-health HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n');
+    expectOwnRefusal(post, 405, 'method_not_allowed');
+    expect(post).toContain('\r\nAllow: GET, HEAD\r\n');
+    for (const body of ['Content-Length: 8000000', 'Transfer-Encoding: chunked']) {
+      const answer = await exchange(nginx, `GET /nginx-health HTTP/1.1\r\nHost: x\r\n${body}\r\n\r\n`);
+      expectOwnRefusal(answer, 413, 'body_too_large');
+    }
   });
 
   test('without any replica nothing was booked, and it says when to come back', async () => {
     await using alone = await startNginx(kind, [await freePort(), await freePort()]);
-    const response = await fetch(`${alone.url}/book`, { method: 'POST', body: '{}' });
-    expect(response.headers.get('retry-after')).toBe('2');
-    expect(response.headers.get('content-type')).toBe('application/problem+json');
-    expect(await response.json()).toMatchObject({ status: 503, code: 'unavailable', instanceId: 'nginx' });
+    for (const method of ['GET', 'POST', 'DELETE']) {
+      const answer = await exchange(alone, `${method} /book HTTP/1.1\r\nHost: x\r\n\r\n`);
+      expectOwnRefusal(answer, 503, 'unavailable');
+      expect(answer).toContain('\r\nRetry-After: 2\r\n');
+    }
     expect((await fetch(`${alone.url}/nginx-health`)).status).toBe(200);
   });
 
@@ -118,23 +209,47 @@ describe.each(nginxes)('$name', (kind) => {
   );
 });
 
-async function ask({ url }: Nginx, method: string, path: string, body: Buffer = Buffer.from('{}')) {
-  const response = await fetch(`${url}${path}`, { method, body });
+/** A replica that leaves reads without an answer. */
+const booksOnly: Answer = ({ method }, response) => {
+  if (method === 'POST') response.end('{}');
+};
+
+/** What every refusal of nginx's own has in common. */
+function expectOwnRefusal(answer: string, status: number, code: string) {
+  expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+  const [head = '', body = ''] = answer.split('\r\n\r\n');
+  const id = /^x-request-id: ([0-9a-f]{32})$/m.exec(head)?.[1];
+  const lines = [
+    'Content-Type: application/problem+json',
+    'x-instance-id: nginx',
+    `x-request-id: ${id}`,
+    'Cache-Control: no-store',
+  ];
+  expect(head.split('\r\n')).toEqual(expect.arrayContaining(lines));
+  const type = `urn:lastseat:problem:${code}`;
+  expect(JSON.parse(body)).toMatchObject({ type, status, code, instanceId: 'nginx', requestId: id });
+}
+
+async function ask({ url }: Nginx, method: string, path: string, body?: Buffer) {
+  const response = await fetch(`${url}${path}`, { method, ...(body && { body }) });
+  const { status, headers } = response;
   const text = await response.text();
-  const type = response.headers.get('content-type');
-  return {
-    status: response.status,
-    type,
-    problem: type === 'application/problem+json' ? JSON.parse(text) : null,
-  };
+  const type = headers.get('content-type');
+  const problem = type === 'application/problem+json' ? (JSON.parse(text) as Record<string, string>) : null;
+  return { status, headers, type, problem };
 }
 
 /** Sends bytes as they are and returns everything that comes back. */
 async function exchange({ url }: Nginx, request: string): Promise<string> {
   const socket = connect(Number(new URL(url).port), '127.0.0.1');
-  // Half closed, so that nginx ends the connection after its answer.
-  socket.end(request);
+  // nginx ends the connection after an answer to what it cannot read; otherwise it is told to.
+  socket.write(request.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
   let answer = '';
-  for await (const chunk of socket.setEncoding('utf8')) answer += String(chunk);
+  socket.setEncoding('utf8').on('data', (text: string) => (answer += text));
+  // Whoever waits for a body that never comes is reset after the answer.
+  const ended = Promise.withResolvers<void>();
+  socket.once('end', ended.resolve).once('error', ended.resolve);
+  await ended.promise;
+  socket.destroy();
   return answer;
 }

@@ -60,8 +60,9 @@ export async function startNginx({ name, command }: Kind, ports: readonly number
   await writeFile(join(conf, 'listen.conf'), `listen 127.0.0.1:${port};\n`);
   const servers = (settings: string) =>
     ports.map((port) => `server 127.0.0.1:${port} ${settings};\n`).join('');
-  await writeFile(join(conf, 'servers.conf'), servers('max_fails=0'));
+  await writeFile(join(conf, 'servers.conf'), servers('max_fails=5 fail_timeout=1s'));
   await writeFile(join(conf, 'homes.conf'), servers(`max_conns=${HOME_BOUND} max_fails=1 fail_timeout=12s`));
+  await writeFile(join(conf, 'reads.conf'), servers('max_fails=1 fail_timeout=12s'));
 
   const [program = '', ...args] = command({ prefix: conf, conf });
   const child = spawn(program, [...args, '-g', 'daemon off;'], { stdio: ['ignore', 'ignore', 'pipe'] });

@@ -11,11 +11,9 @@ export async function startReplica(answer: Answer) {
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  return {
-    port: (server.address() as AddressInfo).port,
-    async stop() {
-      server.close();
-      server.closeAllConnections();
-    },
+  const stop = async () => {
+    server.close();
+    server.closeAllConnections();
   };
+  return { port: (server.address() as AddressInfo).port, stop, [Symbol.asyncDispose]: stop };
 }
