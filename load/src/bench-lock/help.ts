@@ -3,7 +3,7 @@ import { contenderKeys, workloadKeys } from './options.ts';
 export function helpText(): string {
   return `Measures the locks of services/locking beside other lock libraries, on processes and Redis servers of its own.
 
-  make bench-lock                       everything: about seven minutes
+  make bench-lock                       everything: about eight minutes
   make bench-lock QUICK=1               everything once, in shorter windows: about a minute
   make bench-lock ONLY=queue,redlock WORKLOAD=4x16,4x250
   make bench-lock JSON=bench.json       every measurement, for programs

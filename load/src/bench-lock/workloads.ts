@@ -22,7 +22,7 @@ export interface Workload {
   readonly drainMs: number;
 }
 
-// Each contender gets the same time, and all of it together is about seven minutes: hundreds of grants where there are
+// Each contender gets the same time, and all of it together is about eight minutes: hundreds of grants where there are
 // few waiters, and where there are a thousand, long enough to see how long those wait who wait longest.
 const sectionsMs = [0, 2];
 const short = { sectionsMs, warmUpMs: 80, windowMs: 250, drainMs: 300 };

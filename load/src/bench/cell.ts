@@ -1,4 +1,4 @@
-import { MAX_CAPACITY } from '@lastseat/booking/contract';
+import { MAX_CAPACITY, type StrategyName } from '@lastseat/booking/contract';
 
 import { guardOf } from '../scenario.ts';
 import { createEvent, type Target } from '../target.ts';
@@ -10,11 +10,15 @@ import type { Bench } from './step.ts';
 export const BODY = JSON.stringify({ customer: 'bench', quantity: 1 });
 export const NOOP_PATH = '/noop';
 
-/** Measures one workload for one window, on events that nobody has touched, and checks it against Postgres. */
+/**
+ * Measures one workload for one window, on events that nobody has touched, and checks it against Postgres.
+ * @param front another nginx than that of the stack; what it uses of the processors is not known
+ */
 export async function measureCell(
   bench: Bench,
   workload: Workload,
   timing: { repeat: number; warmUpMs: number; windowMs: number },
+  front?: string,
 ): Promise<Cell> {
   const { stack, target, ledger, generator } = bench;
   const { guard, connections, events } = workload;
@@ -24,7 +28,7 @@ export async function measureCell(
   const readings: Reading[] = [];
   const { repeat, warmUpMs, windowMs } = timing;
   const volley = await generator.fire(
-    { origins: [stack.url], paths, body: BODY, connections, timing: { warmUpMs, windowMs } },
+    { origins: [front ?? stack.url], paths, body: BODY, connections, timing: { warmUpMs, windowMs } },
     (_edge: Edge, generatorS) => readings.push(readCpu(bench, generatorS)),
   );
 
@@ -44,14 +48,16 @@ export async function measureCell(
     bookingsPerS: Math.round((window.booked / window.ms) * 1_000),
     refusalsPerS: Math.round((window.refused / window.ms) * 1_000),
     latencyMs: window.latencyMs,
-    cpuCores: coresBetween(readings),
+    cpuCores: front === undefined ? coresBetween(readings) : null,
     ...books,
     void: faultIn(guard, books),
   };
 }
 
 function pathOf(guard: Exclude<GuardName, 'no-op'>, eventId: number): string {
-  return guard === 'batched-lock at home' ? `/events/${eventId}/bookings` : guardOf(guard).path(eventId);
+  const atHome = /^(.+) at home$/.exec(guard)?.[1];
+  if (atHome !== undefined) return `/events/${eventId}/bookings?strategy=${atHome}`;
+  return guardOf(guard as StrategyName).path(eventId);
 }
 
 // Each takes a millisecond or two; more at a time would only wait for one another.

@@ -1,5 +1,6 @@
 import { countedFigure, slicedFigure, type Figure, type Target } from '../figures/figure.ts';
 import { median } from '../statistics.ts';
+import { count } from '../words.ts';
 import {
   isSame,
   type Cell,
@@ -77,8 +78,9 @@ export function comparedWorkloads(): Workload[] {
 }
 
 /** One entry for each thing that the bench has measured, in this order. */
-export function figuresOf({ cells, rushes, sweeps, exactness }: Measurements): Figure[] {
+export function figuresOf({ cells, rushes, sweeps, exactness, comparisons }: Measurements): Figure[] {
   return [
+    ...comparedFigures(comparisons),
     ...COMPARISONS.flatMap(({ name, target, quantity, above, below }) =>
       figures(ratios(cells, quantity, above, below), (slices) => slicedFigure(name, target, slices)),
     ),
@@ -114,6 +116,28 @@ export function figuresOf({ cells, rushes, sweeps, exactness }: Measurements): F
       ),
     ),
   ];
+}
+
+/** As good as the other one: what differs by less than a tenth differs by less than one day from the next. */
+const AS_GOOD = { atLeast: 0.9 };
+
+/** One guard beside the other, at each number of replicas and under each load. */
+function comparedFigures(steps: readonly SweepStep[]): Figure[] {
+  const loads = Map.groupBy(steps, ({ guard, connections, replicas }) =>
+    [
+      guard.endsWith(' at home') ? 'at home' : 'spread',
+      count(connections, 'connection'),
+      count(replicas, 'replica'),
+    ].join(', '),
+  );
+  return [...loads].flatMap(([load, steps]) => {
+    const [first, second] = new Set(steps.map(({ guard }) => guard));
+    const of = (wanted: GuardName | undefined) => steps.filter(({ guard }) => guard === wanted);
+    const [name, otherName] = [first, second].map((guard) => guard?.replace(' at home', ''));
+    return figures(pairs(of(first), of(second), speed), (slices) =>
+      slicedFigure(`${name} / ${otherName}: bookings/s ${load}`, AS_GOOD, slices),
+    );
+  });
 }
 
 /** No figure of what was not measured at all. */
@@ -160,6 +184,10 @@ function worstBesideBest(sweeps: readonly SweepStep[]): number[] | undefined {
     .map((steps) => ({ steps, rate: median(steps.filter(({ void: fault }) => fault === null).map(speed)) }))
     .sort((a, b) => (a.rate ?? 0) - (b.rate ?? 0));
   if (ranked.some(({ rate }) => rate === null)) return [];
+  // Numbers that were measured one after the other are no pairs: the ratio of their medians is one value, not several.
+  if (!sweeps.every(({ isInterleaved }) => isInterleaved)) {
+    return [(ranked.at(0)?.rate ?? Number.NaN) / (ranked.at(-1)?.rate ?? Number.NaN)];
+  }
   return pairs(ranked.at(0)?.steps ?? [], ranked.at(-1)?.steps ?? [], speed);
 }
 

@@ -13,6 +13,7 @@ export function helpText(): string {
   make bench QUICK=1                       everything once, in short; about three minutes
   make bench ONLY=batched-lock,row-lock CONNECTIONS=64 PARTS=speed
   make bench PARTS=exactness EXACTNESS=100
+  make bench PARTS=compare ONLY=batched-lock,atomic-update
   make bench JSON=bench.json               every measurement too, for programs
 
 Every option is a flag (node load/src/bench/main.ts --quick) or a variable of make (QUICK=1):
@@ -21,7 +22,7 @@ ${option('--quick', 'one short repeat: to see that all is in order, not to quote
 ${numbers.join('\n')}
 ${option('--only NAMES', `these strategies, by comma: ${STRATEGY_NAMES.join(', ')}`)}
 ${option('--connections N,N', 'buyers at a time on one hot event (default: 8,64,512)')}
-${option('--parts NAMES', `by comma, of ${BENCH_PARTS.join(', ')} (default: all)`)}
+${option('--parts NAMES', `by comma, of ${BENCH_PARTS.join(', ')} (default: all but compare)`)}
 ${option('--json[=FILE]', 'JSON into FILE, or without one (JSON=1) to stdout instead of the tables')}
 ${option('--help', 'this text')}
 

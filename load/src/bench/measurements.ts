@@ -11,14 +11,19 @@ export interface Measurements {
   sweeps: SweepStep[];
   messages: MessagesPerBooking[];
   exactness: ExactRun[];
+  comparisons: SweepStep[];
+}
+
+export function nothing(): Measurements {
+  return { cells: [], rushes: [], sweeps: [], messages: [], exactness: [], comparisons: [] };
 }
 
 /**
  * Two routes are measured like guards: the one that touches nothing, which is what the stack itself can do, and the
- * service's own. It books with `batched-lock`, but nginx sends an event's buyers to its home and from there only as far
- * as need be, while those of `/book/...` are spread over all replicas, to contend.
+ * service's own. There nginx sends an event's buyers to its home and from there only as far as need be, while those of
+ * `/book/...` are spread over all replicas, to contend.
  */
-export type GuardName = StrategyName | 'no-op' | 'batched-lock at home';
+export type GuardName = StrategyName | 'no-op' | `${StrategyName} at home`;
 
 /** The processes that share the machine. */
 export const PARTS = ['nginx', 'replicas', 'redis', 'postgres', 'harness'] as const;
@@ -87,6 +92,8 @@ export interface Rush {
 /** One guard at one number of replicas. */
 export interface SweepStep extends Cell {
   replicas: number;
+  /** Whether the other numbers were measured in the same repeat: then those of one repeat may be compared. */
+  isInterleaved: boolean;
 }
 
 /** Counted on the wire in a pass of its own, which is not timed. */

@@ -7,7 +7,10 @@ import { UsageError } from '../usage-error.ts';
 import type { Pace } from './step.ts';
 
 /** What a bench is made of, in the order in which it is done. */
-export const BENCH_PARTS = ['speed', 'rush', 'exactness', 'messages', 'replicas'] as const;
+const USUAL_PARTS = ['speed', 'rush', 'exactness', 'messages', 'replicas'] as const;
+
+/** The last one is done only where it is asked for: it is about two guards, and takes as long as all the others. */
+export const BENCH_PARTS = [...USUAL_PARTS, 'compare'] as const;
 
 export type BenchPart = (typeof BENCH_PARTS)[number];
 
@@ -21,6 +24,8 @@ export interface Options {
   pace: Pace;
   /** Runs for each strategy in which nothing may be oversold or undersold. */
   exactness: number;
+  /** Slices of each guard in the part that compares two. */
+  comparedSlices: number;
   /** A file, or `-` for the standard output; null for tables only. */
   json: string | null;
 }
@@ -34,6 +39,7 @@ const QUICK: Pace = { repeats: 1, warmUpMs: 400, windowMs: 1_000 };
 const CONNECTIONS = [8, 64, 512];
 // Two with the race window and one without.
 const EXACTNESS = 3;
+const COMPARED_SLICES = 10;
 const CONNECTION_RANGE = { min: 1, max: 4_096, what: 'buyers at a time on the hot event' };
 
 /** Each may be written `--name N`, or NAME=N in the environment (which is what `make bench NAME=N` does). */
@@ -74,13 +80,18 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Op
     return items && [...new Set(items.map(read))];
   };
 
+  const parts = list('parts', (item) => oneOf('parts', item, BENCH_PARTS)) ?? [...USUAL_PARTS];
+  const only = list('only', (item) => oneOf('only', item, STRATEGY_NAMES)) ?? null;
+  if (parts.includes('compare') && only?.length !== 2) {
+    throw new UsageError('--parts compare: --only has to name the two that are compared');
+  }
   const isQuick = flags.quick === true || isYes(env['QUICK']);
   const usual = isQuick ? QUICK : USUAL;
   return {
     help: flags.help === true,
     isQuick,
-    parts: list('parts', (item) => oneOf('parts', item, BENCH_PARTS)) ?? [...BENCH_PARTS],
-    only: list('only', (item) => oneOf('only', item, STRATEGY_NAMES)) ?? null,
+    parts,
+    only,
     connections:
       list('connections', (item) => wholeNumber('connections', item, CONNECTION_RANGE)) ?? CONNECTIONS,
     pace: {
@@ -89,13 +100,14 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Op
       windowMs: number('window-ms') ?? usual.windowMs,
     },
     exactness: number('exactness') ?? (isQuick ? 1 : EXACTNESS),
+    comparedSlices: number('repeats') ?? (isQuick ? 1 : COMPARED_SLICES),
     json: jsonTarget(text('json')),
   };
 }
 
 /** Of everything, for as long as usual or longer: a run that may be compared with others like it. */
 export function isFullRun({ isQuick, only, parts, connections, pace }: Options): boolean {
-  const hasAll = only === null && BENCH_PARTS.every((part) => parts.includes(part));
+  const hasAll = only === null && USUAL_PARTS.every((part) => parts.includes(part));
   const isLong = pace.repeats >= USUAL.repeats && pace.windowMs >= USUAL.windowMs;
   return !isQuick && hasAll && isLong && CONNECTIONS.every((crowd) => connections.includes(crowd));
 }

@@ -72,5 +72,6 @@ export function verdictOf(interval: Interval | null, target: Target): Verdict {
 }
 
 function short(bound: number): string {
-  return bound > 0 && bound < 0.1 ? `1/${Math.round(1 / bound)}` : String(round(bound));
+  if (Number.isInteger(bound)) return String(bound);
+  return bound < 0.1 ? `1/${Math.round(1 / bound)}` : String(round(bound));
 }

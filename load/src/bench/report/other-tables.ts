@@ -1,6 +1,6 @@
 import { median } from '../../statistics.ts';
 import { count, thousands } from '../../words.ts';
-import type { ExactRun, MessagesPerBooking, Rush, SweepStep } from '../measurements.ts';
+import type { ExactRun, GuardName, MessagesPerBooking, Rush, SweepStep } from '../measurements.ts';
 import { columns } from './columns.ts';
 import type { Section } from './section.ts';
 
@@ -40,26 +40,29 @@ export function rushTable(rushes: readonly Rush[]): Section[] {
   ];
 }
 
-export function sweepTable(sweeps: readonly SweepStep[]): Section[] {
-  const [first] = sweeps;
-  if (!first) return [];
+/** One for each number of connections. */
+export function sweepTables(sweeps: readonly SweepStep[]): Section[] {
   const replicas = [...new Set(sweeps.map((step) => step.replicas))].sort((a, b) => a - b);
-  const rows = [...Map.groupBy(sweeps, ({ guard }) => guard)].flatMap(([guard, steps]) => {
-    const rates = replicas.map((number) => {
-      const same = steps.filter((step) => step.replicas === number);
-      return median(same.map(({ bookingsPerS }) => bookingsPerS)) ?? 0;
-    });
-    const best = Math.max(...rates);
-    return [
-      [guard === 'no-op' ? '(no-op route)' : guard, ...rates.map((rate) => thousands(Math.round(rate)))],
-      ['  of its best', ...rates.map((rate) => `${Math.round((rate / best) * 100)} %`)],
-    ];
+  return [...Map.groupBy(sweeps, ({ connections }) => connections)].map(([connections, steps]) => ({
+    title: `Answers per second with more or fewer replicas, ${connections} connections`,
+    lines: columns([
+      ['replicas', ...replicas.map(String)],
+      ...[...Map.groupBy(steps, ({ guard }) => guard)].flatMap(([guard, steps]) =>
+        sweepRows(guard, replicas, steps),
+      ),
+    ]),
+  }));
+}
+
+function sweepRows(guard: GuardName, replicas: readonly number[], steps: readonly SweepStep[]): string[][] {
+  const rates = replicas.map((number) => {
+    const same = steps.filter((step) => step.replicas === number && step.void === null);
+    return median(same.map(({ bookingsPerS }) => bookingsPerS)) ?? 0;
   });
+  const best = Math.max(...rates);
   return [
-    {
-      title: `Answers per second with more or fewer replicas, ${first.connections} connections`,
-      lines: columns([['replicas', ...replicas.map(String)], ...rows]),
-    },
+    [guard === 'no-op' ? '(no-op route)' : guard, ...rates.map((rate) => thousands(Math.round(rate)))],
+    ['  of its best', ...rates.map((rate) => `${Math.round((rate / best) * 100)} %`)],
   ];
 }
 

@@ -4,7 +4,7 @@ import { box, visibleLength, wrap } from '../../report/box.ts';
 import type { Paint } from '../../report/paint.ts';
 import { count } from '../../words.ts';
 import type { Measurements } from '../measurements.ts';
-import { exactnessTable, messageTables, rushTable, sweepTable } from './other-tables.ts';
+import { exactnessTable, messageTables, rushTable, sweepTables } from './other-tables.ts';
 import type { Section } from './section.ts';
 import { speedTables } from './speed-tables.ts';
 
@@ -19,7 +19,8 @@ export function report(
     ...speedTables(measurements.cells),
     ...messageTables(measurements.messages),
     ...rushTable(measurements.rushes),
-    ...sweepTable(measurements.sweeps),
+    ...sweepTables(measurements.sweeps),
+    ...sweepTables(measurements.comparisons),
     ...exactnessTable(measurements.exactness),
     ...voidList(measurements),
     ...figureList(figures, paint),
@@ -49,7 +50,7 @@ function voidList(measurements: Measurements): Section[] {
   ];
 }
 
-export function reasonsOf({ cells, rushes, sweeps, exactness }: Measurements): string[] {
+export function reasonsOf({ cells, rushes, sweeps, exactness, comparisons }: Measurements): string[] {
   return [
     ...cells.flatMap((cell) =>
       tell(
@@ -58,7 +59,9 @@ export function reasonsOf({ cells, rushes, sweeps, exactness }: Measurements): s
       ),
     ),
     ...rushes.flatMap((rush) => tell(`rush, repeat ${rush.repeat}`, rush.void)),
-    ...sweeps.flatMap((step) => tell(`${step.replicas} replicas, repeat ${step.repeat}`, step.void)),
+    ...[...sweeps, ...comparisons].flatMap((step) =>
+      tell(`${step.guard}, ${step.replicas} replicas, repeat ${step.repeat}`, step.void),
+    ),
     ...exactness.flatMap((run) => tell(`exactness of ${run.guard}, run ${run.run}`, run.void)),
   ];
 }

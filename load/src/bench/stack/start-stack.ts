@@ -10,6 +10,7 @@ import { UserError, type Runtime, type Stack } from '@lastseat/infra/stack';
 
 import { containerPids, containerVersion, docker } from './container-pids.ts';
 import { cpuByPart, type StackPart } from './cpu-by-part.ts';
+import { startFronts, type Fronts } from './fronts.ts';
 
 /** The stack that a bench starts for itself, so that the CPU time of each part is known and nobody else uses it. */
 export interface BenchStack
@@ -18,6 +19,8 @@ export interface BenchStack
   /** As nginx itself or its image tells. */
   nginxVersion: string;
   scale(replicas: number): Promise<void>;
+  /** Of which each knows only so many of the replicas. Undefined where they are containers, which nginx finds by name. */
+  startFronts?: (numbers: readonly number[], signal: AbortSignal) => Promise<Fronts>;
   /** CPU seconds that each part has used so far; null where that cannot be read. */
   cpuSeconds(): Record<StackPart, number> | null;
 }
@@ -58,6 +61,10 @@ export async function startStack(env: NodeJS.ProcessEnv): Promise<BenchStack> {
         await runtime.scale(replicas);
         pids = findPids();
       },
+      ...(isNative && {
+        startFronts: (numbers, signal) =>
+          startFronts(join(home, 'native', project, 'nginx'), numbers, signal),
+      }),
       cpuSeconds: () => cpuByPart(pids),
       [Symbol.asyncDispose]: tearDown,
     };

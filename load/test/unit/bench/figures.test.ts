@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 
 import { figuresOf } from '#src/bench/figures.ts';
-import type { Measurements } from '#src/bench/measurements.ts';
+import { nothing, type Measurements } from '#src/bench/measurements.ts';
 import type { Figure } from '#src/figures/figure.ts';
 
-import { cell, exactRun, nothing, rush, sweepStep } from './measured.ts';
+import { cell, exactRun, rush, sweepStep } from './measured.ts';
 
 const SPEED = 'batched-lock / atomic-update: bookings/s at 64 connections';
 const TAIL = 'batched-lock / atomic-update: p99 at 64 connections';
@@ -125,6 +125,13 @@ describe('more and fewer replicas', () => {
     expect(figure({ sweeps }, NAME)).toMatchObject({ value: 0.82, interval: [0.8, 8], verdict: 'undecided' });
   });
 
+  it('are never better than undecided where one number was measured after the other', () => {
+    const sweeps = [1, 8].flatMap((replicas) =>
+      [1, 2, 3, 4, 5, 6].map((repeat) => sweepStep(replicas, 1_000, { repeat, isInterleaved: false })),
+    );
+    expect(figure({ sweeps }, NAME)).toMatchObject({ value: 1, interval: null, verdict: 'undecided' });
+  });
+
   it("are judged by the service's own route", () => {
     const sweeps = [
       sweepStep(1, 1_000),
@@ -139,6 +146,24 @@ describe('more and fewer replicas', () => {
     const sweeps = [sweepStep(1, 900), sweepStep(8, 10, { void: 'lost' })];
     expect(figure({ sweeps }, NAME)).toMatchObject({ value: null, verdict: 'undecided' });
   });
+});
+
+it('two guards are compared at each number of replicas, at home and spread', () => {
+  const comparisons = [1, 8].flatMap((replicas) =>
+    [1, 2, 3, 4, 5, 6].flatMap((repeat) => [
+      sweepStep(replicas, 900 + replicas, { repeat, guard: 'row-lock at home' }),
+      sweepStep(replicas, 1_000, { repeat, guard: 'optimistic at home' }),
+      sweepStep(replicas, 500, { repeat, guard: 'row-lock' }),
+      sweepStep(replicas, 1_000, { repeat, guard: 'optimistic' }),
+    ]),
+  );
+  const all = figuresOf({ ...nothing(), comparisons });
+  expect(all.map(({ name, value, verdict }) => [name, value, verdict])).toEqual([
+    ['row-lock / optimistic: bookings/s at home, 64 connections, 1 replica', 0.901, 'met'],
+    ['row-lock / optimistic: bookings/s spread, 64 connections, 1 replica', 0.5, 'missed'],
+    ['row-lock / optimistic: bookings/s at home, 64 connections, 8 replicas', 0.908, 'met'],
+    ['row-lock / optimistic: bookings/s spread, 64 connections, 8 replicas', 0.5, 'missed'],
+  ]);
 });
 
 describe('exactness', () => {

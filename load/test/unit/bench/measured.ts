@@ -1,10 +1,6 @@
-import type { Cell, ExactRun, Measurements, Rush, SweepStep, Workload } from '#src/bench/measurements.ts';
+import type { Cell, ExactRun, Rush, SweepStep, Workload } from '#src/bench/measurements.ts';
 
 /** Measurements as a test wants them: every field sound, except for those that it names. */
-
-export function nothing(): Measurements {
-  return { cells: [], rushes: [], sweeps: [], messages: [], exactness: [] };
-}
 
 export function cell(workload: Partial<Workload>, rest: Partial<Cell> = {}): Cell {
   return {
@@ -28,8 +24,9 @@ export function cell(workload: Partial<Workload>, rest: Partial<Cell> = {}): Cel
   };
 }
 
-export function sweepStep(replicas: number, bookingsPerS: number, rest: Partial<Cell> = {}): SweepStep {
-  return { ...cell({ guard: 'batched-lock at home' }, { bookingsPerS, ...rest }), replicas };
+export function sweepStep(replicas: number, bookingsPerS: number, rest: Partial<SweepStep> = {}): SweepStep {
+  const step = cell({ guard: 'batched-lock at home' }, { bookingsPerS });
+  return { ...step, replicas, isInterleaved: true, ...rest };
 }
 
 export function rush(rest: Partial<Rush>): Rush {

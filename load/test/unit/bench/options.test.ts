@@ -27,7 +27,11 @@ describe('the options of the bench', () => {
     [['--repeats', '0'], '--repeats 0: a whole number from 1 to 100'],
     [['--connections', '8,many'], '--connections many: a whole number from 1 to 4096'],
     [['--only', 'row-lock,paper'], '--only paper: one or several of no-lock, simple-lock'],
-    [['--parts', 'lunch'], '--parts lunch: one or several of speed, rush, exactness, messages, replicas'],
+    [
+      ['--parts', 'lunch'],
+      '--parts lunch: one or several of speed, rush, exactness, messages, replicas, compare',
+    ],
+    [['--parts', 'compare', '--only', 'row-lock'], '--parts compare: --only has to name the two'],
     [['--speed'], "Unknown option '--speed': the options are --quick"],
   ])('refuse %j in one line', (argv, message) => {
     expect(() => readOptions(argv, {})).toThrow(message);

@@ -1,11 +1,12 @@
 import { expect, it } from 'vitest';
 
 import { figuresOf } from '#src/bench/figures.ts';
+import { nothing } from '#src/bench/measurements.ts';
 import { inWords, timeLeftMs } from '#src/bench/progress.ts';
 import { reasonsOf, report } from '#src/bench/report/report.ts';
 import { plain } from '#src/report/paint.ts';
 
-import { cell, exactRun, nothing } from './measured.ts';
+import { cell, exactRun } from './measured.ts';
 
 const cells = [100, 300, 200].flatMap((bookingsPerS, index) => [
   cell({ guard: 'row-lock' }, { repeat: index + 1, bookingsPerS }),
