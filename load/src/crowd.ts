@@ -40,6 +40,8 @@ export interface Wave {
 }
 
 export interface WaveOptions {
+  /** Every buyer's name carries it, so that nobody takes a booking for one of another run. */
+  runId: string;
   /** The whole address, with the path. */
   url: string;
   /** Buyers who ask, each with the number of this attempt. */
@@ -70,7 +72,7 @@ export async function sendWave(options: WaveOptions): Promise<Wave> {
     if (!next) throw new Error(`a crowd of ${options.buyers.length} was asked for one request more`);
     const attempt: Attempt = {
       ...next,
-      customer: customerName(next.buyer, next.number),
+      customer: customerName(options.runId, next),
       startedAtMs: performance.now(),
       answer: null,
     };
@@ -131,7 +133,12 @@ export async function sendWave(options: WaveOptions): Promise<Wave> {
   };
 }
 
-function customerName(buyer: number, attempt: number): string {
-  const name = `buyer-${String(buyer).padStart(6, '0')}`;
-  return attempt === 1 ? name : `${name}-try-${attempt}`;
+function customerName(runId: string, { buyer, number }: { buyer: number; number: number }): string {
+  const name = `run-${runId}-buyer-${String(buyer).padStart(6, '0')}`;
+  return number === 1 ? name : `${name}-try-${number}`;
+}
+
+/** The run that a buyer belongs to; null if it is nobody of a run. */
+export function runIdOf(customer: string): string | null {
+  return /^run-([\da-f]{8})-buyer-\d{6}/.exec(customer)?.[1] ?? null;
 }

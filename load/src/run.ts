@@ -1,14 +1,18 @@
+import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { UserError } from '@lastseat/infra/stack';
 
+import { changedAfterwards } from './checks/afterwards.ts';
 import { collectEvidence } from './checks/evidence.ts';
-import { judge, type Judgement } from './checks/judge.ts';
+import { judge, judgement, type Judgement } from './checks/judge.ts';
 import { sendWave, type Attempt, type Wave } from './crowd.ts';
+import { namesInPostgres, rollCall } from './replicas.ts';
 import type { Scenario } from './scenario.ts';
-import type { Tally } from './tally.ts';
+import { readSettled } from './settle.ts';
+import { names, type Tally } from './tally.ts';
 import { createEvent, resetEvent, type Target } from './target.ts';
-import type { Oracle } from './truth.ts';
+import type { Oracle, Truth } from './truth.ts';
 
 /** One run and what came of it. */
 export interface Run {
@@ -17,7 +21,11 @@ export interface Run {
   path: string;
   startedAt: Date;
   durationMs: number;
+  /** On the clock of `performance.now()`. */
+  endedAtMs: number;
   tally: Tally;
+  /** What Postgres held when the run was judged. */
+  truth: Truth;
   judgement: Judgement;
 }
 
@@ -31,10 +39,12 @@ export interface RunOptions {
   onProgress?: (answered: number) => void;
 }
 
-/** Prepares an event, lets the crowd loose on it, reads from Postgres what is left, and judges. */
+/** Prepares an event, sends the crowd to it, reads from Postgres what is left, and judges. */
 export async function run(scenario: Scenario, options: RunOptions): Promise<Run> {
   const { guard, crowd } = scenario;
   const { target, oracle } = options;
+  const runId = randomBytes(4).toString('hex');
+  const upBefore = await rollCall(target);
   const eventId = await prepareEvent(scenario, options);
   const before = await oracle.read(eventId);
   if (!before)
@@ -42,29 +52,61 @@ export async function run(scenario: Scenario, options: RunOptions): Promise<Run>
 
   const startedAt = new Date();
   const startedAtMs = performance.now();
-  const waves = await sendCrowd(scenario, guard.path(eventId), options);
-  const durationMs = Math.round(performance.now() - startedAtMs);
+  const waves = await sendCrowd(scenario, runId, guard.path(eventId), options);
+  const endedAtMs = performance.now();
 
-  const allAnswered = waves.every((wave) => wave.attempts.every((attempt) => attempt.answer));
-  const truth = await (allAnswered ? oracle.read(eventId) : oracle.readSettled(eventId));
+  const attempts = waves.flatMap((wave) => wave.attempts);
+  const truth = await readSettled(oracle, eventId, attempts, options.maxUnknown);
   if (!truth) throw new UserError(`event ${eventId} vanished from Postgres during the run`);
 
-  const terms = {
-    sells: guard.sells,
-    strategy: guard.strategy,
-    replicas: target.replicas,
-    maxUnknown: options.maxUnknown,
-  };
-  const evidence = collectEvidence(crowd, terms, waves, truth);
+  const answered = names(attempts);
+  const evidence = collectEvidence({
+    crowd,
+    terms: {
+      sells: guard.sells,
+      strategy: guard.strategy,
+      replicas: target.replicas ?? upBefore.size,
+      maxUnknown: options.maxUnknown,
+    },
+    event: { id: eventId, epoch: before.epoch },
+    runId,
+    replicas: {
+      up: await stillUp(upBefore, answered, target),
+      inPostgres: await namesInPostgres(answered, target, oracle),
+    },
+    waves,
+    truth,
+  });
   return {
     scenario,
     eventId,
     path: guard.path(eventId),
     startedAt,
-    durationMs,
+    durationMs: Math.round(endedAtMs - startedAtMs),
+    endedAtMs,
     tally: evidence.tally,
+    truth,
     judgement: judge(evidence),
   };
+}
+
+/** One that was there before and answered nobody may have gone meanwhile. */
+async function stillUp(before: Set<string>, answered: readonly string[], target: Target): Promise<string[]> {
+  const isComplete = [...before].every((name) => answered.includes(name));
+  return isComplete ? [...before] : [...before.intersection(await rollCall(target))];
+}
+
+// An API that books after it has answered shows itself within this; nobody waits for it after each run, but once, when
+// all of them are over.
+const SECOND_LOOK_MS = 1_000;
+
+/** The run as it stands when its event is looked at once more. */
+export async function lookAgain(done: Run, oracle: Oracle): Promise<Run> {
+  await sleep(Math.max(0, done.endedAtMs + SECOND_LOOK_MS - performance.now()));
+  const detail = changedAfterwards(done.truth, await oracle.read(done.eventId));
+  if (detail === null) return done;
+  const wrong = [...done.judgement.wrong, { kind: 'changed_afterwards' as const, detail }];
+  return { ...done, judgement: judgement({ ...done.judgement, wrong }) };
 }
 
 async function prepareEvent({ guard, crowd }: Scenario, options: RunOptions): Promise<number> {
@@ -81,12 +123,18 @@ async function prepareEvent({ guard, crowd }: Scenario, options: RunOptions): Pr
 const MAX_ATTEMPTS = 10;
 
 /** The crowd in waves: first everybody, then those who were told to try again. */
-async function sendCrowd({ crowd }: Scenario, path: string, options: RunOptions): Promise<Wave[]> {
+async function sendCrowd(
+  { crowd }: Scenario,
+  runId: string,
+  path: string,
+  options: RunOptions,
+): Promise<Wave[]> {
   const waves: Wave[] = [];
   let answeredBefore = 0;
   let buyers = Array.from({ length: crowd.buyers }, (_, index) => ({ buyer: index + 1, number: 1 }));
   for (;;) {
     const wave = await sendWave({
+      runId,
       url: new URL(path, options.target.url).href,
       buyers,
       connections: crowd.connections,

@@ -17,8 +17,8 @@ export interface Guard {
   title: string;
   path(eventId: number): string;
   sells: 'exactly' | 'too many';
-  /** What its bookings must be marked with; null if the route chooses. */
-  strategy: StrategyName | null;
+  /** What its bookings must be marked with. */
+  strategy: StrategyName;
 }
 
 export type GuardName = StrategyName | 'with-lock';
@@ -37,7 +37,13 @@ export function guardOf(name: GuardName): Guard {
     };
   }
   if (name === 'with-lock') {
-    return { name, title: 'WITH the lock', path: route('/book-with-lock'), sells: 'exactly', strategy: null };
+    return {
+      name,
+      title: 'WITH the lock',
+      path: route('/book-with-lock'),
+      sells: 'exactly',
+      strategy: 'fenced-lock',
+    };
   }
   return { name, title: `with ${name}`, path: route(`/book/${name}`), sells: 'exactly', strategy: name };
 }

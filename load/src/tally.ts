@@ -1,3 +1,5 @@
+import { PROXY_INSTANCE_ID } from '@lastseat/booking/contract';
+
 import type { Attempt, Wave } from './crowd.ts';
 import type { Truth } from './truth.ts';
 
@@ -149,8 +151,11 @@ function instances(attempts: readonly Attempt[]): Tally['instances'] {
   };
 }
 
-function names(attempts: readonly Attempt[]): string[] {
-  return Object.keys(countBy(attempts, (attempt) => attempt.answer?.instanceId ?? undefined));
+/** Of the replicas that answered: what nginx says in place of one is nobody's part in a contention. */
+export function names(attempts: readonly Attempt[]): string[] {
+  return Object.keys(countBy(attempts, (attempt) => attempt.answer?.instanceId ?? undefined)).filter(
+    (name) => name !== PROXY_INSTANCE_ID,
+  );
 }
 
 function latencies(attempts: readonly Attempt[]): Tally['latencyMs'] {

@@ -1,8 +1,8 @@
-import { contenders } from '../tally.ts';
+import type { Attempt } from '../crowd.ts';
 import { agree, count, examples, thousands } from '../words.ts';
 import type { Evidence } from './evidence.ts';
 
-/** Is every request accounted for, every answer a proper one, and was it a contention between replicas at all? */
+/** Is every request accounted for, and every answer a proper one that was right when it was given? */
 
 export function endedUnknown({ tally, terms }: Evidence): string | null {
   const { unanswered, timedOut, unknown, started } = tally.requests;
@@ -63,33 +63,32 @@ export function instanceUnnamed({ attempts }: Evidence): string | null {
   return `${count(wrong.length, 'answer')} that do not say which instance gave them${examples(wrong)}`;
 }
 
-// nginx hands requests to the replicas as they are free, so a few may well meet the same one. Were it a fair coin
-// between two, twenty in a row would fall on one side once in half a million runs.
-const ENOUGH_TO_JUDGE = 20;
+/** Who comes after the last ticket is to hear of it; `busy` would send them round for ever. */
+export function neverSoldOut({ tally }: Evidence): string | null {
+  const { soldOut, gaveUp } = tally.buyers;
+  if (gaveUp === 0 || soldOut > 0 || tally.tickets.undersold > 0) return null;
+  return `all ${count(gaveUp, 'loser')} gave up as busy: nobody was told sold_out`;
+}
 
-export function oneInstance({ attempts, terms, tally }: Evidence): string | null {
-  const contending = contenders(attempts).length;
-  if (!severalReplicas(terms) || contending < ENOUGH_TO_JUDGE) return null;
-  if (tally.instances.contended.length >= 2) return null;
-  return (
-    `all ${count(contending, 'contender')} were answered by ${tally.instances.contended.length} of ` +
-    `${terms.replicas} replicas${examples(tally.instances.contended)}: nothing was shown across processes`
+/**
+ * Nobody may be told that the tickets are gone before somebody who asks later gets as many. A run frees none, so the
+ * booking that was asked for last stands for all: each refusal that was answered before it began is wrong.
+ */
+export function refusedTooEarly({ attempts, crowd, rowsOf }: Evidence): string | null {
+  const booked = attempts.filter(({ customer }) =>
+    rowsOf.get(customer)?.some(({ quantity }) => quantity >= crowd.quantity),
   );
-}
-
-// One replica may win all that its buyers want and the other lose all, by nothing but their place in the queue. Not
-// so where hardly anybody wins: then losers on one side mean that nearly everybody was sent there.
-const SCARCE = 1 / 4;
-
-export function losersOnOneInstance({ attempts, terms, tally }: Evidence): string | null {
-  const contending = contenders(attempts);
-  const won = contending.filter(({ answer }) => answer?.code === 'booked').length;
-  const lost = contending.filter(({ answer }) => answer?.code === 'sold_out').length;
-  if (!severalReplicas(terms) || lost < ENOUGH_TO_JUDGE || won > SCARCE * contending.length) return null;
-  if (tally.instances.lost.length >= 2) return null;
-  return `all ${count(lost, 'loser')} of the contention met the same replica${examples(tally.instances.lost)}`;
-}
-
-function severalReplicas(terms: Evidence['terms']): boolean {
-  return terms.replicas !== null && terms.replicas >= 2;
+  const last = booked.reduce<Attempt | null>(
+    (last, attempt) => (last && last.startedAtMs >= attempt.startedAtMs ? last : attempt),
+    null,
+  );
+  if (!last) return null;
+  const early = attempts.filter(
+    ({ answer }) => answer?.code === 'sold_out' && answer.receivedAtMs < last.startedAtMs,
+  );
+  if (early.length === 0) return null;
+  return (
+    `${count(early.length, 'buyer')} ${agree(early.length, 'was', 'were')} told sold_out while there were tickets ` +
+    `left${examples(early.map(({ customer }) => customer))}: ${last.customer} asked after that and got one`
+  );
 }

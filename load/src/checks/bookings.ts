@@ -1,6 +1,6 @@
 import type { BookingView } from '@lastseat/booking/contract';
 
-import type { Attempt } from '../crowd.ts';
+import { runIdOf, type Attempt } from '../crowd.ts';
 import { isUnknown } from '../tally.ts';
 import type { Row } from '../truth.ts';
 import { agree, count, examples } from '../words.ts';
@@ -18,6 +18,7 @@ export function bookedWithoutRow(evidence: Evidence): string | null {
 
 export function rowWithoutBuyer(evidence: Evidence): string | null {
   const orphans = evidence.truth.rows.filter((row) => {
+    if (isOfAnotherRun(row, evidence)) return false;
     const attempt = evidence.attemptOf.get(row.customer);
     return !attempt || !(isUnknown(attempt) || attempt.answer?.code === 'booked');
   });
@@ -27,6 +28,25 @@ export function rowWithoutBuyer(evidence: Evidence): string | null {
     return `${row.customer} ${attempt ? `was told ${attempt.answer?.code}` : 'is none of the buyers'}`;
   });
   return `${count(orphans.length, 'booking')} in Postgres that nobody was given${examples(whose)}`;
+}
+
+/** Two loads on one event spoil each other's figures, and neither of them is Postgres's fault. */
+export function anotherRun(evidence: Evidence): string | null {
+  const others = evidence.truth.rows.filter((row) => isOfAnotherRun(row, evidence));
+  if (others.length === 0) return null;
+  return (
+    `${count(others.length, 'booking')} of another run on event ${evidence.event.id}` +
+    `${examples(others.map((row) => row.customer))}: let each run have an event of its own (leave EVENT away)`
+  );
+}
+
+function isOfAnotherRun(row: Row, { runId }: Evidence): boolean {
+  return ![null, runId].includes(runIdOf(row.customer));
+}
+
+export function eventReset({ event, truth }: Evidence): string | null {
+  if (truth.epoch === event.epoch) return null;
+  return `event ${event.id} was reset meanwhile, by another run or by hand: what this run booked does not count any more`;
 }
 
 export function bookedTwice(evidence: Evidence): string | null {
@@ -50,22 +70,24 @@ export function sameBookingTwice(evidence: Evidence): string | null {
 export function rowDiffers(evidence: Evidence): string | null {
   const differing = bookings(evidence).flatMap(([attempt, booking]) => {
     const row = booking && evidence.rowById.get(booking.bookingId);
-    const what = booking && row && differences(attempt, booking, row);
+    const what = booking && row && differences(evidence, attempt, booking, row);
     return what ? [`${attempt.customer}: ${what}`] : [];
   });
   if (differing.length === 0) return null;
-  return `${count(differing.length, 'booking')} in Postgres ${agree(differing.length, 'differs', 'differ')} from what the buyer was told${examples(differing)}`;
+  return `${count(differing.length, 'booking')} in Postgres ${agree(differing.length, 'differs', 'differ')} from what the buyer asked for or was told${examples(differing)}`;
 }
 
 export function strategyDiffers({ truth, terms }: Evidence): string | null {
-  const other = terms.strategy === null ? [] : truth.rows.filter((row) => row.strategy !== terms.strategy);
+  const other = truth.rows.filter((row) => row.strategy !== terms.strategy);
   if (other.length === 0) return null;
   const names = [...new Set(other.map((row) => row.strategy))];
   return `${count(other.length, 'booking')} made with another guard than ${terms.strategy}${examples(names)}`;
 }
 
-function differences(attempt: Attempt, booking: BookingView, row: Row): string {
+function differences({ event, crowd }: Evidence, attempt: Attempt, booking: BookingView, row: Row): string {
   const pairs: [string, unknown, unknown][] = [
+    ['event', event.id, booking.eventId],
+    ['quantity', crowd.quantity, row.quantity],
     ['customer', attempt.customer, row.customer],
     ['customer', booking.customer, row.customer],
     ['quantity', booking.quantity, row.quantity],

@@ -9,6 +9,9 @@ export interface Evidence {
   crowd: Crowd;
   /** What a guard promises, and how much of the run may stay unknown. */
   terms: Terms;
+  event: EventBefore;
+  runId: string;
+  replicas: Replicas;
   attempts: readonly Attempt[];
   waves: readonly Wave[];
   truth: Truth;
@@ -21,22 +24,37 @@ export interface Evidence {
 export interface Terms {
   /** `exactly`: as many as there are, as long as somebody wants one. `too many`: a race is there to be seen. */
   sells: 'exactly' | 'too many';
-  /** The strategy that every booking must name; null if the route may choose. */
-  strategy: StrategyName | null;
-  /** Null if nobody said how many there are: then it is not judged how many took part. */
-  replicas: number | null;
+  /** The strategy that every booking must name. */
+  strategy: StrategyName;
+  /** As many as there are said to be, or else as many as answer. */
+  replicas: number;
   /** Requests that may end unknown. 0 unless something is cut on purpose. */
   maxUnknown: number;
 }
 
-export function collectEvidence(crowd: Crowd, terms: Terms, waves: readonly Wave[], truth: Truth): Evidence {
+/** The event before anybody asked. */
+export interface EventBefore {
+  id: number;
+  /** Counts its resets. */
+  epoch: number;
+}
+
+/** Who could have taken part in a run. */
+export interface Replicas {
+  /** Those that answered both before the run and after it. */
+  up: readonly string[];
+  /** Of those that answered, the ones that are connected to Postgres under that name. */
+  inPostgres: readonly string[];
+}
+
+export type RunFacts = Pick<Evidence, 'crowd' | 'terms' | 'event' | 'runId' | 'replicas' | 'waves' | 'truth'>;
+
+export function collectEvidence(facts: RunFacts): Evidence {
+  const { crowd, waves, truth } = facts;
   const attempts = waves.flatMap((wave) => wave.attempts);
   return {
-    crowd,
-    terms,
+    ...facts,
     attempts,
-    waves,
-    truth,
     tally: tally(crowd, waves, truth),
     attemptOf: new Map(attempts.map((attempt) => [attempt.customer, attempt])),
     rowsOf: Map.groupBy(truth.rows, (row) => row.customer),

@@ -7,7 +7,7 @@ import { verdictOf } from './verdict.ts';
  */
 export function jsonReport(target: Target, runs: readonly Run[]): object {
   return {
-    format: 'lastseat-load/1',
+    format: 'lastseat-load/2',
     good: runs.every((run) => run.judgement.good),
     target: { url: target.url, runtime: target.runtime, replicas: target.replicas },
     runs: runs.map((run) => ({
@@ -21,6 +21,7 @@ export function jsonReport(target: Target, runs: readonly Run[]): object {
       good: run.judgement.good,
       verdict: verdictOf(run),
       findings: run.judgement.wrong,
+      notShown: run.judgement.notShown,
       shown: run.judgement.shown,
     })),
   };

@@ -62,8 +62,12 @@ const ALL_OF: Record<number, string> = {
 };
 
 function conclusion(runs: readonly Run[], paint: Paint): string {
-  const failed = runs.filter((run) => !run.judgement.good).length;
+  const failed = runs.filter(({ judgement }) => judgement.wrong.length > 0).length;
   if (failed > 0) return `${paint('bad', 'FAIL')}  ${failed} of ${count(runs.length, 'run')} went wrong.`;
+  const unshown = runs.filter(({ judgement }) => judgement.notShown.length > 0).length;
+  if (unshown > 0) {
+    return `${paint('strong', 'NOT SHOWN')}  Nothing went wrong, but in ${unshown} of ${count(runs.length, 'run')} there was no contention to stand.`;
+  }
   const all = ALL_OF[runs.length] ?? `All ${runs.length} runs were as they must be`;
   return `${paint('good', 'PASS')}  ${all}, counted in Postgres and not taken from the answers.`;
 }

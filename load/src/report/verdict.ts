@@ -1,35 +1,30 @@
-import { mustOversell } from '../checks/stock.ts';
+import type { Finding } from '../checks/judge.ts';
 import type { Run } from '../run.ts';
 import { count, thousands } from '../words.ts';
 import type { Style } from './paint.ts';
 
 export interface Verdict {
   /** One or two words for a column. */
-  word: 'EXACT' | 'OVERSOLD' | 'LUCKY' | 'FAILED';
+  word: 'EXACT' | 'OVERSOLD' | 'NOT SHOWN' | 'FAILED';
   /** The same for whoever asks why; one line per reason if it failed. */
   sentences: string[];
 }
 
 export function styleOf({ word }: Verdict): Style {
   if (word === 'EXACT') return 'good';
-  return word === 'LUCKY' ? 'strong' : 'bad';
+  return word === 'NOT SHOWN' ? 'strong' : 'bad';
 }
 
 export function verdictOf({ scenario, tally, judgement }: Run): Verdict {
-  const { confirmed, oversold } = tally.tickets;
-  if (!judgement.good) {
-    return { word: 'FAILED', sentences: judgement.wrong.map(({ detail }) => capitalise(`${detail}.`)) };
-  }
+  const { confirmed } = tally.tickets;
+  const { wrong, notShown } = judgement;
+  if (wrong.length > 0) return { word: 'FAILED', sentences: sentences(wrong) };
+  if (notShown.length > 0) return { word: 'NOT SHOWN', sentences: sentences(notShown) };
   if (scenario.guard.sells === 'too many') {
-    return oversold > 0
-      ? {
-          word: 'OVERSOLD',
-          sentences: [`As expected where nothing guards the seats: ${soldTooOften(tally)}`],
-        }
-      : {
-          word: 'LUCKY',
-          sentences: [`Nothing guards the seats, and yet none was oversold: ${whyNot(scenario)}.`],
-        };
+    return {
+      word: 'OVERSOLD',
+      sentences: [`As expected where nothing guards the seats: ${soldTooOften(tally)}`],
+    };
   }
   const sold = confirmed === 1 ? 'Exactly one ticket' : `Exactly ${count(confirmed, 'ticket')}`;
   return { word: 'EXACT', sentences: [`${sold} sold, ${whatIsLeft(tally)}.`] };
@@ -54,11 +49,8 @@ function soldTooOften({ tickets }: Run['tally']): string {
   return `${what} The counter knows nothing of it: ${thousands(counted)} of ${thousands(capacity)} sold, it says.`;
 }
 
-function whyNot({ crowd }: Run['scenario']): string {
-  if (mustOversell(crowd)) return 'luck';
-  if (crowd.connections < 2) return 'the buyers came one by one';
-  if (crowd.raceWindowMs === 0) return 'without a race window it is a matter of luck';
-  return 'there was enough for everybody';
+function sentences(findings: readonly Finding[]): string[] {
+  return findings.map(({ detail }) => capitalise(`${detail}.`));
 }
 
 function capitalise(text: string): string {

@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => database[Symbol.asyncDispose]());
 
 describe.concurrent('make load fails, with the reason, against an API that', () => {
-  it.each<[lie: Lie, findings: string[], reason: RegExp]>([
+  it.each<[lie: Lie, findings: string[], reason: RegExp, options?: string[]]>([
     ['answers 201 without writing', ['undersold', 'booked_without_row'], /40 buyers got a 201 for a booking/],
     ['writes and drops the reply', ['ended_unknown'], /5 of 40 requests ended unknown: 5 were cut off/],
     ['oversells', ['oversold', 'counter_differs'], /40 tickets sold though there were only 5: 35 too many/],
@@ -47,11 +47,59 @@ describe.concurrent('make load fails, with the reason, against an API that', () 
     ],
     ['is one instance', ['one_instance', 'losers_on_one_instance'], /answered by 1 of 2 replicas/],
     ['signs with another name', ['row_differs', 'instance_unnamed'], /instance replica-9 became replica-/],
-    ['hangs', ['ended_unknown'], /40 of 40 requests ended unknown: 40 timed out/],
+    ['hangs', ['ended_unknown'], /40 of 40 requests ended unknown: 40 timed out/, ['--timeout=1']],
     ['answers 500', ['ended_unknown'], /40 of 40 requests ended unknown: 40 were answered with http_500/],
     ['is busy for ever', ['undersold'], /0 of 5 tickets sold: 5 left while 40 buyers gave up as busy/],
-  ])('%s', async (lie, findings, reason) => {
-    const { code, report } = await load(lie, lie === 'hangs' ? ['--timeout=1'] : []);
+    [
+      'says sold_out and books later',
+      ['changed_afterwards'],
+      /1 booking more than when the last buyer was answered .*buyer-\d+/,
+      ['--repeat=2'],
+    ],
+    [
+      'writes a second row later',
+      ['changed_afterwards'],
+      /5 bookings more than when the last buyer was/,
+      ['--repeat=2'],
+    ],
+    [
+      'answers 504 and books later',
+      ['oversold', 'counter_differs'],
+      /6 tickets sold though there were only 5/,
+      ['--max-unknown=1'],
+    ],
+    [
+      'books one ticket of two',
+      ['row_differs'],
+      /6 bookings in Postgres differ from what the buyer asked for or was told .*quantity 2 became 1/,
+      ['--quantity=2', '--tickets=6'],
+    ],
+    ['names another event', ['row_differs'], /event \d+ became \d+/],
+    [
+      'refuses the first 60',
+      ['refused_too_early'],
+      / buyers were told sold_out while there were tickets left/,
+      ['--buyers=100', '--connections=10'],
+    ],
+    [
+      'takes no lock',
+      ['strategy_differs', 'token_missing'],
+      /5 bookings made with another guard than fenced-lock \(no-lock\)/,
+      ['--strategy=with-lock'],
+    ],
+    ['gives no tokens', ['token_missing'], /5 bookings under fenced-lock have no/, ['--strategy=with-lock']],
+    ['gives falling tokens', ['tokens_fall'], /token \d+ after \d+/, ['--strategy=with-lock']],
+    [
+      'is busy once it is sold out',
+      ['never_sold_out'],
+      /all 35 losers gave up as busy: nobody was told sold_out/,
+    ],
+    ['is one process', ['not_in_postgres'], /twin-2 answered .* Postgres has no connection of that name/],
+    ['leaves a replica out', ['replica_left_out'], /replica-3 is up and answered nobody/],
+    ['starts over in mid-sale', ['event_reset'], /event \d+ was reset meanwhile/],
+    ['sells to another run', ['another_run'], /1 booking of another run .*run-0badcafe-buyer-000001/],
+  ])('%s', async (lie, findings, reason, options = []) => {
+    const { code, report } = await load(lie, options);
     const [run] = report.runs;
     expect(run.findings.map(({ kind }) => kind)).toEqual(findings);
     expect(run.findings.map(({ detail }) => detail).join('\n')).toMatch(reason);
@@ -85,10 +133,44 @@ describe.concurrent('make load passes against an API that', () => {
     expect(code).toBe(0);
   });
 
+  it('books under the lock that was asked for, with rising tokens', async () => {
+    const { code, report } = await load('none', ['--strategy=with-lock']);
+    expect(report.runs[0]).toMatchObject({ findings: [], verdict: { word: 'EXACT' } });
+    expect(code).toBe(0);
+  });
+
+  it('stands behind a proxy that did not know, as often as was allowed', async () => {
+    const { code, report } = await load('answers as nginx, and does not know', ['--max-unknown=1']);
+    expect(report.runs[0]).toMatchObject({
+      findings: [],
+      requests: { unknown: 1 },
+      instances: { contended: ['replica-1', 'replica-2'] },
+    });
+    expect(code).toBe(0);
+  });
+
   it('lost replies, as many as were allowed to get lost', async () => {
     const { code, report } = await load('writes and drops the reply', ['--max-unknown', '5']);
     expect(report.runs[0]).toMatchObject({ requests: { unanswered: 5 }, findings: [] });
     expect(code).toBe(0);
+  });
+});
+
+describe.concurrent('make load neither passes nor fails where there was no contention', () => {
+  it.each([
+    ['the buyers come one by one', ['--connections=1'], /the buyers came one by one/],
+    ['there are only a few buyers', ['--buyers=19'], /only 19 buyers contended/],
+    [
+      'nothing guards the seats, and there is no race',
+      ['--strategy=no-lock', '--connections=1'],
+      /none was oversold: the buyers came one by one/,
+    ],
+  ])('because %s', async (_why, options, reason) => {
+    const { code, report } = await load('none', options);
+    const [run] = report.runs;
+    expect(run).toMatchObject({ good: false, verdict: { word: 'NOT SHOWN' }, findings: [] });
+    expect(run.notShown[0]?.detail).toMatch(reason);
+    expect(code).toBe(3);
   });
 });
 
@@ -115,7 +197,7 @@ it('says it in words, too', async () => {
 });
 
 interface Report {
-  runs: [{ findings: { kind: string; detail: string }[] }];
+  runs: [Record<'findings' | 'notShown', { kind: string; detail: string }[]>];
 }
 
 async function load(lie: Lie, options: string[] = []): Promise<{ code: number; report: Report }> {
@@ -138,7 +220,9 @@ function crowdAt(url: string): string[] {
 }
 
 async function node(options: string[]): Promise<{ code: number; stdout: string }> {
-  const strategy = options.includes('--strategy') ? [] : ['--strategy', 'simple-lock'];
+  const strategy = options.some((option) => option.startsWith('--strategy'))
+    ? []
+    : ['--strategy', 'simple-lock'];
   return execute(process.execPath, [main, ...strategy, ...options]).then(
     ({ stdout }) => ({ code: 0, stdout }),
     (error: { code: number; stdout: string }) => error,

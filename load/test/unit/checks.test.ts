@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 
 import { describe, expect, it } from 'vitest';
 
-import { CHECKS, type FindingKind } from '#src/checks/judge.ts';
+import { changedAfterwards } from '#src/checks/afterwards.ts';
+import { CHECKS } from '#src/checks/judge.ts';
 
 import {
   answerOf,
@@ -10,12 +11,13 @@ import {
   findingsOf,
   honestRun,
   judgementOf,
+  rowOf,
   soldOutAnswer,
   type HonestRun,
 } from './honest-run.ts';
 
 /** For each check, every way in which a run can deserve it, and the sentence that it then gets. */
-const LIES: Record<FindingKind, { lie: string; tell: (run: HonestRun) => void; detail: RegExp }[]> = {
+const LIES: Record<keyof typeof CHECKS, { lie: string; tell: (run: HonestRun) => void; detail: RegExp }[]> = {
   oversold: [
     {
       lie: 'a fourth buyer gets one of three tickets',
@@ -152,6 +154,16 @@ const LIES: Record<FindingKind, { lie: string; tell: (run: HonestRun) => void; d
       detail: /buyer-1: customer buyer-1 became buyer-2/,
     },
     {
+      lie: 'a buyer gets fewer tickets than were asked for, and is told so',
+      tell: ({ crowd }) => (crowd.quantity = 2),
+      detail: /quantity 2 became 1/,
+    },
+    {
+      lie: 'the answer names another event',
+      tell: ({ attempts }) => (attempts[0]!.answer!.booking!.eventId = 2),
+      detail: /buyer-1: event 1 became 2/,
+    },
+    {
       lie: 'the row has another quantity than the answer',
       tell: ({ attempts }) => (attempts[0]!.answer!.booking!.quantity = 2),
       detail: /quantity 2 became 1/,
@@ -240,6 +252,91 @@ const LIES: Record<FindingKind, { lie: string; tell: (run: HonestRun) => void; d
       detail: /replica-1 in the header, replica-9 in the body/,
     },
   ],
+  event_reset: [
+    {
+      lie: 'somebody starts the event over',
+      tell: (run) => {
+        run.truth.epoch += 1;
+        run.rows.splice(0);
+        run.truth.available = 3;
+      },
+      detail: /^event 1 was reset meanwhile, by another run or by hand/,
+    },
+  ],
+  another_run: [
+    {
+      lie: 'a buyer of another run books on the same event',
+      tell: ({ rows, attempts }) => {
+        rows[0]!.customer = 'run-cafe0002-buyer-000001';
+        attempts[0]!.answer = soldOutAnswer(0);
+      },
+      detail: /^1 booking of another run on event 1 \(run-cafe0002-buyer-000001\): let each run have/,
+    },
+  ],
+  token_missing: [
+    {
+      lie: 'a booking under the lock has no token',
+      tell: (run) => {
+        underLock(run);
+        run.rows[1]!.fencingToken = null;
+      },
+      detail: /^1 booking under fenced-lock has no fencing token or no stock revision \(buyer-2\)$/,
+    },
+    {
+      lie: 'a booking hides its place in the order',
+      tell: (run) => {
+        underLock(run);
+        run.rows[1]!.stockRevision = null;
+      },
+      detail: /\(buyer-2\)$/,
+    },
+  ],
+  tokens_fall: [
+    {
+      lie: 'a late holder books after the one that followed it',
+      tell: ({ rows }) => (rows[2]!.fencingToken = 1_000),
+      detail: /^1 booking made under an older lease than the one before \(buyer-3: token 1000 after 1001\)$/,
+    },
+    {
+      lie: 'two leases write one batch',
+      tell: ({ rows }) => (rows[1]!.stockRevision = 1),
+      detail: /buyer-2: token 1001 after 1000/,
+    },
+  ],
+  refused_too_early: [
+    {
+      lie: 'a buyer is told sold_out before somebody asks who gets one',
+      tell: ({ attempts }) => {
+        attempts[10]!.answer!.receivedAtMs = 20;
+        attempts[2]!.startedAtMs = 21;
+      },
+      detail:
+        /^1 buyer was told sold_out while there were tickets left \(buyer-11\): buyer-3 asked after that/,
+    },
+  ],
+  never_sold_out: [
+    {
+      lie: 'everybody is told busy once it is sold out',
+      tell: ({ attempts }) => {
+        for (const attempt of attempts.slice(3)) attempt.answer = answerOf(503, 'busy', attempt.buyer);
+      },
+      detail: /^all 37 losers gave up as busy: nobody was told sold_out$/,
+    },
+  ],
+  not_in_postgres: [
+    {
+      lie: 'one process answers under two names',
+      tell: (run) => (run.replicas.inPostgres = ['replica-1']),
+      detail: /^replica-2 answered 20 requests, but Postgres has no connection of that name/,
+    },
+  ],
+  replica_left_out: [
+    {
+      lie: 'a replica is up and gets nothing to do',
+      tell: (run) => (run.replicas.up = ['replica-1', 'replica-2', 'replica-3']),
+      detail: /^replica-3 is up and answered nobody$/,
+    },
+  ],
   one_instance: [
     {
       lie: 'one replica does all the work',
@@ -269,7 +366,7 @@ const LIES: Record<FindingKind, { lie: string; tell: (run: HonestRun) => void; d
   ],
 };
 
-describe.each(Object.keys(CHECKS) as FindingKind[])('%s is found when', (kind) => {
+describe.each(Object.keys(CHECKS) as (keyof typeof CHECKS)[])('%s is found when', (kind) => {
   it.each(LIES[kind])('$lie', ({ tell, detail }) => {
     const run = honestRun();
     tell(run);
@@ -323,15 +420,6 @@ describe('an honest run', () => {
     expect(findingsOf(run)).toEqual([]);
   });
 
-  it('is not judged by its instances when there is only one, or nobody knows how many', () => {
-    for (const replicas of [1, null]) {
-      const run = honestRun();
-      LIES.one_instance[0]!.tell(run);
-      run.terms.replicas = replicas;
-      expect(findingsOf(run)).toEqual([]);
-    }
-  });
-
   it('may have one replica win and the other lose, where there is much to win', () => {
     const run = honestRun(15);
     LIES.losers_on_one_instance[0]!.tell(run);
@@ -342,7 +430,55 @@ describe('an honest run', () => {
     const run = honestRun();
     LIES.one_instance[0]!.tell(run);
     keep(run, 19);
+    run.replicas.up = ['replica-1'];
     expect(findingsOf(run)).toEqual([]);
+  });
+});
+
+describe('a run that shows no contention', () => {
+  it.each<[why: string, spoil: (run: HonestRun) => void, detail: RegExp]>([
+    ['the buyers come one by one', ({ crowd }) => (crowd.connections = 1), /^the buyers came one by one/],
+    ['there are few of them', (run) => keep(run, 19), /^only 19 buyers contended/],
+    [
+      'there is one replica',
+      (run) => {
+        LIES.one_instance[0]!.tell(run);
+        run.terms.replicas = 1;
+        run.replicas.up = ['replica-1'];
+      },
+      /^there is one replica only/,
+    ],
+    [
+      'there are too many replicas for it',
+      (run) => (run.replicas.up = ['replica-1', 'replica-2', 'a', 'b', 'c']),
+      /^2 of 5 replicas took part: 40 requests are too few/,
+    ],
+  ])('is neither good nor wrong: %s', (_why, spoil, detail) => {
+    const run = honestRun();
+    spoil(run);
+    const { good, wrong, notShown } = judgementOf(run);
+    expect({ good, wrong }).toEqual({ good: false, wrong: [] });
+    expect(notShown[0]?.detail).toMatch(detail);
+  });
+});
+
+describe('the look after all runs', () => {
+  it('finds nothing where nothing has changed, or where somebody has started the event over', () => {
+    const { truth } = honestRun();
+    expect(changedAfterwards(truth, { ...truth })).toBeNull();
+    expect(changedAfterwards(truth, { ...truth, epoch: 5, rows: [], available: 3 })).toBeNull();
+  });
+
+  it('finds what was written, taken away or counted since', () => {
+    const { truth, rows } = honestRun();
+    const [first, ...others] = rows;
+    expect(changedAfterwards(truth, { ...truth, rows: others, available: 1 })).toBe(
+      '1 booking fewer than when the last buyer was answered (buyer-1), and the counter went from 0 to 1',
+    );
+    expect(changedAfterwards({ ...truth, rows: others }, { ...truth, rows: [first!, ...others] })).toBe(
+      '1 booking more than when the last buyer was answered (buyer-1)',
+    );
+    expect(changedAfterwards(truth, null)).toBe('its event is gone from Postgres');
   });
 });
 
@@ -381,8 +517,7 @@ describe('an unguarded run', () => {
 function sell(run: HonestRun, index: number): void {
   const attempt = run.attempts[index]!;
   attempt.answer = bookedAnswer(attempt.customer, index);
-  const { bookingId: id, customer, quantity, strategy, instanceId, fencingToken } = attempt.answer.booking!;
-  run.rows.push({ id, customer, quantity, strategy, instanceId, fencingToken });
+  run.rows.push(rowOf(attempt, index + 1));
 }
 
 /** The buyer at this index has no booking but this answer, and the counter knows. */
@@ -394,6 +529,13 @@ function takeBack(run: HonestRun, index: number, answer: HonestRun['attempts'][n
   );
   run.truth.available += 1;
   attempt.answer = answer;
+}
+
+/** The route that every booking of the run names. */
+function underLock({ terms, attempts, rows }: HonestRun): void {
+  terms.strategy = 'fenced-lock';
+  for (const row of rows) row.strategy = 'fenced-lock';
+  for (const { answer } of attempts) if (answer?.booking) answer.booking.strategy = 'fenced-lock';
 }
 
 /** As if only the first few had come. */

@@ -74,7 +74,7 @@ describe('a wave', () => {
 });
 
 // Far from what an answer takes even on a busy machine: a time-out is never an accident here.
-const defaults = { connections: 10, quantity: 1, timeoutMs: 20_000, raceWindowMs: 0 };
+const defaults = { runId: 'cafe0001', connections: 10, quantity: 1, timeoutMs: 20_000, raceWindowMs: 0 };
 
 type Respond = (customer: string, response: ServerResponse) => void;
 

@@ -1,21 +1,17 @@
 import { randomUUID } from 'node:crypto';
 
 import type { Answer } from '#src/answer.ts';
-import { collectEvidence, type Terms } from '#src/checks/evidence.ts';
+import { collectEvidence, type Evidence, type RunFacts } from '#src/checks/evidence.ts';
 import { judge, type FindingKind, type Judgement } from '#src/checks/judge.ts';
 import type { Attempt, Wave } from '#src/crowd.ts';
-import type { Crowd } from '#src/tally.ts';
-import type { Row, Truth } from '#src/truth.ts';
+import type { Row } from '#src/truth.ts';
 
 /**
  * A run with which nothing is wrong: 40 buyers at once for 3 tickets (or more), on two replicas; whoever comes first
  * gets one. Each test spoils one thing of it.
  */
-export interface HonestRun {
-  crowd: Crowd;
-  terms: Terms;
+export interface HonestRun extends Omit<RunFacts, 'waves'> {
   wave: Wave;
-  truth: Truth;
   attempts: Attempt[];
   rows: Row[];
 }
@@ -23,7 +19,7 @@ export interface HonestRun {
 const BUYERS = 40;
 
 export function honestRun(tickets = 3): HonestRun {
-  const crowd: Crowd = {
+  const crowd = {
     tickets,
     buyers: BUYERS,
     quantity: 1,
@@ -35,11 +31,7 @@ export function honestRun(tickets = 3): HonestRun {
     const answer = index < tickets ? bookedAnswer(customer, index) : soldOutAnswer(index);
     return { buyer: index + 1, number: 1, customer, startedAtMs: index / 10, answer };
   });
-  const rows = attempts.slice(0, tickets).map((attempt): Row => {
-    const booking = attempt.answer!.booking!;
-    const { customer, quantity, strategy, instanceId, fencingToken } = booking;
-    return { id: booking.bookingId, customer, quantity, strategy, instanceId, fencingToken };
-  });
+  const rows = attempts.slice(0, tickets).map((attempt, index) => rowOf(attempt, index + 1));
   return {
     crowd,
     terms: { sells: 'exactly', strategy: 'simple-lock', replicas: 2, maxUnknown: 0 },
@@ -49,14 +41,27 @@ export function honestRun(tickets = 3): HonestRun {
       neverAsked: 0,
       client: { sent: BUYERS, answered: BUYERS, timedOut: 0 },
     },
-    truth: { capacity: tickets, available: 0, rows },
+    truth: { epoch: 4, capacity: tickets, available: 0, rows },
+    event: { id: 1, epoch: 4 },
+    runId: 'cafe0001',
+    replicas: { up: ['replica-1', 'replica-2'], inPostgres: ['replica-1', 'replica-2'] },
     attempts,
     rows,
   };
 }
 
-export function judgementOf({ crowd, terms, wave, truth }: HonestRun): Judgement {
-  return judge(collectEvidence(crowd, terms, [wave], truth));
+export function evidenceOf({ wave, ...run }: HonestRun): Evidence {
+  return collectEvidence({ ...run, waves: [wave] });
+}
+
+export function judgementOf(run: HonestRun): Judgement {
+  return judge(evidenceOf(run));
+}
+
+/** What the booking that this attempt was given looks like in Postgres. */
+export function rowOf(attempt: Attempt, stockRevision: number): Row {
+  const { bookingId, customer, quantity, strategy, instanceId, fencingToken } = attempt.answer!.booking!;
+  return { id: bookingId, customer, quantity, strategy, instanceId, fencingToken, stockRevision };
 }
 
 export function findingsOf(run: HonestRun): FindingKind[] {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 
-import { collectEvidence } from '#src/checks/evidence.ts';
 import { judge } from '#src/checks/judge.ts';
 import { wrap } from '#src/report/box.ts';
 import { jsonReport } from '#src/report/json.ts';
@@ -10,7 +9,7 @@ import { summary } from '#src/report/summary.ts';
 import type { Run } from '#src/run.ts';
 import { guardOf, type GuardName } from '#src/scenario.ts';
 
-import { bookedAnswer, honestRun, type HonestRun } from './honest-run.ts';
+import { bookedAnswer, evidenceOf, honestRun, rowOf, type HonestRun } from './honest-run.ts';
 
 describe('the table of a run', () => {
   it('says everything in a frame of equal lines', () => {
@@ -74,6 +73,15 @@ describe('the summary', () => {
     expect(summary(target.url, runs, plain)).toMatch(/PASS {2}All 3 runs were as they must be/);
   });
 
+  it('does not look like a pass where there was no contention', () => {
+    const alone = honestRun();
+    alone.crowd.connections = 1;
+    const runs = [runOf(alone, 'simple-lock'), runOf(honestRun(), 'simple-lock')];
+    expect(summary(target.url, runs, plain)).toMatch(/NOT SHOWN {2}Nothing went wrong, but in 1 of 2 runs/);
+    expect(runLine(runs[0]!, '', plain)).toMatch(/NOT SHOWN$/);
+    expect(jsonReport(target, runs)).toMatchObject({ good: false, runs: [{ good: false }, { good: true }] });
+  });
+
   it('fails when one run did', () => {
     const oversold = honestRun();
     oversell(oversold);
@@ -99,15 +107,18 @@ const target = {
   hasQuorum: false,
 };
 
-function runOf({ crowd, terms, wave, truth }: HonestRun, name: GuardName): Run {
+function runOf(honest: HonestRun, name: GuardName): Run {
   const guard = guardOf(name);
-  const evidence = collectEvidence(crowd, { ...terms, sells: guard.sells, strategy: null }, [wave], truth);
+  const { crowd, terms, truth } = honest;
+  const evidence = evidenceOf({ ...honest, terms: { ...terms, sells: guard.sells } });
   return {
     scenario: { guard, crowd },
     eventId: 7,
     path: guard.path(7),
     startedAt: new Date(0),
     durationMs: 123,
+    endedAtMs: 123,
+    truth,
     tally: evidence.tally,
     judgement: judge(evidence),
   };
@@ -116,5 +127,5 @@ function runOf({ crowd, terms, wave, truth }: HonestRun, name: GuardName): Run {
 function oversell({ attempts, rows }: HonestRun): void {
   const attempt = attempts[3]!;
   attempt.answer = bookedAnswer(attempt.customer, 3);
-  rows.push({ ...attempt.answer.booking!, id: attempt.answer.booking!.bookingId });
+  rows.push(rowOf(attempt, 4));
 }

@@ -12,6 +12,12 @@ export const INSTANCE_HEADER = 'x-instance-id';
  */
 export const REQUEST_ID_HEADER = 'x-request-id';
 
+/** What nginx names itself in the answers that it gives in place of a replica. */
+export const PROXY_INSTANCE_ID = 'nginx';
+
+/** A request of unknown end may be booked this long after a replica has taken it, and no longer. */
+export { BOOKED_WITHIN_MS } from './time-limits.ts';
+
 /** Lab mode only: milliseconds that a booking waits between its read and its write, so that a race is certain. */
 export const RACE_WINDOW_HEADER = 'x-race-window-ms';
 
@@ -39,6 +45,9 @@ export const STRATEGY_NAMES = [
 ] as const;
 
 export type StrategyName = (typeof STRATEGY_NAMES)[number];
+
+/** Those whose bookings are made under a fencing token, which stands in the booking and never falls. */
+export const FENCED_STRATEGIES: readonly StrategyName[] = ['fenced-lock', 'quorum-lock', 'batched-lock'];
 
 /**
  * How a booking request can end.
