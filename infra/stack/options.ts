@@ -20,7 +20,7 @@ export interface Request {
 }
 
 // Each replica holds some connections to Postgres, which has room for that many (infra/postgres/postgresql.conf).
-const maxReplicas = 32;
+export const maxReplicas = 32;
 
 // More servers do not make a quorum safer in practice, only slower.
 const maxQuorum = 9;

@@ -72,8 +72,11 @@ const variables = {
    * One that is shorter than a few commits would refuse whoever meets another buyer, and 0 would refuse everybody.
    */
   LOCK_WAIT_MS: wholeNumber(100, MAX_LOCK_WAIT_MS).default(DEFAULT_LOCK_WAIT_MS),
-  /** Connections to Postgres. One hot row gains nothing beyond 8, and the replicas share its max_connections. */
-  PG_POOL_MAX: wholeNumber(1, 200).default(8),
+  /**
+   * Connections to Postgres that sell; a few more are for reads and probes (storage/pools.ts). One hot row gains nothing
+   * beyond these, and all replicas share Postgres's max_connections.
+   */
+  PG_POOL_MAX: wholeNumber(1, 200).default(6),
   /** After SIGTERM: how long idle connections are left to the proxy to close. Above its idle time-out (nginx: 2 s). */
   DRAIN_DELAY_MS: wholeNumber(0, 60_000).default(DEFAULT_DRAIN_DELAY_MS),
   LOG_LEVEL: z

@@ -13,7 +13,7 @@ import type { Config } from '#src/config.ts';
 import type { StrategyName } from '#src/contract.ts';
 import { openMailbox } from '#src/mailbox.ts';
 import { openRedis } from '#src/redis.ts';
-import { openPool } from '#src/storage/pool.ts';
+import { openPools } from '#src/storage/pools.ts';
 import type { Db } from '#src/storage/schema.ts';
 import { CLOSE_TIMEOUT_MS } from '#src/time-limits.ts';
 
@@ -22,7 +22,10 @@ import { CLOSE_TIMEOUT_MS } from '#src/time-limits.ts';
  * the clients come back by themselves, and until then readiness and bookings say so.
  */
 export interface Context extends AsyncDisposable {
+  /** For what changes something. */
   db: Db;
+  /** For what only looks. */
+  reads: Db;
   strategies: Strategies;
   isQuorumConfigured: boolean;
   /** How many attempts this replica has had to repeat. */
@@ -45,9 +48,11 @@ const LINGER_MS = 1_000;
 
 export function openContext(config: Config, log: Logger): Context {
   const { instanceId, lockTtlMs, lockWaitMs } = config;
-  const db = openPool({
+  const pools = openPools({
     url: config.databaseUrl,
-    max: config.pgPoolMax,
+    sales: config.pgPoolMax,
+    probeTimeoutMs: PING_TIMEOUT_MS,
+    // Exactly: it is how an observer tells in Postgres which replica asked.
     applicationName: instanceId,
     onConnectionLost: (err) => log.warn({ err }, 'an idle connection to Postgres was lost'),
   });
@@ -82,8 +87,10 @@ export function openContext(config: Config, log: Logger): Context {
   const retries = new Map<StrategyName, number>();
   const retriesOf = (strategy: StrategyName) => retries.get(strategy) ?? 0;
 
+  const { sales: db, reads, probes } = pools;
   return {
     db,
+    reads,
     strategies: createStrategies({
       db,
       instanceId,
@@ -101,7 +108,7 @@ export function openContext(config: Config, log: Logger): Context {
     retriesOf,
     async findObstacles() {
       const found = await Promise.all([
-        silenceOf('Postgres', sql`select 1`.execute(db)),
+        silenceOf('Postgres', sql`select 1`.execute(probes)),
         silenceOf('Redis', redis.ping()),
       ]);
       return found.filter((obstacle) => obstacle !== null);
@@ -111,7 +118,7 @@ export function openContext(config: Config, log: Logger): Context {
       const closeLocks = Promise.all(locks.map(async (lock) => lock[Symbol.asyncDispose]()));
       await answeredWithin(closeLocks, CLOSE_TIMEOUT_MS);
       for (const client of [redis, ...quorum]) client.disconnect();
-      await answeredWithin(db.destroy(), CLOSE_TIMEOUT_MS);
+      await answeredWithin(pools.close(), CLOSE_TIMEOUT_MS);
     },
   };
 }

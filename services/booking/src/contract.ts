@@ -83,16 +83,22 @@ export interface BookingView {
   fencingToken: number | null;
 }
 
-/** `GET /events/{event_id}`, and each element of `GET /events`. Read from Postgres, never from a cache. */
+/**
+ * `GET /events/{event_id}`, and each element of `GET /events`. Read from Postgres, never from a cache, by a read that
+ * began after the request arrived.
+ */
 export interface EventView {
   id: number;
   name: string;
   capacity: number;
   /** What the counter says is left: never below 0 and never above `capacity`. */
   available: number;
-  /** Tickets in booking rows of this epoch. */
+  /**
+   * In lab mode, tickets in booking rows of this epoch. Elsewhere, and in answers to changes, what the counter says:
+   * `capacity - available`.
+   */
   booked: number;
-  /** Booked tickets beyond `capacity`. */
+  /** Booked tickets beyond `capacity`. The counter knows of none: outside lab mode `make audit` finds them. */
   oversold: number;
 }
 

@@ -23,6 +23,7 @@ export interface AppDeps {
   raceWindowMs: number;
   log: Pick<Logger, 'error'>;
   db: Db;
+  reads: Db;
   strategies: Strategies;
   isQuorumConfigured: boolean;
   /** How many attempts this instance has had to repeat. */

@@ -46,7 +46,7 @@ export const bookingBody = z.strictObject({
 });
 
 export function addBookingRoutes(app: Hono<Env>, deps: RouteDeps): void {
-  const { answers, db, instanceId, labMode, strategies } = deps;
+  const { answers, db, instanceId, labMode, reads, strategies } = deps;
   let inFlight = 0;
 
   /** Lab routes do not even tell a stranger whether their parameters are well formed. */
@@ -80,7 +80,7 @@ export function addBookingRoutes(app: Hono<Env>, deps: RouteDeps): void {
   app.get('/bookings/:booking_id', async (c) => {
     readQuery(c);
     const id = c.req.param('booking_id');
-    const booking = isUuid(id) ? await guardAgainstOutage(() => findBooking(db, id)) : undefined;
+    const booking = isUuid(id) ? await guardAgainstOutage(() => findBooking(reads, id)) : undefined;
     return answerFound(c, id, booking);
   });
 
@@ -90,7 +90,7 @@ export function addBookingRoutes(app: Hono<Env>, deps: RouteDeps): void {
     const id = c.req.param('request_id');
     if (isRequestId(id)) {
       const requestId = uuidOf(id);
-      const found = await guardAgainstOutage(() => findBookingsOfRequests(db, [requestId]));
+      const found = await guardAgainstOutage(() => findBookingsOfRequests(reads, [requestId]));
       const booking = found.get(requestId);
       if (booking !== undefined) return answers.json(c, 200, viewOf(booking));
     }

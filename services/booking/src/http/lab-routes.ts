@@ -5,7 +5,7 @@ import type { Context, Hono } from 'hono';
 import { tellStockChanged } from '#src/booking/registry.ts';
 import { type BookingView, MAX_CAPACITY } from '#src/contract.ts';
 import { deleteBookingsBefore } from '#src/storage/bookings.ts';
-import { beginEpoch, findEvent } from '#src/storage/events.ts';
+import { beginEpoch } from '#src/storage/events.ts';
 import { autocommit } from '#src/storage/transaction.ts';
 
 import type { RouteDeps } from './app.ts';
@@ -38,12 +38,11 @@ export function addLabRoutes(
     const id = readEventId(c.req.param('event_id'));
     const tickets = readOptionalWholeNumber('tickets', query.tickets, 0, MAX_CAPACITY);
     const event = await guardAgainstOutage(async () => {
-      const epoch = await autocommit(db, (db) => beginEpoch(db, id, tickets)).finally(() => {
+      const begun = await autocommit(db, (db) => beginEpoch(db, id, tickets)).finally(() => {
         tellStockChanged(strategies, id);
       });
-      if (epoch === undefined) return undefined;
-      await sweep(id, epoch);
-      return findEvent(db, id);
+      if (begun !== undefined) await sweep(id, begun.epoch);
+      return begun?.event;
     }, `GET /events/${id} tells whether it was reset`);
     if (event === undefined) throw eventNotFound(id);
     return answers.json(c, 200, event);

@@ -14,6 +14,9 @@ import type { Database, Db } from './schema.ts';
 /** A replica that is stopped in mid-transaction keeps its row locks this long. Above the longest race window. */
 const IDLE_IN_TRANSACTION_MS = 8_000;
 
+/** Whoever finds that many before him is told so at once: the last of them would hardly get a connection in time. */
+const MAX_WAITING = 4_096;
+
 /** Distinct statements worth preparing: the service has some thirty. Beyond it is a bug, not a reason to grow. */
 const MAX_PREPARED = 200;
 
@@ -22,6 +25,8 @@ export interface PoolOptions {
   max: number;
   /** Shown in pg_stat_activity. */
   applicationName: string;
+  /** How many may wait for a connection. */
+  maxWaiting?: number;
   statementTimeoutMs?: number;
   /** Called when an idle connection breaks: not an error of any request, the pool replaces it. */
   onConnectionLost?: (error: Error) => void;
@@ -33,7 +38,8 @@ export interface PoolOptions {
  * prepared once per connection.
  */
 export function openPool(options: PoolOptions): Db {
-  const { url, max, applicationName, statementTimeoutMs = STATEMENT_TIMEOUT_MS, onConnectionLost } = options;
+  const { url, max, maxWaiting = MAX_WAITING, applicationName, onConnectionLost } = options;
+  const { statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options;
   const pool = new Pool({
     connectionString: url,
     max,
@@ -52,6 +58,9 @@ export function openPool(options: PoolOptions): Db {
   pool.on('connect', (client) => client.on('error', () => {}));
 
   async function connect(): Promise<PostgresPoolClient> {
+    if (pool.waitingCount >= maxWaiting) {
+      throw new PostgresBusyError(`${maxWaiting} others wait for a connection`);
+    }
     const isFull = pool.totalCount >= max && pool.idleCount === 0;
     const client = await pool.connect().catch((error: Error & { code?: string }) => {
       // A refused or broken connection has a code; pg's own time-out in the queue for one has none.

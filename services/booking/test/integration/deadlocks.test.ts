@@ -42,7 +42,7 @@ test.each(STRATEGY_NAMES)(
     expect(booked).toBeGreaterThan(EVENTS);
     if (name === 'no-lock') return;
     const first = Math.min(...events);
-    for (const event of await listEvents(house.db, { after: first - 1, limit: EVENTS })) {
+    for (const event of await listEvents(house.db, { after: first - 1, limit: EVENTS }, 'rows')) {
       const { capacity, available, booked, oversold } = event;
       expect({ id: event.id, sum: booked + available, oversold }).toEqual({
         id: event.id,

@@ -90,7 +90,7 @@ test('a new event is unknown, and the list tells that it is there', async () => 
   const before = await house.newEvent(1);
   const problem = await sendAndLose('insert into events', 'POST', '/events', { name: 'Lost', capacity: 7 });
   expect(problem.detail).toContain('GET /events ');
-  const after: EventView[] = await listEvents(house.db, { after: before, limit: 10 });
+  const after: EventView[] = await listEvents(house.db, { after: before, limit: 10 }, 'rows');
   expect(after).toMatchObject([{ name: 'Lost', capacity: 7 }]);
 });
 

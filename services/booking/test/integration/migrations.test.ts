@@ -52,7 +52,7 @@ test('running it again changes nothing, not even a seeded event that was changed
     await db.updateTable('inventory').set({ capacity: 9, available: 9 }).where('event_id', '=', 1).execute();
     const { code, migrated } = await migrate(database.url);
     expect({ code, migrated }).toEqual({ code: 0, migrated: [] });
-    const events = await listEvents(db, { after: 0, limit: 10 });
+    const events = await listEvents(db, { after: 0, limit: 10 }, 'rows');
     expect(events).toMatchObject([
       { id: 1, name: 'Renamed', capacity: 9 },
       { id: 2, capacity: 100, available: 100, booked: 0, oversold: 0 },

@@ -32,6 +32,7 @@ export function createFakeApp({
     log: { error: (entry: unknown) => errors.push(entry) },
     // Whoever touches it in a test that needs no database gets told so.
     db: null as unknown as Db,
+    reads: null as unknown as Db,
     strategies: new Map(strategies),
     isQuorumConfigured: false,
     retriesOf: () => 0,

@@ -42,7 +42,7 @@ export async function openHouse(postgresUrl: string): Promise<House> {
     db,
     newEvent: async (capacity) => (await createEvent(db, { name: 'Test', capacity })).id,
     async event(id) {
-      const event = await findEvent(db, id);
+      const event = await findEvent(db, id, 'rows');
       if (event === undefined) throw new Error(`there is no event ${id}`);
       return event;
     },
