@@ -44,7 +44,6 @@ export function createRetryingService(
   async function acquire(name: string, settings: AcquireSettings, tries: Tries): Promise<Lease> {
     const { waitMs, signal } = settings;
     if (closed !== undefined) throw new LockUnavailableError({ lock: name, cause: closed });
-    signal?.throwIfAborted();
 
     const { promise: interrupted, reject: interrupt } = Promise.withResolvers<never>();
     interrupted.catch(() => undefined); // it may come when nobody waits any more

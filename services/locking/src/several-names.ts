@@ -17,8 +17,12 @@ export async function acquireSeveral(
     // By code units, not by locale: the order must not depend on where a process runs.
     for (const name of [...new Set(names)].sort()) {
       const waitMs = Math.max(0, waitUntil - performance.now());
-      leases.push(await acquireOne(name, { ...settings, waitMs, signal: whileAllHeld(settings, leases) }));
+      const signal = whileAllHeld(settings, leases);
+      // Whoever waits hears of an abort that comes, not of one that came while the name before was granted.
+      signal?.throwIfAborted();
+      leases.push(await acquireOne(name, { ...settings, waitMs, signal }));
     }
+    settings.signal?.throwIfAborted();
     for (const lease of leases) lease.assertHeld();
   } catch (error) {
     // Best effort: what cannot be given back now ends with its TTL, and the caller has to hear of `error`.

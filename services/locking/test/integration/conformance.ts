@@ -362,6 +362,22 @@ export function describeLocks(kind: LockKind): void {
       expect(performance.now() - startedMs).toBeLessThan(3_000);
     });
 
+    test.each(['a', 'b', 'c'])('are none, and at once, when the signal aborts after "%s"', async (last) => {
+      const controller = new AbortController();
+      const reason = new Error('the caller has gone');
+      const locks = lab.open({
+        onEvent(event) {
+          if (event.type === 'granted' && event.lock === last) controller.abort(reason);
+        },
+      });
+      // Whoever waits for the name after that would wait longer than the test may last.
+      const held = last === 'c' ? null : await lab.open().acquire(last === 'a' ? 'b' : 'c');
+      const wait = locks.acquire(['a', 'b', 'c'], { signal: controller.signal, waitMs: 60_000, ttlMs: 60_000 });
+      await expect(wait).rejects.toBe(reason);
+      await held?.release();
+      await (await lab.open().acquire(['a', 'b', 'c'], { waitMs: 20_000 })).release();
+    });
+
     test('are lost together', async () => {
       const lease = await lab.open().acquire(['a', 'b'], { ttlMs: 300 });
       const aborted = onceAborted(lease);
