@@ -1,5 +1,6 @@
 import { acquireSettings, type AcquireDefaults, type AcquireSettings } from './acquire-options.ts';
 import { LockTimeoutError } from './errors.ts';
+import { guardListener } from './lock-events.ts';
 import { checkName } from './lock-name.ts';
 import type { AcquireOptions, Lease, Locks } from './lock.ts';
 import { acquireSeveral } from './several-names.ts';
@@ -16,6 +17,8 @@ export interface LockAlgorithm {
 }
 
 export function assembleLocks({ defaults, acquireOne, onReleaseFailed, close }: LockAlgorithm): Locks {
+  const report = guardListener(onReleaseFailed);
+
   /** Throws at once what is wrong with the request itself. */
   function begin(name: string | readonly string[], options: AcquireOptions): Promise<Lease> {
     const settings = acquireSettings(options, defaults);
@@ -57,7 +60,7 @@ export function assembleLocks({ defaults, acquireOne, onReleaseFailed, close }: 
     if (typeof fn !== 'function') {
       return Promise.reject(new TypeError('withLock needs a function to run under the lock.'));
     }
-    return acquire(name, options).then((lease) => runUnderLease(lease, fn, onReleaseFailed));
+    return acquire(name, options).then((lease) => runUnderLease(lease, fn, report));
   }
 
   return { acquire, tryAcquire, withLock, [Symbol.asyncDispose]: close };

@@ -44,13 +44,21 @@ export function tellRoundTrips(emit: LockEventListener | undefined): RoundTripLi
   return emit && ((script, tookMs) => emit({ type: 'round-trip', script, tookMs }));
 }
 
-/** A listener that throws is a fault of the program, but not one that may cost somebody the lock. */
-export function guardListener(listener: LockEventListener): LockEventListener {
-  return (event) => {
+/**
+ * A listener that throws, or rejects, is a fault of the program, but not one that may cost somebody the lock, or hide an
+ * error that says more.
+ */
+export function guardListener<T>(listener: (told: T) => unknown): (told: T) => void {
+  return (told) => {
     try {
-      listener(event);
+      const listening = listener(told);
+      if (listening instanceof Promise) listening.catch(warn);
     } catch (error) {
-      process.emitWarning(error instanceof Error ? error : new Error(String(error)));
+      warn(error);
     }
   };
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : new Error(String(error)));
 }

@@ -1,4 +1,5 @@
 import { LockLostError } from './errors.ts';
+import { guardListener } from './lock-events.ts';
 import type { AcquireOptions, Lease, Locks } from './lock.ts';
 import { runUnderLease } from './with-lock.ts';
 
@@ -77,6 +78,8 @@ export function createWebLocks(
   locks: WebLocksSource,
   { onReleaseFailed = () => undefined }: WebLocksOptions = {},
 ): WebLocks {
+  const report = guardListener(onReleaseFailed);
+
   async function request<T>(
     name: string,
     ...rest: readonly unknown[] // (callback) or (options, callback)
@@ -91,7 +94,7 @@ export function createWebLocks(
       return await runUnderLease(
         lease,
         () => whileHeld(lease, () => callback({ name, mode: 'exclusive', lease })),
-        onReleaseFailed,
+        report,
       );
     } catch (error) {
       // Lost while the callback ran, or found lost on release: to the standard both are a broken lock. But a lock

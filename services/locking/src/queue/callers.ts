@@ -41,7 +41,7 @@ export class Callers {
     const { alarms, emit } = this.#context;
     this.#waiters.remove(waiter);
     waiter.grant(lease);
-    this.#context.departed();
+    this.#context.departed(waiter);
     if (emit === undefined) return;
     const waitMs = alarms.clock.now() - waiter.sinceMs;
     const { token } = lease;
@@ -87,7 +87,7 @@ export class Callers {
 
   #sendAway(waiter: Waiter, error: unknown, why: WhyLeft | 'unavailable'): void {
     waiter.refuse(error);
-    this.#context.departed();
+    this.#context.departed(waiter);
     const waitMs = this.#context.alarms.clock.now() - waiter.sinceMs;
     this.#context.emit?.({ type: 'refused', lock: this.#name, waitMs, why });
   }

@@ -3,6 +3,7 @@ import type { Released } from '../lease.ts';
 import type { LockEventListener } from '../lock-events.ts';
 import type { Line } from './line.ts';
 import type { QueueStore, ReleaseRequest } from './store.ts';
+import type { Waiter } from './waiter.ts';
 
 /** What all lines of a lock service share. */
 export interface LineContext {
@@ -21,8 +22,8 @@ export interface LineContext {
    * all has expired.
    */
   giveBack(name: string, number: number, request: ReleaseRequest, untilMs: number): Promise<Released>;
-  /** A caller waits no more. */
-  departed(): void;
+  /** The caller waits no more. */
+  departed(waiter: Waiter): void;
   /** Nobody waits in the line any more, and it has nothing. */
   forget(line: Line): void;
 }

@@ -78,8 +78,8 @@ export function createQueueLocks(
     watch: (line, holderTtlMs) => watches.add(line, holderTtlMs),
     unwatch: (line) => watches.remove(line),
     giveBack: giveBack.begin,
-    departed() {
-      waiting -= 1;
+    departed({ patient }) {
+      if (patient) waiting -= 1;
     },
     forget: (line) => lines.forget(line),
   };
@@ -106,13 +106,14 @@ export function createQueueLocks(
 
   function acquireOne(name: string, settings: AcquireSettings, steals = false): Promise<Lease> {
     if (closed !== undefined) throw new LockUnavailableError({ lock: name, cause: closed });
-    if (waiting >= config.maxWaiting) {
+    const waiter = new Waiter(settings, alarms);
+    // Who only tries does not wait: it is told whether the lock is free, however many wait for others.
+    if (waiter.patient && waiting >= config.maxWaiting) {
       const cause = new Error(`${waiting} callers wait in this process already (maxWaiting)`);
       throw new LockTimeoutError({ lock: name, waitMs: 0, cause });
     }
     store.open();
-    waiting += 1;
-    const waiter = new Waiter(settings, alarms);
+    if (waiter.patient) waiting += 1;
     lineFor(name, steals).admit(waiter);
     return waiter.lease;
   }

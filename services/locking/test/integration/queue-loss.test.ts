@@ -305,11 +305,15 @@ describe('a wait', () => {
     const startedMs = performance.now();
     await expect(locks.acquire('seat')).rejects.toThrow(LockTimeoutError);
     await expect(locks.acquire('another')).rejects.toThrow(LockTimeoutError);
+    // Who only tries does not wait.
+    expect(await locks.tryAcquire('seat')).toBeNull();
+    await (await locks.tryAcquire('another'))?.release();
+    expect(await locks.tryAcquire('another')).not.toBeNull();
     expect(performance.now() - startedMs).toBeLessThan(500);
     await holder.release();
     await (await waits[0])?.release();
     await (await waits[1])?.release();
     await settled;
-    await (await locks.acquire('another')).release();
+    await (await locks.acquire('a third')).release();
   });
 });

@@ -1,7 +1,10 @@
-import { expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 
+import { acquireDefaults } from '#src/acquire-options.ts';
+import { assembleLocks } from '#src/assemble-locks.ts';
 import { LockLostError, LockUnavailableError } from '#src/errors.ts';
 import type { Lease } from '#src/lock.ts';
+import { createWebLocks } from '#src/web-locks.ts';
 import { runUnderLease } from '#src/with-lock.ts';
 
 const lost = new LockLostError({ lock: 'seat', token: 1, why: 'gone' });
@@ -25,6 +28,7 @@ async function outcomeOf(body: () => unknown, releaseError?: Error) {
   return { ...outcome, reported, releases };
 }
 
+const never = new AbortController().signal;
 const fails = () => Promise.reject(failure);
 const succeeds = () => 'sold';
 const throwsAtOnce = () => {
@@ -41,4 +45,35 @@ test.each([
   { body: fails, release: unavailable, outcome: { error: failure, reported: [unavailable] } },
 ])('when the body $body.name and release throws $release.name', async ({ body, release, outcome }) => {
   expect(await outcomeOf(body, release)).toEqual({ ...outcome, releases: 1 });
+});
+
+describe.each([
+  {
+    how: 'throws',
+    onReleaseFailed: () => {
+      throw new Error('the log is full');
+    },
+  },
+  { how: 'rejects', onReleaseFailed: () => Promise.reject(new Error('the log is full')) },
+  { how: 'never ends', onReleaseFailed: () => new Promise(() => undefined) },
+])('a listener that $how when it hears of a failing release', ({ onReleaseFailed }) => {
+  const locks = assembleLocks({
+    defaults: acquireDefaults,
+    acquireOne: () => Promise.resolve({ release: () => Promise.reject(unavailable), signal: never } as Lease),
+    onReleaseFailed,
+    close: () => Promise.resolve(),
+  });
+
+  test.each([
+    { door: 'withLock', run: (fn: () => unknown) => locks.withLock('seat', fn) },
+    {
+      door: 'Web Locks',
+      run: (fn: () => unknown) => createWebLocks(locks, { onReleaseFailed }).request('seat', fn),
+    },
+  ])('replaces neither the error of the body nor its result: $door', async ({ run }) => {
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    onTestFinished(() => warned.mockRestore());
+    await expect(run(fails)).rejects.toBe(failure);
+    await expect(run(succeeds)).resolves.toBe('sold');
+  });
 });
