@@ -16,6 +16,8 @@ export interface FaultProxy extends AsyncDisposable {
   readonly connections: number;
   /** Adds latency from now on, each way; order is kept. */
   delay(latency: { requestMs?: number; replyMs?: number }): void;
+  /** New connections go to the server at that port from now on, as an address does that follows a failover. */
+  pointTo(port: number): void;
   /** Ends all present connections: `reset` (RST, as after a crash) or `end` (FIN, as after an orderly exit). */
   cut(how?: 'reset' | 'end'): void;
   /** Resets all connections and refuses new ones until heal(). */
@@ -61,10 +63,11 @@ interface DropRule {
 
 /** Stands in front of a server on this machine. */
 export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
+  let pointsTo = targetPort;
   const faults: Faults = { requestMs: 0, replyMs: 0, blackHole: false, onRequest: null };
   const links = new Set<Link>();
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
-    const link = createLink(client, targetPort, faults);
+    const link = createLink(client, pointsTo, faults);
     links.add(link);
     link.closed.then(
       () => links.delete(link),
@@ -103,6 +106,9 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
     },
     delay({ requestMs = 0, replyMs = 0 }) {
       Object.assign(faults, { requestMs, replyMs });
+    },
+    pointTo(port) {
+      pointsTo = port;
     },
     cut,
     refuse,

@@ -47,7 +47,8 @@ export interface AcquireOptions {
  */
 export interface Locks extends AsyncDisposable {
   /**
-   * Waits for the lock.
+   * Waits for the lock. One who holds it already and asks again waits like everybody else, for itself, until `waitMs` is
+   * over: pass the lease on instead.
    * @throws LockTimeoutError not obtained within `waitMs`
    * @throws LockUnavailableError Redis did not answer in time
    */

@@ -7,6 +7,7 @@ import {
   type AcquireDefaults,
 } from './acquire-options.ts';
 import { systemAlarms } from './alarms.ts';
+import { checkOptions } from './check-options.ts';
 import { checkServer, type ServerFinding } from './check-server.ts';
 import { createHolderIds } from './holder-id.ts';
 import { guardListener, tellRoundTrips, type LockEventListener } from './lock-events.ts';
@@ -88,6 +89,7 @@ export function createQueueLock(redis: RedisClient, options: QueueLockOptions = 
     onEvent,
     onReleaseFailed = () => undefined,
   } = options;
+  checkOptions(redis, { ...options, keyPrefix, onReleaseFailed });
   checkInteger('lingerMs', lingerMs, 0, maxTimerMs);
   checkInteger('turnGrants', turnGrants, 1, 1_000_000);
   checkInteger('turnMs', turnMs, 1, maxTimerMs);

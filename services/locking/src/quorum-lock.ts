@@ -9,6 +9,7 @@ import {
   type AcquireSettings,
 } from './acquire-options.ts';
 import { assembleLocks } from './assemble-locks.ts';
+import { checkOptions, checkReplies } from './check-options.ts';
 import { checkServer, type ServerFinding } from './check-server.ts';
 import { systemClock } from './clock.ts';
 import { driftMs } from './hold.ts';
@@ -78,6 +79,10 @@ export function createQuorumLock(
     onReleaseFailed = () => undefined,
   } = options;
   checkServers(redises);
+  for (const redis of redises) {
+    checkOptions(redis, { ...options, keyPrefix, onReleaseFailed });
+    checkReplies(redis);
+  }
   checkInteger('retryDelayMs', retryDelayMs, 1, maxTimerMs);
   checkInteger('serverTimeoutMs', serverTimeoutMs, 1, maxTimerMs);
   checkInteger('tokenMemoryMs', tokenMemoryMs, 1, maxTimerMs);

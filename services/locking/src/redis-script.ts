@@ -5,9 +5,14 @@ import type { Cluster, Redis } from 'ioredis';
 
 import { systemClock } from './clock.ts';
 import type { RoundTripListener } from './lock-events.ts';
+import { isRefusal } from './redis-errors.ts';
 
 /** What the locks need of ioredis: one server, or a cluster (each name's keys share one hash tag, hence one slot). */
 export type RedisClient = Redis | Cluster;
+
+export function isCluster(redis: RedisClient): redis is Cluster {
+  return (redis as Redis).isCluster;
+}
 
 export interface ScriptReply {
   reply: unknown;
@@ -74,10 +79,7 @@ export function isSendable(redis: RedisClient): boolean {
 
 /** Whether asking again is in vain: Redis has refused for a reason that waiting does not cure, or was disconnected. */
 export function isInVain(error: unknown, redis: RedisClient): boolean {
-  return (
-    redis.status === 'end' ||
-    (error instanceof Error && /^(NOAUTH|NOPERM|WRONGTYPE|ERR) /.test(error.message))
-  );
+  return redis.status === 'end' || isRefusal(error);
 }
 
 function isNoScript(error: unknown): boolean {

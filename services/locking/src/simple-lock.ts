@@ -9,6 +9,7 @@ import {
   type AcquireSettings,
 } from './acquire-options.ts';
 import { assembleLocks } from './assemble-locks.ts';
+import { checkOptions, checkReplies } from './check-options.ts';
 import { checkServer, type ServerFinding } from './check-server.ts';
 import { systemClock } from './clock.ts';
 import { driftMs, type Extended } from './hold.ts';
@@ -73,6 +74,8 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
     keyPrefix = 'simple-lock:',
     onReleaseFailed = () => undefined,
   } = options;
+  checkOptions(redis, { ...options, keyPrefix, onReleaseFailed });
+  checkReplies(redis);
   checkInteger('retryDelayMs', retryDelayMs, 1, maxTimerMs);
   checkInteger('commandTimeoutMs', commandTimeoutMs, 1, maxTimerMs);
   checkInteger('tokenMemoryMs', tokenMemoryMs, 1, maxTimerMs);

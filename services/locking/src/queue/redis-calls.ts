@@ -2,10 +2,11 @@ import { nextTick } from 'node:process';
 import type { Duplex } from 'node:stream';
 
 import type { Alarm, Alarms } from '../alarms.ts';
-import type { RedisClient } from '../redis-script.ts';
+import { isRefusal } from '../redis-errors.ts';
+import { isCluster, type RedisClient } from '../redis-script.ts';
 import { Call, CallList, type CallOwner } from './call.ts';
 import type { Keys, Operation } from './operation.ts';
-import { connectAnew, isCluster } from './redis-connections.ts';
+import { connectAnew } from './redis-connections.ts';
 import { createSender } from './sender.ts';
 import { RefusedError } from './store.ts';
 
@@ -209,8 +210,4 @@ function isWritable(connection: RedisClient): boolean {
 /** The socket; a cluster has many, and writes to them as it likes. */
 function streamOf(connection: RedisClient): Duplex | undefined {
   return isCluster(connection) ? undefined : connection.stream;
-}
-
-function isRefusal(error: Error): boolean {
-  return /^(NOAUTH|NOPERM|WRONGTYPE|ERR) /.test(error.message);
 }

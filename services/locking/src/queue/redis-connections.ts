@@ -1,7 +1,6 @@
-import type { Cluster, Redis, RedisOptions } from 'ioredis';
-
 import type { Alarm, Alarms } from '../alarms.ts';
-import type { RedisClient } from '../redis-script.ts';
+import { isDemotion } from '../redis-errors.ts';
+import { isCluster, type RedisClient } from '../redis-script.ts';
 import { OneBufferConnector } from './one-buffer-connector.ts';
 
 /**
@@ -15,32 +14,52 @@ export function duplicateFor(
   alarms: Alarms,
   timeoutMs: number,
 ): RedisClient {
-  const habits: Partial<RedisOptions> = {
-    connectionName,
+  const habits = {
     keyPrefix: '',
     lazyConnect: true,
     enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    autoResubscribe: false,
     enableAutoPipelining: false,
-    retryStrategy: reconnectDelayMs,
+  };
+  const repliesAsTheyCome = {
+    // (A cluster tells by itself who the primary is now.)
+    reconnectOnError: isCluster(redis) ? null : whenDemoted(alarms),
+    // Each call has a time-out of its own. (A subscription that ioredis gives up would not be tried again.)
+    commandTimeout: undefined,
+    stringNumbers: false,
   };
   const connection = isCluster(redis)
     ? redis.duplicate([], {
-        keyPrefix: '',
-        lazyConnect: true,
-        enableOfflineQueue: false,
-        enableAutoPipelining: false,
+        ...habits,
         clusterRetryStrategy: reconnectDelayMs,
+        redisOptions: repliesAsTheyCome,
       })
     : redis.duplicate({
         ...habits,
+        ...repliesAsTheyCome,
+        connectionName,
+        autoResendUnfulfilledCommands: false,
+        autoResubscribe: false,
+        monitor: false,
+        retryStrategy: reconnectDelayMs,
         ...(OneBufferConnector.isFor(redis.options) && { Connector: OneBufferConnector }),
       });
   // Without a listener ioredis would print each failed attempt to connect; the calls say what is wrong.
   connection.on('error', () => undefined);
   boundHandshake(connection, alarms, timeoutMs);
   return connection;
+}
+
+/** Connecting anew costs what is under way its answer: not more often than we would wait for it. */
+const demotionPauseMs = 1_000;
+
+/** Connects anew when the server says that it is not the primary any more: the address may point to another one. */
+function whenDemoted({ clock }: Alarms): (error: Error) => boolean {
+  let lastMs = -Infinity;
+  return (error) => {
+    if (!isDemotion(error) || clock.now() - lastMs < demotionPauseMs) return false;
+    lastMs = clock.now();
+    return true;
+  };
 }
 
 /** Who we are, which protocol, and whether the data is loaded: so many answers in a row make a connection ready. */
@@ -63,10 +82,6 @@ function boundHandshake(connection: RedisClient, alarms: Alarms, timeoutMs: numb
  */
 export function connectAnew(connection: RedisClient): void {
   if (!isCluster(connection)) connection.stream.destroy();
-}
-
-export function isCluster(redis: RedisClient): redis is Cluster {
-  return (redis as Redis).isCluster;
 }
 
 /** At once, then ever slower up to once a second: whoever waits for a lock should not wait for a reconnection too. */

@@ -1,10 +1,10 @@
 import type { Alarms } from '../alarms.ts';
 import { lockKey } from '../lock-name.ts';
-import type { RedisClient } from '../redis-script.ts';
+import { isCluster, type RedisClient } from '../redis-script.ts';
 import { scanKeys } from '../scan-keys.ts';
 import { hdel, type Keys, type Operation, writeKeys } from './operation.ts';
 import { createRedisCalls } from './redis-calls.ts';
-import { duplicateFor, isCluster } from './redis-connections.ts';
+import { duplicateFor } from './redis-connections.ts';
 import { createSubscription } from './redis-subscription.ts';
 import { queueScripts } from './scripts.ts';
 import type {

@@ -1,6 +1,6 @@
 import type { Alarm, Alarms } from '../alarms.ts';
-import type { RedisClient } from '../redis-script.ts';
-import { connectAnew, duplicateFor, isCluster } from './redis-connections.ts';
+import { isCluster, type RedisClient } from '../redis-script.ts';
+import { connectAnew, duplicateFor } from './redis-connections.ts';
 
 /** One channel, on a connection of its own. */
 export interface Subscription {

@@ -1,8 +1,7 @@
 import { Command } from 'ioredis';
 
-import type { RedisClient } from '../redis-script.ts';
+import { isCluster, type RedisClient } from '../redis-script.ts';
 import type { How, Keys, Operation } from './operation.ts';
-import { isCluster } from './redis-connections.ts';
 
 /** What is sent, and who hears of the reply: at once, in the middle of reading it from the socket. */
 export interface Sendable {

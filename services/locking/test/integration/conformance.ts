@@ -372,7 +372,11 @@ export function describeLocks(kind: LockKind): void {
       });
       // Whoever waits for the name after that would wait longer than the test may last.
       const held = last === 'c' ? null : await lab.open().acquire(last === 'a' ? 'b' : 'c');
-      const wait = locks.acquire(['a', 'b', 'c'], { signal: controller.signal, waitMs: 60_000, ttlMs: 60_000 });
+      const wait = locks.acquire(['a', 'b', 'c'], {
+        signal: controller.signal,
+        waitMs: 60_000,
+        ttlMs: 60_000,
+      });
       await expect(wait).rejects.toBe(reason);
       await held?.release();
       await (await lab.open().acquire(['a', 'b', 'c'], { waitMs: 20_000 })).release();

@@ -1,0 +1,26 @@
+/** Before version 7 Redis put what a command in a script was answered into an error of its own. */
+const wrapped = /^ERR Error running script \(call to \S+\): (?:@?user_script: ?\d+: )+-?(?<code>[A-Z]+) /;
+
+/** The first word of what Redis answered: READONLY, OOM ... */
+function codeOf({ message }: Error): string | undefined {
+  return wrapped.exec(message)?.groups?.['code'] ?? /^[A-Z]+(?= )/.exec(message)?.[0];
+}
+
+/** No permission, a key of another type, a mistake: the answer will not change by waiting. */
+const finalCodes = new Set(['NOAUTH', 'NOPERM', 'WRONGTYPE', 'CROSSSLOT', 'ERR']);
+
+/** Whether Redis has refused for a reason that waiting does not cure. Not so when memory is short (OOM), for instance. */
+export function isRefusal(error: unknown): error is Error {
+  return error instanceof Error && finalCodes.has(codeOf(error) ?? '');
+}
+
+/**
+ * Answers of a server that is not the primary any more, or is just becoming something else: it loads the data of the
+ * new primary (LOADING), has lost it (MASTERDOWN), or has lost the replicas without which it may not write (NOREPLICAS).
+ */
+const demotedCodes = new Set(['READONLY', 'LOADING', 'MASTERDOWN', 'NOREPLICAS']);
+
+/** Whether another server may have become the primary: at the same address, for whoever connects anew. */
+export function isDemotion(error: Error): boolean {
+  return demotedCodes.has(codeOf(error) ?? '');
+}
