@@ -56,7 +56,8 @@ describe.each([
   },
   { how: 'rejects', onReleaseFailed: () => Promise.reject(new Error('the log is full')) },
   { how: 'never ends', onReleaseFailed: () => new Promise(() => undefined) },
-])('a listener that $how when it hears of a failing release', ({ onReleaseFailed }) => {
+])('a listener that $how when it hears of a failing release', ({ onReleaseFailed: listener }) => {
+  const onReleaseFailed: () => void = listener;
   const locks = assembleLocks({
     defaults: acquireDefaults,
     acquireOne: () => Promise.resolve({ release: () => Promise.reject(unavailable), signal: never } as Lease),
