@@ -47,7 +47,7 @@ test.each([
   expect(await outcomeOf(body, release)).toEqual({ ...outcome, releases: 1 });
 });
 
-describe.each([
+const listeners: { how: string; onReleaseFailed: () => unknown }[] = [
   {
     how: 'throws',
     onReleaseFailed: () => {
@@ -56,8 +56,9 @@ describe.each([
   },
   { how: 'rejects', onReleaseFailed: () => Promise.reject(new Error('the log is full')) },
   { how: 'never ends', onReleaseFailed: () => new Promise(() => undefined) },
-])('a listener that $how when it hears of a failing release', ({ onReleaseFailed: listener }) => {
-  const onReleaseFailed: () => void = listener;
+];
+
+describe.each(listeners)('a listener that $how when it hears of a failing release', ({ onReleaseFailed }) => {
   const locks = assembleLocks({
     defaults: acquireDefaults,
     acquireOne: () => Promise.resolve({ release: () => Promise.reject(unavailable), signal: never } as Lease),
