@@ -4,7 +4,7 @@
 # In the order that they are named in, also with -j: `make up load` is one after the other.
 .NOTPARALLEL:
 
-.PHONY: help up load test bench bench-lock figures scale ps logs down check format clean
+.PHONY: help up load audit test bench bench-lock figures scale ps logs down check format clean
 
 # Node 26 comes from the packages; the machine's own Node (20 or newer) only has to install them.
 BIN = node_modules/.bin
@@ -24,6 +24,9 @@ up: $(INSTALLED) ## start it: replicas behind nginx, Redis, Postgres; in Docker 
 
 load: $(INSTALLED) ## let a crowd loose on it, without the lock and with it, and count in Postgres
 	@$(NODE) load/src/main.ts $(ARGS)
+
+audit: $(INSTALLED) ## compare the counter of each event with its bookings; FIX=1 mends it
+	@$(NODE) infra/stack/audit.ts $(ARGS)
 
 test: $(INSTALLED) ## run every test that this machine can run
 	@npm test --silent -- $(ARGS)

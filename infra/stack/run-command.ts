@@ -29,9 +29,13 @@ export function capture(command: string, args: readonly string[], timeoutMs: num
 }
 
 /** Runs a command whose output is what the user asked for. Returns the exit code; null if a signal ended it. */
-export async function show(command: string, args: readonly string[]): Promise<number | null> {
+export async function show(
+  command: string,
+  args: readonly string[],
+  env = process.env,
+): Promise<number | null> {
   using _ = outliveInterruption();
-  const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+  const child = spawn(command, args, { env, stdio: ['ignore', 'inherit', 'inherit'] });
   const [code] = (await once(child, 'close')) as [number | null];
   return code;
 }

@@ -31,7 +31,7 @@ export interface Context extends AsyncDisposable {
   /** How many attempts this replica has had to repeat. */
   retriesOf: (strategy: StrategyName) => number;
   /** What keeps this replica from booking, found out by asking Postgres and Redis. */
-  findObstacles: () => Promise<string[]>;
+  findObstacles: () => Promise<{ what: string; cause: unknown }[]>;
 }
 
 /** A health check has to answer while its prober still listens. */
@@ -116,9 +116,9 @@ export function openContext(config: Config, log: Logger): Context {
     async [Symbol.asyncDispose]() {
       await mailbox[Symbol.asyncDispose]();
       const closeLocks = Promise.all(locks.map(async (lock) => lock[Symbol.asyncDispose]()));
-      await answeredWithin(closeLocks, CLOSE_TIMEOUT_MS);
+      await failureWithin(closeLocks, CLOSE_TIMEOUT_MS);
       for (const client of [redis, ...quorum]) client.disconnect();
-      await answeredWithin(pools.close(), CLOSE_TIMEOUT_MS);
+      await failureWithin(pools.close(), CLOSE_TIMEOUT_MS);
     },
   };
 }
@@ -130,15 +130,25 @@ function logFindings(log: Logger, findings: readonly ServerFinding[]): void {
   }
 }
 
-async function silenceOf(server: string, ping: Promise<unknown>): Promise<string | null> {
-  return (await answeredWithin(ping, PING_TIMEOUT_MS)) ? null : `${server} gives no answer`;
+async function silenceOf(
+  server: string,
+  ping: Promise<unknown>,
+): Promise<{ what: string; cause: unknown } | null> {
+  const cause = await failureWithin(ping, PING_TIMEOUT_MS);
+  return cause === undefined ? null : { what: `${server} gives no answer`, cause };
 }
 
-/** Whether it was fulfilled in time. */
-async function answeredWithin(answer: Promise<unknown>, timeoutMs: number): Promise<boolean> {
-  const { promise: tooLate, resolve } = Promise.withResolvers<boolean>();
-  const timer = setTimeout(resolve, timeoutMs, false);
-  const isAnswered = await Promise.race([answer.then(() => true).catch(() => false), tooLate]);
+/** Why it was not fulfilled in time; undefined if it was. */
+async function failureWithin(answer: Promise<unknown>, timeoutMs: number): Promise<unknown> {
+  const { promise: tooLate, resolve } = Promise.withResolvers<Error>();
+  const timer = setTimeout(() => resolve(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+  const failure = await Promise.race([
+    answer.then(
+      () => undefined,
+      (error: unknown) => error,
+    ),
+    tooLate,
+  ]);
   clearTimeout(timer);
-  return isAnswered;
+  return failure;
 }

@@ -61,7 +61,10 @@ export const FENCED_STRATEGIES: readonly StrategyName[] = ['fenced-lock', 'quoru
  */
 export type OutcomeCode = 'booked' | 'sold_out' | 'busy' | 'event_not_found' | 'unavailable' | 'unknown';
 
-/** Body of every booking route. All of it may be left out: then one ticket for an unnamed customer. */
+/**
+ * Body of every booking route: JSON in UTF-8; a byte order mark is ignored. All of it may be left out: then one ticket
+ * for an unnamed customer.
+ */
 export interface BookingBody {
   /** 1 to 200 characters, not all of them blank, and no control characters. */
   customer?: string;

@@ -14,11 +14,12 @@ async function serve(config: Config): Promise<void> {
     ...config,
     ...context,
     log,
-    findObstacles: async () => (isStopping ? ['this instance is stopping'] : context.findObstacles()),
+    findObstacles: async () =>
+      isStopping ? [{ what: 'this instance is stopping' }] : context.findObstacles(),
   });
 
   const stopped = nextSignal();
-  const server = await listen(app, config);
+  const server = await listen(app, { ...config, log });
   log.info({ host: config.host, port: server.port, labMode: config.labMode }, 'serving');
 
   const signal = await stopped;

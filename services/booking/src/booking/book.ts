@@ -14,12 +14,13 @@ export async function book(strategy: Strategy, request: BookingRequest): Promise
     return await strategy.book(request);
   } catch (error) {
     const outcome = outcomeOf(error);
-    if (outcome !== undefined) return outcome;
-    // Whatever was waited for rejects with the reason of the caller who has gone.
-    if (request.signal.aborted) return ABANDONED;
+    if (outcome !== undefined) return { ...outcome, cause: error };
+    if (isAbortOf(request.signal, error)) return ABANDONED;
     throw error;
   }
 }
+
+type Refusal = Extract<Outcome, { code: 'busy' | 'unavailable' }>;
 
 /** Nobody reads it: the caller has gone. */
 const ABANDONED: Outcome = Object.freeze({
@@ -27,7 +28,16 @@ const ABANDONED: Outcome = Object.freeze({
   detail: 'The request was abandoned; nothing was written.',
 });
 
-function outcomeOf(error: unknown): Outcome | undefined {
+/** Whatever was waited for rejects with the reason of the caller who has gone. All else is a bug, and has a reader. */
+function isAbortOf({ aborted, reason }: AbortSignal, error: unknown): boolean {
+  if (!aborted) return false;
+  // Node's own waits wrap it.
+  return (
+    error === reason || (error instanceof Error && error.name === 'AbortError' && error.cause === reason)
+  );
+}
+
+function outcomeOf(error: unknown): Refusal | undefined {
   if (error instanceof LockTimeoutError) {
     return {
       code: 'busy',

@@ -44,11 +44,12 @@ export async function commitBooking<T extends { code: string }>(
     // A refusal has written nothing, so there was nothing to lose.
     if (decided.code !== 'booked') return decided;
     const booked = await settleCommit(db, request.eventId, [request.bookingId]);
-    if (booked === 'unknown') return { code: 'unknown' };
+    if (booked === 'unknown') return { code: 'unknown', cause: error };
     if (booked.has(request.bookingId)) return decided;
     return {
       code: 'unavailable',
       detail: 'Postgres lost the booking before it was committed; nothing was written.',
+      cause: error,
     };
   }
 }
@@ -61,13 +62,14 @@ export async function commitStatement<T>(
   db: Db,
   request: Pick<BookingRequest, 'bookingId'>,
   statement: (db: Db) => Promise<T>,
-): Promise<T | 'booked' | 'unknown'> {
+): Promise<T | 'booked' | { code: 'unknown'; cause: unknown }> {
   try {
     return await autocommit(db, statement);
   } catch (error) {
     if (!(error instanceof CommitUnknownError)) throw error;
     const booked = await untilAnswered(() => findBookedIds(db, [request.bookingId]));
-    return booked !== 'unknown' && booked.has(request.bookingId) ? 'booked' : 'unknown';
+    const isFound = booked !== 'unknown' && booked.has(request.bookingId);
+    return isFound ? 'booked' : { code: 'unknown', cause: error };
   }
 }
 

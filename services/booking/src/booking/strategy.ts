@@ -47,9 +47,9 @@ export type Outcome =
   | { code: 'event_not_found' }
   /** A request for something else had the same id, and has booked. */
   | { code: 'request_id_reused' }
-  | { code: 'busy'; detail: string }
-  | { code: 'unavailable'; detail: string }
-  | { code: 'unknown' };
+  /** With what was thrown, where something was: for the log. */
+  | { code: 'busy' | 'unavailable'; detail: string; cause?: unknown }
+  | { code: 'unknown'; cause?: unknown };
 
 /** What strategies are made of. */
 export interface StrategyDeps {

@@ -2,6 +2,7 @@ import type { Context } from 'hono';
 
 import { INSTANCE_HEADER, REQUEST_ID_HEADER } from '#src/contract.ts';
 
+import { logProblem, type ProblemLog } from './log-problem.ts';
 import { type ProblemDetails, renderProblem } from './problem.ts';
 import type { Env } from './read-input.ts';
 import { requestIdOf } from './request-id.ts';
@@ -15,7 +16,7 @@ export interface Answers {
   problem(c: Context<Env>, problem: ProblemDetails): Response;
 }
 
-export function createAnswers(instanceId: string): Answers {
+export function createAnswers(instanceId: string, log: ProblemLog): Answers {
   return {
     json: (c, status, body, headers) =>
       new Response(JSON.stringify(body), {
@@ -28,6 +29,7 @@ export function createAnswers(instanceId: string): Answers {
         },
       }),
     problem(c, problem) {
+      logProblem(log, c, problem);
       const { body, ...init } = renderProblem(problem, { instanceId, requestId: requestIdOf(c) });
       return new Response(body, init);
     },

@@ -1,5 +1,4 @@
 import { Hono } from 'hono';
-import type { Logger } from 'pino';
 
 import type { Strategies } from '#src/booking/registry.ts';
 import type { StrategyName } from '#src/contract.ts';
@@ -8,11 +7,11 @@ import type { Db } from '#src/storage/schema.ts';
 import { createAnswers, type Answers } from './answer.ts';
 import { addBookingRoutes } from './booking-routes.ts';
 import { addEventRoutes } from './event-routes.ts';
-import { addHealthRoutes } from './health-routes.ts';
+import { addHealthRoutes, type Obstacle } from './health-routes.ts';
 import { addLabRoutes } from './lab-routes.ts';
+import type { ProblemLog } from './log-problem.ts';
 import { ProblemError } from './problem.ts';
 import type { Env } from './read-input.ts';
-import { requestIdOf } from './request-id.ts';
 import { addStrategyRoutes } from './strategy-routes.ts';
 
 /** What the routes are made of. */
@@ -21,7 +20,7 @@ export interface AppDeps {
   labMode: boolean;
   adminToken: string | undefined;
   raceWindowMs: number;
-  log: Pick<Logger, 'error'>;
+  log: ProblemLog;
   db: Db;
   reads: Db;
   strategies: Strategies;
@@ -29,7 +28,7 @@ export interface AppDeps {
   /** How many attempts this instance has had to repeat. */
   retriesOf: (strategy: StrategyName) => number;
   /** What keeps this instance from booking; empty when nothing does. Bounded in time. */
-  findObstacles: () => Promise<string[]>;
+  findObstacles: () => Promise<Obstacle[]>;
 }
 
 export interface RouteDeps extends AppDeps {
@@ -39,8 +38,8 @@ export interface RouteDeps extends AppDeps {
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
 export function createApp(appDeps: AppDeps): Hono<Env> {
-  const deps: RouteDeps = { ...appDeps, answers: createAnswers(appDeps.instanceId) };
-  const { answers, log } = deps;
+  const deps: RouteDeps = { ...appDeps, answers: createAnswers(appDeps.instanceId, appDeps.log) };
+  const { answers } = deps;
   const app = new Hono<Env>();
 
   addBookingRoutes(app, deps);
@@ -64,16 +63,10 @@ export function createApp(appDeps: AppDeps): Hono<Env> {
 
   app.onError((error, c) => {
     if (error instanceof ProblemError) return answers.problem(c, error.problem);
-    // The client hung up while its body was read: there is nobody to answer.
-    if (c.req.raw.signal.aborted)
-      return answers.problem(c, { code: 'bad_request', detail: 'The body ended early.' });
-    log.error(
-      { err: error, requestId: requestIdOf(c), method: c.req.method, path: c.req.path },
-      'unexpected error',
-    );
     return answers.problem(c, {
       code: 'internal',
       detail: 'An unexpected error; the log of the instance tells more.',
+      cause: error,
     });
   });
 

@@ -13,16 +13,18 @@ export async function guardAgainstOutage<T>(query: () => Promise<T>, whereToLook
   } catch (error) {
     if (error instanceof CommitUnknownError) {
       const detail = `The connection to Postgres was lost during the commit. ${whereToLook}: look before you try again.`;
-      throw new ProblemError({ code: 'unknown', detail });
+      throw new ProblemError({ code: 'unknown', detail, cause: error });
     }
     if (error instanceof PostgresUnavailableError) {
       throw new ProblemError({
         code: 'unavailable',
         detail: 'Postgres is away or cannot serve. Try again later.',
+        cause: error,
       });
     }
     if (error instanceof PostgresBusyError) {
-      throw new ProblemError({ code: 'busy', detail: 'Postgres had no time for this. Try again.' });
+      const detail = 'Postgres had no time for this. Try again.';
+      throw new ProblemError({ code: 'busy', detail, cause: error });
     }
     throw error;
   }

@@ -45,6 +45,12 @@ export interface ProblemDetails extends Partial<Pick<Problem, 'errors' | 'bookin
   code: ProblemCode;
   detail: string;
   headers?: Record<string, string>;
+  /** What has led to it: for the log, and not for who asked. */
+  cause?: unknown;
+}
+
+export function statusOf(code: ProblemCode): number {
+  return kinds[code].status;
 }
 
 /** Ends a handler early; the app's error handler turns it into its answer. */
@@ -65,9 +71,10 @@ export function invalidInput(errors: NonNullable<Problem['errors']>): ProblemErr
 
 /** The answer as parts, for those who have no `Response` to give it to. */
 export function renderProblem(
-  { code, headers, ...details }: ProblemDetails,
+  given: ProblemDetails,
   { instanceId, requestId }: Pick<Problem, 'instanceId' | 'requestId'>,
 ): { status: number; headers: Record<string, string>; body: string } {
+  const { code, headers, cause: _, ...details } = given;
   const { status, title, retryAfterS }: ProblemKind = kinds[code];
   const problem: Problem = {
     type: `urn:lastseat:problem:${code}`,

@@ -133,6 +133,16 @@ function describe(issue: z.core.$ZodIssue): { field: string; detail: string }[] 
 const NO_BYTES = new Uint8Array();
 
 async function readBytes(c: Context<Env>): Promise<Uint8Array | ArrayBuffer> {
+  try {
+    return await readWhatIsSent(c);
+  } catch (error) {
+    if (error instanceof ProblemError || !c.req.raw.signal.aborted) throw error;
+    // The client hung up in the middle: there is nobody to answer.
+    throw new ProblemError({ code: 'bad_request', detail: 'The body ended early.' });
+  }
+}
+
+async function readWhatIsSent(c: Context<Env>): Promise<Uint8Array | ArrayBuffer> {
   const declared = c.req.header('content-length');
   // With a declared length the server reads exactly that much, so that looking at the number is enough.
   if (declared !== undefined) {

@@ -26,5 +26,5 @@ export function refusalOf(
   const detail =
     'The connection to Postgres was lost during the commit and could not be restored in time. ' +
     `GET /requests/${requestId} tells whether the booking was made: look before you try again.`;
-  return { code, detail, bookingId };
+  return { code, detail, bookingId, cause: outcome.cause };
 }

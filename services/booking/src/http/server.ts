@@ -4,12 +4,13 @@ import { Server as NetServer, type AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 
-import { getRequestListener } from '@hono/node-server';
+import { getRequestListener, RequestError } from '@hono/node-server';
 import type { Hono } from 'hono';
 
 import { REQUEST_ID_HEADER, type Problem } from '#src/contract.ts';
 import { KEEP_ALIVE_TIMEOUT_MS } from '#src/time-limits.ts';
 
+import type { ProblemLog } from './log-problem.ts';
 import { type ProblemDetails, renderProblem } from './problem.ts';
 import type { Env } from './read-input.ts';
 import { acceptRequestId } from './request-id.ts';
@@ -48,13 +49,17 @@ export interface HttpServer {
 
 export async function listen(
   app: Hono<Env>,
-  { host, port, instanceId }: { host: string; port: number; instanceId: string },
+  { host, port, instanceId, log }: { host: string; port: number; instanceId: string; log: ProblemLog },
 ): Promise<HttpServer> {
   let isDraining = false;
   const namesFor = (requestId: unknown) => ({ instanceId, requestId: acceptRequestId(requestId) });
   const answer = getRequestListener((request, bindings) => app.fetch(request, bindings), {
     errorHandler(error) {
-      const { body, ...init } = renderProblem(asBadRequest(error), namesFor(undefined));
+      const names = namesFor(undefined);
+      const problem = problemOf(error);
+      // What the app itself has thrown and not answered: nothing that is an error passes it.
+      if (problem.code === 'internal') log.error({ err: error, ...names, code: 'internal' }, problem.detail);
+      const { body, ...init } = renderProblem(problem, names);
       return new Response(body, init);
     },
   });
@@ -133,11 +138,9 @@ async function within(timeoutMs: number, closed: Promise<boolean>): Promise<bool
   }
 }
 
-function asBadRequest(error: unknown): ProblemDetails {
-  return {
-    code: 'bad_request',
-    detail: error instanceof Error ? `${error.message}.` : 'The request is malformed.',
-  };
+function problemOf(error: unknown): ProblemDetails {
+  if (error instanceof RequestError) return { code: 'bad_request', detail: `${error.message}.` };
+  return { code: 'internal', detail: 'An unexpected error; the log of the instance tells more.' };
 }
 
 /** What Node could not even parse never reaches the app; it is answered on the bare socket. */

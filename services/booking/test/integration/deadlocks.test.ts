@@ -6,6 +6,7 @@ import { createApp } from '#src/http/app.ts';
 import { listEvents } from '#src/storage/events.ts';
 
 import { openHouse, openTestContext, untilReady, type House } from '../support/house.ts';
+import { withoutBugs } from '../support/log.ts';
 import { startQuorum } from '../support/quorum.ts';
 
 /**
@@ -67,14 +68,13 @@ async function rush(name: StrategyName, events: number[]): Promise<number> {
         }),
       );
       await untilReady(context);
-      const log = { error: (entry: unknown) => expect.fail(String(entry)) };
       return createApp({
         ...context,
         instanceId,
         labMode: true,
         adminToken: undefined,
         raceWindowMs: 1,
-        log,
+        log: withoutBugs,
       });
     }),
   );

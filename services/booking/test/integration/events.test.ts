@@ -6,6 +6,7 @@ import { STRATEGY_NAMES, type BookingView, type EventView } from '#src/contract.
 import { createApp } from '#src/http/app.ts';
 
 import { openHouse, openTestContext, strategyOf, untilReady, type House } from '../support/house.ts';
+import { withoutBugs } from '../support/log.ts';
 import { startQuorum } from '../support/quorum.ts';
 import { requestInRaceWindow } from '../support/requests.ts';
 
@@ -33,7 +34,7 @@ beforeAll(async () => {
     labMode: true,
     adminToken: undefined,
     raceWindowMs: 0,
-    log: { error: (entry: unknown) => expect.fail(String(entry)) },
+    log: withoutBugs,
   });
 });
 

@@ -85,6 +85,18 @@ test('with Postgres refusing, every route that needs it says 503 at once', async
   ] as const) {
     const { result, ms } = await timed(() => fetch(`${replica.url}${path}`, { method }));
     const { status, headers } = result;
+    const requestId = headers.get('x-request-id');
+    const linesOf = () => replica.log.filter((line) => line['requestId'] === requestId);
+    await expect.poll(linesOf).toMatchObject([
+      {
+        level: 40,
+        instanceId: 'lonely',
+        method,
+        path,
+        status: 503,
+        err: { stack: expect.stringContaining('ECONNREFUSED') },
+      },
+    ]);
     const retryAfter = headers.get('retry-after');
     expect({ path, status, retryAfter }).toEqual({ path, status: 503, retryAfter: '2' });
     expect(ms).toBeLessThan(2_000);

@@ -23,13 +23,14 @@ export function createFakeApp({
       },
     },
   ]);
-  const errors: unknown[] = [];
+  const lines: { level: string; [field: string]: unknown }[] = [];
+  const logAt = (level: string) => (line: object, msg?: string) => void lines.push({ level, ...line, msg });
   const app = createApp({
     instanceId: 'unit-1',
     labMode: true,
     adminToken: undefined,
     raceWindowMs: 0,
-    log: { error: (entry: unknown) => errors.push(entry) },
+    log: { error: logAt('error'), warn: logAt('warn'), info: logAt('info') },
     // Whoever touches it in a test that needs no database gets told so.
     db: null as unknown as Db,
     reads: null as unknown as Db,
@@ -39,5 +40,5 @@ export function createFakeApp({
     findObstacles: async () => [],
     ...deps,
   });
-  return { app, requests, errors };
+  return { app, requests, lines };
 }

@@ -98,6 +98,6 @@ export function strategyOf(context: Context, name: StrategyName): Strategy {
 export async function untilReady(context: Context): Promise<void> {
   await vi.waitFor(async () => {
     const obstacles = await context.findObstacles();
-    if (obstacles.length > 0) throw new Error(obstacles.join());
+    if (obstacles.length > 0) throw new Error(obstacles.map(({ what }) => what).join());
   }, 10_000);
 }

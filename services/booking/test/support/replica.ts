@@ -8,11 +8,18 @@ import type { BookingView, Problem } from '#src/contract.ts';
 export interface Replica extends AsyncDisposable {
   url: string;
   instanceId: string;
-  log: { msg: string; level: number }[];
+  log: LogLine[];
   kill(signal: NodeJS.Signals): void;
   /** Its exit code, once it has ended. */
   exited: Promise<number | null>;
   book(path: string, options?: BookOptions): Promise<Answer>;
+}
+
+/** One line of its log, by pino: level 30 is info, 40 a warning, 50 an error. */
+export interface LogLine {
+  msg: string;
+  level: number;
+  [field: string]: unknown;
 }
 
 export interface BookOptions {
@@ -40,7 +47,7 @@ export async function startReplica(
   const log: Replica['log'] = [];
   const { promise: serving, resolve } = Promise.withResolvers<number>();
   createInterface({ input: child.stdout }).on('line', (line) => {
-    const entry = JSON.parse(line) as { msg: string; level: number; port: number };
+    const entry = JSON.parse(line) as LogLine & { port: number };
     log.push(entry);
     if (entry.msg === 'serving') resolve(entry.port);
   });

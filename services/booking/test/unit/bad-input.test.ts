@@ -268,8 +268,8 @@ test.each([
   expect(await response.json()).toMatchObject({ code: 'method_not_allowed' });
 });
 
-test('an unexpected error is logged and tells the client nothing', async () => {
-  const { app, errors } = createFakeApp({
+test('an unexpected error tells the client nothing', async () => {
+  const { app } = createFakeApp({
     outcome: async () => {
       throw new Error('secret');
     },
@@ -277,5 +277,4 @@ test('an unexpected error is logged and tells the client nothing', async () => {
   const response = await app.request('/book-with-lock/1', { method: 'POST' });
   expect(response.status).toBe(500);
   expect(await response.text()).not.toContain('secret');
-  expect(errors).toHaveLength(1);
 });

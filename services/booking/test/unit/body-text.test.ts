@@ -4,6 +4,7 @@ import type { Problem } from '#src/contract.ts';
 import { listen, type HttpServer } from '#src/http/server.ts';
 
 import { createFakeApp } from '../support/fake-app.ts';
+import { withoutBugs } from '../support/log.ts';
 
 /** The bytes of a body, over a real socket: with their length told beforehand, and in chunks. */
 
@@ -11,7 +12,7 @@ const { app, requests } = createFakeApp();
 let server: HttpServer;
 
 beforeAll(async () => {
-  server = await listen(app, { host: '127.0.0.1', port: 0, instanceId: 'unit-1' });
+  server = await listen(app, { host: '127.0.0.1', port: 0, instanceId: 'unit-1', log: withoutBugs });
 });
 
 beforeEach(() => void requests.splice(0));

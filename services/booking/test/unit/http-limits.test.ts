@@ -6,15 +6,16 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { listen, type HttpServer } from '#src/http/server.ts';
 
 import { createFakeApp } from '../support/fake-app.ts';
+import { withoutBugs } from '../support/log.ts';
 
 /** What a socket can do that a `Request` cannot: a real server, and nothing behind it. */
 
+const { app, lines } = createFakeApp();
 let server: HttpServer;
 let base: string;
 
 beforeAll(async () => {
-  const { app } = createFakeApp();
-  server = await listen(app, { host: '127.0.0.1', port: 0, instanceId: 'unit-1' });
+  server = await listen(app, { host: '127.0.0.1', port: 0, instanceId: 'unit-1', log: withoutBugs });
   base = `http://127.0.0.1:${server.port}`;
 });
 
@@ -94,6 +95,7 @@ test('a client that hangs up in the middle of its body disturbs nobody', async (
   );
   socket.destroy();
   expect((await fetch(`${base}/livez`)).status).toBe(200);
+  expect(lines).toEqual([]);
 });
 
 test('a body that never comes is given up', { timeout: 20_000 }, async () => {

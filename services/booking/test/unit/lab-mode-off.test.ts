@@ -71,9 +71,9 @@ test.each(['a-token-of-some-length', 'dGhlIHRva2VuIG9mIGFuIG9wZXJhdG9y+/==', 'of
         throw touched;
       },
     });
-    const { app, errors } = createFakeApp({ labMode: false, adminToken, db });
+    const { app, lines } = createFakeApp({ labMode: false, adminToken, db });
     const headers = { ...event.headers, authorization: `Bearer ${adminToken}` };
     await app.request('/events', { method: 'POST', body: event.body, headers });
-    expect(errors).toMatchObject([{ err: touched }]);
+    expect(lines).toMatchObject([{ err: touched }]);
   },
 );

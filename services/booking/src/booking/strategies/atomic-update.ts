@@ -24,7 +24,7 @@ export function atomicUpdate({ db, instanceId }: StrategyDeps): Strategy {
 
       const booking = { ...request, strategy: 'atomic-update', instanceId, fencingToken: null };
       const result = await commitStatement(db, request, (db) => takeStockAndInsertBooking(db, booking));
-      if (result === 'unknown') return { code: 'unknown' };
+      if (result !== 'booked' && 'code' in result) return result;
       if (result === 'booked' || result.isBooked) return { code: 'booked', fencingToken: null };
       return result.eventExists ? SOLD_OUT : EVENT_NOT_FOUND;
     },
