@@ -44,7 +44,7 @@ export function auditAsText({ events, differences }: Audit, mended?: ReadonlyMap
     '',
     ...sentences,
     '',
-    `${differences.length} of ${all} differ.${hint}`,
+    `${differences.length} of ${all} ${differences.length === 1 ? 'differs' : 'differ'}.${hint}`,
     '',
   ].join('\n');
 }

@@ -20,7 +20,8 @@ const HELP = `Compares the counter of every event with its booking rows, all at 
   --help    this text
 
 DATABASE_URL names the database; make audit takes the stack that is up.
-Exit code: 0 they agree, or do so now; 1 some do not; 2 a wrong option, or the database could not be asked.`;
+Exit code: 0 they agree, or do so now; 1 some do not; 2 a wrong option, or the database could not be asked. (make makes
+2 of both; node infra/stack/audit.ts tells them apart.)`;
 
 /** Adds up all bookings there are: 50 ms for each 400,000 of them. */
 const STATEMENT_TIMEOUT_MS = 300_000;
@@ -59,14 +60,18 @@ async function mendAll(db: Db, { differences }: Audit): Promise<Map<number, Mend
     try {
       const left = await lockAndMendCounter(db, eventId);
       const isGood = left === undefined || left.bookedByRows <= left.capacity;
-      const what = left === undefined ? 'is gone' : `available was ${available} and is ${left.available} now`;
-      mended.set(eventId, { isGood, what });
+      mended.set(eventId, { isGood, what: whatBecameOf(available, left?.available) });
     } catch (error) {
       // Such as a row that was locked for too long: the others are mended all the same.
       mended.set(eventId, { isGood: false, what: `not mended: ${(error as Error).message}` });
     }
   }
   return mended;
+}
+
+function whatBecameOf(before: number, now: number | undefined): string {
+  if (now === undefined) return 'the event is gone';
+  return now === before ? `available stays ${now}` : `available was ${before} and is ${now} now`;
 }
 
 function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv) {
