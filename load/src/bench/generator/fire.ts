@@ -53,7 +53,12 @@ const SAMPLE_MS = 20;
 // It wants a duration, but it is we who end it.
 const FOR_EVER_S = 3_600;
 
-export async function fire(shot: Shot, onEdge: (edge: Edge) => void = () => {}): Promise<Volley> {
+/** @param after calls something back once so many milliseconds have passed; tests have other ideas of time */
+export async function fire(
+  shot: Shot,
+  onEdge: (edge: Edge) => void = () => {},
+  after: (callback: () => void, ms: number) => void = setTimeout,
+): Promise<Volley> {
   const { timing } = shot;
   const clients: Client[] = [];
   const latencies: number[] = [];
@@ -81,8 +86,8 @@ export async function fire(shot: Shot, onEdge: (edge: Edge) => void = () => {}):
 
   function onFirstAnswer(): void {
     if ('requests' in timing) return;
-    setTimeout(open, timing.warmUpMs);
-    setTimeout(close, timing.warmUpMs + timing.windowMs);
+    after(open, timing.warmUpMs);
+    after(close, timing.warmUpMs + timing.windowMs);
   }
 
   function onResponse(_client: unknown, status: number, _bytes: number, latencyMs: number): void {
