@@ -64,8 +64,11 @@ describe.each(nginxes)('$name', (kind) => {
       await book(stack, event);
       tookMs.push(performance.now() - beganMs);
     }
-    // So long does nginx wait for a handshake: once.
-    expect(tookMs.filter((ms) => ms > 290)).toHaveLength(1);
+    // So long does nginx wait for a handshake: once, and not for each of the ten events whose home this is. A busy
+    // machine may be as slow by itself now and then.
+    const waited = tookMs.filter((ms) => ms > 290).length;
+    expect(waited).toBeGreaterThan(0);
+    expect(waited).toBeLessThan(5);
   });
 
   test("the lab's own routes have no home", async () => {

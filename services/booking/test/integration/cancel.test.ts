@@ -121,12 +121,13 @@ test('an event gets no more tickets back than it has, whatever was sold behind t
 
 // `simple-lock` is exact here, for nobody is paused past the lease; `no-lock` promises nothing.
 describe.each(STRATEGY_NAMES.filter((name) => name !== 'no-lock'))('while a crowd books by %s', (name) => {
-  test('nothing is oversold, and every freed ticket is sold again', async () => {
+  test('nothing is oversold, and every freed ticket is sold again', { timeout: 90_000 }, async () => {
     const capacity = 4;
     const id = await house.newEvent(capacity);
     let cancellations = 20;
     let kept = 0;
-    const giveUpAtMs = performance.now() + 20_000;
+    // Some hundred requests: a second of them, and much more where others keep the machine busy.
+    const giveUpAtMs = performance.now() + 60_000;
     const isGoingOn = () => kept < capacity && performance.now() < giveUpAtMs;
 
     /** Comes back until they have a ticket; one of the first takes it back again. */

@@ -57,20 +57,19 @@ test('a port that is taken ends it with one line', async () => {
 
 describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
   test('lets what is under way end, gives the lock back and exits with 0', async () => {
-    await using stopping = await startReplica('stopping', env);
+    // Longer than this test may last: an idle connection that it waited for would be the end of the test.
+    await using stopping = await startReplica('stopping', { ...env, DRAIN_DELAY_MS: '60000' });
     await using staying = await startReplica('staying', env);
     const eventId = await house.newEvent(2);
-    const underWay = stopping.book(`/book/fenced-lock/${eventId}`, { raceWindowMs: 500 });
+    const underWay = stopping.book(`/book/fenced-lock/${eventId}`, { raceWindowMs: 2_000 });
     underWay.catch(() => {}); // It is awaited below, unless the test fails before.
     await expect
       .poll(() => lastStatementOf(house.db, 'stopping'), { interval: 5 })
       .toContain('select available');
     stopping.kill(signal);
     expect((await underWay).status).toBe(201);
-    const start = performance.now();
-    expect(await stopping.exited).toBe(0);
     // Its connection is idle now, and keeps nobody waiting.
-    expect(performance.now() - start).toBeLessThan(4_000);
+    expect(await stopping.exited).toBe(0);
     // Not after a TTL: at once.
     expect((await staying.book(`/book/fenced-lock/${eventId}`)).status).toBe(201);
     expect((await house.event(eventId)).booked).toBe(2);
@@ -78,7 +77,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
 });
 
 test('while it stops it serves the connections that it has, closes each with its answer, and takes no new ones', async () => {
-  await using replica = await startReplica('draining', { ...env, DRAIN_DELAY_MS: '20000' });
+  await using replica = await startReplica('draining', { ...env, DRAIN_DELAY_MS: '60000' });
   const eventId = await house.newEvent(1);
   const [asking, booking] = [openConnection(replica.url), openConnection(replica.url)];
   for (const connection of [asking, booking]) {
@@ -99,10 +98,8 @@ test('while it stops it serves the connections that it has, closes each with its
   expect(await asking.request('GET', '/readyz')).toMatchObject({ status: 503, connection: 'close' });
   const booked = await booking.request('POST', `/book-with-lock/${eventId}`);
   expect(booked).toEqual({ status: 201, connection: 'close' });
-  // Once the last connection is gone there is nothing to wait for.
-  const start = performance.now();
+  // Once the last connection is gone there is nothing to wait for: the delay is longer than this test may last.
   expect(await replica.exited).toBe(0);
-  expect(performance.now() - start).toBeLessThan(10_000);
   expect(replica.log.filter(({ level }) => level >= 40)).toEqual([]);
 });
 

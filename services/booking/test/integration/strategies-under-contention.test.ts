@@ -129,9 +129,10 @@ describe('a holder that is stopped past its lease, and wakes between its read an
 
 async function bookLate(name: StrategyName, capacity: number) {
   const instanceId = `stopped-${name}`;
-  await using stopped = await startReplica(instanceId, { ...env, LOCK_TTL_MS: '500' });
+  // A busy machine has two seconds to find it between its read and its write.
+  await using stopped = await startReplica(instanceId, { ...env, LOCK_TTL_MS: '2500' });
   const eventId = await house.newEvent(capacity);
-  const answer = stopped.book(`/book/${name}/${eventId}`, { raceWindowMs: 400 });
+  const answer = stopped.book(`/book/${name}/${eventId}`, { raceWindowMs: 2_000 });
   answer.catch(() => {}); // If the test fails before it is awaited, the replica goes and takes it along.
   await expect
     .poll(() => lastStatementOf(house.db, instanceId), { interval: 5 })
