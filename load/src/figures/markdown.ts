@@ -41,7 +41,7 @@ export function inWords(range: Interval | null, unit = ''): string {
 }
 
 function short(value: number): string {
-  return value >= 100 ? thousands(Number(value.toPrecision(3))) : String(Number(value.toPrecision(2)));
+  return value >= 100 ? thousands(Number(value.toPrecision(3))) : String(Number(value.toPrecision(3)));
 }
 
 export function figureTable(ranges: readonly FigureRange[]): string[] {

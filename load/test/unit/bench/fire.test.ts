@@ -40,7 +40,8 @@ it('counts in the window only what is answered between its edges', async () => {
     served += 1;
     if (served === 20) window.open();
     if (served === 60) window.close();
-    setTimeout(() => response.writeHead(served % 2 === 0 ? 201 : 409).end(), 5);
+    const status = served % 2 === 0 ? 201 : 409;
+    setTimeout(() => response.writeHead(status).end(), 5);
   });
   const volley = await fire(shotAt(origin), (edge) => edges.push(edge), window.after);
   const { booked, refused, latencyMs } = volley.window;

@@ -84,7 +84,7 @@ describe('a range', () => {
     expect(medianRange(runs, 'bookings/s', 'row-lock', '64 connections')).toEqual([940, 1_218]);
     expect(medianRange(runs, 'bookings/s', 'row-lock', '9 connections')).toBeNull();
     expect(inWords([940, 1_218])).toBe('940 to 1,220');
-    expect(inWords([0.0512, 0.0513])).toBe('0.051');
+    expect(inWords([0.05123, 0.05124])).toBe('0.0512');
   });
 
   it('claims as met only what every run met', () => {

@@ -10,6 +10,7 @@ import {
   LockTimeoutError,
   LockUnavailableError,
   type Lease,
+  type LockEvent,
   type Locks,
 } from '#src/index.ts';
 
@@ -127,7 +128,8 @@ export function describeLocks(kind: LockKind): void {
       expect((error as LockTimeoutError).holder).toBe(lease.holder);
       expect(clientOf(lease.holder)).toContain('the-holder');
       expect(waitedMs).toBeGreaterThanOrEqual(149);
-      expect(waitedMs).toBeLessThan(1_500);
+      // Not the ten seconds of the default, nor those of the holder's lease.
+      expect(waitedMs).toBeLessThan(8_000);
     });
 
     test('ends with a lease soon after the holder has released', async () => {
@@ -141,7 +143,7 @@ export function describeLocks(kind: LockKind): void {
       await lab.open().acquire('seat', { ttlMs: 300, renew: false });
       const startedMs = performance.now();
       await lab.open().acquire('seat');
-      expect(performance.now() - startedMs).toBeLessThan(2_500);
+      expect(performance.now() - startedMs).toBeLessThan(8_000);
     });
 
     test('is cancelled with the reason of its signal, and leaves nothing behind', async () => {
@@ -208,8 +210,12 @@ export function describeLocks(kind: LockKind): void {
     });
 
     test('is renewed for as long as it is held', async () => {
-      const lease = await lab.open().acquire('seat', { ttlMs: 300 });
-      await sleep(900); // three times its TTL
+      let renewals = 0;
+      const onEvent = ({ type }: LockEvent) => void (renewals += type === 'renewed' ? 1 : 0);
+      // A busy machine may come late to a renewal, but not by two thirds of this.
+      const lease = await lab.open({ onEvent }).acquire('seat', { ttlMs: 1_500 });
+      // Each after a third of its TTL: by then its first term would be over.
+      await expect.poll(() => renewals).toBeGreaterThan(4);
       expect(() => lease.assertHeld()).not.toThrow();
       expect(await lab.open().tryAcquire('seat')).toBeNull();
       await lease.release();
@@ -359,7 +365,7 @@ export function describeLocks(kind: LockKind): void {
       const startedMs = performance.now();
       const wait = lab.open().acquire(['a', 'b'], { ttlMs: 300, renew: false });
       await expect(wait).rejects.toMatchObject({ name: 'LockLostError', lock: 'a' });
-      expect(performance.now() - startedMs).toBeLessThan(3_000);
+      expect(performance.now() - startedMs).toBeLessThan(8_000);
     });
 
     test.each(['a', 'b', 'c'])('are none, and at once, when the signal aborts after "%s"', async (last) => {

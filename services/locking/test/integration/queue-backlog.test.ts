@@ -46,15 +46,17 @@ function run(times: number): Promise<PromiseSettledResult<number>[]> {
 }
 
 test('calls that wait for their turn while others are answered do not take Redis for silent', async () => {
-  const sinceMs = performance.now();
-  const outcomes = await run(many);
-  const tookMs = performance.now() - sinceMs;
-  expect(outcomes.filter(({ status }) => status === 'rejected')).toEqual([]);
-  // Otherwise this shows nothing.
-  expect(tookMs).toBeGreaterThan(1.5 * timeoutMs);
+  // Until they take longer than their time-out: what the machine did before need not be what it does now.
+  for (let times = many, tookMs = 0; tookMs <= 1.5 * timeoutMs; times *= 2) {
+    const sinceMs = performance.now();
+    const outcomes = await run(times);
+    tookMs = performance.now() - sinceMs;
+    expect(outcomes.filter(({ status }) => status === 'rejected')).toEqual([]);
+  }
 }, 60_000);
 
 test('calls that wait for their turn are given up when Redis falls silent, and never sent', async () => {
+  const before = await timesRun();
   await lab.server.pause();
   const sinceMs = performance.now();
   const outcomes = await run(many);
@@ -62,9 +64,14 @@ test('calls that wait for their turn are given up when Redis falls silent, and n
   await lab.server.resume();
   expect(outcomes.filter(({ status }) => status === 'fulfilled')).toEqual([]);
   expect(tookMs).toBeGreaterThan(0.9 * timeoutMs);
-  expect(tookMs).toBeLessThan(3 * timeoutMs + 1_000);
+  // Not one time-out after the other for each thousand of them; the rest is for a busy machine.
+  expect(tookMs).toBeLessThan(5 * timeoutMs + 5_000);
   await run(1);
-  const [, times] = /cmdstat_evalsha:calls=(\d+)/.exec(await lab.redis.info('commandstats')) ?? [];
-  // All of the first test, and of this one only those that were under way.
-  expect(Number(times)).toBeLessThan(1.5 * many);
+  // Only those that were under way.
+  expect((await timesRun()) - before).toBeLessThan(many / 2);
 }, 60_000);
+
+async function timesRun(): Promise<number> {
+  const [, times] = /cmdstat_evalsha:calls=(\d+)/.exec(await lab.redis.info('commandstats')) ?? [];
+  return Number(times);
+}

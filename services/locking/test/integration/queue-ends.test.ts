@@ -112,7 +112,8 @@ describe('closing', () => {
     lab.proxy.blackHole();
     const startedMs = performance.now();
     await client.locks.close();
-    expect(performance.now() - startedMs).toBeLessThan(1_500);
+    // A few time-outs of 300 ms, and what a busy machine adds to them.
+    expect(performance.now() - startedMs).toBeLessThan(5_000);
   });
 });
 

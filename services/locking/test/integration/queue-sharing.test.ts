@@ -195,11 +195,10 @@ describe('a process that keeps what it has', () => {
 
   test('hands it over as soon as another one asks', async () => {
     const client = lab.open({ lingerMs });
-    const lease = await client.locks.acquire('seat');
+    // Its next renewal, and the next look of whoever waits, are after the end of that wait.
+    const lease = await client.locks.acquire('seat', { ttlMs: 60_000 });
     await lease.release();
-    const startedMs = performance.now();
-    const next = await lab.open().locks.acquire('seat');
-    expect(performance.now() - startedMs).toBeLessThan(1_000);
+    const next = await lab.open({ pollMs: 60_000 }).locks.acquire('seat');
     expect(next.token).toBeGreaterThan(lease.token);
     await next.release();
   });
@@ -244,17 +243,16 @@ describe('a process that keeps what it has', () => {
 
   test('does not keep it after a caller for whose lock another one has asked', async () => {
     const client = lab.open({ lingerMs });
-    const lease = await client.locks.acquire('seat');
+    // As above: nothing but the release can hand it over in time.
+    const lease = await client.locks.acquire('seat', { ttlMs: 60_000 });
     const other = lab.open({ pollMs: 60_000 });
     const next = other.locks.acquire('seat');
     await other.told('queued');
     // The answer tells that somebody waits, in case the message is late.
     await lease.extend();
-    const releasedMs = performance.now();
     await lease.release();
     await (await next).release();
     expect(client.count('handed-over')).toBe(1);
-    expect(performance.now() - releasedMs).toBeLessThan(1_000);
   });
 
   test('does not keep it for longer than it said', async () => {

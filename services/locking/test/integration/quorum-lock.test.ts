@@ -62,13 +62,15 @@ test('a server that was unreachable is not sent, when it returns, what was asked
 });
 
 test.each([0, 1, 2])('server %i may be silent, and nobody waits for it', async (silent) => {
-  const locks = lab.open({ throughProxies: true });
+  lab.open({ throughProxies: true });
+  const serverTimeoutMs = 8_000;
+  const locks = createQuorumLock([...lab.clients], { serverTimeoutMs });
   await locks.withLock('warm up', () => undefined);
   lab.proxies[silent]!.blackHole();
   const startedMs = performance.now();
   await locks.withLock('seat', (lease) => lease.extend());
-  // Far less than one time-out (250 ms) for each of the five questions.
-  expect(performance.now() - startedMs).toBeLessThan(200);
+  // Not even the time-out of one of its five questions, which is far from what a busy machine takes for all of them.
+  expect(performance.now() - startedMs).toBeLessThan(serverTimeoutMs);
 });
 
 test('without a majority there is no lock, and nothing is left of the attempt', async () => {
