@@ -24,7 +24,7 @@ export interface HoldPort {
 /** How long one lease may last. */
 export interface Terms {
   readonly ttlMs: number;
-  /** Renew for as long as the lease lasts; otherwise it ends `ttlMs` after it began. */
+  /** Renew for as long as the lease lasts; otherwise it ends at its first deadline. */
   readonly renew: boolean;
 }
 
@@ -36,8 +36,35 @@ export function driftMs(ttlMs: number): number {
   return ttlMs * 0.01 + 2;
 }
 
-function keptUntil(sinceMs: number, ttlMs: number): number {
+/** @param kept since when at least, and for how long */
+export function keptUntil({ sinceMs, ttlMs }: Pick<Kept, 'sinceMs' | 'ttlMs'>): number {
   return sinceMs + ttlMs - driftMs(ttlMs);
+}
+
+/** For how long Redis keeps a lock. */
+export interface Kept {
+  /** Since when at least. */
+  readonly sinceMs: number;
+  readonly ttlMs: number;
+  /** It may be kept for as long as this, after other questions for it. */
+  readonly longestMs: number;
+}
+
+/**
+ * How much of its TTL a lease has at least when it begins under a lock that is kept already. With less of it, a pause
+ * that a lease normally survives would cost the lease.
+ */
+const leastShare = 0.9;
+
+/**
+ * Whether a lease of that TTL can begin without a word to Redis: it would not have much less, and Redis would not keep
+ * the lock for longer than it is meant to.
+ *
+ * @param leftMs for how long the lock is kept at least
+ * @param longestMs for how long it may be kept
+ */
+export function isEnoughFor(ttlMs: number, leftMs: number, longestMs: number): boolean {
+  return leftMs >= leastShare * ttlMs && longestMs <= ttlMs;
 }
 
 /** A first retry after 50 ms, doubled up to a quarter of the TTL: several attempts fit before the deadline. */
@@ -62,36 +89,33 @@ export class Hold implements Alarm {
   readonly #alarms: Alarms;
   readonly #port: HoldPort;
   #ttlMs: number;
+  #renews: boolean;
   /** Until when Redis keeps the lock for us at least. */
   #keptUntilMs: number;
-  /** Until when the lease of the moment wants it: endless, unless it is not to be renewed. */
-  #wantedUntilMs: number;
+  #longestMs: number;
   #renewAtMs: number;
   #failures = 0;
   #extending: Promise<void> | undefined;
   #over = false;
 
-  /** @param kept for how long Redis keeps the lock, and since when at least */
-  constructor(port: HoldPort, alarms: Alarms, terms: Terms, kept: { sinceMs: number; ttlMs: number }) {
+  constructor(port: HoldPort, alarms: Alarms, terms: Terms, kept: Kept) {
     this.#port = port;
     this.#alarms = alarms;
     this.#ttlMs = terms.ttlMs;
-    this.#keptUntilMs = keptUntil(kept.sinceMs, kept.ttlMs);
-    this.#wantedUntilMs = Infinity;
-    if (!terms.renew) {
-      const fromMs = kept.ttlMs === terms.ttlMs ? kept.sinceMs : alarms.clock.now();
-      this.#wantedUntilMs = keptUntil(fromMs, terms.ttlMs);
-    }
+    this.#renews = terms.renew;
+    this.#keptUntilMs = keptUntil(kept);
+    this.#longestMs = kept.longestMs;
     this.#renewAtMs = kept.sinceMs + kept.ttlMs / 3;
     this.#aim();
   }
 
-  get ttlMs(): number {
-    return this.#ttlMs;
+  /** For how long Redis may keep the lock, counted from now. */
+  get longestMs(): number {
+    return this.#longestMs;
   }
 
   get deadlineMs(): number {
-    return Math.min(this.#keptUntilMs, this.#wantedUntilMs);
+    return this.#keptUntilMs;
   }
 
   remainingMs(): number {
@@ -106,17 +130,17 @@ export class Hold implements Alarm {
     return false;
   }
 
-  /** The next lease under this hold begins. Call it only while `isHeld()`. */
-  serve(terms: Terms): void {
+  /** Whether a lease of that TTL can begin under this hold as it is. */
+  isEnoughFor(ttlMs: number): boolean {
+    return isEnoughFor(ttlMs, this.#keptUntilMs - this.#alarms.clock.now(), this.#longestMs);
+  }
+
+  /** The next lease under this hold begins. Call it only while it is held, and enough for that lease. */
+  serve({ ttlMs, renew }: Terms): void {
     // The same as those before it, as a rule.
-    if (terms.renew && this.#wantedUntilMs === Infinity && terms.ttlMs === this.#ttlMs) return;
-    const now = this.#alarms.clock.now();
-    const wantedUntilMs = terms.renew ? Infinity : keptUntil(now, terms.ttlMs);
-    // A longer TTL, or a fixed end beyond what Redis has promised: ask for it now rather than a third of it later.
-    const longer = terms.ttlMs > this.#ttlMs || (!terms.renew && wantedUntilMs > this.#keptUntilMs);
-    this.#ttlMs = terms.ttlMs;
-    this.#wantedUntilMs = wantedUntilMs;
-    if (longer) this.#renewAtMs = now;
+    if (renew === this.#renews && ttlMs === this.#ttlMs) return;
+    this.#ttlMs = ttlMs;
+    this.#renews = renew;
     this.#aim();
   }
 
@@ -128,14 +152,8 @@ export class Hold implements Alarm {
     // One at a time: of two requests under way nobody could say which one Redis executed last.
     while (this.#extending !== undefined) await this.#extending;
     if (!this.isHeld()) return 'gone';
-    const fixedEnd = this.#wantedUntilMs !== Infinity;
     this.#ttlMs = ttlMs;
-    return this.#ask(ttlMs, fixedEnd);
-  }
-
-  /** Asks for the full TTL now: the lock is kept for another time than the lease wants. */
-  confirm(): void {
-    if (!this.#over && this.#extending === undefined) this.#ask(this.#ttlMs, false).catch(() => undefined);
+    return this.#ask(ttlMs);
   }
 
   lose(loss: Loss): void {
@@ -157,7 +175,7 @@ export class Hold implements Alarm {
   }
 
   #wantsRenewal(): boolean {
-    return this.#extending === undefined && this.#keptUntilMs < this.#wantedUntilMs;
+    return this.#renews && this.#extending === undefined;
   }
 
   #aim(): void {
@@ -168,27 +186,27 @@ export class Hold implements Alarm {
 
   async #renew(): Promise<void> {
     try {
-      if ((await this.#ask(this.#ttlMs, false)) === 'held' && !this.#over) this.#port.onRenewed?.();
+      if ((await this.#ask(this.#ttlMs)) === 'held' && !this.#over) this.#port.onRenewed?.();
     } catch {
       // Unknown: tried again until the deadline, which tells the holder.
     }
   }
 
-  async #ask(ttlMs: number, fixedEnd: boolean): Promise<Extended> {
+  async #ask(ttlMs: number): Promise<Extended> {
     const settled = Promise.withResolvers<void>();
     this.#extending = settled.promise;
     const sentAtMs = this.#alarms.clock.now();
-    const keptUntilMs = keptUntil(sentAtMs, ttlMs);
+    const keptUntilMs = keptUntil({ sinceMs: sentAtMs, ttlMs });
     // A shorter time counts from the moment it is asked for: Redis may do it and the answer never come.
     this.#keptUntilMs = Math.min(this.#keptUntilMs, keptUntilMs);
-    if (fixedEnd) this.#wantedUntilMs = Math.min(this.#wantedUntilMs, keptUntilMs);
+    this.#longestMs = Math.max(this.#longestMs, ttlMs);
     this.#aim();
     try {
       const extended = await this.#port.extend(ttlMs);
       if (this.#over) return extended;
       if (extended === 'held') {
         this.#keptUntilMs = keptUntilMs;
-        if (fixedEnd) this.#wantedUntilMs = keptUntilMs;
+        this.#longestMs = ttlMs;
         this.#renewAtMs = sentAtMs + ttlMs / 3;
         this.#failures = 0;
       } else {

@@ -22,7 +22,27 @@ export function createHolderIds(clientId: string = `${hostname()}:${process.pid}
   };
 }
 
+/** What the id of a waiter in a queue tells, see lua/queue-shared.lua. */
+export interface WaiterId {
+  readonly client: string;
+  /** For how long it wants the lock when its turn comes. */
+  readonly ttlMs: number;
+  /** As the holder it wants to be told when somebody asks. */
+  readonly listens: boolean;
+  readonly number: number;
+}
+
+export function writeWaiterId({ client, ttlMs, listens, number }: WaiterId): string {
+  return `${client}/${ttlMs}${listens ? '~' : ':'}${number}`;
+}
+
+/** The number, if it is an id of that client. */
+export function waiterNumber(id: string, client: string): number | undefined {
+  if (!id.startsWith(`${client}/`)) return undefined;
+  return Number(/[:~](\d+)$/.exec(id)?.[1]);
+}
+
 /** The service that a grant belongs to, by the `holder` of a lease or of an error. */
 export function clientOf(holder: string): string {
-  return holder.replace(/[:~]\w+$/, '');
+  return holder.replace(/(?:\/\d+)?[:~]\w+$/, '');
 }

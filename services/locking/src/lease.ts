@@ -42,7 +42,7 @@ export function holdLease(terms: LeaseTerms, port: LeasePort, alarms: Alarms = s
     },
     alarms,
     terms,
-    { sinceMs: terms.sentAtMs, ttlMs: terms.ttlMs },
+    { sinceMs: terms.sentAtMs, ttlMs: terms.ttlMs, longestMs: terms.ttlMs },
   );
   const lease = new HeldLease(terms.name, terms.holder, terms.token, terms.ttlMs, hold, {
     async release() {

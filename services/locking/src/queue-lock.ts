@@ -37,9 +37,8 @@ export interface QueueLockOptions extends Partial<AcquireDefaults> {
   /** How long Redis may be silent, in milliseconds, before those who wait get `LockUnavailableError`. */
   unavailableAfterMs?: number;
   /**
-   * How often a waiting process looks whether it was told everything, in milliseconds. The bounds of all delays after
-   * a fault follow from it: a granted waiter has twice that time to answer, and a process that was silent for three
-   * and a half times that long is passed over.
+   * How often this process, while it waits, looks whether it was told everything, in milliseconds. It is passed over
+   * when it has been silent for three and a half times that long. May differ from process to process.
    */
   pollMs?: number;
   /** How long the last token of a name is remembered after its last lease, in milliseconds. */
@@ -111,7 +110,6 @@ export function createQueueLock(redis: RedisClient, options: QueueLockOptions = 
         client: createHolderIds(options.clientId).client,
         keyPrefix,
         commandTimeoutMs,
-        claimMs: 2 * pollMs,
         staleMs: Math.round(3.5 * pollMs),
         tokenMemoryMs,
         onRoundTrip: tellRoundTrips(emit),

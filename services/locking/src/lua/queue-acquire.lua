@@ -7,19 +7,20 @@
 -- Reply: the token, if the lock was free, nobody waits, no tokens are reserved, and it is the time in microseconds
 --     or {1, token, last reserved token, time in microseconds, waiters}
 --     or {2, "<id of the holder> <its token>", what is left of its TTL in ms, own place or -1, waiters before it}
+--         where '' stands for the holder: see queue-poll.lua
 local free = redis.call('EXISTS', KEYS[1], KEYS[2]) == 0
 if free and not ARGV[3] then
   -- What happens nearly always, without a detour: a lock that nobody else wants should cost no more than others do.
   local time = redis.call('TIME')
   local written = time[1] .. string.sub('00000' .. time[2], -6)
   local token = tonumber(written)
-  local last = redis.call('SET', KEYS[4], written, 'PX', tokenMemoryMs, 'GET')
+  local last = redis.call('SET', KEYS[4], written, 'PX', tokenMemoryMs + ARGV[2], 'GET')
   if not last or tonumber(last) < token then
     redis.call('HSET', KEYS[1], ARGV[1], written)
     redis.call('PEXPIRE', KEYS[1], ARGV[2])
     return token
   end
-  redis.call('SET', KEYS[4], last, 'PX', tokenMemoryMs)
+  redis.call('SET', KEYS[4], last, 'PX', tokenMemoryMs + ARGV[2])
 end
 
 -- include queue-holder.lua
@@ -46,12 +47,13 @@ if held then
   end
 else
   -- The holder died, and others wait.
-  held = handOver(nil, id)
+  local behind
+  held, behind = handOver(nil, id)
   token = tokenOf(id, held)
   if token then
     return grantAgain(id, token, ttlMs, tokenAbove, reserve)
-  elseif not held then
+  elseif not held and not behind then
     return grant(id, ttlMs, tokenAbove, reserve)
   end
 end
-return {2, held, redis.call('PTTL', KEYS[1]), place, place ~= -1 and redis.call('ZRANK', KEYS[2], id) or -1}
+return {2, held or '', redis.call('PTTL', KEYS[1]), place, place ~= -1 and redis.call('ZRANK', KEYS[2], id) or -1}

@@ -16,8 +16,8 @@ local reserved = 0
 if ARGV[3] ~= '' then
   readClock()
   reserved = math.max(ARGV[3], reservation(token, ARGV[2]))
-  remember(reserved)
+  remember(reserved, ARGV[2])
 else
-  redis.call('PEXPIRE', KEYS[4], tokenMemoryMs)
+  redis.call('PEXPIRE', KEYS[4], tokenMemoryMs + ARGV[2])
 end
 return {1, reserved, redis.call('ZCARD', KEYS[2])}

@@ -17,9 +17,9 @@ end
 local first = redis.call('ZPOPMIN', KEYS[2])[1]
 if not first then
   if last ~= '' then
-    redis.call('SET', KEYS[4], last, 'PX', tokenMemoryMs)
+    redis.call('SET', KEYS[4], last, 'PX', math.max(tokenMemoryMs, 1))
   end
-  redis.call('DEL', KEYS[1], KEYS[3])
+  redis.call('UNLINK', KEYS[1], KEYS[3])
   return 1
 end
 -- include queue-take.lua

@@ -6,19 +6,19 @@
 --   bare id, and the holder ends the lock without a script: HDEL compares and deletes. A field with '!' after the id is
 --   ended by scripts only: others wait, or may.
 -- KEYS[2] the queue: the ids of the waiters, by the time of their arrival in microseconds
--- KEYS[3] the clients that wait, by their last sign of life in milliseconds
+-- KEYS[3] the clients that wait, by the time in milliseconds until when they count as alive
 -- KEYS[4] the last token of this name that was given away, or reserved by the holder to give away itself
 --
--- Settings: channelPrefix; claimMs, how long a new holder may take to give a sign of life; staleMs, how long a client
--- may be silent before it counts as dead; queueMemoryMs, tokenMemoryMs, how long queue and last token are remembered
--- without use; countsReceivers, whether PUBLISH tells the number of all receivers (not in a cluster: a node counts only
--- its own).
+-- Settings, each of them of the client that sends the script: channelPrefix; staleMs, how long it may be silent before
+-- it counts as dead; queueMemoryMs, tokenMemoryMs, how long the queue is remembered without use, and the last token after
+-- its lease; countsReceivers, whether a server knows all who subscribe (not in a cluster: a node knows only its own).
 --
--- An id is "<client>:<number>", or "<client>~<number>" if as a holder it wants to be told when somebody asks.
+-- An id is "<client>/<TTL in ms>:<number>", or "<client>/<TTL in ms>~<number>" if as a holder it wants to be told when
+-- somebody asks. The TTL is how long it wants to have the lock when its turn comes.
 -- All keys of one name are in the same hash tag.
 
-local function remember(token)
-  redis.call('SET', KEYS[4], digits(token), 'PX', tokenMemoryMs)
+local function remember(token, ttlMs)
+  redis.call('SET', KEYS[4], digits(token), 'PX', tokenMemoryMs + ttlMs)
 end
 
 -- The token, if that id is the holder.
@@ -42,25 +42,36 @@ local function grantAgain(id, token, ttlMs, tokenAbove, reserve)
     return grant(id, ttlMs, tokenAbove, reserve)
   end
   readClock()
-  if redis.call('PTTL', KEYS[1]) < tonumber(ttlMs) then
+  local leftMs = redis.call('PTTL', KEYS[1])
+  if leftMs < tonumber(ttlMs) then
     redis.call('PEXPIRE', KEYS[1], ttlMs)
   end
   local reserved = math.max(redis.call('GET', KEYS[4]) or 0, reserve and reservation(token, ttlMs) or token)
-  remember(reserved)
+  remember(reserved, math.max(leftMs, ttlMs))
   return {1, token, reserved, nowUs, redis.call('ZCARD', KEYS[2])}
 end
 
 -- Tells a holder that another client asks for the lock: one who wants to know, and one who would end it by itself.
 local function tellHolder(held, asking, alone)
   local id, token = string.match(held, '^(.*) (%d+)$')
-  local client, kind, number = parse(id or held)
+  local client, _, kind, number = parse(id or held)
   if alone then
     -- In this order: a hash without a field is gone, and its expiry with it.
     redis.call('HSET', KEYS[1], id .. '!', token)
     redis.call('HDEL', KEYS[1], id)
   end
-  if alone or (kind == '~' and client ~= asking) then
+  if client and (alone or (kind == '~' and client ~= asking)) then
     tell(client, number, 'asked')
+  end
+end
+
+-- A sign of life. Others may be patient for longer, with whoever waits for them.
+local function keepWaiting(client)
+  redis.call('ZADD', KEYS[3], math.floor(nowUs / 1000) + staleMs, client)
+  for key = 2, 3 do
+    if redis.call('PTTL', KEYS[key]) < tonumber(queueMemoryMs) then
+      redis.call('PEXPIRE', KEYS[key], queueMemoryMs)
+    end
   end
 end
 
@@ -75,8 +86,6 @@ local function enqueue(id, place)
   if redis.call('ZADD', KEYS[2], 'NX', digits(arrival), id) == 0 then
     arrival = tonumber(redis.call('ZSCORE', KEYS[2], id))
   end
-  redis.call('ZADD', KEYS[3], math.floor(nowUs / 1000), (parse(id)))
-  redis.call('PEXPIRE', KEYS[2], queueMemoryMs)
-  redis.call('PEXPIRE', KEYS[3], queueMemoryMs)
+  keepWaiting((parse(id)))
   return arrival
 end

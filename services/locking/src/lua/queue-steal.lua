@@ -11,7 +11,7 @@ if token then
   return grantAgain(ARGV[1], token, ARGV[2], ARGV[3])
 end
 if held then
-  local client, _, number = parse(string.match(held, '^(.*) ') or held)
+  local client, _, _, number = parse(string.match(held, '^(.*) ') or held)
   if client then
     tell(client, number, 'stolen')
   end

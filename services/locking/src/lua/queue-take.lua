@@ -30,7 +30,7 @@ local function take(id, ttlMs, tokenAbove, reserve)
   readClock()
   local token = math.max(nowUs, tokenAbove + 1)
   local reserved = reserve and reservation(token, ttlMs) or token
-  local last = redis.call('SET', KEYS[4], digits(reserved), 'PX', tokenMemoryMs, 'GET')
+  local last = redis.call('SET', KEYS[4], digits(reserved), 'PX', tokenMemoryMs + ttlMs, 'GET')
   if last and tonumber(last) >= token then
     -- The clock was set back, or the last one was ahead of it.
     token = last + 1
@@ -38,7 +38,7 @@ local function take(id, ttlMs, tokenAbove, reserve)
       error('no larger token is left for this lock')
     end
     reserved = reserve and reservation(token, ttlMs) or token
-    redis.call('SET', KEYS[4], digits(reserved), 'PX', tokenMemoryMs)
+    redis.call('SET', KEYS[4], digits(reserved), 'PX', tokenMemoryMs + ttlMs)
   end
   setHolder(id, digits(token), ttlMs)
   return token, reserved

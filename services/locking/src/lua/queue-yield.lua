@@ -19,6 +19,7 @@ if token and token ~= tonumber(ARGV[6]) then
 elseif token then
   held = handOver(ARGV[2])
   if not held then
+    -- Also where others may be left behind the dead: they are looked at when this turn ends.
     return grant(id, ARGV[3], ARGV[4], true)
   end
   place = enqueue(nextId, '0')

@@ -1,5 +1,4 @@
-import { driftMs } from '../hold.ts';
-import type { HandedOver, Holder } from './store.ts';
+import type { Holder } from './store.ts';
 
 /** Questions that were not answered, one after the other. */
 export interface Silence {
@@ -48,16 +47,12 @@ export class Answers {
   }
 
   /**
-   * Whether a message is newer than the last answer that refused us: then we were made the holder after that was asked,
-   * and Redis keeps the lock for us at least for so long from then on. Tokens tell what is newer, as each grant has a
-   * larger one; a message that comes late, from a turn that we have missed, has a smaller one than the present holder.
-   * And it must leave time enough to do something.
+   * Whether a message is newer than the last answer that refused us: then we were made the holder after that was asked.
+   * Tokens tell what is newer, as each grant has a larger one; a message that comes late, from a turn that we have
+   * missed, has a smaller one than the present holder.
    */
-  isCredible({ token, ttlMs }: HandedOver, nowMs: number): boolean {
-    const refusal = this.#refusal;
-    if (refusal === undefined) return false;
-    const keptUntilMs = refusal.sentAtMs + ttlMs - driftMs(ttlMs);
-    return token > refusal.holderToken && keptUntilMs - nowMs > ttlMs / 4;
+  isCredible(token: number): boolean {
+    return this.#refusal !== undefined && token > this.#refusal.holderToken;
   }
 
   /** What was said of one entry says nothing of the next one. */

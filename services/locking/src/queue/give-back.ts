@@ -6,11 +6,8 @@ import { RefusedError, type GivenBack, type NotHeld, type QueueStore, type Relea
 
 /** What nobody here wants any more and Redis may still have. */
 export interface GiveBack {
-  /**
-   * Ends whatever the id has. Rejects when the first attempt is not answered; goes on trying until `untilMs`, by when
-   * all has expired.
-   */
-  begin(name: string, number: number, request: ReleaseRequest, untilMs: number): Promise<Released>;
+  /** Ends whatever the id has. Rejects when the first attempt is not answered; goes on trying until one is. */
+  begin(name: string, number: number, request: ReleaseRequest): Promise<Released>;
   isUnderWay(number: number): boolean;
   /** The last token given away under an entry of which nobody knows whether it was given back; 0: none, or not known. */
   lastTokenOf(number: number): number;
@@ -24,6 +21,12 @@ export interface GiveBack {
 
 /** So many are kept until they are forgotten: more than one outage leaves behind, and still next to nothing. */
 const maxUnconfirmed = 10_000;
+
+/**
+ * So many are given back at a time at most, however long an outage lasts. Each is what a caller has left behind, and
+ * costs no more than one that waits.
+ */
+const maxUnderWay = 100_000;
 
 /** One entry that is being given back. */
 interface Giving {
@@ -52,7 +55,7 @@ export function createGiveBack(
     last.slot = slot;
   }
 
-  function begin(name: string, number: number, request: ReleaseRequest, untilMs: number): Promise<Released> {
+  function begin(name: string, number: number, request: ReleaseRequest): Promise<Released> {
     const first = store.release(name, request).then(
       (reply) => {
         end(giving);
@@ -60,7 +63,7 @@ export function createGiveBack(
       },
       (error: unknown) => {
         if (error instanceof RefusedError) end(giving);
-        else giving.ended = releaseLater(name, number, request, untilMs).finally(() => end(giving));
+        else giving.ended = releaseLater(name, number, request).finally(() => end(giving));
         throw error;
       },
     );
@@ -75,13 +78,11 @@ export function createGiveBack(
     return reply.is;
   }
 
-  /** Whoever gave it back has been told that the outcome is unknown; the others need not wait for its expiry. */
-  async function releaseLater(
-    name: string,
-    number: number,
-    request: ReleaseRequest,
-    untilMs: number,
-  ): Promise<void> {
+  /**
+   * Whoever gave it back has been told that the outcome is unknown; the others need not wait for its expiry. There is no
+   * time after which it can be left alone: a Redis that is silent may yet do what it was asked for before.
+   */
+  async function releaseLater(name: string, number: number, request: ReleaseRequest): Promise<void> {
     if (request.lastToken !== undefined && request.lastToken > 0) unconfirmed.set(number, request.lastToken);
     for (const oldest of unconfirmed.keys()) {
       if (unconfirmed.size <= maxUnconfirmed) break;
@@ -89,7 +90,7 @@ export function createGiveBack(
     }
     for (let failures = 0; ; failures += 1) {
       await pause(retryDelayMs(failures));
-      if (stopped || alarms.clock.now() >= untilMs) return;
+      if (stopped || underWay.length > maxUnderWay) return;
       try {
         released(name, number, await store.release(name, request));
         return;

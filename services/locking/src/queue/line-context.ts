@@ -11,17 +11,17 @@ export interface LineContext {
   readonly alarms: Alarms;
   readonly emit: LockEventListener | undefined;
   readonly settings: LineSettings;
-  /** An id never used before; messages for it reach this line from now on. */
-  register(line: Line): Entry;
+  /**
+   * An id never used before; messages for it reach this line from now on.
+   * @param ttlMs for how long it wants the lock when its turn comes
+   */
+  register(line: Line, ttlMs: number): Entry;
   unregister(entry: Entry): void;
   /** Looks now and then whether what a queued line was told is still true. */
   watch(line: Line, holderTtlMs: number): void;
   unwatch(line: Line): void;
-  /**
-   * Ends whatever the id has. Rejects when the first attempt is not answered; goes on trying until `untilMs`, by when
-   * all has expired.
-   */
-  giveBack(name: string, number: number, request: ReleaseRequest, untilMs: number): Promise<Released>;
+  /** Ends whatever the id has. Rejects when the first attempt is not answered; goes on trying until one is. */
+  giveBack(name: string, number: number, request: ReleaseRequest): Promise<Released>;
   /** The caller waits no more. */
   departed(waiter: Waiter): void;
   /** Nobody waits in the line any more, and it has nothing. */

@@ -1,5 +1,5 @@
 import type { Alarm } from '../alarms.ts';
-import type { Loss } from '../hold.ts';
+import { isEnoughFor, type Kept, keptUntil, type Loss } from '../hold.ts';
 import type { HeldLease, Released } from '../lease.ts';
 import { Answers } from './answers.ts';
 import { Callers, type From } from './callers.ts';
@@ -14,7 +14,7 @@ import {
   type Seen,
   type YieldRequest,
 } from './store.ts';
-import { type Kept, Turn, type TurnOwner } from './turn.ts';
+import { Turn, type TurnOwner } from './turn.ts';
 import type { Waiter, WaitingRoom } from './waiter.ts';
 
 interface Yielding {
@@ -29,7 +29,7 @@ interface Yielding {
  *            ask               place in the queue           told, or vanished
  *     idle -------> asking ------------------------> queued -----------------> asking
  *                     |
- *                     | granted: a turn begins
+ *                     | granted: a turn begins (for another time than the first caller wants: confirming)
  *                     v          end of the turn, callers wait           nobody else waits: a new turn
  *                  holding ----------------------------------> yielding --------------------> holding
  *                     |                                            |
@@ -55,15 +55,15 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
   readonly #answers = new Answers();
   readonly #callers: Callers;
 
-  #stage: 'idle' | 'asking' | 'queued' | 'holding' | 'yielding' = 'idle';
+  #stage: 'idle' | 'asking' | 'queued' | 'confirming' | 'holding' | 'yielding' = 'idle';
   #attempt = 0;
   /** A question for this entry was not answered: Redis may do at any time what it asked for. */
   #unsure = false;
   #entry: Entry | undefined;
   /** The place that the entry was first given: it is brought along if it has to be taken again. */
   #place: number | undefined;
-  /** The longest TTL that Redis was asked for: after that it has nothing of ours any more. */
-  #ttlMs = 0;
+  /** The longest TTL that Redis was asked for under this entry, and so may give it. */
+  #longestMs = 0;
   #turn: Turn | undefined;
   #yielding: Yielding | undefined;
 
@@ -200,6 +200,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     this.#context.alarms.clear(this);
     if (this.#stage === 'asking') this.#ask();
     else if (this.#stage === 'yielding') this.#sendYield().catch(() => undefined);
+    else if (this.#stage === 'confirming' && this.#turn !== undefined) this.#confirm(this.#turn);
     else if (this.#lingers()) this.#giveUp();
   }
 
@@ -216,8 +217,8 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     alarms.clear(this);
     this.#early = undefined;
     this.#stage = 'asking';
-    this.#entry ??= this.#context.register(this);
-    this.#ttlMs = Math.max(this.#ttlMs, first.ttlMs);
+    this.#entry ??= this.#context.register(this, first.ttlMs);
+    this.#longestMs = Math.max(this.#longestMs, first.ttlMs);
     this.#attempt += 1;
     const attempt = this.#attempt;
     const sentAtMs = alarms.clock.now();
@@ -234,7 +235,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     const answer = this.#steals ? store.steal(this.name, request) : store.acquire(this.name, request);
     answer.then(
       (reply) => {
-        if (attempt === this.#attempt) this.#answered(reply, { sinceMs: sentAtMs, ttlMs: request.ttlMs });
+        if (attempt === this.#attempt) this.#answered(reply, sentAtMs, request.ttlMs);
       },
       (cause: unknown) => {
         if (attempt === this.#attempt) this.#unanswered(cause, sentAtMs);
@@ -242,13 +243,13 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     );
   }
 
-  #answered(reply: Grant | Queued, asked: Kept): void {
+  #answered(reply: Grant | Queued, sinceMs: number, ttlMs: number): void {
     this.#heard();
     if (reply.is === 'granted') {
-      this.#take(reply, asked, this.#place === undefined ? 'free' : 'queue');
+      this.#take(reply, { sinceMs, ttlMs, longestMs: this.#longestMs }, this.#cameFrom);
       return;
     }
-    this.#answers.notHolder(this.#entry?.id, reply, asked.sinceMs);
+    this.#answers.notHolder(this.#entry?.id, reply, sinceMs);
     if (reply.place !== undefined) {
       this.#queue(reply, reply.place);
       return;
@@ -261,7 +262,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     } else if (this.#context.store.listening) {
       this.#ask();
     } else {
-      this.#unanswered(new Error('no subscription to the messages of Redis'), asked.sinceMs);
+      this.#unanswered(new Error('no subscription to the messages of Redis'), sinceMs);
     }
   }
 
@@ -282,21 +283,29 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
 
   // -------------------------------------------------------------------------------------------- holding
 
-  /** Whether a message is enough for the first caller to begin. */
-  #isEnough(grant: HandedOver): boolean {
-    const { first } = this.#callers;
-    const now = this.#context.alarms.clock.now();
-    return first !== undefined && grant.token > first.tokenAbove && this.#answers.isCredible(grant, now);
+  get #cameFrom(): From {
+    return this.#place === undefined ? 'free' : 'queue';
   }
 
-  /** Handed over, and told all that it takes: the first caller begins, and Redis hears of it while it works. */
+  /** Whether a message is enough for the first caller to begin. */
+  #isEnough({ token, ttlMs }: HandedOver): boolean {
+    const { first } = this.#callers;
+    if (first === undefined || token <= first.tokenAbove || !this.#answers.isCredible(token)) return false;
+    const keptUntilMs = keptUntil({ sinceMs: this.#answers.keptSinceMs, ttlMs });
+    return isEnoughFor(first.ttlMs, keptUntilMs - this.#context.alarms.clock.now(), ttlMs);
+  }
+
+  /** Handed over, and told all that it takes: the first caller begins, without a word to Redis. */
   #takeAtOnce(grant: HandedOver): void {
+    const { ttlMs } = grant;
     this.#context.unwatch(this);
     this.#heard();
-    this.#take(grant, { sinceMs: this.#answers.keptSinceMs, ttlMs: grant.ttlMs }, 'queue');
+    const kept = { sinceMs: this.#answers.keptSinceMs, ttlMs, longestMs: ttlMs };
+    this.#take(grant, kept, this.#cameFrom, true);
   }
 
-  #take(grant: Grant, kept: Kept, from: From): void {
+  /** @param isEnough for the first caller; otherwise it is if Redis was asked for just what that one wants */
+  #take(grant: Grant, kept: Kept, from: From, isEnough = false): void {
     const { first, size } = this.#callers;
     const terms = first ?? { ttlMs: kept.ttlMs, renew: false };
     const turn = new Turn(this, this.#context, this.#entry?.id ?? '', { grant, terms, kept, waiters: size });
@@ -308,10 +317,42 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
       this.#giveUp();
       return;
     }
-    this.#begin(turn, from);
-    // Redis keeps the lock for a short time, or for one who has left since and wanted it for another time. It is told
-    // after all callers who are ready now have run: perhaps none of them needs the lock any more by then.
-    if (kept.ttlMs !== terms.ttlMs) setImmediate(() => turn.hold.confirm());
+    if (isEnough || (kept.ttlMs === first.ttlMs && kept.longestMs <= first.ttlMs)) this.#begin(turn, from);
+    else this.#confirm(turn);
+  }
+
+  /**
+   * Redis keeps the lock for another time than the first caller wants: it was asked for by one who has left since. It is
+   * told, and then that caller begins.
+   */
+  #confirm(turn: Turn): void {
+    const { alarms } = this.#context;
+    const { first } = this.#callers;
+    if (first === undefined) {
+      this.#giveUp();
+      return;
+    }
+    alarms.clear(this);
+    this.#stage = 'confirming';
+    this.#attempt += 1;
+    const attempt = this.#attempt;
+    const sentAtMs = alarms.clock.now();
+    turn.hold.extend(first.ttlMs).then(
+      () => {
+        // If the lock was lost, `onLoss` has seen to it.
+        if (attempt !== this.#attempt) return;
+        this.#heard();
+        if (this.#callers.first?.ttlMs !== first.ttlMs) {
+          this.#confirm(turn);
+          return;
+        }
+        this.#stage = 'holding';
+        this.#begin(turn, this.#cameFrom);
+      },
+      (cause: unknown) => {
+        if (attempt === this.#attempt) this.#unanswered(cause, sentAtMs);
+      },
+    );
   }
 
   #begin(turn: Turn, from: From): void {
@@ -337,7 +378,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
 
   /** Nobody here has it, but it is kept for a while. */
   #lingers(): boolean {
-    return this.#turn !== undefined && this.#turn.lease === undefined;
+    return this.#stage === 'holding' && this.#turn !== undefined && this.#turn.lease === undefined;
   }
 
   onAsked(): void {
@@ -362,8 +403,8 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     const { alarms } = this.#context;
     const first = this.#callers.first;
     if (first === undefined || this.#entry === undefined) return this.#handBack();
-    const next = this.#context.register(this);
     const { ttlMs, tokenAbove } = first;
+    const next = this.#context.register(this, ttlMs);
     const { firstToken, lastToken } = turn;
     const { id } = this.#entry;
     const contended = this.#isContended(turn);
@@ -394,12 +435,14 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
 
   #yielded(reply: Grant | Queued | NotHeld, sentAtMs: number, yielding: Yielding): void {
     const { request, next } = yielding;
+    const { ttlMs } = request;
     const early = this.#early;
     this.#heard();
     this.#yielding = undefined;
     if (reply.is === 'granted') {
       this.#context.unregister(next);
-      this.#take(reply, { sinceMs: sentAtMs, ttlMs: request.ttlMs }, 'turn');
+      this.#longestMs = ttlMs;
+      this.#take(reply, { sinceMs: sentAtMs, ttlMs, longestMs: ttlMs }, 'turn');
       return;
     }
     this.#retire();
@@ -410,6 +453,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     }
     this.#context.emit?.({ type: 'handed-over', lock: this.name });
     this.#entry = next;
+    this.#longestMs = ttlMs;
     this.#early = early;
     this.#answers.notHolder(next.id, reply, sentAtMs);
     this.#queue(reply, reply.place ?? 0);
@@ -436,7 +480,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
   }
 
   #paused(): boolean {
-    return this.#context.alarms.isSet(this) && (this.#stage === 'asking' || this.#stage === 'yielding');
+    return this.#context.alarms.isSet(this) && ['asking', 'confirming', 'yielding'].includes(this.#stage);
   }
 
   // -------------------------------------------------------------------------------------------- ends
@@ -447,7 +491,6 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
 
   /** Ends all that it has in Redis; the lock goes to the next one in the queue, in the same step. */
   #handBack(): Promise<Released> {
-    const { alarms } = this.#context;
     const entry = this.#entry;
     const yielding = this.#yielding;
     // A question under way may be granted still, and with it tokens that nobody here will have seen.
@@ -455,28 +498,22 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     const reserved = this.#unsure ? turn?.lastToken : turn?.unusedAfter;
     const lastToken = turn === undefined ? (yielding?.request.lastToken ?? 0) : reserved;
     const contended = turn !== undefined && this.#isContended(turn);
-    const untilMs = alarms.clock.now() + Math.max(this.#ttlMs, turn?.hold.ttlMs ?? 0);
     // Sent first: there is time for the rest while it is on its way.
     const ended =
       entry === undefined
         ? Promise.resolve<Released>('released')
-        : this.#giveBack(entry, lastToken, contended, untilMs);
+        : this.#giveBack(entry, lastToken, contended);
     this.#retire();
     if (yielding !== undefined) {
       this.#context.unregister(yielding.next);
-      this.#giveBack(yielding.next, undefined, false, untilMs).catch(() => undefined);
+      this.#giveBack(yielding.next, undefined, false).catch(() => undefined);
     }
     this.#goOn();
     return ended;
   }
 
-  #giveBack(
-    { id, number }: Entry,
-    lastToken: number | undefined,
-    contended: boolean,
-    untilMs: number,
-  ): Promise<Released> {
-    return this.#context.giveBack(this.name, number, { id, lastToken, contended }, untilMs);
+  #giveBack({ id, number }: Entry, lastToken: number | undefined, contended: boolean): Promise<Released> {
+    return this.#context.giveBack(this.name, number, { id, lastToken, contended });
   }
 
   /** Back to the beginning, with nothing in Redis. */
@@ -489,6 +526,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     this.#yielding = undefined;
     this.#entry = undefined;
     this.#place = undefined;
+    this.#longestMs = 0;
     this.#answers.forgetEntry();
     this.#early = undefined;
     this.#unsure = false;
@@ -502,7 +540,6 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
       return;
     }
     // Whoever comes to this line later has a beginning of its own.
-    this.#ttlMs = 0;
     this.#answers.forget();
     this.#context.forget(this);
   }

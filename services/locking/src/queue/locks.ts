@@ -2,7 +2,7 @@ import { acquireSettings, type AcquireDefaults, type AcquireSettings } from '../
 import type { Alarms } from '../alarms.ts';
 import { assembleLocks } from '../assemble-locks.ts';
 import { LockTimeoutError, LockUnavailableError } from '../errors.ts';
-import { clientOf } from '../holder-id.ts';
+import { clientOf, waiterNumber, writeWaiterId } from '../holder-id.ts';
 import type { LockEventListener } from '../lock-events.ts';
 import { checkName } from '../lock-name.ts';
 import type { AcquireOptions, Lease } from '../lock.ts';
@@ -49,8 +49,12 @@ export function createQueueLocks(
   let waiting = 0;
   let closed: Error | undefined;
 
+  // A holder that may keep what it does not need asks to be told when somebody else wants it.
+  const idOf = (number: number, ttlMs: number) =>
+    writeWaiterId({ client: store.client, ttlMs, listens: lingerMs > 0, number });
+
   const store = openStore({
-    granted: holds,
+    granted: (name, number, grant) => holds(name, number, idOf(number, grant.ttlMs), grant),
     asked: (name, number) => lines.find(name, number)?.asked(number),
     stolen: (name, number) => lines.find(name, number)?.stolen(number),
     ignored: () => emit?.({ type: 'ignored-message' }),
@@ -58,10 +62,9 @@ export function createQueueLocks(
     reachable: recheck,
   });
   const giveBack = createGiveBack(store, alarms, emit);
-  // A holder that may keep what it does not need asks to be told when somebody else wants it.
-  const idStart = `${store.client}${lingerMs > 0 ? '~' : ':'}`;
   const watches = createWatches(store, alarms, config.pollMs, (name, holder) => {
-    if (holder.startsWith(idStart)) holds(name, Number(holder.slice(idStart.length)));
+    const number = waiterNumber(holder, store.client);
+    if (number !== undefined) holds(name, number, holder);
   });
 
   const context: LineContext = {
@@ -69,10 +72,10 @@ export function createQueueLocks(
     alarms,
     emit,
     settings: config.line,
-    register(line) {
+    register(line, ttlMs) {
       entries += 1;
       lines.expect(line, entries);
-      return { id: `${idStart}${entries}`, number: entries };
+      return { id: idOf(entries, ttlMs), number: entries };
     },
     unregister: (entry: Entry) => lines.unexpect(entry.number),
     watch: (line, holderTtlMs) => watches.add(line, holderTtlMs),
@@ -85,7 +88,7 @@ export function createQueueLocks(
   };
 
   /** Redis says that one of our entries has the lock. */
-  function holds(name: string, number: number, grant?: HandedOver): void {
+  function holds(name: string, number: number, id: string, grant?: HandedOver): void {
     const line = lines.find(name, number);
     if (line !== undefined) {
       line.granted(number, grant);
@@ -93,8 +96,7 @@ export function createQueueLocks(
       // Nobody knows the entry any more: its question was believed to be lost, or its end was.
       emit?.({ type: 'stale-grant', lock: name });
       const lastToken = giveBack.lastTokenOf(number);
-      const request = { id: `${idStart}${number}`, lastToken, contended: false };
-      giveBack.begin(name, number, request, alarms.clock.now() + config.pollMs).catch(() => undefined);
+      giveBack.begin(name, number, { id, lastToken, contended: false }).catch(() => undefined);
     }
   }
 

@@ -26,7 +26,6 @@ export interface RedisQueueStoreOptions {
   readonly client: string;
   readonly keyPrefix: string;
   readonly commandTimeoutMs: number;
-  readonly claimMs: number;
   readonly staleMs: number;
   readonly tokenMemoryMs: number;
   readonly onRoundTrip: ((script: string, tookMs: number) => void) | undefined;
@@ -40,15 +39,7 @@ export function openRedisQueueStore(
   redis: RedisClient,
   alarms: Alarms,
   messages: QueueMessages,
-  {
-    client,
-    keyPrefix,
-    commandTimeoutMs,
-    claimMs,
-    staleMs,
-    tokenMemoryMs,
-    onRoundTrip,
-  }: RedisQueueStoreOptions,
+  { client, keyPrefix, commandTimeoutMs, staleMs, tokenMemoryMs, onRoundTrip }: RedisQueueStoreOptions,
 ): QueueStore {
   // What ioredis would put before every key; our own connections leave keys alone.
   const outerPrefix = redis.options.keyPrefix ?? '';
@@ -58,7 +49,6 @@ export function openRedisQueueStore(
 
   const scripts = queueScripts({
     channelPrefix,
-    claimMs,
     staleMs,
     // Long enough that a client which was cut off or blocked for a while finds its place again.
     queueMemoryMs: 4 * staleMs,
@@ -67,8 +57,13 @@ export function openRedisQueueStore(
   });
   const connection = duplicateFor(redis, 'locks', alarms, commandTimeoutMs);
   const calls = createRedisCalls(connection, alarms, commandTimeoutMs, onRoundTrip);
-  connection.on('ready', () => messages.reachable());
-  const subscription = createSubscription(redis, alarms, commandTimeoutMs, `${channelPrefix}${client}`, {
+  const channel = `${channelPrefix}${client}`;
+  const publish = (message: string) => connection.publish(channel, message);
+  connection.on('ready', () => {
+    messages.reachable();
+    subscription.follow();
+  });
+  const subscription = createSubscription(redis, alarms, commandTimeoutMs, channel, publish, {
     onListening: () => messages.listening(),
     onMessage(text) {
       const message = readMessage(text);
@@ -198,6 +193,7 @@ function queued([, held, holderTtlMs, place, before]: QueuedReply): Queued {
 
 /** "<id> <token>"; anything else was written by somebody else. */
 function holder(held: string, holderTtlMs: number): Holder {
+  if (held === '') return { holder: undefined, holderToken: undefined, holderTtlMs };
   const space = held.lastIndexOf(' ');
   if (space === -1) return { holder: held, holderToken: undefined, holderTtlMs };
   return { holder: held.slice(0, space), holderToken: Number(held.slice(space + 1)), holderTtlMs };
@@ -235,7 +231,6 @@ function inspection(
   reply: [held: string, holderTtlMs: number, waiting: number, waiters: string[]],
 ): Inspection {
   const [held, holderTtlMs, waiting, waiters] = reply;
-  if (held === '') return { holder: undefined, token: undefined, holderTtlMs, waiting, waiters };
   const { holder: id, holderToken: token } = holder(held, holderTtlMs);
   return { holder: id, token, holderTtlMs, waiting, waiters };
 }

@@ -1,69 +1,108 @@
 import type { Alarm, Alarms } from '../alarms.ts';
 import { isCluster, type RedisClient } from '../redis-script.ts';
 import { connectAnew, duplicateFor } from './redis-connections.ts';
+import { retryDelayMs } from './retry-delay.ts';
 
 /** One channel, on a connection of its own. */
 export interface Subscription {
   /** Whether messages reach us, as far as we know. */
   readonly listening: boolean;
   open(): void;
-  /** To be called while a message is hoped for: now and then it asks whether the connection is still alive. */
+  /** To be called while a message is hoped for: now and then it finds out whether one would come. */
   probe(): void;
+  /** To be called when another server may be asked from now on than before: finds out whether we are known there. */
+  follow(): void;
   close(): void;
 }
 
-/** A connection that was heard from no longer ago than this is believed to be alive. */
+/** Messages are believed to come for so long after it was looked at. */
 const trustedMs = 5_000;
 
+/** What we send to ourselves, to see whether it comes. */
+const check = 'check';
+
+/** Where a proxy lets us subscribe elsewhere than we ask, each new connection is in vain: then they are this rare. */
+const rarestMs = 10_000;
+
+/**
+ * After a failover behind one address the server that is asked is another one, and the subscription may still be with
+ * the old one, alive and well, where nobody looks for it. So it is not asked itself how it is: we send ourselves a
+ * message the way that everybody else does, through the connection on which questions go.
+ *
+ * @param publish sends a message to the channel by that way, and tells how many of the same server hear it
+ */
 export function createSubscription(
   redis: RedisClient,
   alarms: Alarms,
   timeoutMs: number,
   channel: string,
+  publish: (message: string) => Promise<number>,
   { onMessage, onListening }: { onMessage: (message: string) => void; onListening: () => void },
 ): Subscription {
   const { clock } = alarms;
   const connection = duplicateFor(redis, 'lock-messages', alarms, timeoutMs);
   let listening = false;
-  let heardMs = 0;
+  let checkedMs = -Infinity;
+  /** Whether what was sent by the last check has come. */
+  let heard = false;
+  /** Checks that did not find us, one after the other. */
+  let failures = 0;
+
+  /** No answer, or no message. */
+  const unanswered: Alarm = { atMs: 0, slot: -1, ring: () => connectAnew(connection) };
+  /** The server that is asked does not know us. */
+  const elsewhere: Alarm = { atMs: 0, slot: -1, ring: () => connectAnew(connection) };
 
   connection.on('ready', () => void subscribe());
-  connection.on('close', () => {
-    listening = false;
-    alarms.clear(unanswered);
-  });
+  connection.on('close', stop);
   connection.on('message', (_channel: string, message: string) => {
-    heardMs = clock.now();
-    onMessage(message);
+    heard = true;
+    alarms.clear(unanswered);
+    if (message !== check) onMessage(message);
   });
 
   async function subscribe(): Promise<void> {
-    expectAnswer();
+    if (!isCluster(redis)) alarms.set(unanswered, clock.now() + timeoutMs);
     try {
       await connection.subscribe(channel);
     } catch {
       // Cut off again, or not permitted: then `listening` stays false, which whoever waits is told.
-      alarms.clear(unanswered);
       return;
+    } finally {
+      alarms.clear(unanswered);
     }
-    answered();
     listening = true;
     onListening();
+    void verify();
   }
 
-  const unanswered: Alarm = {
-    atMs: 0,
-    slot: -1,
-    ring: () => connectAnew(connection),
-  };
-
-  function expectAnswer(): void {
-    if (!isCluster(redis)) alarms.set(unanswered, clock.now() + timeoutMs);
+  async function verify(): Promise<void> {
+    // (A cluster looks after its connections itself, and its nodes do not count each other's subscribers.)
+    if (!listening || isCluster(redis)) return;
+    const sentAtMs = clock.now();
+    checkedMs = sentAtMs;
+    heard = false;
+    let receivers: number;
+    try {
+      receivers = await publish(check);
+    } catch {
+      // It says nothing about this connection. When the other one stands again, this is looked at anew.
+      return;
+    }
+    if (!listening || checkedMs !== sentAtMs) return;
+    if (receivers === 0) {
+      alarms.set(elsewhere, clock.now() + retryDelayMs(failures, rarestMs));
+      failures += 1;
+    } else {
+      failures = 0;
+      if (!heard) alarms.set(unanswered, clock.now() + timeoutMs);
+    }
   }
 
-  function answered(): void {
-    heardMs = clock.now();
+  function stop(): void {
+    listening = false;
     alarms.clear(unanswered);
+    alarms.clear(elsewhere);
   }
 
   return {
@@ -75,15 +114,11 @@ export function createSubscription(
       if (connection.status === 'wait') connection.connect().catch(() => undefined);
     },
     probe() {
-      // (A cluster looks after its connections itself.)
-      if (!listening || alarms.isSet(unanswered) || clock.now() - heardMs < trustedMs || isCluster(redis))
-        return;
-      expectAnswer();
-      connection.ping().then(answered, () => undefined);
+      if (clock.now() - checkedMs >= trustedMs) void verify();
     },
+    follow: () => void verify(),
     close() {
-      listening = false;
-      alarms.clear(unanswered);
+      stop();
       connection.disconnect();
     },
   };

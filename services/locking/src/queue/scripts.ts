@@ -9,7 +9,6 @@ export type QueueScripts = Record<(typeof steps)[number], Operation>;
 /** What `lua/queue-shared.lua` says about each. */
 export interface QueueScriptSettings {
   readonly channelPrefix: string;
-  readonly claimMs: number;
   readonly staleMs: number;
   readonly queueMemoryMs: number;
   readonly tokenMemoryMs: number;

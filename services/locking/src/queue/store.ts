@@ -35,7 +35,7 @@ export interface QueueStore {
 
 /** What Redis tells a client unasked. A hint: it may be lost, come late, or come twice. */
 export interface QueueMessages {
-  /** The waiter has been made the holder, and has a short time to give a sign of life. */
+  /** The waiter has been made the holder. */
   granted(name: string, number: number, grant: HandedOver): void;
   /** Somebody waits for a lock whose holder wanted to be told, or would end it without a look at the queue. */
   asked(name: string, number: number): void;
@@ -101,13 +101,14 @@ export interface Grant {
 
 /** A grant that was not asked for at that moment. */
 export interface HandedOver extends Grant {
-  /** For how long, from the moment at which it was handed over. */
+  /** For how long, from the moment at which it was handed over: the TTL of its id. */
   ttlMs: number;
 }
 
 /** Who holds a lock that others wait for. */
 export interface Holder {
-  holder: string;
+  /** Undefined: nobody, until somebody looks again. */
+  holder: string | undefined;
   /** Undefined: not a holder of this kind. */
   holderToken: number | undefined;
   holderTtlMs: number;

@@ -1,15 +1,9 @@
-import { Hold, type Extended, type HoldPort, type Loss, type Terms } from '../hold.ts';
+import { Hold, type Extended, type HoldPort, type Kept, type Loss, type Terms } from '../hold.ts';
 import { HeldLease, type LeaseOwner, type Released } from '../lease.ts';
 import type { LineContext } from './line-context.ts';
 import type { Grant } from './store.ts';
 import { TurnTokens } from './turn-tokens.ts';
 import type { Waiter } from './waiter.ts';
-
-/** For how long Redis keeps a lock, and since when at least. */
-export interface Kept {
-  readonly sinceMs: number;
-  readonly ttlMs: number;
-}
 
 export interface TurnOwner extends LeaseOwner {
   readonly name: string;
@@ -42,10 +36,7 @@ export class Turn implements HoldPort {
   /** How long the last lease that was given back had been held. */
   #heldMs = 0;
 
-  /**
-   * @param kept for how long Redis keeps the lock, and since when at least
-   * @param waiters how many wait here now
-   */
+  /** @param waiters how many wait here now */
   constructor(
     owner: TurnOwner,
     context: LineContext,
@@ -85,8 +76,13 @@ export class Turn implements HoldPort {
     return this.#left <= 0 || this.#context.alarms.clock.now() >= this.#endsMs;
   }
 
-  /** Call it only while held. Undefined: no token is left that this waiter could have, only Redis can mint one. */
+  /**
+   * Call it only while held.
+   * @returns undefined: Redis must be asked first, for a token that this waiter could have, or as it keeps the lock for
+   * another time than this waiter wants. (What the grant is worth to the first one, its line knows.)
+   */
   serve(waiter: Waiter): HeldLease | undefined {
+    if (this.#served && !this.hold.isEnoughFor(waiter.ttlMs)) return undefined;
     const now = this.#context.alarms.clock.now();
     const token = this.#tokens.next(now, waiter.tokenAbove);
     if (token === undefined) return undefined;

@@ -18,6 +18,9 @@ export interface Watches {
  */
 const afterExpiryMs = { least: 2, most: 10 };
 
+/** What Redis says of a key that does not expire. (Of one that is not there: -2. Then it is time to look.) */
+const noExpiry = -1;
+
 interface Watch extends Alarm {
   /** The lines that wait for one name, the oldest first: one, unless callers do not share their entry. */
   readonly lines: Set<Line>;
@@ -78,7 +81,7 @@ export function createWatches(
       if (lines[0]?.entry?.id === id) for (const line of lines) line.vanished();
     } else {
       for (const line of watch.lines) line.seen(reply, sentAtMs);
-      onHolder(name, reply.holder);
+      if (reply.holder !== undefined) onHolder(name, reply.holder);
     }
     if (watch.lines.size > 0) {
       alarms.set(watch, alarms.clock.now() + delayMs(reply.is === 'seen' ? reply.holderTtlMs : 0));
@@ -88,9 +91,9 @@ export function createWatches(
   function delayMs(holderTtlMs: number): number {
     const regularMs = pollMs * (0.75 + 0.25 * Math.random());
     // Without an expiry, which only somebody else can have taken from it, there is nothing to wait for.
-    if (holderTtlMs < 0) return regularMs;
+    if (holderTtlMs === noExpiry) return regularMs;
     const { least, most } = afterExpiryMs;
-    return Math.min(regularMs, holderTtlMs + least + (most - least) * Math.random());
+    return Math.min(regularMs, Math.max(holderTtlMs, 0) + least + (most - least) * Math.random());
   }
 
   return {

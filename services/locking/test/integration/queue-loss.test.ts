@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 import { LockLostError, LockTimeoutError, LockUnavailableError, type Lease } from '#src/index.ts';
@@ -178,6 +180,24 @@ describe('an answer that is lost', () => {
 });
 
 describe('a Redis that cannot be reached', () => {
+  test('has nothing left of those who have given up, though its last answer, to the end of a turn, was lost', async () => {
+    const client = lab.open({ throughProxy: true, commandTimeoutMs: 100, unavailableAfterMs: 200 });
+    const first = await client.locks.acquire('seat', { ttlMs: 300 });
+    const wait = client.locks.acquire('seat', { ttlMs: 60_000 });
+    const refused = expect(wait).rejects.toThrow(LockUnavailableError);
+    const lost = lab.proxy.dropReplies(1, { matching: (request) => request.includes('{lock:seat}') });
+    const released = expect(first.release()).rejects.toThrow(LockUnavailableError);
+    await lost.done;
+    await lab.proxy.refuse();
+    await released;
+    await refused;
+    // It was done, and asked for the longer time. Nobody here can know until Redis answers, long after the shorter one.
+    expect(await lab.redis.pttl('{lock:seat}')).toBeGreaterThan(50_000);
+    await sleep(1_000);
+    await lab.proxy.heal();
+    await expect.poll(() => lab.redis.exists('{lock:seat}'), { timeout: 20_000 }).toBe(0);
+  });
+
   test('is told to everybody who waits, after the time that was set for it', async () => {
     const client = lab.open({ throughProxy: true, commandTimeoutMs: 100, unavailableAfterMs: 500 });
     const holder = await lab.open().locks.acquire('seat');
@@ -286,8 +306,8 @@ describe('a wait', () => {
     const own = await forgetful.locks.acquire('another');
     const { clientId } = forgetful.locks;
     await own.release();
-    await lab.redis.zadd('{lock:seat}:queue', 1, `${clientId}:4711`);
-    await lab.redis.zadd('{lock:seat}:waiting', Date.now(), clientId);
+    await lab.redis.zadd('{lock:seat}:queue', 1, `${clientId}/10000:4711`);
+    await lab.redis.zadd('{lock:seat}:waiting', Date.now() + 60_000, clientId);
     const wait = next.locks.acquire('seat');
     await next.told('queued');
     const releasedMs = performance.now();

@@ -79,6 +79,8 @@ export function connectClient(
   let stoppedAtMs = 0;
   let stoppedMs = 0;
   let subscribed = false;
+  /** To a server that is passed the messages on by the one that is asked, which does not know of it: to a replica. */
+  let elsewhere = false;
   let listening = false;
   let subscription = 0;
   /** How often a message is lost, or comes twice. */
@@ -166,6 +168,7 @@ export function connectClient(
     hop('subscription', () => {
       if (on !== subscription || closed || dead) return;
       subscribed = true;
+      elsewhere = false;
       hop('subscribed', () =>
         arrive(() => {
           if (on !== subscription || closed) return;
@@ -177,8 +180,8 @@ export function connectClient(
   }
 
   let inbox: (() => void)[] = [];
-  function deliver(what: Told, number: number, name: string, grant: HandedOver): number {
-    if (!subscribed || dead) return 0;
+  function deliver(what: Told, number: number, name: string, grant: HandedOver): void {
+    if (!subscribed || dead) return;
     const copies = deafness ? 0 : !faulty || random() < 0.7 ? 1 : random() < 0.5 ? 0 : 2;
     const on = subscription;
     for (let copy = 0; copy < copies; copy += 1) {
@@ -187,7 +190,6 @@ export function connectClient(
         if (on === subscription) arrive(inbox.shift() ?? (() => undefined));
       });
     }
-    return 1;
   }
 
   const store: QueueStore = {
@@ -223,7 +225,16 @@ export function connectClient(
       return store;
     },
     deliver,
+    /** Whether the server that is asked knows that messages are heard here. */
+    get isHeard() {
+      return subscribed && !elsewhere && !dead;
+    },
     cut,
+    /** The server that is asked is another one from now on, by a failover; the subscription stays until it breaks. */
+    failOver() {
+      cut();
+      elsewhere = subscription > 0;
+    },
     /** The subscription breaks: what is on its way is lost, and it is made anew. */
     deafen() {
       if (subscription === 0) return;

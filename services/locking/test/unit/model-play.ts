@@ -8,7 +8,6 @@ import { createModelServer } from './model-queue-server.ts';
 import { longestTtlMs, type Op, type World } from './model-worlds.ts';
 
 const pollMs = 50;
-const claimMs = 2 * pollMs;
 const staleMs = 3.5 * pollMs;
 /** Longer than the clock is ever set back, plus the tokens that a holder may have reserved ahead of it. */
 const memoryMs = 4 * staleMs;
@@ -19,9 +18,9 @@ const paceMs = { most: 3, least: 0.005 };
 
 /**
  * Once everybody releases at once and nothing is lost any more, whoever still waits has the lock by then: a lock that
- * nobody knows of expires, and a holder that was told in vain is found out by a poll, or its claim expires.
+ * nobody knows of expires, and a holder that was told in vain is found out by a poll.
  */
-const drainMs = longestTtlMs + clockFaultMs + claimMs + 2 * pollMs + staleMs;
+const drainMs = longestTtlMs + clockFaultMs + 2 * pollMs + staleMs;
 
 interface Wait {
   readonly client: ModelClient;
@@ -63,9 +62,12 @@ async function run(world: World, exclusive: boolean, random: () => number): Prom
   let breach: string | undefined;
 
   const server = createModelServer(
-    { claimMs, staleMs, queueMemoryMs: memoryMs, tokenMemoryMs: memoryMs },
+    { staleMs, queueMemoryMs: memoryMs, tokenMemoryMs: memoryMs },
     () => Math.floor((1_000_000 + time.now() + clockOffsetMs) * 1_000),
-    (to, what, number, name, grant) => clientOf(to)?.deliver(what, number, name, grant) ?? 0,
+    {
+      isHeard: (to) => clientOf(to)?.isHeard ?? false,
+      tell: (to, what, number, name, grant) => clientOf(to)?.deliver(what, number, name, grant),
+    },
     (name, token) => {
       const last = lastGiven.get(name) ?? 0;
       if (token <= last) breach ??= `Redis minted ${token} for ${name} after ${last} had been given away`;
@@ -162,6 +164,7 @@ async function run(world: World, exclusive: boolean, random: () => number): Prom
         return;
       case 'cut':
       case 'deafen':
+      case 'failOver':
       case 'stop':
       case 'resume':
       case 'kill':

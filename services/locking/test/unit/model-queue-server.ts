@@ -16,7 +16,6 @@ import type {
 } from '#src/queue/store.ts';
 
 export interface ModelSettings {
-  readonly claimMs: number;
   readonly staleMs: number;
   readonly queueMemoryMs: number;
   readonly tokenMemoryMs: number;
@@ -24,8 +23,11 @@ export interface ModelSettings {
 
 export type Told = 'granted' | 'asked' | 'stolen';
 
-/** @returns how many heard it */
-export type Publish = (client: string, what: Told, number: number, name: string, grant: HandedOver) => number;
+export interface Channels {
+  /** Whether this server knows somebody who subscribes to the channel of the client. */
+  isHeard(client: string): boolean;
+  tell(client: string, what: Told, number: number, name: string, grant: HandedOver): void;
+}
 
 const noGrant: HandedOver = { is: 'granted', token: 0, reserved: 0, clockUs: 0, waiting: 0, ttlMs: 0 };
 
@@ -34,6 +36,7 @@ interface Keys {
   /** Alone: it was taken when nobody waited, and nobody has come since. */
   lock: { id: string; token: number; untilMs: number; alone: boolean } | undefined;
   queue: { places: Map<string, number>; untilMs: number };
+  /** The clients, and until when they count as alive. */
   waiting: { signs: Map<string, number>; untilMs: number };
   last: { token: number; untilMs: number } | undefined;
 }
@@ -41,20 +44,18 @@ interface Keys {
 type GrantRequest = Pick<AcquireRequest, 'id' | 'ttlMs' | 'tokenAbove' | 'reserve'>;
 
 const largestToken = Number.MAX_SAFE_INTEGER;
-const shortestTtlMs = 10;
 
 /**
  * What the scripts do, said once more in another language: each step happens as a whole. That it says the same as the
  * scripts is shown in test/integration/queue-differential.test.ts.
  *
  * @param nowUs the clock of Redis
- * @param publish tells a client something
  * @param minted told of every token that Redis makes
  */
 export function createModelServer(
   settings: ModelSettings,
   nowUs: () => number,
-  publish: Publish,
+  channels: Channels,
   minted: (name: string, token: number, id: string) => void = () => undefined,
 ) {
   const names = new Map<string, Keys>();
@@ -79,9 +80,9 @@ export function createModelServer(
     return [...queue.places].sort(([a, x], [b, y]) => x - y || (a < b ? -1 : 1)).map(([id]) => id);
   }
 
-  function tell(id: string, what: Told, name: string, grant: HandedOver = noGrant): number {
+  function tell(id: string, what: Told, name: string, grant: HandedOver = noGrant): void {
     const { client, number } = parse(id);
-    return publish(client, what, number, name, grant);
+    channels.tell(client, what, number, name, grant);
   }
 
   function tellHolder(name: string, keys: Keys, asking: string): void {
@@ -92,8 +93,9 @@ export function createModelServer(
     if (alone || (kind === '~' && client !== asking)) tell(id, 'asked', name);
   }
 
-  function remember(keys: Keys, token: number): void {
-    keys.last = { token, untilMs: nowMs() + settings.tokenMemoryMs };
+  /** @param ttlMs what is left of the lease */
+  function remember(keys: Keys, token: number, ttlMs = 0): void {
+    keys.last = { token, untilMs: nowMs() + settings.tokenMemoryMs + ttlMs };
   }
 
   function reservation(token: number, ttlMs: number): number {
@@ -102,7 +104,7 @@ export function createModelServer(
 
   function granted(keys: Keys, token: number, { ttlMs, reserve }: GrantRequest): Grant {
     const reserved = reserve ? reservation(token, ttlMs) : token;
-    remember(keys, reserved);
+    remember(keys, reserved, ttlMs);
     return { is: 'granted', token, reserved, clockUs: nowUs(), waiting: keys.queue.places.size };
   }
 
@@ -127,27 +129,30 @@ export function createModelServer(
   function grantAgain(name: string, keys: Keys, request: GrantRequest): Grant {
     const { token = 0, untilMs = 0, alone = false } = keys.lock ?? {};
     if (token <= request.tokenAbove) return grant(name, keys, request);
-    keys.lock = { id: request.id, token, untilMs: Math.max(untilMs, nowMs() + request.ttlMs), alone };
+    const leftMs = Math.max(untilMs - nowMs(), request.ttlMs);
+    keys.lock = { id: request.id, token, untilMs: nowMs() + leftMs, alone };
     const reserved = Math.max(
       keys.last?.token ?? 0,
       request.reserve ? reservation(token, request.ttlMs) : token,
     );
-    remember(keys, reserved);
+    remember(keys, reserved, leftMs);
     return { is: 'granted', token, reserved, clockUs: nowUs(), waiting: keys.queue.places.size };
   }
 
   function handTo(name: string, keys: Keys, id: string): HandedOver {
-    const { claimMs: ttlMs } = settings;
-    const { token, clockUs, waiting } = grant(name, keys, { id, ttlMs, tokenAbove: 0, reserve: false });
-    const reserved = reservation(token, shortestTtlMs);
-    remember(keys, reserved);
-    return { is: 'granted', token, reserved, clockUs, waiting, ttlMs };
+    const { ttlMs } = parse(id);
+    return { ...grant(name, keys, { id, ttlMs, tokenAbove: 0, reserve: true }), ttlMs };
   }
 
   function sign(keys: Keys, client: string): void {
-    keys.waiting.signs.set(client, nowMs());
-    keys.waiting.untilMs = nowMs() + settings.queueMemoryMs;
-    keys.queue.untilMs = nowMs() + settings.queueMemoryMs;
+    keys.waiting.signs.set(client, nowMs() + settings.staleMs);
+    for (const key of [keys.queue, keys.waiting]) {
+      key.untilMs = Math.max(key.untilMs, nowMs() + settings.queueMemoryMs);
+    }
+  }
+
+  function isAlive(keys: Keys, client: string): boolean {
+    return (keys.waiting.signs.get(client) ?? 0) * 1_000 >= nowUs() && channels.isHeard(client);
   }
 
   function enqueue(keys: Keys, id: string, place: number | undefined): number {
@@ -160,21 +165,14 @@ export function createModelServer(
 
   /** @returns the new holder; `here`, its client or its id, reads it in the reply and need not be told */
   function handOver(name: string, keys: Keys, here?: string): string | undefined {
-    const deaf = new Set<string>();
     for (const id of ordered(keys)) {
       keys.queue.places.delete(id);
       const { client } = parse(id);
-      if (id === here || client === here) {
-        handTo(name, keys, id);
-        return id;
-      }
-      const heardMs = deaf.has(client) ? undefined : keys.waiting.signs.get(client);
-      if (heardMs === undefined || heardMs * 1_000 < nowUs() - settings.staleMs * 1_000) continue;
-      const last = keys.last && { ...keys.last };
-      if (tell(id, 'granted', name, handTo(name, keys, id)) > 0) return id;
-      // Nobody has seen that token.
-      keys.last = last;
-      deaf.add(client);
+      const reads = id === here || client === here;
+      if (!reads && !isAlive(keys, client)) continue;
+      const given = handTo(name, keys, id);
+      if (!reads) tell(id, 'granted', name, given);
+      return id;
     }
     keys.lock = undefined;
     keys.waiting.signs.clear();
@@ -186,7 +184,7 @@ export function createModelServer(
   }
 
   function holderOf(keys: Keys): Holder {
-    return { holder: keys.lock?.id ?? '', holderToken: keys.lock?.token, holderTtlMs: leftMs(keys) };
+    return { holder: keys.lock?.id, holderToken: keys.lock?.token, holderTtlMs: leftMs(keys) };
   }
 
   function queued(keys: Keys, id: string, place: number | undefined): Queued {
@@ -219,11 +217,11 @@ export function createModelServer(
       if (keys.lock.id !== id) return { is: 'taken' };
       keys.lock.untilMs = nowMs() + ttlMs;
       if (given === undefined) {
-        if (keys.last !== undefined) remember(keys, keys.last.token);
+        if (keys.last !== undefined) remember(keys, keys.last.token, ttlMs);
         return { is: 'kept', reserved: 0, waiting: keys.queue.places.size };
       }
       const reserved = Math.max(given, reservation(keys.lock.token, ttlMs));
-      remember(keys, reserved);
+      remember(keys, reserved, ttlMs);
       return { is: 'kept', reserved, waiting: keys.queue.places.size };
     },
 
@@ -262,7 +260,7 @@ export function createModelServer(
     poll(name: string, id: string, client: string): Seen | Vanished {
       const keys = keysOf(name);
       const { signs } = keys.waiting;
-      for (const [client, atMs] of signs) if (atMs <= nowMs() - settings.staleMs) signs.delete(client);
+      for (const [client, untilMs] of signs) if (untilMs < nowMs()) signs.delete(client);
       if (keys.queue.places.size > 0) sign(keys, client);
       const holder = keys.lock?.id ?? handOver(name, keys, client);
       const before = rank(keys, id);
@@ -301,10 +299,10 @@ export function createModelServer(
       keysOf(name).lock = undefined;
     },
     flush: () => names.clear(),
-    /** The client has given no sign of life since `sinceMs` ago. */
-    silence(name: string, client: string, sinceMs: number): void {
+    /** The client has given no sign of life for too long. */
+    silence(name: string, client: string): void {
       const { signs } = keysOf(name).waiting;
-      if (signs.has(client)) signs.set(client, nowMs() - sinceMs);
+      if (signs.has(client)) signs.set(client, nowMs() - settings.staleMs);
     },
     /** How many keys there are. */
     size(): number {
@@ -324,7 +322,7 @@ export function createModelServer(
 
 export type ModelServer = ReturnType<typeof createModelServer>;
 
-function parse(id: string): { client: string; kind: string; number: number } {
-  const [, client = '', kind = '', number = ''] = /^(.*)([:~])(\w+)$/.exec(id) ?? [];
-  return { client, kind, number: Number(number) };
+function parse(id: string): { client: string; ttlMs: number; kind: string; number: number } {
+  const [, client = '', ttlMs = '', kind = '', number = ''] = /^(.*)\/(\d+)([:~])(\d+)$/.exec(id) ?? [];
+  return { client, ttlMs: Number(ttlMs), kind, number: Number(number) };
 }

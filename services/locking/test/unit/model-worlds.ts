@@ -11,7 +11,7 @@ export type Op =
   | { do: 'release' | 'cancel' | 'extend'; which: number }
   | { do: 'hops'; count: number }
   | { do: 'pass'; ms: number }
-  | { do: 'cut' | 'deafen' | 'stop' | 'resume' | 'kill'; client: number }
+  | { do: 'cut' | 'deafen' | 'failOver' | 'stop' | 'resume' | 'kill'; client: number }
   | { do: 'flush' | 'set clock back' }
   | { do: 'lose lock'; name: string };
 
@@ -66,6 +66,7 @@ const troubles: fc.WeightedArbitrary<Op> = {
     do: fc.constantFrom(
       'cut' as const,
       'deafen' as const,
+      'failOver' as const,
       'stop' as const,
       'resume' as const,
       'resume' as const,

@@ -23,13 +23,16 @@ beforeEach(() => {
   clients = new Map();
   gates = new Map();
   server = createModelServer(
-    { claimMs: 2 * pollMs, staleMs: 3.5 * pollMs, queueMemoryMs: 14 * pollMs, tokenMemoryMs: 3_600_000 },
+    { staleMs: 3.5 * pollMs, queueMemoryMs: 14 * pollMs, tokenMemoryMs: 3_600_000 },
     () => 1_000_000 + time.now() * 1_000,
-    (to, what, number, name, grant) => clients.get(to)?.deliver(what, number, name, grant) ?? 0,
+    {
+      isHeard: (to) => clients.get(to)?.isHeard ?? false,
+      tell: (to, what, number, name, grant) => clients.get(to)?.deliver(what, number, name, grant),
+    },
   );
 });
 
-function open(id: string) {
+function open(id: string, { lingerMs = 0 } = {}) {
   const client = connectClient(
     id,
     { schedule: (task, label = '') => (gates.get(label.split(' ')[0] ?? '') ?? task).then(() => task) },
@@ -43,7 +46,7 @@ function open(id: string) {
     client.open,
     {
       defaults: { waitMs: 60_000, ttlMs: 60_000, renew: true },
-      line: { coalesce: true, lingerMs: 0, turnGrants, turnMs: 50, unavailableAfterMs: 5_000 },
+      line: { coalesce: true, lingerMs, turnGrants, turnMs: 50, unavailableAfterMs: 5_000 },
       maxWaiting: 100,
       pollMs,
       emit: undefined,
@@ -70,39 +73,26 @@ test('whoever was cut off while its turn came has the lock as soon as messages r
   expect(granted).toHaveLength(1);
 });
 
-test('the next one begins with the message, and has its whole TTL when it has given a sign of life', async () => {
+test('the next one waits for nothing but the message, and has its TTL', async () => {
   const [a, b] = [open('a'), open('b')];
   const held = await a.locks.acquire('seat');
-  const granted = watch(b.locks.acquire('seat'));
-  await rest();
-  const released = held.release();
-  await rest();
-  await released;
-  await rest(); // the sign of life goes out after all that could run
-  expect(granted).toHaveLength(1);
-  expect(granted[0]!.token).toBeGreaterThan(held.token);
-  expect(server.inspect('seat').holderTtlMs).toBeGreaterThan(2 * pollMs);
-  expect(granted[0]!.remainingMs()).toBeGreaterThan(2 * pollMs);
-});
-
-test('the next one waits for nothing but the message', async () => {
-  const [a, b] = [open('a'), open('b')];
-  const held = await a.locks.acquire('seat');
-  const granted = watch(b.locks.acquire('seat'));
+  const granted = watch(b.locks.acquire('seat', { ttlMs: 10_000, renew: false }));
   await rest();
   void held.release();
   // The release is on its way already; whatever B may ask stays behind.
   const arrive = holdBack('request');
   await rest();
   expect(granted).toHaveLength(1);
-  expect(granted[0]!.remainingMs()).toBeLessThan(2 * pollMs);
+  expect(granted[0]!.token).toBeGreaterThan(held.token);
+  expect(granted[0]!.remainingMs()).toBeGreaterThan(9_000);
+  expect(server.inspect('seat').holderTtlMs).toBe(10_000);
   arrive();
 });
 
 test('a lock whose message was long on its way is kept for so much less', async () => {
   const [a, b] = [open('a'), open('b')];
   const held = await a.locks.acquire('seat');
-  const granted = watch(b.locks.acquire('seat'));
+  const granted = watch(b.locks.acquire('seat', { ttlMs: 60_000 }));
   await rest();
   const arrive = holdBack('granted');
   await held.release();
@@ -112,13 +102,59 @@ test('a lock whose message was long on its way is kept for so much less', async 
   arrive();
   await rest();
   expect(granted).toHaveLength(1);
-  expect(granted[0]!.remainingMs()).toBeLessThan(2 * pollMs - 1_200);
+  expect(granted[0]!.remainingMs()).toBeLessThan(60_000 - 1_200);
 });
+
+test.each([true, false])(
+  'the next one asks first if it would begin with less than nine tenths of its TTL (renew: %s)',
+  async (renew) => {
+    const [a, b] = [open('a'), open('b')];
+    const held = await a.locks.acquire('seat');
+    const granted = watch(b.locks.acquire('seat', { ttlMs: 10_000, renew }));
+    await rest();
+    // Since it asked, which is all that it knows of the time at which it was made the holder.
+    time.skipTo(time.now() + 1_000);
+    void held.release();
+    const arrive = holdBack('request');
+    await rest();
+    expect(granted).toEqual([]);
+    arrive();
+    await rest();
+    expect(granted).toHaveLength(1);
+    expect(granted[0]!.remainingMs()).toBeGreaterThan(9_000);
+  },
+);
+
+test('a caller who follows another one in its process has nine tenths of its TTL', async () => {
+  const { locks } = open('a');
+  const held = await locks.acquire('seat', { ttlMs: 200 });
+  const next = locks.acquire('seat', { ttlMs: 200 });
+  time.skipTo(time.now() + 30); // a part of a turn
+  await held.release();
+  expect((await next).remainingMs()).toBeGreaterThan(180);
+});
+
+test.each([
+  ['follow one another', 0],
+  ['come to a lock that is kept', 60_000],
+])(
+  'Redis keeps the lock of callers who %s for no longer than the present one asked for',
+  async (_how, lingerMs) => {
+    const { locks } = open('a', { lingerMs });
+    const first = await locks.acquire('seat', { ttlMs: 600_000 });
+    const waits = lingerMs > 0 ? [] : [locks.acquire('seat', { ttlMs: 1_000 })];
+    await first.release();
+    const next = await (waits[0] ?? locks.acquire('seat', { ttlMs: 1_000 }));
+    expect(next.token).toBeGreaterThan(first.token);
+    expect(server.inspect('seat').holderTtlMs).toBeLessThanOrEqual(1_000);
+    expect(next.remainingMs()).toBeGreaterThan(900);
+  },
+);
 
 test('a message from a turn that was missed is not believed', async () => {
   const [a, b, c] = [open('a'), open('b'), open('c')];
   const held = await a.locks.acquire('seat');
-  const granted = watch(b.locks.acquire('seat'));
+  const granted = watch(b.locks.acquire('seat', { ttlMs: 2 * pollMs }));
   await rest();
   const arrive = holdBack('granted');
   await held.release();
@@ -202,18 +238,31 @@ test('a lease that came after its end is nobody’s: it is asked for anew', asyn
   expect((await wait).remainingMs()).toBeGreaterThan(50);
 });
 
-test('who follows a caller that has left has the lock for no longer than was asked for', async () => {
-  const { locks } = open('a');
-  const arrive = holdBack('reply');
-  const controller = new AbortController();
-  const left = locks.acquire('seat', { ttlMs: 60, signal: controller.signal });
-  await rest();
-  controller.abort();
-  const wait = locks.acquire('seat', { ttlMs: 10_000, renew: false });
-  arrive();
-  await expect(left).rejects.toBe(controller.signal.reason);
-  expect((await wait).remainingMs()).toBeLessThan(60);
-});
+test.each([
+  [60, 10_000],
+  [10_000, 60],
+])(
+  'who follows a caller that has left begins when Redis keeps the lock for as long as it asks: %i ms, then %i ms',
+  async (leftTtlMs, ttlMs) => {
+    const { locks } = open('a');
+    const arrive = holdBack('reply');
+    const controller = new AbortController();
+    const left = locks.acquire('seat', { ttlMs: leftTtlMs, signal: controller.signal });
+    await rest();
+    controller.abort();
+    const granted = watch(locks.acquire('seat', { ttlMs, renew: false }));
+    const confirm = holdBack('request');
+    arrive();
+    await expect(left).rejects.toBe(controller.signal.reason);
+    await rest();
+    expect(granted).toEqual([]);
+    confirm();
+    await rest();
+    expect(granted).toHaveLength(1);
+    expect(server.inspect('seat').holderTtlMs).toBe(ttlMs);
+    expect(granted[0]!.remainingMs()).toBeGreaterThan(ttlMs * 0.9);
+  },
+);
 
 test('callers who wait behind a lease that was lost get a new grant, not the rest of it', async () => {
   const { locks } = open('a');

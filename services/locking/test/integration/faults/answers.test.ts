@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
 import {
-  claimMs,
   openFaultLab,
   pollMs,
   reconnectMs,
@@ -21,8 +20,8 @@ beforeAll(async () => {
 afterEach(() => lab.clear());
 afterAll(() => lab[Symbol.asyncDispose]());
 
-/** What nobody wants any more is passed on at once; if that is not heard, a claim and a poll have to pass. */
-const passedOnMs = claimMs + 2 * pollMs + slackMs;
+/** What nobody wants any more is passed on at once; if that is not heard, a TTL and a poll have to pass. */
+const passedOnMs = ttlMs + 2 * pollMs + slackMs;
 
 /** Takes the lock, does something that the room accepts, and still holds the lock. */
 async function visit(worker: Worker): Promise<void> {

@@ -14,16 +14,15 @@ const lockKey = '{lock:seat}';
 /** Everything so short that a fault is over in a second. All bounds follow from these. */
 export const ttlMs = 400;
 export const pollMs = 100;
-export const claimMs = 2 * pollMs;
 const tokenMemoryMs = 500;
 /** What a busy machine may add to a bound: scheduling, and a process that has to be woken. */
 export const slackMs = 1_000;
 
 /**
  * How long the queue stands still after a death at most: the lock expires, the next waiter who looks does so within a
- * poll, and if the one whom it finds first is dead too, its claim expires.
+ * poll, and if the one whom it finds first is dead too, unnoticed as yet, its lock expires as well.
  */
-export const deathMs = ttlMs + claimMs + 2 * pollMs + slackMs;
+export const deathMs = 2 * ttlMs + 2 * pollMs + slackMs;
 
 /** Connections come back after a tenth of a second or two, and what was asked meanwhile is asked again. */
 export const reconnectMs = 1_000;

@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import {
+  findBinary,
+  startFaultProxy,
+  startRedis,
+  type FaultProxy,
+  type Server,
+} from '@lastseat/infra/servers';
+import { Redis } from 'ioredis';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+import { createQueueLock, type Lease, type QueueLocks } from '#src/index.ts';
+
+// Two servers, a primary and its replica, behind one address. The replica must reach its primary, which from one
+// container to another takes a network of their own: they run as plain processes.
+const missing = findBinary('redis-server') === null;
+const title = 'a planned failover behind one address';
+
+interface Node {
+  readonly server: Server;
+  readonly redis: Redis;
+}
+
+let stack: AsyncDisposableStack;
+let nodes: [primary: Node, replica: Node];
+let proxy: FaultProxy;
+let clients: QueueLocks[];
+
+beforeEach(async () => {
+  stack = new AsyncDisposableStack();
+  nodes = [await startNode(), await startNode()];
+  const [primary, replica] = nodes;
+  await replica.redis.replicaof('127.0.0.1', primary.server.port);
+  await expect.poll(() => replica.redis.info('replication')).toContain('master_link_status:up');
+  proxy = stack.use(await startFaultProxy(primary.server.port));
+  clients = [1, 2, 3].map(() => {
+    const redis = connect(proxy.through(primary.server.url), {
+      reconnectOnError: (error) => error.message.startsWith('READONLY'),
+    });
+    return stack.adopt(createQueueLock(redis, { pollMs: 200 }), (locks) => locks.close());
+  });
+});
+afterEach(() => stack.disposeAsync());
+
+async function startNode(): Promise<Node> {
+  const server = stack.use(await startRedis({ runtime: 'native' }));
+  return { server, redis: connect(server.url) };
+}
+
+function connect(url: string, options: { reconnectOnError?: (error: Error) => boolean } = {}): Redis {
+  const redis = new Redis(url, { retryStrategy: () => 50, ...options });
+  redis.on('error', () => undefined);
+  stack.defer(() => redis.disconnect());
+  return redis;
+}
+
+/** The replica becomes the primary, with all data; then the address leads to it. */
+async function failOver(): Promise<void> {
+  const [primary, replica] = nodes;
+  await primary.redis.call('FAILOVER', 'TO', '127.0.0.1', replica.server.port, 'TIMEOUT', '10000');
+  await expect.poll(() => replica.redis.info('replication')).toContain('role:master');
+  nodes = [replica, primary];
+  proxy.pointTo(replica.server.port);
+  await expect.poll(() => primary.redis.info('replication')).toContain('master_link_status:up');
+}
+
+/** Every client takes the lock and gives it back all the time; each grant is looked at. */
+function startTakingTurns() {
+  const held = new Set<Lease>();
+  const tokens: number[] = [];
+  let met = 0;
+  let over = false;
+
+  async function takeTurns(locks: QueueLocks): Promise<void> {
+    while (!over) {
+      const lease = await locks.acquire('seat', { waitMs: 60_000 }).catch(() => undefined);
+      if (lease === undefined) continue;
+      for (const other of held) if (other.remainingMs() > 0) met += 1;
+      held.add(lease);
+      tokens.push(lease.token);
+      await sleep(2);
+      held.delete(lease);
+      await lease.release().catch(() => undefined);
+    }
+  }
+  const all = Promise.all(clients.map(takeTurns));
+  stack.defer(() => {
+    over = true;
+  });
+
+  return {
+    tokens,
+    get met() {
+      return met;
+    },
+    async more(count: number) {
+      const enough = tokens.length + count;
+      await expect.poll(() => tokens.length, { timeout: 20_000 }).toBeGreaterThanOrEqual(enough);
+    },
+    async end() {
+      over = true;
+      await all;
+    },
+  };
+}
+
+describe.skipIf(missing)(missing ? `${title} (no redis-server installed)` : title, () => {
+  test('lets no two hold the lock, and gives no token twice', async () => {
+    const turns = startTakingTurns();
+    for (let round = 0; round < 3; round += 1) {
+      await turns.more(20);
+      await failOver();
+      await turns.more(20);
+    }
+    await turns.end();
+    const { tokens, met } = turns;
+    expect(met).toBe(0);
+    expect(tokens).toEqual([...new Set(tokens)].toSorted((a, b) => a - b));
+  }, 120_000);
+
+  test('takes the subscriptions along: the next one is told by a message again', async () => {
+    const turns = startTakingTurns();
+    await turns.more(20);
+    await failOver();
+    await turns.more(20);
+    await turns.end();
+    const [primary] = nodes;
+    const channels = clients.map(({ clientId }) => `lock:@${clientId}`);
+    await expect
+      .poll(() => primary.redis.pubsub('NUMSUB', ...channels))
+      .toEqual(channels.flatMap((channel) => [channel, 1]));
+  }, 120_000);
+});
