@@ -127,22 +127,36 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   {
     name: 'a waiter that is dead is made the holder',
     file: 'lua/queue-hand-over.lua',
-    right: 'if reads or (sign and sign * 1000 >= nowUs - staleMs * 1000) then',
-    wrong: 'if true then',
+    right: 'if not aliveUntilMs or aliveUntilMs * 1000 < nowUs then',
+    wrong: 'if not aliveUntilMs then',
     noticedBy: 'scripts',
   },
   {
-    name: 'a new holder that gives no sign of life keeps the lock',
+    name: 'a lock that is handed over for another time than the waiter wants it',
     file: 'lua/queue-hand-over.lua',
-    right: 'setHolder(id, written, claimMs)',
-    wrong: 'setHolder(id, written, queueMemoryMs)',
+    right: 'setHolder(id, written, ttlMs)',
+    wrong: 'setHolder(id, written, ttlMs * 0.8)',
     noticedBy: 'scripts',
   },
   {
     name: 'a new holder is not told',
     file: 'lua/queue-hand-over.lua',
-    right: "heard = tell(client, number, 'granted', more) > 0 or not countsReceivers",
-    wrong: 'heard = true',
+    right: '  if client then\n    local now',
+    wrong: '  if false then\n    local now',
+    noticedBy: 'scripts',
+  },
+  {
+    name: 'a waiter is told before it is decided who the holder is',
+    file: 'lua/queue-hand-over.lua',
+    right: "redis.call('PUBSUB', 'NUMSUB', channelPrefix .. client)[2] > 0",
+    wrong: "redis.call('PUBLISH', channelPrefix .. client, 'granted 1 ' .. KEYS[1]) > 0",
+    noticedBy: 'scripts',
+  },
+  {
+    name: 'two waiters, one after the other, are handed the same token',
+    file: 'lua/queue-hand-over.lua',
+    right: "(last or redis.call('GET', KEYS[4]) or 0) + 1)",
+    wrong: "(last or redis.call('GET', KEYS[4]) or 0) + 0)",
     noticedBy: 'scripts',
   },
   {
@@ -155,8 +169,8 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   {
     name: 'a deadline counted from the reply, not from before the request',
     file: 'queue/line.ts',
-    right: 'this.#answered(reply, { sinceMs: sentAtMs, ttlMs: request.ttlMs })',
-    wrong: 'this.#answered(reply, { sinceMs: alarms.clock.now(), ttlMs: request.ttlMs })',
+    right: 'this.#answered(reply, sentAtMs, request.ttlMs)',
+    wrong: 'this.#answered(reply, alarms.clock.now(), request.ttlMs)',
     noticedBy: 'scenarios',
   },
   {
@@ -176,8 +190,8 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   {
     name: 'a message from a turn that was missed is believed',
     file: 'queue/answers.ts',
-    right: 'token > refusal.holderToken && ',
-    wrong: '',
+    right: 'token > this.#refusal.holderToken',
+    wrong: 'token > 0',
     noticedBy: 'scenarios',
   },
   {
@@ -188,10 +202,24 @@ export const mistakes: readonly Mistake<Noticer>[] = [
     noticedBy: 'scenarios',
   },
   {
-    name: 'a new holder that gives no sign of life, and believes that it keeps the lock',
-    file: 'queue/line.ts',
-    right: 'if (kept.ttlMs !== terms.ttlMs) setImmediate(',
-    wrong: 'if (kept.ttlMs === -1) setImmediate(',
+    name: 'a new holder begins with less than nine tenths of its TTL',
+    file: 'hold.ts',
+    right: 'const leastShare = 0.9;',
+    wrong: 'const leastShare = 0.85;',
+    noticedBy: 'scenarios',
+  },
+  {
+    name: 'a caller begins with what the one before it has left of the TTL',
+    file: 'queue/turn.ts',
+    right: 'if (this.#served && !this.hold.isEnoughFor(waiter.ttlMs)) return undefined;',
+    wrong: '',
+    noticedBy: 'scenarios',
+  },
+  {
+    name: 'Redis keeps the lock for as long as the caller before has asked for',
+    file: 'hold.ts',
+    right: ' && longestMs <= ttlMs',
+    wrong: ' && longestMs > 0',
     noticedBy: 'scenarios',
   },
   {
@@ -253,8 +281,8 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   {
     name: 'a look that finds oneself the holder is ignored: messages are more than a hint',
     file: 'queue/locks.ts',
-    right: 'if (holder.startsWith(idStart))',
-    wrong: 'if (holder === idStart)',
+    right: 'if (number !== undefined) holds(',
+    wrong: 'if (number === -1) holds(',
     noticedBy: 'scenarios',
   },
   {

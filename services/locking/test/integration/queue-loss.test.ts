@@ -156,6 +156,24 @@ describe('an answer that is lost', () => {
     expect(client.count('queued')).toBe(1);
   });
 
+  test('at the end of a turn, while those who wait give up: nothing is left of them, however long the outage lasts', async () => {
+    const client = lab.open({ throughProxy: true, commandTimeoutMs: 100, unavailableAfterMs: 200 });
+    const first = await client.locks.acquire('seat', { ttlMs: 300 });
+    const wait = client.locks.acquire('seat', { ttlMs: 60_000 });
+    const refused = expect(wait).rejects.toThrow(LockUnavailableError);
+    const lost = lab.proxy.dropReplies(1, { matching: (request) => request.includes('{lock:seat}') });
+    const released = expect(first.release()).rejects.toThrow(LockUnavailableError);
+    await lost.done;
+    await lab.proxy.refuse();
+    await released;
+    await refused;
+    // It was done, and asked for the longer time. Nobody here can know until Redis answers, long after the shorter one.
+    expect(await lab.redis.pttl('{lock:seat}')).toBeGreaterThan(50_000);
+    await sleep(1_000);
+    await lab.proxy.heal();
+    await expect.poll(() => lab.redis.exists('{lock:seat}'), { timeout: 20_000 }).toBe(0);
+  });
+
   test('to a release: it is called unknown, and the next one has the lock all the same', async () => {
     const client = lab.open({ throughProxy: true });
     const lease = await client.locks.acquire('seat', { ttlMs: 60_000 });
@@ -180,24 +198,6 @@ describe('an answer that is lost', () => {
 });
 
 describe('a Redis that cannot be reached', () => {
-  test('has nothing left of those who have given up, though its last answer, to the end of a turn, was lost', async () => {
-    const client = lab.open({ throughProxy: true, commandTimeoutMs: 100, unavailableAfterMs: 200 });
-    const first = await client.locks.acquire('seat', { ttlMs: 300 });
-    const wait = client.locks.acquire('seat', { ttlMs: 60_000 });
-    const refused = expect(wait).rejects.toThrow(LockUnavailableError);
-    const lost = lab.proxy.dropReplies(1, { matching: (request) => request.includes('{lock:seat}') });
-    const released = expect(first.release()).rejects.toThrow(LockUnavailableError);
-    await lost.done;
-    await lab.proxy.refuse();
-    await released;
-    await refused;
-    // It was done, and asked for the longer time. Nobody here can know until Redis answers, long after the shorter one.
-    expect(await lab.redis.pttl('{lock:seat}')).toBeGreaterThan(50_000);
-    await sleep(1_000);
-    await lab.proxy.heal();
-    await expect.poll(() => lab.redis.exists('{lock:seat}'), { timeout: 20_000 }).toBe(0);
-  });
-
   test('is told to everybody who waits, after the time that was set for it', async () => {
     const client = lab.open({ throughProxy: true, commandTimeoutMs: 100, unavailableAfterMs: 500 });
     const holder = await lab.open().locks.acquire('seat');
