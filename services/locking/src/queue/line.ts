@@ -161,8 +161,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
       // Before the answer that tells our place: on two connections either may come first.
       if (number === (this.#yielding?.next ?? this.#entry)?.number) this.#early = grant;
     } else if (this.#stage === 'queued' && number === this.#entry?.number) {
-      if (grant !== undefined && this.#isEnough(grant)) this.#takeAtOnce(grant);
-      else this.#ask();
+      if (grant === undefined || !this.#takeAtOnce(grant)) this.#ask();
     }
   }
 
@@ -287,21 +286,21 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     return this.#place === undefined ? 'free' : 'queue';
   }
 
-  /** Whether a message is enough for the first caller to begin. */
-  #isEnough({ token, ttlMs }: HandedOver): boolean {
+  /**
+   * Handed over, and told all that it takes: the first caller begins, without a word to Redis.
+   * @returns whether that was enough for it
+   */
+  #takeAtOnce(grant: HandedOver): boolean {
     const { first } = this.#callers;
+    const { token, ttlMs } = grant;
     if (first === undefined || token <= first.tokenAbove || !this.#answers.isCredible(token)) return false;
-    const keptUntilMs = keptUntil({ sinceMs: this.#answers.keptSinceMs, ttlMs });
-    return isEnoughFor(first.ttlMs, keptUntilMs - this.#context.alarms.clock.now(), ttlMs);
-  }
-
-  /** Handed over, and told all that it takes: the first caller begins, without a word to Redis. */
-  #takeAtOnce(grant: HandedOver): void {
-    const { ttlMs } = grant;
+    const kept = { sinceMs: this.#answers.keptSinceMs, ttlMs, longestMs: ttlMs };
+    const leftMs = keptUntil(kept) - this.#context.alarms.clock.now();
+    if (!isEnoughFor(first.ttlMs, leftMs, ttlMs)) return false;
     this.#context.unwatch(this);
     this.#heard();
-    const kept = { sinceMs: this.#answers.keptSinceMs, ttlMs, longestMs: ttlMs };
     this.#take(grant, kept, this.#cameFrom, true);
+    return true;
   }
 
   /** @param isEnough for the first caller; otherwise it is if Redis was asked for just what that one wants */

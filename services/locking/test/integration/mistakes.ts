@@ -232,7 +232,7 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   {
     name: 'a question that comes late takes time from the holder',
     file: 'lua/queue-shared.lua',
-    right: "if redis.call('PTTL', KEYS[1]) < tonumber(ttlMs) then",
+    right: 'if leftMs < tonumber(ttlMs) then',
     wrong: 'if true then',
     noticedBy: 'scripts',
   },
