@@ -8,14 +8,14 @@ import {
   type Server,
 } from '@lastseat/infra/servers';
 import { Redis } from 'ioredis';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { createQueueLock, type Lease, type QueueLocks } from '#src/index.ts';
 
 // Two servers, a primary and its replica, behind one address. The replica must reach its primary, which from one
 // container to another takes a network of their own: they run as plain processes.
 const missing = findBinary('redis-server') === null;
-const title = 'a planned failover behind one address';
+const title = 'a primary and its replica behind one address';
 
 interface Node {
   readonly server: Server;
@@ -32,14 +32,8 @@ beforeEach(async () => {
   nodes = [await startNode(), await startNode()];
   const [primary, replica] = nodes;
   await replica.redis.replicaof('127.0.0.1', primary.server.port);
-  await expect.poll(() => replica.redis.info('replication')).toContain('master_link_status:up');
+  await told(replica, 'master_link_status:up');
   proxy = stack.use(await startFaultProxy(primary.server.port));
-  clients = [1, 2, 3].map(() => {
-    const redis = connect(proxy.through(primary.server.url), {
-      reconnectOnError: (error) => error.message.startsWith('READONLY'),
-    });
-    return stack.adopt(createQueueLock(redis, { pollMs: 200 }), (locks) => locks.close());
-  });
 });
 afterEach(() => stack.disposeAsync());
 
@@ -48,21 +42,33 @@ async function startNode(): Promise<Node> {
   return { server, redis: connect(server.url) };
 }
 
-function connect(url: string, options: { reconnectOnError?: (error: Error) => boolean } = {}): Redis {
-  const redis = new Redis(url, { retryStrategy: () => 50, ...options });
+function connect(url: string): Redis {
+  const redis = new Redis(url, { retryStrategy: () => 50 });
   redis.on('error', () => undefined);
   stack.defer(() => redis.disconnect());
   return redis;
+}
+
+function told({ redis }: Node, what: string): Promise<unknown> {
+  return vi.waitUntil(async () => (await redis.info('replication')).includes(what), { timeout: 20_000 });
+}
+
+function openClients(options: (duplicate: Redis['duplicate']) => Partial<Redis> = () => ({})): void {
+  clients = [1, 2, 3].map(() => {
+    const redis = connect(proxy.through(nodes[0].server.url));
+    Object.assign(redis, options(redis.duplicate.bind(redis)));
+    return stack.adopt(createQueueLock(redis, { pollMs: 200 }), (locks) => locks.close());
+  });
 }
 
 /** The replica becomes the primary, with all data; then the address leads to it. */
 async function failOver(): Promise<void> {
   const [primary, replica] = nodes;
   await primary.redis.call('FAILOVER', 'TO', '127.0.0.1', replica.server.port, 'TIMEOUT', '10000');
-  await expect.poll(() => replica.redis.info('replication')).toContain('role:master');
+  await told(replica, 'role:master');
   nodes = [replica, primary];
   proxy.pointTo(replica.server.port);
-  await expect.poll(() => primary.redis.info('replication')).toContain('master_link_status:up');
+  await told(primary, 'master_link_status:up');
 }
 
 /** Every client takes the lock and gives it back all the time; each grant is looked at. */
@@ -70,10 +76,10 @@ function startTakingTurns() {
   const held = new Set<Lease>();
   const tokens: number[] = [];
   let met = 0;
-  let over = false;
+  const until = { enough: false };
 
   async function takeTurns(locks: QueueLocks): Promise<void> {
-    while (!over) {
+    while (!until.enough) {
       const lease = await locks.acquire('seat', { waitMs: 60_000 }).catch(() => undefined);
       if (lease === undefined) continue;
       for (const other of held) if (other.remainingMs() > 0) met += 1;
@@ -86,7 +92,7 @@ function startTakingTurns() {
   }
   const all = Promise.all(clients.map(takeTurns));
   stack.defer(() => {
-    over = true;
+    until.enough = true;
   });
 
   return {
@@ -99,14 +105,15 @@ function startTakingTurns() {
       await expect.poll(() => tokens.length, { timeout: 20_000 }).toBeGreaterThanOrEqual(enough);
     },
     async end() {
-      over = true;
+      until.enough = true;
       await all;
     },
   };
 }
 
 describe.skipIf(missing)(missing ? `${title} (no redis-server installed)` : title, () => {
-  test('lets no two hold the lock, and gives no token twice', async () => {
+  test('a planned failover lets no two hold the lock, and gives no token twice', async () => {
+    openClients();
     const turns = startTakingTurns();
     for (let round = 0; round < 3; round += 1) {
       await turns.more(20);
@@ -119,7 +126,8 @@ describe.skipIf(missing)(missing ? `${title} (no redis-server installed)` : titl
     expect(tokens).toEqual([...new Set(tokens)].toSorted((a, b) => a - b));
   }, 120_000);
 
-  test('takes the subscriptions along: the next one is told by a message again', async () => {
+  test('a planned failover takes the subscriptions along: the next one is told by a message again', async () => {
+    openClients();
     const turns = startTakingTurns();
     await turns.more(20);
     await failOver();
@@ -130,5 +138,18 @@ describe.skipIf(missing)(missing ? `${title} (no redis-server installed)` : titl
     await expect
       .poll(() => primary.redis.pubsub('NUMSUB', ...channels))
       .toEqual(channels.flatMap((channel) => [channel, 1]));
+  }, 120_000);
+
+  test('a proxy that sends subscriptions to the replica: the lock goes round, to one at a time', async () => {
+    const { port } = nodes[1].server;
+    openClients((duplicate) => ({
+      duplicate: (options) =>
+        duplicate(options?.connectionName === 'lock-messages' ? { ...options, port } : options),
+    }));
+    const turns = startTakingTurns();
+    await turns.more(10);
+    await turns.end();
+    expect(turns.met).toBe(0);
+    expect(turns.tokens).toEqual([...new Set(turns.tokens)].toSorted((a, b) => a - b));
   }, 120_000);
 });
