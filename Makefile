@@ -31,7 +31,7 @@ audit: $(INSTALLED) ## compare the counter of each event with its bookings; FIX=
 test: $(INSTALLED) ## run every test that this machine can run
 	@npm test --silent -- $(ARGS)
 
-bench: $(INSTALLED) ## measure the ten ways to guard a booking
+bench: $(INSTALLED) ## measure the eleven ways to guard a booking
 	@$(NODE) load/src/bench/main.ts $(ARGS)
 
 bench-lock: $(INSTALLED) ## measure the lock beside other locks

@@ -8,10 +8,12 @@ import {
 import { sql } from 'kysely';
 import type { Logger } from 'pino';
 
+import { createBookTogether } from '#src/booking/batching/book-together.ts';
+import { createRowWaits } from '#src/booking/batching/row-waits.ts';
+import { createKnownEvents } from '#src/booking/known-events.ts';
 import { createStrategies, type Strategies } from '#src/booking/registry.ts';
 import type { Config } from '#src/config.ts';
 import type { StrategyName } from '#src/contract.ts';
-import { openMailbox } from '#src/mailbox.ts';
 import { openRedis } from '#src/redis.ts';
 import { openPools } from '#src/storage/pools.ts';
 import type { Db } from '#src/storage/schema.ts';
@@ -68,7 +70,6 @@ export function openContext(config: Config, log: Logger): Context {
     unavailableAfterMs: REDIS_SILENCE_MS,
     lingerMs: LINGER_MS,
   });
-  const mailbox = openMailbox(redis, keptLock.clientId);
   const quorumLock = quorum.length === 0 ? null : createQuorumLock(quorum, { clientId: instanceId });
   const locks: Locks[] = [simpleLock, queueLock, keptLock, ...(quorumLock === null ? [] : [quorumLock])];
 
@@ -84,6 +85,9 @@ export function openContext(config: Config, log: Logger): Context {
     });
   }
 
+  // Of the connections one half may wait for rows, the other half books what is free.
+  const mayWait = Math.ceil(config.pgPoolMax / 2);
+  const rowWaits = createRowWaits(mayWait);
   const retries = new Map<StrategyName, number>();
   const retriesOf = (strategy: StrategyName) => retries.get(strategy) ?? 0;
 
@@ -97,7 +101,9 @@ export function openContext(config: Config, log: Logger): Context {
       simpleLock,
       queueLock,
       keptLock,
-      mailbox,
+      bookTogether: createBookTogether(db, rowWaits, Math.max(1, config.pgPoolMax - mayWait)),
+      rowWaits,
+      eventExists: createKnownEvents(db),
       quorumLock,
       lockTtlMs,
       lockWaitMs,
@@ -114,7 +120,6 @@ export function openContext(config: Config, log: Logger): Context {
       return found.filter((obstacle) => obstacle !== null);
     },
     async [Symbol.asyncDispose]() {
-      await mailbox[Symbol.asyncDispose]();
       const closeLocks = Promise.all(locks.map(async (lock) => lock[Symbol.asyncDispose]()));
       await failureWithin(closeLocks, CLOSE_TIMEOUT_MS);
       for (const client of [redis, ...quorum]) client.disconnect();

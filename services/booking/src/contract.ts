@@ -37,6 +37,7 @@ export const STRATEGY_NAMES = [
   'fenced-lock',
   'quorum-lock',
   'batched-lock',
+  'batched-update',
   'atomic-update',
   'row-lock',
   'optimistic',

@@ -24,7 +24,6 @@ async function serve(config: Config): Promise<void> {
 
   const signal = await stopped;
   isStopping = true;
-  for (const strategy of context.strategies.values()) strategy.retire?.();
   log.info({ signal }, 'draining');
   const isClean = await server.drain({ delayMs: config.drainDelayMs, graceMs: DRAIN_GRACE_MS });
   if (isClean) log.info('stopped');

@@ -36,7 +36,7 @@ interface FencedOut {
 
 export type FencedDeps = Pick<
   StrategyDeps,
-  'db' | 'instanceId' | 'lockTtlMs' | 'lockWaitMs' | 'onReleaseFailed' | 'onRetry'
+  'db' | 'eventExists' | 'instanceId' | 'lockTtlMs' | 'lockWaitMs' | 'onReleaseFailed' | 'onRetry'
 >;
 
 export async function bookFenced(
@@ -46,6 +46,8 @@ export async function bookFenced(
   request: BookingRequest,
 ): Promise<Outcome> {
   const { lockTtlMs: ttlMs, lockWaitMs, onReleaseFailed, onRetry } = deps;
+  // A name that nobody has booked under costs Redis a key: strangers must not be able to make them up.
+  if (!(await deps.eventExists(request.eventId))) return EVENT_NOT_FOUND;
   const startedAtMs = performance.now();
   let tokenAbove: number | undefined;
   let leases = 0;

@@ -5,6 +5,7 @@ import { oncePerRequest } from './once-per-request.ts';
 import { advisoryLock } from './strategies/advisory-lock.ts';
 import { atomicUpdate } from './strategies/atomic-update.ts';
 import { batchedLock } from './strategies/batched-lock.ts';
+import { batchedUpdate } from './strategies/batched-update.ts';
 import { fencedLock } from './strategies/fenced-lock.ts';
 import { noLock } from './strategies/no-lock.ts';
 import { optimistic } from './strategies/optimistic.ts';
@@ -21,6 +22,7 @@ const strategies = {
   'fenced-lock': fencedLock,
   'quorum-lock': quorumLock,
   'batched-lock': batchedLock,
+  'batched-update': batchedUpdate,
   'atomic-update': atomicUpdate,
   'row-lock': rowLock,
   optimistic,
@@ -29,14 +31,9 @@ const strategies = {
 } satisfies Record<StrategyName, (deps: StrategyDeps) => Strategy>;
 
 /** What books when a request names no strategy. */
-export const DEFAULT_STRATEGY: StrategyName = 'batched-lock';
+export const DEFAULT_STRATEGY: StrategyName = 'batched-update';
 
 export type Strategies = ReadonlyMap<string, Strategy>;
-
-/** After every change that may have freed tickets, also after one of which nobody knows whether it was made. */
-export function tellStockChanged(strategies: Strategies, eventId: number): void {
-  for (const strategy of strategies.values()) strategy.stockChanged?.(eventId);
-}
 
 export function createStrategies(deps: StrategyDeps): Strategies {
   const finder = createBookingFinder(deps.db);

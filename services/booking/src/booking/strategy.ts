@@ -1,9 +1,11 @@
 import type { Locks, QueueLocks } from '@lastseat/locking';
 
 import type { Guarantee, StrategyName } from '#src/contract.ts';
-import type { Mailbox } from '#src/mailbox.ts';
 import type { StoredBooking } from '#src/storage/bookings.ts';
 import type { Db } from '#src/storage/schema.ts';
+
+import type { BookTogether } from './batching/book-together.ts';
+import type { RowWaits } from './batching/row-waits.ts';
 
 /** One way to guard a booking. All of them have this shape, so that the difference between two files is the guard. */
 export interface Strategy {
@@ -17,10 +19,6 @@ export interface Strategy {
    * was not obtained or a lost lease is thrown, and means that nothing was written.
    */
   book: (request: BookingRequest) => Promise<Outcome>;
-  /** The event was reset or changed, or a booking of it taken back, through this replica: what is remembered of its stock is out of date. */
-  stockChanged?: (eventId: number) => void;
-  /** This replica is about to stop: from now on it does nothing for others. */
-  retire?: () => void;
 }
 
 export interface BookingRequest {
@@ -58,12 +56,16 @@ export interface StrategyDeps {
   simpleLock: Locks;
   queueLock: Locks;
   /** The same locks, by a service that keeps what it has until another replica asks for it. */
-  keptLock: Pick<QueueLocks, 'acquire' | 'clientId'>;
-  mailbox: Mailbox;
+  keptLock: Pick<QueueLocks, 'acquire'>;
   /** Null where no quorum of Redis servers is configured. */
   quorumLock: Locks | null;
   lockTtlMs: number;
   lockWaitMs: number;
+  /** Shared by the strategies that book in batches, for they share the connections. */
+  bookTogether: BookTogether;
+  rowWaits: RowWaits;
+  /** Asked before anything is locked in Redis. */
+  eventExists: (eventId: number) => Promise<boolean>;
   /** Told of every attempt that has to be repeated. */
   onRetry: (strategy: StrategyName) => void;
   /** Told of a lease that could not be given back; it ends with its TTL. */

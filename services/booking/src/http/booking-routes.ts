@@ -5,7 +5,7 @@ import { z } from 'zod';
 
 import { book } from '#src/booking/book.ts';
 import { cancel } from '#src/booking/cancel.ts';
-import { DEFAULT_STRATEGY, tellStockChanged } from '#src/booking/registry.ts';
+import { DEFAULT_STRATEGY } from '#src/booking/registry.ts';
 import type { Strategy } from '#src/booking/strategy.ts';
 import {
   type BookingView,
@@ -106,18 +106,13 @@ export function addBookingRoutes(app: Hono<Env>, deps: RouteDeps): void {
     readQuery(c);
     const id = c.req.param('booking_id');
     const whereToLook = `GET /bookings/${id} tells whether the booking still stands`;
-    const cancelled = isUuid(id) ? await guardAgainstOutage(() => cancelAndTell(id), whereToLook) : undefined;
+    const cancelled = isUuid(id) ? await guardAgainstOutage(() => findAndCancel(id), whereToLook) : undefined;
     return answerFound(c, id, cancelled);
   });
 
-  async function cancelAndTell(id: string): Promise<StoredBooking | undefined> {
+  async function findAndCancel(id: string): Promise<StoredBooking | undefined> {
     const booking = await findBooking(db, id);
-    if (booking === undefined) return undefined;
-    try {
-      return (await cancel(db, booking)) ? booking : undefined;
-    } finally {
-      tellStockChanged(strategies, booking.eventId);
-    }
+    return booking !== undefined && (await cancel(db, booking)) ? booking : undefined;
   }
 
   function answerFound(c: Context<Env>, id: string, booking: StoredBooking | undefined): Response {

@@ -1,7 +1,6 @@
 import type { Hono } from 'hono';
 import { z } from 'zod';
 
-import { tellStockChanged } from '#src/booking/registry.ts';
 import { MAX_CAPACITY } from '#src/contract.ts';
 import {
   type CountedBy,
@@ -42,7 +41,7 @@ const changeBody = eventBody
   );
 
 export function addEventRoutes(app: Hono<Env>, deps: RouteDeps): void {
-  const { answers, db, labMode, reads, strategies } = deps;
+  const { answers, db, labMode, reads } = deps;
 
   // The lab is there to show what the rows say; elsewhere nobody oversells, and a look costs the same whatever was sold.
   const countedBy: CountedBy = labMode ? 'rows' : 'counter';
@@ -87,10 +86,7 @@ export function addEventRoutes(app: Hono<Env>, deps: RouteDeps): void {
     const id = readEventId(c.req.param('event_id'));
     const body = await readJson(c, changeBody);
     const change = await guardAgainstOutage(
-      () =>
-        transact(db, (trx) => lockAndChangeEvent(trx, id, body)).finally(() => {
-          tellStockChanged(strategies, id);
-        }),
+      () => transact(db, (trx) => lockAndChangeEvent(trx, id, body)),
       `GET /events/${id} tells whether it was changed`,
     );
     if (change === undefined) throw eventNotFound(id);

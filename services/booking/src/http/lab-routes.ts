@@ -2,7 +2,6 @@ import { randomUUIDv7 } from 'node:crypto';
 
 import type { Context, Hono } from 'hono';
 
-import { tellStockChanged } from '#src/booking/registry.ts';
 import { type BookingView, MAX_CAPACITY } from '#src/contract.ts';
 import { deleteBookingsBefore } from '#src/storage/bookings.ts';
 import { beginEpoch } from '#src/storage/events.ts';
@@ -27,10 +26,7 @@ const SWEEP_SLICE = 10_000;
 /** Enough for the largest event once over. What is left does not count any more, and goes with the next reset. */
 const MAX_SLICES = 110;
 
-export function addLabRoutes(
-  app: Hono<Env>,
-  { answers, db, instanceId, labMode, strategies }: RouteDeps,
-): void {
+export function addLabRoutes(app: Hono<Env>, { answers, db, instanceId, labMode }: RouteDeps): void {
   /** A new epoch with all tickets free; without `tickets` the capacity stays. */
   app.post('/reset/:event_id', async (c) => {
     if (!labMode) throw labModeOff('Reset');
@@ -38,9 +34,7 @@ export function addLabRoutes(
     const id = readEventId(c.req.param('event_id'));
     const tickets = readOptionalWholeNumber('tickets', query.tickets, 0, MAX_CAPACITY);
     const event = await guardAgainstOutage(async () => {
-      const begun = await autocommit(db, (db) => beginEpoch(db, id, tickets)).finally(() => {
-        tellStockChanged(strategies, id);
-      });
+      const begun = await autocommit(db, (db) => beginEpoch(db, id, tickets));
       if (begun !== undefined) await sweep(id, begun.epoch);
       return begun?.event;
     }, `GET /events/${id} tells whether it was reset`);

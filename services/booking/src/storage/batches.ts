@@ -2,47 +2,50 @@ import { sql } from 'kysely';
 
 import type { Db, Trx } from './schema.ts';
 
-/** Bookings of one event that are written together, under one fencing token. */
+/** Bookings of one event that are written together. */
 export interface Batch {
   eventId: number;
-  token: number;
   strategy: string;
-  bookings: readonly {
-    bookingId: string;
-    requestId: string;
-    customer: string;
-    quantity: number;
-    instanceId: string;
-  }[];
+  instanceId: string;
+  /** The fencing token that they are booked under; null where no lock gave one. */
+  token: number | null;
+  bookings: readonly { bookingId: string; requestId: string; customer: string; quantity: number }[];
 }
+
+/**
+ * What a statement made of a batch. It booked all of it, or did nothing; then `available` is what was left when the
+ * statement began, or undefined if there is no such event.
+ */
+export type BatchResult = { isBooked: true } | { isBooked: false; available: number | undefined };
 
 /**
  * Takes the tickets of all bookings and writes their rows, or does nothing at all: if they do not all fit, a larger
  * token has booked, or there is no such event. One statement, whole by itself; the row is locked for no longer than
- * it takes to commit.
- *
- * @returns whether they are booked
+ * it takes to commit. If too few tickets are left when it begins it locks nothing, writes nothing and waits for nobody.
  */
-export async function takeStockAndInsertAll(db: Db | Trx, batch: Batch): Promise<boolean> {
-  const { eventId, token, strategy, bookings } = batch;
-  const total = bookings.reduce((sum, { quantity }) => sum + quantity, 0);
-  const { numAffectedRows } = await sql`
-    with taken as (
-      update inventory set available = available - ${total}, fence = ${token}, version = version + 1
-      where event_id = ${eventId} and fence <= ${token} and available >= ${total}
+export async function takeStockAndInsertAll(db: Db | Trx, batch: Batch): Promise<BatchResult> {
+  const { eventId, strategy, instanceId, token, bookings } = batch;
+  const total = totalOf(batch);
+  const { rows } = await sql<ResultRow>`
+    with seen as (
+      select available from inventory where event_id = ${eventId}
+    ), taken as (
+      update inventory
+      set available = available - ${total}, fence = coalesce(${token}::bigint, fence), version = version + 1
+      where event_id = ${eventId} and available >= ${total} and fence <= coalesce(${token}::bigint, fence)
       returning epoch, version
+    ), inserted as (
+      insert into bookings (id, request_id, event_id, epoch, stock_revision, quantity, customer, strategy, instance_id,
+                            fencing_token)
+      select id, request_id, ${eventId}, epoch, version, quantity, customer, ${strategy}, ${instanceId}, ${token}::bigint
+      from taken, unnest(${bookings.map(({ bookingId }) => bookingId)}::uuid[],
+                         ${bookings.map(({ requestId }) => requestId)}::uuid[],
+                         ${bookings.map(({ customer }) => customer)}::text[],
+                         ${bookings.map(({ quantity }) => quantity)}::integer[])
+        as booking (id, request_id, customer, quantity)
     )
-    insert into bookings (id, event_id, epoch, quantity, customer, strategy, instance_id, fencing_token, request_id,
-                          stock_revision)
-    select booking.id, ${eventId}, taken.epoch, quantity, customer, ${strategy}, instance_id, ${token}, request_id,
-           taken.version
-    from taken, unnest(${bookings.map(({ bookingId }) => bookingId)}::uuid[],
-                       ${bookings.map(({ customer }) => customer)}::text[],
-                       ${bookings.map(({ quantity }) => quantity)}::integer[],
-                       ${bookings.map(({ instanceId }) => instanceId)}::text[],
-                       ${bookings.map(({ requestId }) => requestId)}::uuid[])
-      as booking (id, customer, quantity, instance_id, request_id)`.execute(db);
-  return numAffectedRows === BigInt(bookings.length);
+    select exists (select from taken) as "isBooked", (select available from seen) as available`.execute(db);
+  return resultOf(rows[0]);
 }
 
 /**
@@ -50,66 +53,81 @@ export async function takeStockAndInsertAll(db: Db | Trx, batch: Batch): Promise
  * else has locked are passed over rather than waited for, so that no event waits for another one's; nor do two of these
  * statements, whatever order they lock rows in.
  *
- * @returns the events whose batch is booked
+ * @returns for each batch what became of it; one whose row was passed over would have fit when the statement began
  */
-export async function takeStockAndInsertEach(db: Db, batches: readonly Batch[]): Promise<Set<number>> {
-  const wanted = batches.map(({ eventId, token, bookings }) => ({
-    eventId,
-    token,
-    total: bookings.reduce((sum, { quantity }) => sum + quantity, 0),
-  }));
-  const rows = batches.flatMap(({ eventId, strategy, bookings }) =>
-    bookings.map((booking) => ({ ...booking, eventId, strategy })),
+export async function takeStockAndInsertEach(db: Db, batches: readonly Batch[]): Promise<BatchResult[]> {
+  const bookings = batches.flatMap(({ eventId, bookings }) =>
+    bookings.map((booking) => ({ ...booking, eventId })),
   );
-  const { rows: booked } = await sql<{ eventId: number }>`
-    with wanted as (
-      select * from unnest(${wanted.map(({ eventId }) => eventId)}::integer[],
-                           ${wanted.map(({ token }) => token)}::bigint[],
-                           ${wanted.map(({ total }) => total)}::integer[]) as wanted (event_id, token, total)
+  const { rows } = await sql<ResultRow & { eventId: number }>`
+    with wanted as materialized (
+      select wanted.*, (select available from inventory where inventory.event_id = wanted.event_id) as seen
+      from unnest(${batches.map(({ eventId }) => eventId)}::integer[],
+                  ${batches.map(({ token }) => token)}::bigint[],
+                  ${batches.map(totalOf)}::integer[],
+                  ${batches.map(({ strategy }) => strategy)}::text[],
+                  ${batches.map(({ instanceId }) => instanceId)}::text[])
+        as wanted (event_id, token, total, strategy, instance_id)
     ), free as (
-      select event_id from inventory where event_id in (select event_id from wanted) for update skip locked
+      select event_id from inventory
+      where event_id in (select event_id from wanted where seen >= total) for update skip locked
     ), taken as (
-      update inventory set available = available - total, fence = token, version = version + 1
+      update inventory
+      set available = available - total, fence = coalesce(token, fence), version = version + 1
       from wanted join free using (event_id)
-      where inventory.event_id = wanted.event_id and fence <= token and available >= total
-      returning inventory.event_id, epoch, token, version
+      where inventory.event_id = wanted.event_id and available >= total and fence <= coalesce(token, fence)
+      returning inventory.event_id, epoch, version, token, strategy, instance_id
     ), inserted as (
-      insert into bookings (id, event_id, epoch, quantity, customer, strategy, instance_id, fencing_token, request_id,
-                            stock_revision)
-      select id, event_id, epoch, quantity, customer, strategy, instance_id, token, request_id, version
-      from taken join unnest(${rows.map(({ bookingId }) => bookingId)}::uuid[],
-                             ${rows.map(({ eventId }) => eventId)}::integer[],
-                             ${rows.map(({ quantity }) => quantity)}::integer[],
-                             ${rows.map(({ customer }) => customer)}::text[],
-                             ${rows.map(({ strategy }) => strategy)}::text[],
-                             ${rows.map(({ instanceId }) => instanceId)}::text[],
-                             ${rows.map(({ requestId }) => requestId)}::uuid[])
-        as booking (id, event_id, quantity, customer, strategy, instance_id, request_id) using (event_id)
+      insert into bookings (id, request_id, event_id, epoch, stock_revision, quantity, customer, strategy, instance_id,
+                            fencing_token)
+      select id, request_id, event_id, epoch, version, quantity, customer, strategy, instance_id, token
+      from taken join unnest(${bookings.map(({ bookingId }) => bookingId)}::uuid[],
+                             ${bookings.map(({ requestId }) => requestId)}::uuid[],
+                             ${bookings.map(({ eventId }) => eventId)}::integer[],
+                             ${bookings.map(({ quantity }) => quantity)}::integer[],
+                             ${bookings.map(({ customer }) => customer)}::text[])
+        as booking (id, request_id, event_id, quantity, customer) using (event_id)
     )
-    select event_id as "eventId" from taken`.execute(db);
-  return new Set(booked.map(({ eventId }) => eventId));
+    select wanted.event_id as "eventId", taken.event_id is not null as "isBooked", seen as available
+    from wanted left join taken using (event_id)`.execute(db);
+  const byEvent = new Map(rows.map((row) => [row.eventId, row]));
+  return batches.map(({ eventId }) => resultOf(byEvent.get(eventId)));
+}
+
+interface ResultRow {
+  isBooked: boolean;
+  available: number | null;
+}
+
+/** Tickets that a batch asks for. */
+export function totalOf({ bookings }: Batch): number {
+  return bookings.reduce((sum, { quantity }) => sum + quantity, 0);
+}
+
+function resultOf(row: ResultRow | undefined): BatchResult {
+  if (row?.isBooked === true) return { isBooked: true };
+  return { isBooked: false, available: row?.available ?? undefined };
 }
 
 /**
- * Locks the event's row and raises its fence to `token`: from here on, no statement sent under a smaller token can
- * change it, not even one that is still on its way.
- *
- * @returns undefined if a larger token has booked, or there is no such event
+ * Raises the fence of an event whose row is locked: from here on, no statement sent under a smaller token can change
+ * it, not even one that is still on its way.
  */
-export async function lockStockAndRaiseFence(
+export async function raiseFence(
   trx: Trx,
   { eventId, token }: { eventId: number; token: number },
-): Promise<{ available: number; epoch: number } | undefined> {
-  const { rows } = await sql<{ available: number; epoch: number }>`
-    update inventory set fence = ${token}
-    where event_id = ${eventId} and fence <= ${token}
-    returning available, epoch`.execute(trx);
-  return rows[0];
+): Promise<void> {
+  await sql`update inventory set fence = ${token} where event_id = ${eventId} and fence < ${token}`.execute(
+    trx,
+  );
 }
 
 /** Those of the ids that were booked, each with the token that it was booked under. */
-export async function findTokensOfBooked(trx: Trx, ids: readonly string[]): Promise<Map<string, number>> {
-  const { rows } = await sql<{ id: string; token: number }>`
+export async function findTokensOfBooked(
+  trx: Trx,
+  ids: readonly string[],
+): Promise<Map<string, number | null>> {
+  const { rows } = await sql<{ id: string; token: number | null }>`
     select id, fencing_token as token from bookings where id = any(${ids}::uuid[])`.execute(trx);
   return new Map(rows.map(({ id, token }) => [id, token]));
 }

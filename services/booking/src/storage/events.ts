@@ -42,6 +42,11 @@ export async function findEvent(
   return rows[0];
 }
 
+export async function eventExists(db: Db, id: number): Promise<boolean> {
+  const { rows } = await sql`select from events where id = ${id}`.execute(db);
+  return rows.length > 0;
+}
+
 /** Events in the order of their ids: so many after that one. */
 export interface Page {
   after: number;

@@ -18,12 +18,18 @@ export async function readStock(db: Db | Trx, eventId: number): Promise<Stock | 
   return rows[0];
 }
 
-/** Holds the event's row until the transaction ends: what it returns stays true until then. */
-export async function lockStock(trx: Trx, eventId: number): Promise<Stock | undefined> {
+/**
+ * Holds the event's row until the transaction ends: what it returns stays true until then.
+ * @returns undefined if there is no such event, or its row is locked by somebody else and may not be waited for
+ */
+export async function lockStock(
+  trx: Trx,
+  eventId: number,
+  { mayWait = true }: { mayWait?: boolean } = {},
+): Promise<Stock | undefined> {
   const { rows } = await sql<Stock>`
-    select available, version, fence, epoch, changes from inventory where event_id = ${eventId} for update`.execute(
-    trx,
-  );
+    select available, version, fence, epoch, changes from inventory where event_id = ${eventId}
+    for update ${mayWait ? sql`` : sql`skip locked`}`.execute(trx);
   return rows[0];
 }
 

@@ -1,11 +1,12 @@
 import { startFaultProxy } from '@lastseat/infra/servers';
-import { LockLostError, type Lease } from '@lastseat/locking';
+import { LockLostError } from '@lastseat/locking';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 
 import { createBookTogether } from '#src/booking/batching/book-together.ts';
+import { createRowWaits } from '#src/booking/batching/row-waits.ts';
 import { book } from '#src/booking/book.ts';
-import type { Batch } from '#src/storage/batches.ts';
+import type { Batch, BatchResult } from '#src/storage/batches.ts';
 import { lockStock } from '#src/storage/inventory.ts';
 
 import { openHouse, openTestContext, strategyOf, untilReady, type House } from '../support/house.ts';
@@ -21,7 +22,13 @@ beforeAll(async () => {
 
 afterAll(() => house[Symbol.asyncDispose]());
 
-const held = { assertHeld: () => undefined } as Lease;
+/** @param mayWait statements that may wait for a row at a time */
+function openBookTogether(mayWait = 2) {
+  const bookTogether = createBookTogether(house.db, createRowWaits(mayWait), 2);
+  return (batch: Batch) => bookTogether({ eventId: batch.eventId, make: () => batch });
+}
+
+const booked: BatchResult = { isBooked: true };
 
 function batchOf(
   eventId: number,
@@ -29,9 +36,9 @@ function batchOf(
 ): Batch {
   const bookings = quantities.map((quantity) => {
     const request = bookingRequest(eventId, { quantity });
-    return { ...request, bookingId: id ?? request.bookingId, instanceId: 'test' };
+    return { ...request, bookingId: id ?? request.bookingId };
   });
-  return { eventId, token, strategy: 'batched-lock', bookings };
+  return { eventId, token, strategy: 'batched-lock', instanceId: 'test', bookings };
 }
 
 function newEvents(count: number, capacity: number): Promise<number[]> {
@@ -48,18 +55,24 @@ async function transactionsOf(eventIds: number[]): Promise<number> {
 }
 
 test('what begins together is one transaction, and each event its own decision', async () => {
-  const bookTogether = createBookTogether(house.db);
+  const bookTogether = openBookTogether();
   const [plenty, few, none, late] = (await newEvents(4, 2)) as [number, number, number, number];
   await sql`update inventory set fence = 9 where event_id = ${late}`.execute(house.db);
   const batch = batchOf(plenty, { quantities: [1, 1] });
-  const booked = await Promise.all([
-    bookTogether(held, batch),
-    bookTogether(held, batchOf(few, { quantities: [2, 1] })),
-    bookTogether(held, batchOf(none, { token: 7 })),
-    bookTogether(held, batchOf(late, { token: 8 })),
-    bookTogether(held, batchOf(2_000_000_001)),
+  const results = await Promise.all([
+    bookTogether(batch),
+    bookTogether(batchOf(few, { quantities: [2, 1] })),
+    bookTogether(batchOf(none, { token: 7 })),
+    bookTogether(batchOf(late, { token: 8 })),
+    bookTogether(batchOf(2_000_000_001)),
   ]);
-  expect(booked).toEqual([true, false, true, false, false]);
+  expect(results).toEqual([
+    booked,
+    { isBooked: false, available: 2 },
+    booked,
+    { isBooked: false, available: 2 },
+    { isBooked: false, available: undefined },
+  ]);
   expect(await transactionsOf([plenty, few, none, late])).toBe(1);
   expect(await house.requestsOf(plenty)).toEqual(
     new Map(batch.bookings.map(({ requestId }) => [requestId, 1])),
@@ -75,80 +88,94 @@ test('what begins together is one transaction, and each event its own decision',
 });
 
 test('an event whose row somebody else has locked is passed over, and the others do not wait for it', async () => {
-  const bookTogether = createBookTogether(house.db);
+  const bookTogether = openBookTogether(0);
   const [free, locked] = (await newEvents(2, 5)) as [number, number];
   await house.db.transaction().execute(async (trx) => {
     await lockStock(trx, locked);
-    expect(
-      await Promise.all([bookTogether(held, batchOf(free)), bookTogether(held, batchOf(locked))]),
-    ).toEqual([true, false]);
+    expect(await Promise.all([bookTogether(batchOf(free)), bookTogether(batchOf(locked))])).toEqual([
+      booked,
+      { isBooked: false, available: 5 },
+    ]);
   });
   expect((await house.event(free)).available).toBe(4);
   expect((await house.event(locked)).available).toBe(5);
 });
 
+test('a locked row is waited for where there is leave to, and the others still do not wait for it', async () => {
+  const bookTogether = openBookTogether(1);
+  const [free, locked] = (await newEvents(2, 5)) as [number, number];
+  const late: Promise<unknown>[] = [];
+  await house.db.transaction().execute(async (trx) => {
+    await lockStock(trx, locked);
+    late.push(bookTogether(batchOf(locked)));
+    expect(await bookTogether(batchOf(free))).toEqual(booked);
+    expect(await bookTogether(batchOf(free))).toEqual(booked);
+  });
+  expect(await Promise.all(late)).toEqual([booked]);
+});
+
 test('a batch that Postgres refuses fails alone', async () => {
-  const bookTogether = createBookTogether(house.db);
+  const bookTogether = openBookTogether();
   const [one, two, three] = (await newEvents(3, 5)) as [number, number, number];
   const first = batchOf(one);
-  expect(await bookTogether(held, first)).toBe(true);
+  expect(await bookTogether(first)).toEqual(booked);
   const again = batchOf(two, { id: first.bookings[0]!.bookingId });
-  const [refused, booked] = await Promise.allSettled([
-    bookTogether(held, again),
-    bookTogether(held, batchOf(three)),
-  ]);
-  expect(refused).toMatchObject({ status: 'rejected', reason: { code: '23505' } });
-  expect(booked).toEqual({ status: 'fulfilled', value: true });
+  const [refused, other] = await Promise.allSettled([bookTogether(again), bookTogether(batchOf(three))]);
+  expect(refused).toMatchObject({ status: 'rejected', reason: { name: 'KeyTakenError' } });
+  expect(other).toEqual({ status: 'fulfilled', value: booked });
   expect((await house.event(two)).available).toBe(5);
 });
 
+function loseLease(): never {
+  throw new LockLostError({ lock: 'x', token: 1, why: 'deadline' });
+}
+
 test('a batch whose lease is lost before it is sent is not sent', async () => {
-  const bookTogether = createBookTogether(house.db);
+  const bookTogether = createBookTogether(house.db, createRowWaits(1), 1);
   const [one, two] = (await newEvents(2, 5)) as [number, number];
-  const lost = {
-    assertHeld() {
-      throw new LockLostError({ lock: 'x', token: 1, why: 'deadline' });
-    },
-  } as unknown as Lease;
-  const [refused, booked] = await Promise.allSettled([
-    bookTogether(lost, batchOf(one)),
-    bookTogether(held, batchOf(two)),
+  const [refused, other] = await Promise.allSettled([
+    bookTogether({ eventId: one, make: loseLease }),
+    bookTogether({ eventId: two, make: () => batchOf(two) }),
   ]);
   expect(refused).toMatchObject({ status: 'rejected', reason: { name: 'LockLostError' } });
-  expect(booked).toMatchObject({ status: 'fulfilled' });
+  expect(other).toEqual({ status: 'fulfilled', value: booked });
   expect(await house.rowsOf(one)).toEqual([]);
 });
 
 test('more events than fit into a statement, and several batches of one event: each decided by itself', async () => {
-  const bookTogether = createBookTogether(house.db);
+  const bookTogether = openBookTogether();
   const events = await newEvents(100, 3);
-  const booked = await Promise.all(
-    events.flatMap((id) => [1, 2, 3].map((token) => bookTogether(held, batchOf(id, { token })))),
+  const results = await Promise.all(
+    events.flatMap((id) => [1, 2, 3].map((token) => bookTogether(batchOf(id, { token })))),
   );
   const sold = await Promise.all(events.map((id) => house.event(id)));
-  expect(sold.reduce((sum, event) => sum + event.booked, 0)).toBe(booked.filter(Boolean).length);
+  expect(sold.reduce((sum, event) => sum + event.booked, 0)).toBe(
+    results.filter((result) => result?.isBooked).length,
+  );
   for (const { capacity, available, booked } of sold) expect(capacity - available).toBe(booked);
   expect(Math.min(...sold.map((event) => event.booked))).toBeGreaterThan(0);
   expect(await transactionsOf(events)).toBeLessThan(100);
 });
 
-test('the answer for several events is lost: each finds its own bookings, and books none twice', async () => {
-  await using proxy = await startFaultProxy(Number(new URL(house.databaseUrl).port));
-  await using replica = openTestContext({
-    DATABASE_URL: proxy.through(house.databaseUrl),
-    REDIS_URL: inject('redisUrl'),
-  });
-  await untilReady(replica);
-  const events = await newEvents(10, 5);
-  const bookEach = () =>
-    Promise.all(events.map((id) => book(strategyOf(replica, 'batched-lock'), bookingRequest(id))));
-  await bookEach();
-  // Their locks are at hand now, so that they begin together.
-  const lost = proxy.dropReplies(1, {
-    matching: (bytes) => bytes.includes('skip locked') || bytes.includes('B\0'),
-  });
-  const outcomes = await bookEach();
-  await lost.done;
-  expect(outcomes.map(({ code }) => code)).toEqual(events.map(() => 'booked'));
-  for (const id of events) expect(await house.event(id)).toMatchObject({ booked: 2, available: 3 });
-});
+test.each(['batched-lock', 'batched-update'] as const)(
+  '%s: the answer for several events is lost: each finds its own bookings, and books none twice',
+  async (name) => {
+    await using proxy = await startFaultProxy(Number(new URL(house.databaseUrl).port));
+    await using replica = openTestContext({
+      DATABASE_URL: proxy.through(house.databaseUrl),
+      REDIS_URL: inject('redisUrl'),
+    });
+    await untilReady(replica);
+    const events = await newEvents(10, 5);
+    const bookEach = () =>
+      Promise.all(events.map((id) => book(strategyOf(replica, name), bookingRequest(id))));
+    await bookEach();
+    const lost = proxy.dropReplies(1, {
+      matching: (bytes) => bytes.includes('skip locked') || bytes.includes('B\0'),
+    });
+    const outcomes = await bookEach();
+    await lost.done;
+    expect(outcomes.map(({ code }) => code)).toEqual(events.map(() => 'booked'));
+    for (const id of events) expect(await house.event(id)).toMatchObject({ booked: 2, available: 3 });
+  },
+);

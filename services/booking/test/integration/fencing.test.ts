@@ -31,6 +31,7 @@ function depsOf(): { deps: FencedDeps; retries: string[] } {
   const deps = {
     db: house.db,
     instanceId: 'test',
+    eventExists: async () => true,
     lockTtlMs: 3_000,
     lockWaitMs: 3_000,
     onRetry: (strategy: string) => retries.push(strategy),

@@ -3,11 +3,9 @@ import { beforeAll, describe, expect, inject, test } from 'vitest';
 
 import { mistakes, type Noticer } from './mistakes.ts';
 
-/** The tests of batched-lock are tested here: each of these mistakes must make one of them fail. */
+/** The tests of the batches are tested here: each of these mistakes must make one of them fail. */
 const testFiles: Record<Noticer, string> = {
   queues: 'test/unit/batch-queues.test.ts',
-  delegation: 'test/unit/delegation.test.ts',
-  notes: 'test/unit/sold-out-notes.test.ts',
   allocation: 'test/unit/allocate.test.ts',
   together: 'test/integration/book-together.test.ts',
   batch: 'test/integration/decide-batch.test.ts',

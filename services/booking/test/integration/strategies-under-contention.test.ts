@@ -158,13 +158,16 @@ async function bookLateBatch() {
   const eventId = await house.newEvent(2);
   await using redis = new AsyncDisposableStack();
   const client = redis.adopt(new Redis(inject('redisUrl')), async (client) => client.disconnect());
-  // Leaves a connection for the batch, so that nothing but the batch is held up.
-  await (await fetch(`${stopped.url}/events/${eventId}`)).text();
+  const path = `/book/batched-lock/${eventId}`;
+  const lockKeys = () => client.keys(`*event:${eventId}}`);
+  // Leaves a connection for the batch and knows of the event, so that nothing but the batch is held up.
+  await stopped.book(path, { body: { quantity: 3 } });
+  await expect.poll(lockKeys, { interval: 5 }).toEqual([]);
   const before = await lastStatementOf(house.db, instanceId);
   proxy.blackHole();
-  const answer = stopped.book(`/book/batched-lock/${eventId}`);
+  const answer = stopped.book(path);
   answer.catch(() => {}); // As above.
-  await expect.poll(() => client.keys(`*event:${eventId}}*`), { interval: 5 }).not.toEqual([]);
+  await expect.poll(lockKeys, { interval: 5 }).not.toEqual([]);
   // By the time that it answers this, it has heard that it holds the lock, and has sent the batch.
   for (let i = 0; i < 3; i += 1) await (await fetch(`${stopped.url}/livez`)).text();
   stopped.kill('SIGSTOP');

@@ -8,7 +8,7 @@ export function createFakeApp({
   ...deps
 }: Partial<AppDeps> & { outcome?: Outcome | ((request: BookingRequest) => Promise<Outcome>) } = {}) {
   const requests: BookingRequest[] = [];
-  const names = ['no-lock', 'fenced-lock', 'atomic-update', 'batched-lock'] as const;
+  const names = ['no-lock', 'fenced-lock', 'atomic-update', 'batched-lock', 'batched-update'] as const;
   const strategies = names.map((name): [string, Strategy] => [
     name,
     {

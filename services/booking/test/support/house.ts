@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 
 import { createDatabase } from '@lastseat/infra/servers';
-import { sql } from 'kysely';
+import { sql, type Selectable } from 'kysely';
 import { pino } from 'pino';
 import { vi } from 'vitest';
 
@@ -12,7 +12,12 @@ import type { StrategyName } from '#src/contract.ts';
 import { createEvent, findEvent, type EventRow } from '#src/storage/events.ts';
 import { migrateToLatest } from '#src/storage/migrate.ts';
 import { openPool } from '#src/storage/pool.ts';
-import type { Db } from '#src/storage/schema.ts';
+import type { Database, Db } from '#src/storage/schema.ts';
+
+export type BookedRow = Pick<
+  Selectable<Database['bookings']>,
+  'id' | 'quantity' | 'epoch' | 'fencing_token' | 'stock_revision'
+>;
 
 /** A migrated database of a test's own, and a look at what is really in it. */
 export interface House extends AsyncDisposable {
@@ -21,9 +26,7 @@ export interface House extends AsyncDisposable {
   newEvent(capacity: number): Promise<number>;
   event(id: number): Promise<EventRow>;
   /** All bookings of the event, whatever their epoch. */
-  rowsOf(
-    eventId: number,
-  ): Promise<{ id: string; quantity: number; epoch: number; fencing_token: number | null }[]>;
+  rowsOf(eventId: number): Promise<BookedRow[]>;
   /** The stock revision of each booking, by its request, in the order of revisions. */
   requestsOf(eventId: number): Promise<Map<string | null, number | null>>;
   /** Who booked what: "<id> <instance>" of each booking, and the instances that share each fencing token. */
@@ -49,7 +52,7 @@ export async function openHouse(postgresUrl: string): Promise<House> {
     rowsOf: (eventId) =>
       db
         .selectFrom('bookings')
-        .select(['id', 'quantity', 'epoch', 'fencing_token'])
+        .select(['id', 'quantity', 'epoch', 'fencing_token', 'stock_revision'])
         .where('event_id', '=', eventId)
         .orderBy('id')
         .execute(),

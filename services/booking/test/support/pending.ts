@@ -1,5 +1,5 @@
-import type { Pending, Verdict } from '#src/booking/batching/pending.ts';
-import type { BookingRequest } from '#src/booking/strategy.ts';
+import type { Pending } from '#src/booking/batching/pending.ts';
+import type { BookingRequest, Outcome } from '#src/booking/strategy.ts';
 
 import { bookingRequest } from './requests.ts';
 
@@ -16,17 +16,15 @@ export function pendingRequest(
     signal = new AbortController().signal,
     ...fields
   }: Fields = {},
-): { pending: Pending; verdict: Promise<Verdict> } {
-  const { promise: verdict, resolve: settle, reject: fail } = Promise.withResolvers<Verdict>();
+): { pending: Pending; outcome: Promise<Outcome> } {
+  const { promise: outcome, resolve: settle, reject: fail } = Promise.withResolvers<Outcome>();
   const pending = {
     request: bookingRequest(eventId, { customer, quantity, raceWindowMs, signal }),
-    instanceId: 'me',
     deadlineMs: performance.now() + 10_000,
-    grant: undefined,
-    mayBeBooked: false,
+    isInDoubt: false,
     settle,
     fail,
     ...fields,
   };
-  return { pending, verdict };
+  return { pending, outcome };
 }

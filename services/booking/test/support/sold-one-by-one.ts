@@ -16,7 +16,7 @@ function sellOneByOne(stock: number, wanted: readonly number[]): boolean[] {
 
 /**
  * What must hold of any run that only ever took stock, whatever broke in it: the model serves those who have a row, in
- * the order of their tokens, and refuses everybody after them who was told that it is sold out. So nothing is sold
+ * the order of their commits, and refuses everybody after them who was told that it is sold out. So nothing is sold
  * twice, and nobody refused in vain. And each answer is true: `booked` has its row, under its token, and no other one
  * has any but `unknown`, which may have.
  */
@@ -28,7 +28,7 @@ export async function expectSoldOneByOne(
 ): Promise<void> {
   const { capacity, available } = await house.event(eventId);
   const rows = await house.rowsOf(eventId);
-  const sold = rows.toSorted((a, b) => (a.fencing_token ?? 0) - (b.fencing_token ?? 0));
+  const sold = rows.toSorted((a, b) => (a.stock_revision ?? 0) - (b.stock_revision ?? 0));
   const refused = asked.filter((_, i) => outcomes[i]?.code === 'sold_out');
   expect(
     sellOneByOne(

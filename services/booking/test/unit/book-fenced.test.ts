@@ -22,7 +22,13 @@ async function bookAndLose(eachMs: number, lockWaitMs: number) {
       throw new LockLostError({ lock, token: 1, why: 'deadline' });
     },
   } as unknown as Locks;
-  const deps = { lockTtlMs: 3_000, lockWaitMs, onRetry: () => {}, onReleaseFailed: () => {} };
+  const deps = {
+    eventExists: async () => true,
+    lockTtlMs: 3_000,
+    lockWaitMs,
+    onRetry: () => {},
+    onReleaseFailed: () => {},
+  };
   const outcome = await bookFenced(deps as unknown as StrategyDeps, locks, 'fenced-lock', bookingRequest(1));
   return { outcome, waits };
 }

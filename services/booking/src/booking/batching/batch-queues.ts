@@ -1,19 +1,11 @@
-import { clientOf } from '@lastseat/locking';
-
-import { failWith, giveUp, type Pending } from './pending.ts';
+import { giveUp, type Pending } from './pending.ts';
 
 /**
- * Gathers requests into batches, one queue an event, and sees to it that each event is decided in one place: by the
- * replica that holds its lock. While a batch is being decided the next one gathers behind it, so the batch grows with
- * the crowd and a lone request waits for nobody.
+ * Gathers requests into batches, one queue an event. While a batch is being decided the next one gathers behind it, so
+ * the batch grows with the number of buyers and a lone request waits for nobody.
  *
- * A replica that finds the lock held by another one does not fight for it: it *delegates*, and the holder books for
- * both. So however many replicas share a crowd, it forms one batch after the other and not many small ones that wait
- * for each other. (Combining what waits under the lock of whoever holds it is an old idea: Hendler, Incze, Shavit and
- * Tzafrir, "Flat Combining and the Synchronization-Parallelism Tradeoff", 2010.) A replica that was turned away, or got
- * no answer, stands in line for the lock and decides by itself.
- *
- * This file knows nothing of locks, messages or SQL.
+ * A request joins only a batch that has not been sent yet. So what the batch's statement reads, it reads after all of
+ * its requests arrived, and a refusal that rests on that read is true. This file knows nothing of locks or SQL.
  */
 
 /** One statement inserts a batch; beyond a few hundred rows a larger one buys nothing and holds the row for longer. */
@@ -22,36 +14,24 @@ const MAX_BATCH = 512;
 /** Requests of all events that may wait in one replica: about two seconds of its best rate, and a few MB. */
 const MAX_WAITING = 10_000;
 
-/** Batches of one event that another replica may have from us: one that it is booking, and one that waits there. */
-const MAX_DELEGATED = 2;
-
-/** Events whose holder is remembered. One that is forgotten costs a look into Redis. */
-const MAX_GRANTS = 10_000;
-
-/** A holder that was not heard of for longer than this has probably given the lock back. */
-const TRUSTED_MS = 1_000;
-
 const EXPIRED = 'Too many are waiting for this event; nothing was written.';
 
+/** What has gathered for one event. */
+export interface Gathered {
+  readonly eventId: number;
+  /** Monotonic time at which the oldest of them is given up. */
+  readonly deadlineMs: number;
+  /** Takes a batch, oldest first, without those that nobody waits for any more. Called when it is about to be sent. */
+  take(): readonly Pending[];
+  /** Takes all that wait, however many they are. */
+  takeAll(): readonly Pending[];
+  /** Gives up those whose time is over and leaves the others. */
+  dropExpired(): void;
+}
+
 export interface BatchQueueOptions {
-  /** Who we are among those who hold locks. */
-  clientId: string;
-  /**
-   * Decides a batch under the event's lock: takes what has gathered as soon as the lock is held, and settles all that
-   * it took. Rejects only if it took nothing.
-   * @param take gives the batch; told the grant under which it is going to be booked
-   * @param waitUntilMs monotonic time until which it stands in line for the lock; undefined: it only tries
-   * @returns the grant of whoever holds the lock instead, if it only tried
-   */
-  decide(
-    eventId: number,
-    take: (grant: string) => readonly Pending[],
-    waitUntilMs: number | undefined,
-  ): Promise<string | undefined>;
-  /** Asks the holder of that grant to book a batch. @returns those that it did not decide; never rejects */
-  delegate(eventId: number, grant: string, batch: readonly Pending[]): Promise<readonly Pending[]>;
-  /** Whether that error says that the lock was not obtained in time, and nothing worse. */
-  isTimeout(error: unknown): boolean;
+  /** Decides a batch: takes it, or drops some, and settles all that it took. Never rejects. */
+  decide(gathered: Gathered): Promise<void>;
   maxBatch?: number;
   maxWaiting?: number;
 }
@@ -59,173 +39,68 @@ export interface BatchQueueOptions {
 export interface BatchQueues {
   /** Adds a request to its event's queue. It is settled by its deadline and the bounds of `decide`. */
   enqueue(pending: Pending): void;
-  /** Whether we hold that grant, as far as we know. */
-  holds(eventId: number, grant: string): boolean;
   /** Requests that wait now, over all events. */
   readonly waiting: number;
 }
 
 interface Queue {
   readonly eventId: number;
-  readonly waiting: Pending[];
-  /** A batch is being decided here, or the lock for it is waited for. */
+  pending: Pending[];
   isDeciding: boolean;
-  /** Batches that another replica has from us. */
-  delegated: number;
-  /** The next batch is decided here, however long it takes to get the lock. */
-  standsInLine: boolean;
 }
 
 export function createBatchQueues(options: BatchQueueOptions): BatchQueues {
-  const { clientId, decide, delegate, isTimeout, maxBatch = MAX_BATCH, maxWaiting = MAX_WAITING } = options;
+  const { decide, maxBatch = MAX_BATCH, maxWaiting = MAX_WAITING } = options;
   const queues = new Map<number, Queue>();
-  /** The last grant of an event's lock that we know of, ours or another's. */
-  const grants = new Map<number, { grant: string; heardMs: number }>();
   const due = new Set<Queue>();
   let waiting = 0;
 
-  function queueOf(eventId: number): Queue {
-    let queue = queues.get(eventId);
-    if (queue === undefined) {
-      queue = { eventId, waiting: [], isDeciding: false, delegated: 0, standsInLine: false };
-      queues.set(eventId, queue);
-    }
-    return queue;
-  }
-
-  function remember(eventId: number, grant: string): void {
-    grants.delete(eventId);
-    grants.set(eventId, { grant, heardMs: performance.now() });
-    for (const oldest of grants.keys()) {
-      if (grants.size <= MAX_GRANTS) break;
-      grants.delete(oldest);
-    }
-  }
-
-  /** The grant of another replica that holds the lock, as far as we know. */
-  function holderOf(eventId: number): string | undefined {
-    const known = grants.get(eventId);
-    if (known === undefined || clientOf(known.grant) === clientId) return undefined;
-    return performance.now() - known.heardMs < TRUSTED_MS ? known.grant : undefined;
-  }
-
   /** Requests that arrive in the same turn of the event loop belong to the same batch. */
   function schedule(queue: Queue): void {
-    if (due.size === 0) setImmediate(goOnWithDue);
+    if (due.size === 0) setImmediate(decideDue);
     due.add(queue);
   }
 
-  function goOnWithDue(): void {
+  function decideDue(): void {
     const now = [...due];
     due.clear();
-    for (const queue of now) goOn(queue);
+    for (const queue of now) void decideOneByOne(queue);
   }
 
-  function goOn(queue: Queue): void {
+  async function decideOneByOne(queue: Queue): Promise<void> {
     if (queue.isDeciding) return;
-    if (queue.waiting.length === 0) {
-      // (It may have ended before, and another one have begun.)
-      if (queue.delegated === 0 && queues.get(queue.eventId) === queue) queues.delete(queue.eventId);
-      return;
-    }
-    const holder = queue.standsInLine ? undefined : holderOf(queue.eventId);
-    if (holder === undefined) void decideHere(queue);
-    else if (queue.delegated < MAX_DELEGATED) void decideThere(queue, holder);
-  }
-
-  async function decideHere(queue: Queue): Promise<void> {
-    const { eventId } = queue;
     queue.isDeciding = true;
-    const takeUnder = (grant: string) => {
-      queue.standsInLine = false;
-      remember(eventId, grant);
-      return take(queue, grant);
+    while (queue.pending.length > 0) await decide(gatheredIn(queue));
+    queue.isDeciding = false;
+    queues.delete(queue.eventId);
+  }
+
+  function gatheredIn(queue: Queue): Gathered {
+    return {
+      eventId: queue.eventId,
+      deadlineMs: queue.pending[0]?.deadlineMs ?? 0,
+      take: () => take(queue, maxBatch),
+      takeAll: () => take(queue, Number.POSITIVE_INFINITY),
+      dropExpired() {
+        queue.pending = take(queue, Number.POSITIVE_INFINITY);
+        waiting += queue.pending.length;
+      },
     };
-    // Those who came back from another replica stand before those who came after them.
-    const waitUntilMs = queue.standsInLine ? queue.waiting[0]?.deadlineMs : undefined;
-    try {
-      const grant = await decide(eventId, takeUnder, waitUntilMs);
-      if (grant !== undefined) heldByAnother(queue, grant);
-    } catch (error) {
-      grants.delete(eventId);
-      queue.standsInLine = true;
-      // In vain for the oldest of them says nothing about those who came later; a broken server is everybody's.
-      if (isTimeout(error)) dropExpired(queue);
-      else for (const pending of takeAll(queue)) failWith(pending, error);
-    } finally {
-      queue.isDeciding = false;
-    }
-    goOn(queue);
   }
 
-  function heldByAnother(queue: Queue, grant: string): void {
-    if (grant === '' || clientOf(grant) === clientId) queue.standsInLine = true;
-    else remember(queue.eventId, grant);
-    declineOthers(queue);
-  }
-
-  async function decideThere(queue: Queue, grant: string): Promise<void> {
-    const batch = take(queue, undefined);
-    if (batch.length > 0) {
-      queue.delegated += 1;
-      const undecided = await delegate(queue.eventId, grant, batch);
-      queue.delegated -= 1;
-      if (undecided.length === 0) {
-        remember(queue.eventId, grant);
-      } else {
-        queue.standsInLine = true;
-        queue.waiting.unshift(...undecided);
-        waiting += undecided.length;
-      }
-    }
-    schedule(queue);
-  }
-
-  /**
-   * Takes up to a batch, oldest first, and drops on the way what nobody waits for any more.
-   * @param grant what it is booked under; undefined: it is going to be delegated
-   */
-  function take(queue: Queue, grant: string | undefined): Pending[] {
+  function take(queue: Queue, atMost: number): Pending[] {
     const now = performance.now();
-    const batch: Pending[] = [];
+    const taken: Pending[] = [];
     let seen = 0;
-    for (const pending of queue.waiting) {
-      if (batch.length === maxBatch) break;
+    for (const pending of queue.pending) {
+      if (taken.length === atMost) break;
       seen += 1;
-      if (isExpired(pending, now)) giveUp(pending, EXPIRED);
-      else if (pending.grant !== undefined && pending.grant !== grant) pending.settle({ code: 'declined' });
-      else batch.push(pending);
+      if (pending.deadlineMs <= now || pending.request.signal.aborted) giveUp(pending, EXPIRED);
+      else taken.push(pending);
     }
-    queue.waiting.splice(0, seen);
+    queue.pending.splice(0, seen);
     waiting -= seen;
-    return batch;
-  }
-
-  function takeAll(queue: Queue): Pending[] {
-    waiting -= queue.waiting.length;
-    return queue.waiting.splice(0);
-  }
-
-  function dropExpired(queue: Queue): void {
-    const now = performance.now();
-    keepOnly(queue, (pending) => {
-      if (isExpired(pending, now)) giveUp(pending, EXPIRED);
-      return !isExpired(pending, now);
-    });
-  }
-
-  /** We do not hold the lock that other replicas took us to hold. */
-  function declineOthers(queue: Queue): void {
-    keepOnly(queue, (pending) => {
-      if (pending.grant !== undefined) pending.settle({ code: 'declined' });
-      return pending.grant === undefined;
-    });
-  }
-
-  function keepOnly(queue: Queue, keeps: (pending: Pending) => boolean): void {
-    const kept = takeAll(queue).filter(keeps);
-    queue.waiting.push(...kept);
-    waiting += kept.length;
+    return taken;
   }
 
   return {
@@ -234,18 +109,18 @@ export function createBatchQueues(options: BatchQueueOptions): BatchQueues {
         giveUp(pending, EXPIRED);
         return;
       }
-      const queue = queueOf(pending.request.eventId);
-      queue.waiting.push(pending);
+      const { eventId } = pending.request;
+      let queue = queues.get(eventId);
+      if (queue === undefined) {
+        queue = { eventId, pending: [], isDeciding: false };
+        queues.set(eventId, queue);
+      }
+      queue.pending.push(pending);
       waiting += 1;
       schedule(queue);
     },
-    holds: (eventId, grant) => grants.get(eventId)?.grant === grant && clientOf(grant) === clientId,
     get waiting() {
       return waiting;
     },
   };
-}
-
-function isExpired({ request, deadlineMs }: Pending, now: number): boolean {
-  return deadlineMs <= now || request.signal.aborted;
 }

@@ -1,111 +1,145 @@
-import type { Lease } from '@lastseat/locking';
-
-import { takeStockAndInsertAll, takeStockAndInsertEach, type Batch } from '#src/storage/batches.ts';
+import {
+  takeStockAndInsertAll,
+  takeStockAndInsertEach,
+  totalOf,
+  type Batch,
+  type BatchResult,
+} from '#src/storage/batches.ts';
 import { CommitUnknownError, PostgresUnavailableError } from '#src/storage/failure.ts';
 import type { Db } from '#src/storage/schema.ts';
 import { autocommit } from '#src/storage/transaction.ts';
 
+import type { RowWaits } from './row-waits.ts';
+
 /**
  * Books batches of different events in one statement, and so with one commit: a commit costs the same for one event as
- * for thirty. What a hot event has in its own crowd, the many events of a replica have in one another.
+ * for thirty.
  *
  * While as many statements are under way as there may be, what comes gathers for the next one. No event waits for
- * another one's row: a statement for several passes over those that somebody else has locked, and says so.
+ * another one's row: a statement for several passes over those that somebody else has locked, and a statement for one
+ * waits for its row only if it gets leave to (see `createRowWaits`).
  */
-
-/** One is being committed while the next ones are under way. Half of the pool: the rest is for all else. */
-const MAX_UNDER_WAY = 4;
 
 /** Events in one statement. More share the commit hardly better, and make it longer for each. */
 const MAX_EVENTS = 64;
 
-interface Waiting {
-  readonly lease: Lease;
-  readonly batch: Batch;
-  readonly resolve: (isBooked: boolean) => void;
-  readonly reject: (cause: unknown) => void;
+/** A batch that is made when it is sent, so that it holds all that have come until then. */
+export interface Sendable {
+  readonly eventId: number;
+  /** Called once. @returns undefined if there is nothing to send; what it throws is the end of this batch alone */
+  make(): Batch | undefined;
 }
 
 /**
- * Books a batch, whole, or does nothing at all: see `takeStockAndInsertAll`. Also false if its event's row was locked.
- * @throws LockLostError before anything was sent; CommitUnknownError: it may be booked
+ * Books a batch, whole, or does nothing at all: see `takeStockAndInsertAll`. Also nothing if its row was locked.
+ * @returns what became of it; undefined if there was nothing to send
+ * @throws whatever `make` throws, before anything is sent; CommitUnknownError: it may be booked
  */
-export type BookTogether = (lease: Lease, batch: Batch) => Promise<boolean>;
+export type BookTogether = (sendable: Sendable) => Promise<BatchResult | undefined>;
 
-export function createBookTogether(db: Db): BookTogether {
-  const waiting: Waiting[] = [];
-  let underWay = 0;
+interface Waiting {
+  readonly sendable: Sendable;
+  readonly resolve: (result: BatchResult | undefined) => void;
+  readonly reject: (cause: unknown) => void;
+}
+
+interface Made extends Waiting {
+  readonly batch: Batch;
+}
+
+/** @param maxPassing statements for several events under way at once; they never wait for a row */
+export function createBookTogether(db: Db, rowWaits: RowWaits, maxPassing: number): BookTogether {
+  let waiting: Waiting[] = [];
+  let passing = 0;
   let isScheduled = false;
 
   function schedule(): void {
-    if (isScheduled || waiting.length === 0 || underWay >= MAX_UNDER_WAY) return;
+    if (isScheduled || waiting.length === 0) return;
     isScheduled = true;
     // After all promises of this tick: what begins together goes together.
     process.nextTick(() => {
       isScheduled = false;
-      void send(takeDistinct().filter(isHeld));
-      schedule();
+      send();
     });
+  }
+
+  function send(): void {
+    const leave = waiting.length === 1 ? rowWaits.enter() : undefined;
+    if (leave !== undefined) void bookOne(takeMade()[0], leave);
+    while (waiting.length > 0 && passing < maxPassing) {
+      const together = takeMade();
+      if (together.length > 0) void bookSeveral(together);
+    }
   }
 
   /** A statement can change a row once: of two batches for one event the later one waits. */
   function takeDistinct(): Waiting[] {
     const taken = new Map<number, Waiting>();
     const left: Waiting[] = [];
-    for (const each of waiting.splice(0)) {
-      const { eventId } = each.batch;
+    for (const each of waiting) {
+      const { eventId } = each.sendable;
       if (taken.size < MAX_EVENTS && !taken.has(eventId)) taken.set(eventId, each);
       else left.push(each);
     }
-    waiting.push(...left);
+    waiting = left;
     return [...taken.values()];
   }
 
-  async function send(together: readonly Waiting[]): Promise<void> {
-    underWay += 1;
-    if (together.length > 1) await bookSeveral(together);
-    else for (const one of together) await bookOne(one);
-    underWay -= 1;
-    schedule();
+  function takeMade(): Made[] {
+    return takeDistinct().flatMap((each) => {
+      try {
+        const batch = each.sendable.make();
+        if (batch !== undefined) return [{ ...each, batch }];
+        each.resolve(undefined);
+      } catch (error) {
+        each.reject(error);
+      }
+      return [];
+    });
   }
 
-  async function bookSeveral(together: readonly Waiting[]): Promise<void> {
+  async function bookSeveral(together: readonly Made[]): Promise<void> {
+    passing += 1;
     try {
       const batches = together.map(({ batch }) => batch);
-      const booked = await autocommit(db, (db) => takeStockAndInsertEach(db, batches));
-      for (const { batch, resolve } of together) resolve(booked.has(batch.eventId));
+      const results = await autocommit(db, (db) => takeStockAndInsertEach(db, batches));
+      for (const [i, each] of together.entries()) {
+        const result = results[i] as BatchResult;
+        const leave = mayHaveBeenPassedOver(result, each.batch) ? rowWaits.enter() : undefined;
+        if (leave === undefined) each.resolve(result);
+        else void bookOne(each, leave);
+      }
     } catch (error) {
-      if (error instanceof CommitUnknownError || error instanceof PostgresUnavailableError) {
+      const isAlone = together.length === 1;
+      if (isAlone || error instanceof CommitUnknownError || error instanceof PostgresUnavailableError) {
         for (const { reject } of together) reject(error);
       } else {
         // Postgres has refused one of them, and with it all. Alone, each gets what it deserves.
-        await Promise.all(together.filter(isHeld).map(bookOne));
+        for (const each of together) void bookSeveral([each]);
       }
+    } finally {
+      passing -= 1;
+      schedule();
     }
   }
 
-  async function bookOne({ batch, resolve, reject }: Waiting): Promise<void> {
+  async function bookOne(one: Made | undefined, leave: Disposable): Promise<void> {
+    using _ = leave;
     try {
-      resolve(await autocommit(db, (db) => takeStockAndInsertAll(db, batch)));
+      one?.resolve(await autocommit(db, (db) => takeStockAndInsertAll(db, one.batch)));
     } catch (error) {
-      reject(error);
+      one?.reject(error);
     }
   }
 
-  return (lease, batch) =>
+  return (sendable) =>
     new Promise((resolve, reject) => {
-      waiting.push({ lease, batch, resolve, reject });
+      waiting.push({ sendable, resolve, reject });
       schedule();
     });
 }
 
-/** The last look before it is sent. */
-function isHeld({ lease, reject }: Waiting): boolean {
-  try {
-    lease.assertHeld();
-    return true;
-  } catch (error) {
-    reject(error);
-    return false;
-  }
+/** It would have fit, and yet it is not booked: its row was locked, or has changed since. */
+function mayHaveBeenPassedOver(result: BatchResult, batch: Batch): boolean {
+  return !result.isBooked && (result.available ?? 0) >= totalOf(batch);
 }

@@ -1,37 +1,46 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { LockLostError, LockTimeoutError } from '@lastseat/locking';
-import type { Lease, Locks } from '@lastseat/locking';
+import { LockError, LockLostError } from '@lastseat/locking';
 
 import { SETTLE_FOR_MS } from '#src/booking/commit.ts';
-import { EVENT_NOT_FOUND, lockNameOf } from '#src/booking/strategy.ts';
-import type { StrategyDeps } from '#src/booking/strategy.ts';
-import { findTokensOfBooked, lockStockAndRaiseFence, takeStockAndInsertAll } from '#src/storage/batches.ts';
+import { EVENT_NOT_FOUND, SOLD_OUT } from '#src/booking/strategy.ts';
+import type { Outcome } from '#src/booking/strategy.ts';
+import type { StrategyName } from '#src/contract.ts';
+import {
+  findTokensOfBooked,
+  raiseFence,
+  takeStockAndInsertAll,
+  type Batch,
+  type BatchResult,
+} from '#src/storage/batches.ts';
 import {
   CommitUnknownError,
   KeyTakenError,
   PostgresBusyError,
   PostgresUnavailableError,
 } from '#src/storage/failure.ts';
-import { readStock } from '#src/storage/inventory.ts';
-import type { Trx } from '#src/storage/schema.ts';
+import { lockStock, readStock } from '#src/storage/inventory.ts';
+import type { Db, Trx } from '#src/storage/schema.ts';
 import { transact } from '#src/storage/transaction.ts';
 
 import { allocate } from './allocate.ts';
 import type { BookTogether } from './book-together.ts';
-import { failWith, giveUp, type Pending, type Verdict } from './pending.ts';
+import { failWith, giveUp, type Pending } from './pending.ts';
+import type { RowWaits } from './row-waits.ts';
 
 /**
- * Decides one batch under one lease.
+ * Decides one batch.
  *
  * While stock lasts, one statement does it all: it takes the sum and inserts every row if everything fits, and does
- * nothing otherwise. Only when it did nothing is it worth knowing why; then a transaction locks the row, hands out
- * what is left in arrival order and refuses the rest.
+ * nothing otherwise. If it found fewer tickets than anyone asked for, that was a refusal for all of them, and no row
+ * was locked. Only if some of them may still fit, a transaction locks the row, hands out what is left in arrival order
+ * and refuses the rest.
  *
- * What makes a second attempt safe is the fence. Each attempt runs under a token of its own, larger than the last
- * one's; it locks the row and raises the fence *before* it looks for the ids of an attempt whose answer was lost. By
- * then that attempt has either committed, and is seen, or is refused for ever. Nothing is guessed, and nothing is
- * booked twice.
+ * After a lost answer the requests are in doubt, and every further attempt looks for them first, while it holds the
+ * row. One that is found is booked. One that is not found can be booked again: its id is unique, so that only one of
+ * the two attempts can ever commit. What remains is a request that is not found and for which no tickets are left.
+ * Under a fencing token it is refused for good, because the fence has been raised above the lost attempt. Without one
+ * the lost statement may still reach the server, when tickets may have come back: it is unknown.
  */
 
 /** A lost lease, a refused token and a lost answer may follow one another; more in a row is an outage. */
@@ -40,202 +49,240 @@ const MAX_ATTEMPTS = 6;
 /** The pauses double; all of them together last about as long as a lost commit is looked for. */
 const FIRST_PAUSE_MS = 50;
 
-/** What an attempt found out. `refused` asks for another one, with a token above `fence`. */
-type Attempt = { verdicts: Verdict[] } | { fence: number };
-
-export type BatchDeps = Pick<StrategyDeps, 'db' | 'lockTtlMs' | 'onReleaseFailed' | 'onRetry'> & {
-  locks: Pick<Locks, 'acquire'>;
-  bookTogether: BookTogether;
-};
-
-/**
- * @param take called once, as soon as the lock is held; told the grant that the batch is going to be booked under
- * @param waitUntilMs monotonic time until which the lock is waited for; undefined: it is only tried
- * @returns the grant of whoever holds the lock, if it was only tried; '' if that is not known
- * @throws LockTimeoutError, LockUnavailableError: the lock was not obtained, and nothing taken
- */
-export async function decideBatch(
-  deps: BatchDeps,
-  eventId: number,
-  take: (grant: string) => readonly Pending[],
-  waitUntilMs: number | undefined,
-): Promise<string | undefined> {
-  const { locks, lockTtlMs: ttlMs } = deps;
-  const waitMs = waitUntilMs === undefined ? 0 : Math.max(0, waitUntilMs - performance.now());
-  let lease: Lease;
-  try {
-    lease = await locks.acquire(lockNameOf(eventId), { ttlMs, waitMs });
-  } catch (error) {
-    if (waitUntilMs === undefined && error instanceof LockTimeoutError) return error.holder ?? '';
-    throw error;
-  }
-  await bookTaken(deps, eventId, lease, take(lease.holder));
-  return undefined;
+/** What a batch is booked under. Each attempt has its own. */
+export interface Guard {
+  /** Larger for every later one; null where no lock gives one. */
+  readonly token: number | null;
+  /** The last look before a statement that commits. @throws LockLostError */
+  assertHeld(): void;
+  /** Postgres has seen a larger token: whoever gave this one had better learn of it. */
+  refused(): Promise<void>;
+  /** It ends with its attempt, whatever that came to. Waits for nothing. */
+  release(): void;
 }
 
-/** Books the batch under the lease, and what is left of it under new ones if need be; settles all of it. */
-async function bookTaken(
-  deps: BatchDeps,
-  eventId: number,
-  firstLease: Lease,
-  taken: readonly Pending[],
-): Promise<void> {
-  let lease: Lease | undefined = firstLease;
-  let batch = taken;
+export interface BatchDeps {
+  db: Db;
+  strategy: StrategyName;
+  instanceId: string;
+  bookTogether: BookTogether;
+  rowWaits: RowWaits;
+  onRetry: (strategy: StrategyName) => void;
+}
+
+export interface BatchOptions {
+  eventId: number;
+  /** What the first attempt is made under. */
+  guard: Guard;
+  /** A guard for a further attempt, with a token above the one that Postgres has seen. Rejects if there is none in time. */
+  nextGuard: (options: { waitMs: number; tokenAbove: number | undefined }) => Promise<Guard>;
+  /** Takes the batch; called once, when it is about to be sent. */
+  take: () => readonly Pending[];
+}
+
+/** An attempt has decided them all, or Postgres has seen a larger token. */
+type Attempt = { outcomes: readonly Outcome[] } | { fence: number };
+
+/** Takes a batch and settles all of it. Never rejects. */
+export async function decideBatch(deps: BatchDeps, options: BatchOptions): Promise<void> {
+  const { eventId, nextGuard } = options;
+  let guard: Guard | undefined = options.guard;
+  let taken: readonly Pending[] | undefined;
+  const take = () => (taken ??= options.take());
   let tokenAbove: number | undefined;
   let giveUpAtMs = Number.POSITIVE_INFINITY;
 
   for (let attempt = 1; ; attempt += 1) {
+    let result: Attempt | { error: unknown };
     try {
-      lease ??= await deps.locks.acquire(lockNameOf(eventId), {
-        ttlMs: deps.lockTtlMs,
-        waitMs: Math.max(0, giveUpAtMs - performance.now()),
-        ...(tokenAbove === undefined ? {} : { tokenAbove }),
-      });
-      const result = await bookUnder(lease, deps, eventId, batch, attempt === 1);
-      if ('verdicts' in result) {
-        settleLater(batch, result.verdicts);
-        return;
-      }
-      tokenAbove = result.fence;
+      guard ??= await nextGuard({ waitMs: Math.max(0, giveUpAtMs - performance.now()), tokenAbove });
+      result =
+        taken === undefined
+          ? await bookAtOnce(guard, deps, eventId, take)
+          : await bookUnderRowLock(guard, deps, eventId, taken);
     } catch (error) {
-      if (error instanceof CommitUnknownError) for (const pending of batch) pending.mayBeBooked = true;
-      const isWorthAnother =
-        error instanceof CommitUnknownError ||
-        error instanceof LockLostError ||
-        (isPostgresFailure(error) && batch.some(({ mayBeBooked }) => mayBeBooked));
-      if (!isWorthAnother) {
-        for (const pending of batch) failWith(pending, error);
+      result = { error };
+    } finally {
+      guard?.release();
+      guard = undefined;
+    }
+    const batch = take();
+    if ('outcomes' in result) {
+      settleLater(batch, result.outcomes);
+      return;
+    }
+    if ('fence' in result) {
+      tokenAbove = result.fence;
+    } else {
+      const { error } = result;
+      const isOver = !isWorthAnother(error, batch);
+      if (mayHaveBooked(error)) for (const pending of batch) pending.isInDoubt = true;
+      if (isOver) {
+        await failBatch(deps, options, batch, error);
         return;
       }
     }
-    lease = undefined;
-    batch = keepOwn(batch);
     giveUpAtMs = Math.min(giveUpAtMs, performance.now() + SETTLE_FOR_MS);
-    if (batch.length === 0) return;
     if (attempt === MAX_ATTEMPTS || performance.now() > giveUpAtMs) break;
-    deps.onRetry('batched-lock');
+    deps.onRetry(deps.strategy);
     // Jitter, for every replica has lost its connections at the same moment.
-    if (batch.some(({ mayBeBooked }) => mayBeBooked))
+    if (batch.some(({ isInDoubt }) => isInDoubt))
       await sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1) * (0.5 + Math.random()));
   }
-  for (const pending of batch)
-    giveUp(pending, 'The lease was lost several times in a row; nothing was written.');
+  for (const pending of take()) giveUp(pending, 'It could not be decided in time; nothing was written.');
 }
 
-/**
- * Not now: telling a crowd takes longer than sending the next batch, for which Postgres waits. (With 64 connections to
- * two replicas it makes a tenth more bookings a second.)
- */
-function settleLater(batch: readonly Pending[], verdicts: readonly Verdict[]): void {
-  setImmediate(() => {
-    for (const [i, pending] of batch.entries()) pending.settle(verdicts[i] as Verdict);
-  });
+/** The statement was sent and its answer lost, or a key of one of them is taken already, perhaps by an earlier attempt. */
+function mayHaveBooked(error: unknown): boolean {
+  return error instanceof CommitUnknownError || error instanceof KeyTakenError;
 }
 
-/** What other replicas have asked for they have asked for under that one grant: from here on it is their business. */
-function keepOwn(batch: readonly Pending[]): readonly Pending[] {
-  for (const { grant, settle } of batch) if (grant !== undefined) settle({ code: 'unsettled' });
-  return batch.filter(({ grant }) => grant === undefined);
+function isWorthAnother(error: unknown, batch: readonly Pending[]): boolean {
+  if (error instanceof CommitUnknownError || error instanceof LockLostError) return true;
+  // They have not all been looked for yet.
+  if (error instanceof KeyTakenError) return !batch.every(({ isInDoubt }) => isInDoubt);
+  return isPostgresFailure(error) && batch.some(({ isInDoubt }) => isInDoubt);
+}
+
+/** If Postgres has refused one row, and with it the batch, the others are not to suffer for it. */
+async function failBatch(
+  deps: BatchDeps,
+  { eventId, nextGuard }: BatchOptions,
+  batch: readonly Pending[],
+  error: unknown,
+): Promise<void> {
+  const mayBeOneRow = !isPostgresFailure(error) && !(error instanceof LockError);
+  if (batch.length === 1 || !mayBeOneRow) {
+    for (const pending of batch) {
+      // It was looked for and not found: what took its key is another booking.
+      if (error instanceof KeyTakenError) pending.fail(error);
+      else failWith(pending, error);
+    }
+    return;
+  }
+  const middle = Math.ceil(batch.length / 2);
+  for (const half of [batch.slice(0, middle), batch.slice(middle)]) {
+    try {
+      const guard = await nextGuard({ waitMs: SETTLE_FOR_MS, tokenAbove: undefined });
+      await decideBatch(deps, { eventId, guard, nextGuard, take: () => half });
+    } catch (cause) {
+      for (const pending of half) failWith(pending, cause);
+    }
+  }
 }
 
 function isPostgresFailure(error: unknown): boolean {
   return error instanceof PostgresUnavailableError || error instanceof PostgresBusyError;
 }
 
-/** One attempt. The lease ends with it, whatever it came to. */
-async function bookUnder(
-  lease: Lease,
+/**
+ * Not now: telling many buyers takes longer than sending the next batch, for which Postgres waits. (With 64 connections
+ * to two replicas it makes a tenth more bookings a second.)
+ */
+function settleLater(batch: readonly Pending[], outcomes: readonly Outcome[]): void {
+  setImmediate(() => {
+    for (const [i, pending] of batch.entries()) pending.settle(outcomes[i] as Outcome);
+  });
+}
+
+/** The first attempt: one statement, which also tells if there is nothing left. */
+async function bookAtOnce(
+  guard: Guard,
+  deps: BatchDeps,
+  eventId: number,
+  take: () => readonly Pending[],
+): Promise<Attempt> {
+  const result = await deps.bookTogether({
+    eventId,
+    make() {
+      guard.assertHeld();
+      const batch = take();
+      const isSimple = batch.every(({ request, isInDoubt }) => request.raceWindowMs === 0 && !isInDoubt);
+      return batch.length > 0 && isSimple ? batchOf(deps, eventId, guard, batch) : undefined;
+    },
+  });
+  const batch = take();
+  const outcomes = result === undefined ? undefined : outcomesOf(result, guard, batch);
+  if (outcomes !== undefined || batch.length === 0) return { outcomes: outcomes ?? [] };
+  return bookUnderRowLock(guard, deps, eventId, batch);
+}
+
+/** @returns undefined if some of them may still fit, or the token was refused */
+function outcomesOf(result: BatchResult, { token }: Guard, batch: readonly Pending[]): Outcome[] | undefined {
+  if (result.isBooked) return batch.map(() => ({ code: 'booked', fencingToken: token }));
+  const { available } = result;
+  if (available === undefined) return batch.map(() => EVENT_NOT_FOUND);
+  return batch.every(({ request }) => request.quantity > available) ? batch.map(() => SOLD_OUT) : undefined;
+}
+
+function batchOf(
+  { strategy, instanceId }: BatchDeps,
+  eventId: number,
+  { token }: Guard,
+  batch: readonly Pending[],
+): Batch {
+  return { eventId, strategy, instanceId, token, bookings: batch.map(({ request }) => request) };
+}
+
+async function bookUnderRowLock(
+  guard: Guard,
   deps: BatchDeps,
   eventId: number,
   batch: readonly Pending[],
-  isFirst: boolean,
 ): Promise<Attempt> {
-  try {
-    if (batch.length === 0) return { verdicts: [] };
-    const isSimple = batch.every(({ request, mayBeBooked }) => request.raceWindowMs === 0 && !mayBeBooked);
-    if (isFirst && isSimple && (await bookAll(deps, eventId, lease, batch))) {
-      return { verdicts: batch.map((): Verdict => ({ code: 'booked', fencingToken: lease.token })) };
-    }
-    const decided = await transact(deps.db, (trx) => bookWhatFits(trx, eventId, lease, batch));
-    // Somebody has had the lock since: then Redis knows, and we must not go on under what we take to be ours.
-    if ('fence' in decided) await lease.extend();
-    return decided;
-  } finally {
-    // Nobody waits for it: what is committed is committed, and the next batch stands in line behind it anyway.
-    void lease.release().catch(deps.onReleaseFailed);
-  }
-}
-
-/** @returns false if it did nothing, for a reason that is worth looking into */
-async function bookAll(
-  { bookTogether }: BatchDeps,
-  eventId: number,
-  lease: Lease,
-  batch: readonly Pending[],
-): Promise<boolean> {
-  const bookings = batch.map(rowOf);
-  try {
-    return await bookTogether(lease, { eventId, token: lease.token, strategy: 'batched-lock', bookings });
-  } catch (error) {
-    if (!(error instanceof KeyTakenError)) throw error;
-    // Another replica's question reached us again, after it was answered.
-    for (const pending of batch) pending.mayBeBooked = true;
-    return false;
-  }
-}
-
-function rowOf({ request, instanceId }: Pending) {
-  return { ...request, instanceId };
+  const untilMs = Math.min(...batch.map(({ deadlineMs }) => deadlineMs));
+  const attempt = await deps.rowWaits.untilFree(untilMs, (mayWait) =>
+    transact(deps.db, (trx) => bookWhatFits(trx, guard, deps, eventId, batch, mayWait)),
+  );
+  if ('fence' in attempt) await guard.refused();
+  return attempt;
 }
 
 async function bookWhatFits(
   trx: Trx,
+  guard: Guard,
+  deps: BatchDeps,
   eventId: number,
-  lease: Lease,
   batch: readonly Pending[],
-): Promise<Attempt> {
-  const { token } = lease;
-  const stock = await lockStockAndRaiseFence(trx, { eventId, token });
+  mayWait: boolean,
+): Promise<Attempt | 'locked'> {
+  const { token } = guard;
+  const stock = await lockStock(trx, eventId, { mayWait });
   if (stock === undefined) {
-    const now = await readStock(trx, eventId);
-    return now === undefined ? { verdicts: batch.map(() => EVENT_NOT_FOUND) } : { fence: now.fence };
+    const isThere = (await readStock(trx, eventId)) !== undefined;
+    return isThere ? 'locked' : { outcomes: batch.map(() => EVENT_NOT_FOUND) };
   }
-  const uncertain = batch.filter(({ mayBeBooked }) => mayBeBooked).map(({ request }) => request.bookingId);
-  const already = uncertain.length > 0 ? await findTokensOfBooked(trx, uncertain) : new Map<string, number>();
-  const open = batch.filter(({ request }) => !already.has(request.bookingId));
+  if (token !== null) {
+    if (stock.fence > token) return { fence: stock.fence };
+    await raiseFence(trx, { eventId, token });
+  }
+  const inDoubt = batch.filter(({ isInDoubt }) => isInDoubt).map(({ request }) => request.bookingId);
+  const tokens =
+    inDoubt.length > 0 ? await findTokensOfBooked(trx, inDoubt) : new Map<string, number | null>();
+  const open = batch.filter(({ request }) => !tokens.has(request.bookingId));
 
   const granted = allocate(
     stock.available,
     open.map(({ request }) => request.quantity),
   );
-  const bookings = open.filter((_, i) => granted[i]).map(rowOf);
+  const toBook = open.filter((_, i) => granted[i]);
   // One request's window is everybody's here, and no single one's absence may end it.
   const raceWindowMs = Math.max(...batch.map(({ request }) => request.raceWindowMs));
   if (raceWindowMs > 0) await sleep(raceWindowMs);
 
-  if (bookings.length > 0) {
+  if (toBook.length > 0) {
+    const { isBooked } = await takeStockAndInsertAll(trx, batchOf(deps, eventId, guard, toBook));
     // The row is ours and the rest of it decided: this can only fail if the code above is wrong.
-    const booked = await takeStockAndInsertAll(trx, {
-      eventId,
-      token,
-      strategy: 'batched-lock',
-      bookings,
-    });
-    if (!booked) throw new Error(`the batch of event ${eventId} did not fit the stock that it was cut to`);
+    if (!isBooked) throw new Error(`the batch of event ${eventId} did not fit the stock that it was cut to`);
   }
   // The last thing before COMMIT. The fence would refuse us too, but only once our successor has booked.
-  lease.assertHeld();
+  guard.assertHeld();
 
-  const tokens = new Map<string, number>([
-    ...already,
-    ...bookings.map(({ bookingId }) => [bookingId, token] as const),
-  ]);
-  const taken = bookings.reduce((sum, { quantity }) => sum + quantity, 0);
-  const left = { available: stock.available - taken, epoch: stock.epoch };
-  const verdicts = batch.map(({ request }): Verdict => {
+  for (const { request } of toBook) tokens.set(request.bookingId, token);
+  const outcomes = batch.map(({ request, isInDoubt }): Outcome => {
     const fencingToken = tokens.get(request.bookingId);
-    return fencingToken === undefined ? { code: 'sold_out', left } : { code: 'booked', fencingToken };
+    if (fencingToken !== undefined) return { code: 'booked', fencingToken };
+    return isInDoubt && token === null ? { code: 'unknown' } : SOLD_OUT;
   });
-  return { verdicts };
+  return { outcomes };
 }

@@ -1,65 +1,69 @@
 import { LockTimeoutError } from '@lastseat/locking';
 
-import { createBatchQueues, type BatchQueues } from '#src/booking/batching/batch-queues.ts';
-import { createBookTogether } from '#src/booking/batching/book-together.ts';
-import { decideBatch } from '#src/booking/batching/decide-batch.ts';
-import { createDelegation } from '#src/booking/batching/delegation.ts';
-import { createSoldOutNotes } from '#src/booking/batching/sold-out-notes.ts';
-import { SOLD_OUT } from '#src/booking/strategy.ts';
-import type { Outcome, Strategy, StrategyDeps } from '#src/booking/strategy.ts';
+import { createBatchQueues, type Gathered } from '#src/booking/batching/batch-queues.ts';
+import { bookInBatch } from '#src/booking/batching/book-in-batch.ts';
+import { decideBatch, type BatchOptions, type Guard } from '#src/booking/batching/decide-batch.ts';
+import { failWith } from '#src/booking/batching/pending.ts';
+import { EVENT_NOT_FOUND, lockNameOf } from '#src/booking/strategy.ts';
+import type { Strategy, StrategyDeps } from '#src/booking/strategy.ts';
 
 /**
- * Guards with: one lease of the queue lock and its fencing token, checked by Postgres, for all requests that have
- *   gathered; one transaction books them in arrival order, each whole or not at all. The replica that holds the lock
- *   books for the others too, and keeps it while nobody else wants it.
+ * Guards with: the batches of `batched-update`, each under one lease of the queue lock and with its fencing token,
+ *   checked by Postgres. A replica keeps the lock while nobody else wants it.
  * Breaks when: never, as far as exactness goes. Without Redis nothing is booked.
- * Costs: a batch shares one commit, so a hot event sells as fast as HTTP brings buyers. A lone booking pays one commit,
- *   and a round trip to Redis or, while another replica holds the lock, a message each way.
+ * Costs: what `batched-update` costs, and the hand-over of the lock from one replica to the next. What it buys is what
+ *   one statement cannot do: a batch may be decided outside the database while the lease is held.
  */
 export function batchedLock(deps: StrategyDeps): Strategy {
-  const { instanceId, keptLock, lockWaitMs, mailbox } = deps;
-  const notes = createSoldOutNotes();
-  const batchDeps = { ...deps, locks: keptLock, bookTogether: createBookTogether(deps.db) };
-  const delegation = createDelegation({
-    mailbox,
-    instanceId,
-    holds: (eventId, grant) => queues.holds(eventId, grant),
-    admit: (pending) => queues.enqueue(pending),
-  });
-  const queues: BatchQueues = createBatchQueues({
-    clientId: keptLock.clientId,
-    decide: (eventId, take, waitUntilMs) => decideBatch(batchDeps, eventId, take, waitUntilMs),
-    delegate: (eventId, grant, batch) => delegation.ask(eventId, grant, batch),
-    isTimeout: (error) => error instanceof LockTimeoutError,
-  });
+  const batchDeps = { ...deps, strategy: 'batched-lock' } as const;
+  const queues = createBatchQueues({ decide });
+
+  async function decide(gathered: Gathered): Promise<void> {
+    const { eventId, take } = gathered;
+    const nextGuard = (options: Parameters<BatchOptions['nextGuard']>[0]) => acquire(deps, eventId, options);
+    let guard: Guard;
+    try {
+      // A name that nobody has booked under costs Redis a key: strangers must not be able to make them up.
+      if (!(await deps.eventExists(eventId))) {
+        for (const pending of gathered.takeAll()) pending.settle(EVENT_NOT_FOUND);
+        return;
+      }
+      const waitMs = Math.max(0, gathered.deadlineMs - performance.now());
+      guard = await nextGuard({ waitMs, tokenAbove: undefined });
+    } catch (error) {
+      // In vain for the oldest of them says nothing about those who came later; a broken server is everybody's.
+      if (error instanceof LockTimeoutError) gathered.dropExpired();
+      else for (const pending of gathered.takeAll()) failWith(pending, error);
+      return;
+    }
+    await decideBatch(batchDeps, { eventId, guard, nextGuard, take });
+  }
 
   return {
     name: 'batched-lock',
     guarantee: 'always',
     guardsWith: 'one lease of the queue lock for many bookings, its fencing token checked by Postgres',
     breaksWhen: 'never; a holder paused past its lease is refused by its token',
-    costs: 'one commit for a whole batch; a lone booking pays it alone',
+    costs: 'one commit for a whole batch; a hand-over of the lock where several replicas book',
+    book: (request) => bookInBatch(queues, request, performance.now() + deps.lockWaitMs),
+  };
+}
 
-    async book(request) {
-      if (notes.refuses(request.eventId, request.quantity)) return SOLD_OUT;
-      const beganMs = performance.now();
-      const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
-      queues.enqueue({
-        request,
-        instanceId,
-        deadlineMs: beganMs + lockWaitMs,
-        grant: undefined,
-        mayBeBooked: false,
-        settle(verdict) {
-          // Found by a read that began later, here or in the replica that decided it.
-          if ('left' in verdict) notes.note(request.eventId, verdict.left, beganMs);
-          resolve(verdict.code === 'sold_out' ? SOLD_OUT : (verdict as Outcome));
-        },
-        fail: reject,
-      });
-      return promise;
-    },
-    stockChanged: (eventId) => notes.clear(eventId),
-    retire: () => delegation.retire(),
+async function acquire(
+  { keptLock, lockTtlMs: ttlMs, onReleaseFailed }: StrategyDeps,
+  eventId: number,
+  { waitMs, tokenAbove }: Parameters<BatchOptions['nextGuard']>[0],
+): Promise<Guard> {
+  const lease = await keptLock.acquire(lockNameOf(eventId), {
+    ttlMs,
+    waitMs,
+    ...(tokenAbove === undefined ? {} : { tokenAbove }),
+  });
+  return {
+    token: lease.token,
+    assertHeld: () => lease.assertHeld(),
+    // Somebody has had the lock since: then Redis knows, and we must not go on under what we take to be ours.
+    refused: () => lease.extend(),
+    release: () => void lease.release().catch(onReleaseFailed),
   };
 }

@@ -25,6 +25,7 @@ export function simpleLock(deps: StrategyDeps): Strategy {
 
     async book(request) {
       const { eventId, quantity, signal } = request;
+      if (!(await deps.eventExists(eventId))) return EVENT_NOT_FOUND;
       const options = { ttlMs, waitMs, signal, renew: false, onReleaseFailed };
       return underLease(locks, lockNameOf(eventId), options, async () => {
         const stock = await readStock(db, eventId);
