@@ -19,10 +19,13 @@ export type AcquireDefaults = Pick<AcquireSettings, 'waitMs' | 'ttlMs' | 'renew'
 export const acquireDefaults: AcquireDefaults = { waitMs: 10_000, ttlMs: 10_000, renew: true };
 
 /**
- * How long the last token of a name is remembered after its last lease. Tokens follow the clock of Redis, so the
- * memory only matters while that clock may be set back to before the last token; an hour covers a mistaken time zone.
+ * How long the last token of a name is remembered after its last lease. Each name that was ever locked costs a key for
+ * so long. Tokens follow the clock of Redis, so the memory only matters when that clock is set back, by more than has
+ * passed since the last token: ten minutes cover all by which a running clock is corrected, but not a mistaken time zone.
+ * What a shorter memory costs is then a token smaller than the last one: a resource that keeps the fence refuses it, until
+ * its caller asks again with `tokenAbove`.
  */
-export const tokenMemoryDefaultMs = 3_600_000;
+export const tokenMemoryDefaultMs = 600_000;
 
 /** Half of the safe integers: later tokens still have room above it. The clock, in microseconds, gets there in 2112. */
 const maxTokenAbove = 2 ** 52;

@@ -41,7 +41,11 @@ export interface QueueLockOptions extends Partial<AcquireDefaults> {
    * when it has been silent for three and a half times that long. May differ from process to process.
    */
   pollMs?: number;
-  /** How long the last token of a name is remembered after its last lease, in milliseconds. */
+  /**
+   * How long the last token of a name is remembered after its last lease, in milliseconds (default ten minutes): by so
+   * much the clock of Redis may be set back, and tokens still increase. 0 where the resource keeps the fence, and whoever
+   * is refused by it asks again with `tokenAbove`.
+   */
   tokenMemoryMs?: number;
   /** Stands before every name, so that several services can share a Redis. */
   keyPrefix?: string;
@@ -96,7 +100,7 @@ export function createQueueLock(redis: RedisClient, options: QueueLockOptions = 
   checkInteger('commandTimeoutMs', commandTimeoutMs, 1, maxTimerMs);
   checkInteger('unavailableAfterMs', unavailableAfterMs, 1, maxTimerMs);
   checkInteger('pollMs', pollMs, 1, maxTimerMs / 16);
-  checkInteger('tokenMemoryMs', tokenMemoryMs, 1, maxTimerMs);
+  checkInteger('tokenMemoryMs', tokenMemoryMs, 0, maxTimerMs);
   if (typeof coalesce !== 'boolean')
     throw new TypeError(`coalesce must be a boolean, not ${typeof coalesce}.`);
   if (lingerMs > 0 && !coalesce)

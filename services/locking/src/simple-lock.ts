@@ -28,7 +28,11 @@ export interface SimpleLockOptions extends Partial<AcquireDefaults> {
   retryDelayMs?: number;
   /** Longest wait for one reply of Redis, in milliseconds; `acquire` may last that much longer than `waitMs`. */
   commandTimeoutMs?: number;
-  /** How long the last token of a name is remembered after its last lease, in milliseconds. */
+  /**
+   * How long the last token of a name is remembered after its last lease, in milliseconds (default ten minutes): by so
+   * much the clock of Redis may be set back, and tokens still increase. 0 where the resource keeps the fence, and whoever
+   * is refused by it asks again with `tokenAbove`.
+   */
   tokenMemoryMs?: number;
   /** Stands before every name, so that several services can share a Redis. */
   keyPrefix?: string;
@@ -78,7 +82,7 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
   checkReplies(redis);
   checkInteger('retryDelayMs', retryDelayMs, 1, maxTimerMs);
   checkInteger('commandTimeoutMs', commandTimeoutMs, 1, maxTimerMs);
-  checkInteger('tokenMemoryMs', tokenMemoryMs, 1, maxTimerMs);
+  checkInteger('tokenMemoryMs', tokenMemoryMs, 0, maxTimerMs);
   const defaults = acquireSettings(options, acquireDefaults);
 
   const holderIds = createHolderIds(options.clientId);
