@@ -17,8 +17,8 @@ export function isCluster(redis: RedisClient): redis is Cluster {
 export interface ScriptReply {
   reply: unknown;
   /**
-   * The connection closed while the call was under way, so ioredis may have sent it twice, and this reply may be
-   * that of the second time: "you do not hold it" can then mean "you have just released it".
+   * A connection closed while the call was under way, so ioredis may have sent it twice, and this reply may be that of
+   * the second time: "you do not hold it" can then mean "you have just released it".
    */
   mayHaveRunTwice: boolean;
 }
@@ -47,7 +47,7 @@ export function loadScript(name: string): RedisScript {
 
   return async (redis, keys, args, { timeoutMs, onRoundTrip }) => {
     const sentAtMs = systemClock.now();
-    const connection = connectionOf(redis);
+    const connection = closesOf(redis);
     const closesBefore = connection.closes;
     const timeout = startTimeout(timeoutMs);
 
@@ -74,7 +74,7 @@ export function loadScript(name: string): RedisScript {
 /** Whether a command sent now goes out now, or as soon as the first connection stands, and not after an outage. */
 export function isSendable(redis: RedisClient): boolean {
   if (redis.status === 'ready') return true;
-  return connectionOf(redis).closes === 0 && ['wait', 'connecting', 'connect'].includes(redis.status);
+  return closesOf(redis).closes === 0 && ['wait', 'connecting', 'connect'].includes(redis.status);
 }
 
 /** Whether asking again is in vain: Redis has refused for a reason that waiting does not cure, or was disconnected. */
@@ -107,17 +107,21 @@ function startTimeout(ms: number) {
 }
 
 // One listener per client for as long as the client lives, however many locks use it.
-const connections = new WeakMap<RedisClient, { closes: number }>();
+const counted = new WeakMap<RedisClient, { closes: number }>();
 
-function connectionOf(redis: RedisClient): { closes: number } {
-  let connection = connections.get(redis);
-  if (connection === undefined) {
-    const counted = { closes: 0 };
-    redis.on('close', () => {
-      counted.closes += 1;
-    });
-    connections.set(redis, counted);
-    connection = counted;
+/** How often a connection of that client has closed. A cluster has one to each node, and sends again what was lost there. */
+export function closesOf(redis: RedisClient): { readonly closes: number } {
+  const known = counted.get(redis);
+  if (known !== undefined) return known;
+  const count = { closes: 0 };
+  const onClose = () => {
+    count.closes += 1;
+  };
+  redis.on('close', onClose);
+  if (isCluster(redis)) {
+    for (const node of redis.nodes()) node.on('close', onClose);
+    redis.on('+node', (node: Redis) => node.on('close', onClose));
   }
-  return connection;
+  counted.set(redis, count);
+  return count;
 }

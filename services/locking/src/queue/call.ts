@@ -7,6 +7,12 @@ export interface CallOwner {
   fail(call: Call, error: Error): void;
 }
 
+/**
+ * Says what a reply means. It may be that of the second time: in a cluster ioredis sends a call again whose connection
+ * has closed.
+ */
+export type Read<T> = (reply: unknown, mayHaveRunTwice: boolean) => T | Promise<T>;
+
 /** One call: what is sent, its link in the list that it stands in, and the promise of its caller. */
 export class Call implements Sendable {
   next: Call | undefined;
@@ -14,13 +20,15 @@ export class Call implements Sendable {
   /** Undefined: it is over. */
   list: CallList | undefined;
   sentMs = 0;
+  /** How many connections had closed when it was sent. */
+  closesBefore = 0;
 
   readonly operation: Operation;
   readonly keys: Keys;
   readonly args: readonly string[];
   readonly sinceMs: number;
   readonly #owner: CallOwner;
-  readonly #read: (reply: unknown) => unknown;
+  readonly #read: Read<unknown>;
   readonly #resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
 
@@ -30,7 +38,7 @@ export class Call implements Sendable {
     keys: Keys,
     args: readonly string[],
     sinceMs: number,
-    read: (reply: unknown) => unknown,
+    read: Read<unknown>,
     resolve: (result: unknown) => void,
     reject: (error: Error) => void,
   ) {
@@ -45,8 +53,8 @@ export class Call implements Sendable {
   }
 
   /** Reads the reply, and resolves with what it says. */
-  resolve(reply: unknown): void {
-    this.#resolve(this.#read(reply));
+  resolve(reply: unknown, mayHaveRunTwice: boolean): void {
+    this.#resolve(this.#read(reply, mayHaveRunTwice));
   }
 
   succeed(reply: unknown): void {

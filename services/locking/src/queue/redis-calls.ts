@@ -3,8 +3,8 @@ import type { Duplex } from 'node:stream';
 
 import type { Alarm, Alarms } from '../alarms.ts';
 import { isRefusal } from '../redis-errors.ts';
-import { isCluster, type RedisClient } from '../redis-script.ts';
-import { Call, CallList, type CallOwner } from './call.ts';
+import { closesOf, isCluster, type RedisClient } from '../redis-script.ts';
+import { Call, CallList, type CallOwner, type Read } from './call.ts';
 import type { Keys, Operation } from './operation.ts';
 import { connectAnew } from './redis-connections.ts';
 import { createSender } from './sender.ts';
@@ -12,12 +12,7 @@ import { RefusedError } from './store.ts';
 
 /** Calls over one connection, each of them bounded in time. */
 export interface RedisCalls {
-  run<T>(
-    operation: Operation,
-    keys: Keys,
-    args: readonly string[],
-    read: (reply: unknown) => T | Promise<T>,
-  ): Promise<T>;
+  run<T>(operation: Operation, keys: Keys, args: readonly string[], read: Read<T>): Promise<T>;
   /**
    * To be called just before a call that sends a message to somebody else: lets that message go out before the reply.
    *
@@ -54,7 +49,8 @@ const longestWaitTimeouts = 10;
  * - a call that cannot be sent now waits here, for as long as others are answered meanwhile, but not for longer than
  *   its time-out if there is silence, and is then never sent;
  * - a call that was sent has its time-out from then on;
- * - a call whose connection closes is rejected then and there, and not sent again by anybody but its caller;
+ * - a call whose connection closes is rejected then and there, and not sent again by anybody but its caller
+ *   (a cluster does send it again: then whoever reads the reply is told that it may have run twice);
  * - one alarm for all calls: they have the same time-out, so the oldest of them is the first to reach it.
  *
  * The connection must be one that neither queues nor re-sends by itself (see `duplicateFor`).
@@ -67,6 +63,7 @@ export function createRedisCalls(
 ): RedisCalls {
   const { clock } = alarms;
   const send = createSender(connection);
+  const connections = closesOf(connection);
   const waiting = new CallList();
   const underWay = new CallList();
   let lastReplyMs = clock.now();
@@ -104,7 +101,7 @@ export function createRedisCalls(
       if (call.list === undefined) return;
       end(call);
       onRoundTrip?.(call.operation.name, lastReplyMs - call.sentMs);
-      call.resolve(reply);
+      call.resolve(reply, connections.closes !== call.closesBefore);
     },
     fail(call, error) {
       // One that has been given up must not be executed now, after what its caller has sent since.
@@ -169,6 +166,7 @@ export function createRedisCalls(
       waiting.remove(call);
       underWay.push(call);
       call.sentMs = now;
+      call.closesBefore = connections.closes;
       send(call, 'evalsha');
     }
     stream?.uncork();

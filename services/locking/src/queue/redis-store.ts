@@ -2,6 +2,7 @@ import type { Alarms } from '../alarms.ts';
 import { lockKey } from '../lock-name.ts';
 import { isCluster, type RedisClient } from '../redis-script.ts';
 import { scanKeys } from '../scan-keys.ts';
+import type { Read } from './call.ts';
 import { hdel, type Keys, type Operation, writeKeys } from './operation.ts';
 import { createRedisCalls } from './redis-calls.ts';
 import { duplicateFor } from './redis-connections.ts';
@@ -88,9 +89,9 @@ export function openRedisQueueStore(
     operation: Operation,
     name: string,
     args: readonly string[],
-    read: (reply: R) => T | Promise<T>,
+    read: (reply: R, mayHaveRunTwice: boolean) => T | Promise<T>,
   ): Promise<T> {
-    return calls.run(operation, keysOf(name), args, read as (reply: unknown) => T | Promise<T>);
+    return calls.run(operation, keysOf(name), args, read as Read<T>);
   }
 
   return {
@@ -128,8 +129,8 @@ export function openRedisQueueStore(
       if (contended) calls.messagesFirst();
       if (contended || lastToken !== undefined) return byScript();
       // As long as nobody waits, this is enough, and costs a third. Otherwise it changes nothing.
-      return run(hdel, name, [id], (deleted): Ended | Promise<Ended> =>
-        deleted === 1 ? releasedAlone : byScript(),
+      return run(hdel, name, [id], (deleted, mayHaveRunTwice): Ended | Promise<Ended> =>
+        deleted === 1 ? releasedAlone : byScript().then((ended) => endedOnce(ended, mayHaveRunTwice)),
       );
     },
 
@@ -215,8 +216,14 @@ function keptOrNot(reply: [1, reserved: number, waiting: number] | NotHeldReply)
   return reply[0] === 1 ? { is: 'kept', reserved: reply[1], waiting: reply[2] } : notHeld(reply[0]);
 }
 
-function releasedOrNot(reply: 1 | 2 | 0 | -1): Ended {
-  return reply === 1 || reply === 2 ? { is: 'released', handedOver: reply === 2 } : notHeld(reply);
+function releasedOrNot(reply: 1 | 2 | 0 | -1, mayHaveRunTwice: boolean): Ended {
+  if (reply === 1 || reply === 2) return { is: 'released', handedOver: reply === 2 };
+  return endedOnce(notHeld(reply), mayHaveRunTwice);
+}
+
+/** Not held any more, the second time: it was given back the first time. */
+function endedOnce(ended: Ended, mayHaveRunTwice: boolean): Ended {
+  return mayHaveRunTwice && ended.is !== 'released' ? releasedAlone : ended;
 }
 
 function seenOrVanished(

@@ -12,6 +12,9 @@ const testFiles: Record<Noticer, string> = {
   'quorum scripts': 'test/integration/quorum-differential.test.ts',
   'quorum tokens': 'test/unit/quorum-tokens.test.ts',
   turnstile: 'test/unit/turnstile.test.ts',
+  'several names': 'test/unit/several-names.test.ts',
+  'errors of Redis': 'test/unit/redis-errors.test.ts',
+  cluster: 'test/integration/cluster-resend.test.ts',
   lease: 'test/unit/lease.test.ts',
   'with-lock': 'test/unit/with-lock.test.ts',
 };

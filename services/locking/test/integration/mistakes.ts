@@ -12,6 +12,9 @@ export type Noticer =
   | 'quorum scripts'
   | 'quorum tokens'
   | 'turnstile'
+  | 'several names'
+  | 'errors of Redis'
+  | 'cluster'
   | 'lease'
   | 'with-lock';
 
@@ -113,8 +116,8 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   {
     name: 'a lock that could not be ended without a look at the queue is believed to be',
     file: 'queue/redis-store.ts',
-    right: 'deleted === 1 ? releasedAlone : byScript()',
-    wrong: 'deleted === null ? byScript() : releasedAlone',
+    right: 'deleted === 1 ? releasedAlone :',
+    wrong: 'deleted !== null ? releasedAlone :',
     noticedBy: 'scripts',
   },
   {
@@ -397,6 +400,27 @@ export const mistakes: readonly Mistake<Noticer>[] = [
     right: 'for (let tried = 1; ; tried += 1) {',
     wrong: 'if (candidate > 0) return { token: candidate };\n      for (let tried = 1; ; tried += 1) {',
     noticedBy: 'quorum tokens',
+  },
+  {
+    name: 'a release that may have run twice is called lost',
+    file: 'queue/redis-store.ts',
+    right: 'return mayHaveRunTwice && ',
+    wrong: 'return !mayHaveRunTwice && ',
+    noticedBy: 'cluster',
+  },
+  {
+    name: 'an error that a script of an old Redis passes on is taken for one of the script',
+    file: 'redis-errors.ts',
+    right: "wrapped.exec(message)?.groups?.['code'] ?? ",
+    wrong: '',
+    noticedBy: 'errors of Redis',
+  },
+  {
+    name: 'several names: an abort between two of them is not heard',
+    file: 'several-names.ts',
+    right: '      signal?.throwIfAborted();\n',
+    wrong: '',
+    noticedBy: 'several names',
   },
   {
     name: 'turnstile: who leaves calls the one who came last',

@@ -88,3 +88,25 @@ test('when a name cannot be had, the caller hears so no later than one release t
   expect(await wait).toMatchObject({ name: 'LockTimeoutError', lock: 'd' });
   expect(asked.slice(0, 3)).toEqual(['c', 'b', 'a']);
 });
+
+test.each(names)(
+  'nothing is waited for, or kept, when the signal aborts as "%s" is granted',
+  async (last) => {
+    const { asked, acquireOne } = setUp(() => Promise.resolve('released'));
+    const controller = new AbortController();
+    const reason = new Error('the caller has gone');
+    const granted: string[] = [];
+    const wait = acquireSeveral(
+      (name) => {
+        granted.push(name);
+        if (name === last) controller.abort(reason);
+        return acquireOne(name);
+      },
+      names,
+      { ...settings, signal: controller.signal },
+    );
+    await expect(wait).rejects.toBe(reason);
+    expect(granted).toEqual(names.slice(0, names.indexOf(last) + 1));
+    expect(asked).toEqual(granted.toReversed());
+  },
+);
