@@ -37,12 +37,12 @@ function listLogs(dir: string): string[] {
   return existsSync(dir) ? readdirSync(dir).filter((file) => file.endsWith('.log')) : [];
 }
 
-/** From the offset to the end; a negative one means the last few lines. A file that was put aside starts anew. */
+/** From the offset to the end; a negative one means the last few lines. A file that was cut is read anew. */
 function readFrom(path: string, from: number): { text: string; offset: number } {
   const file = openSync(path, 'r');
   try {
     const { size } = fstatSync(file);
-    const start = from < 0 ? Math.max(0, size - tailBytes) : Math.min(from, size);
+    const start = from < 0 ? Math.max(0, size - tailBytes) : from > size ? 0 : from;
     const buffer = Buffer.alloc(Math.min(size - start, 1_000_000)); // the rest comes with the next turn
     const length = readSync(file, buffer, 0, buffer.length, start);
     return { text: buffer.toString('utf8', 0, length), offset: start + length };

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,42 +9,39 @@ import { repository } from './places.ts';
 import { maxReplicas } from './ports.ts';
 
 /**
- * nginx knows every place that a replica can ever take from its start, and finds out by itself which are occupied.
- * The usual way, writing the list anew and reloading, closes all idle client connections: a client that is just
- * sending on one loses its request, one for each connection and reload (64 connections, 2 reloads: 128 lost). With
- * places: none. An empty place refuses in some 50 us and the request goes to another one, as not a byte of it was
- * sent; then the place is left alone for a while. The price is a line in the log for each of these tries.
+ * nginx knows the replicas that there were at its start, and beside them, under other names, every place that a replica
+ * can ever take. Once there are more replicas or fewer than at its start a file says so, and nginx goes by all places:
+ * it finds out by itself which are occupied. The usual way, writing the list anew and reloading, closes all idle client
+ * connections: a client that is just sending on one loses its request, one for each connection and reload (64
+ * connections, 2 reloads: 128 lost). With places: none. An empty place refuses in some 50 us and the request goes to
+ * another one, as not a byte of it was sent; then the place is left alone for a while. The price is a line in the log for
+ * each of these tries, and so they are only made where the number has changed.
  */
 export function nginxPart(options: {
   binary: Binary;
   dir: string;
   port: number;
   firstPlace: number;
+  /** At its start. */
   replicas: number;
 }): Part {
-  const { binary, port } = options;
-  const dir = join(options.dir, 'nginx');
+  const { binary, port, replicas } = options;
+  const dir = nginxDir(options.dir);
   mkdirSync(dir, { recursive: true });
-  copyFileSync(join(repository, 'nginx/nginx.conf'), join(dir, 'nginx.conf'));
-  writeFileSync(join(dir, 'listen.conf'), `listen 127.0.0.1:${port};\n`);
-  const isOccupied = (place: number) => place < options.replicas;
-  const servers = (settingsOf: (place: number) => string) =>
-    Array.from(
-      { length: maxReplicas },
-      (_, place) => `server 127.0.0.1:${options.firstPlace + place} ${settingsOf(place)};\n`,
-    ).join('');
-  writeFileSync(
-    join(dir, 'servers.conf'),
-    servers((place) => (isOccupied(place) ? occupied : empty)),
-  );
-  writeFileSync(
-    join(dir, 'homes.conf'),
-    servers((place) => `${isOccupied(place) ? occupiedHome : empty} ${homeIn(place)}`),
-  );
-  writeFileSync(
-    join(dir, 'reads.conf'),
-    servers((place) => (isOccupied(place) ? occupiedHome : empty)),
-  );
+  const conf = readFileSync(join(repository, 'nginx/nginx.conf'), 'utf8');
+  const write = (name: string, text: string) => writeFileSync(join(dir, name), text);
+  const servers = (settings: readonly string[]) =>
+    settings.map((text, place) => `server 127.0.0.1:${options.firstPlace + place} ${text};\n`).join('');
+  write('nginx.conf', conf);
+  write('listen.conf', listenConf(port));
+  write('all-places.conf', allPlaces(conf));
+  for (const name of files) {
+    write(name, servers(Array.from({ length: replicas }, () => settingsInDocker(name))));
+    write(
+      `all-${name}`,
+      servers(Array.from({ length: maxReplicas }, (_, place) => perhapsEmpty(name, place))),
+    );
+  }
   return {
     name: 'nginx',
     command: binary.path,
@@ -53,25 +50,68 @@ export function nginxPart(options: {
     env: {},
     user: null, // as root the workers become nobody, and only the master can bind a port below 1024
     stopSignal: 'SIGQUIT', // answers what it was asked before it ends
-    settings: readFileSync(join(dir, 'nginx.conf'), 'utf8') + JSON.stringify([port, options.firstPlace]),
+    settings: JSON.stringify([conf, port, options.firstPlace, files.map(settingsInDocker)]),
     url: `http://127.0.0.1:${port}`,
     probe: probeNginx,
   };
 }
 
-// As in nginx/docker/servers.conf.
-const occupied = 'max_fails=5 fail_timeout=1s';
-// As in nginx/docker/homes.conf.
-const occupiedHome = 'max_fails=1 fail_timeout=12s';
-// How long a new replica waits for its first request, at most, and how rarely the other places are tried.
-const empty = 'max_fails=1 fail_timeout=3s';
+const files = ['servers.conf', 'homes.conf', 'reads.conf'];
+
+/** What nginx is told of each replica is the same in both ways of running. */
+function settingsInDocker(name: string): string {
+  const conf = readFileSync(join(repository, 'nginx/docker', name), 'utf8');
+  const [, settings] = /^server booking:3000 resolve (.*);$/m.exec(conf) ?? [];
+  if (settings === undefined) throw new Error(`nginx/docker/${name} names no server`);
+  return settings;
+}
+
+function nginxDir(dir: string): string {
+  return join(dir, 'nginx');
+}
+
+/** Is the number of replicas another one than at nginx's start? */
+export function tellNginx(dir: string, { hasChanged }: { hasChanged: boolean }): void {
+  const path = join(nginxDir(dir), changedFile);
+  if (hasChanged) writeFileSync(path, '');
+  else rmSync(path, { force: true });
+}
+
+const changedFile = 'other-number';
+
+// A look at the file is remembered for as long, or each request would cost a call of the kernel.
+const rememberedS = 1;
+
+// By a path from its working directory: as root its workers are nobody, who may not be let through to a full one.
+function listenConf(port: number): string {
+  return `listen 127.0.0.1:${port};
+open_file_cache max=16;
+open_file_cache_valid ${rememberedS}s;
+open_file_cache_errors on;
+if (-f ${changedFile}) { set $places -all; }
+`;
+}
+
+/** The upstreams of nginx.conf under other names and with other servers. */
+function allPlaces(conf: string): string {
+  return [...conf.matchAll(/^ {2}upstream (\w+) \{\n.*?^ {2}\}\n/gms)]
+    .map(([upstream, name]) =>
+      upstream
+        .replace(`upstream ${name} {`, `upstream ${name}-all {`)
+        .replace(`zone ${name} `, `zone ${name}-all `)
+        .replace('include ', 'include all-'),
+    )
+    .join('');
+}
 
 /**
+ * Three seconds is how long a new replica waits for its first request, at most, and how rarely an empty place is tried.
  * Looking for an event's home nginx draws twenty times and then takes anyone's; so it has to draw those places more often
  * that are likely to be occupied. With two replicas one event in sixty is homeless.
  */
-function homeIn(place: number): string {
-  return `max_conns=100 weight=${place < 8 ? 8 : 1}`;
+function perhapsEmpty(name: string, place: number): string {
+  const always = 'max_fails=1 fail_timeout=3s';
+  return name === 'homes.conf' ? `${always} max_conns=100 weight=${place < 8 ? 8 : 1}` : always;
 }
 
 const probeTimeoutMs = 2_000;
@@ -82,7 +122,7 @@ export async function probeNginx(url: string): Promise<void> {
   if (!response.ok) throw new Error(`nginx answered ${response.status}`);
 }
 
-// Five times as long as the longest that nginx leaves a place alone.
+// Some times as long as the longest that nginx leaves a place alone, or remembers how many replicas there are.
 const takeUpTimeoutMs = 15_000;
 
 // Under load each question waits in line with the crowd's, and finds a certain replica only now and then.

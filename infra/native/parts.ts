@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { findProcess, isRunning, signalAll, treeOf, waitUntilGone } from '../servers/processes.ts';
@@ -30,6 +30,8 @@ export interface Parts {
   /** Starts it, or anew if it was started with something else, and waits until it answers. */
   ensure(part: Part): Promise<'kept' | 'started'>;
   isRunning(name: string): boolean;
+  /** Runs, and was started with just this. */
+  isCurrent(part: Part): boolean;
   record(name: string): PartRecord | null;
   /** Names of all that were started and not seen to end, running or not. */
   names(): string[];
@@ -39,12 +41,9 @@ export interface Parts {
   readonly started: string[];
 }
 
-// A replica lets its bookings finish (10 s at most), Postgres writes a checkpoint: then it is killed.
-const stopTimeoutMs = 20_000;
+// A replica answers what it has, Postgres writes a checkpoint: then it is killed. Compose: `stop_grace_period`.
+export const stopTimeoutMs = 20_000;
 const killTimeoutMs = 5_000;
-
-// A log is put aside when its part starts, once it is larger than this; one older log is kept.
-const maxLogBytes = 10_000_000;
 
 /** The processes of one stack. They outlive us, so every change is written down at once. */
 export function createParts(options: {
@@ -64,11 +63,14 @@ export function createParts(options: {
     return part !== null && isRunning(part);
   }
 
+  const isCurrent = (part: Part) =>
+    isPartRunning(part.name) && record(part.name)?.fingerprint === fingerprintOf(part);
+
   async function start(part: Part) {
     options.signal.throwIfAborted();
     const logPath = join(logsDir, `${part.name}.log`);
-    const log = openLog(logPath);
-    const startOfLog = sizeOf(logPath);
+    const log = openSync(logPath, 'a');
+    const startOfLog = statSync(logPath).size;
     const child = spawn(part.command, part.args, {
       cwd: part.cwd,
       env: part.env,
@@ -121,13 +123,12 @@ export function createParts(options: {
     started,
     record,
     isRunning: isPartRunning,
+    isCurrent,
     stop,
     names: () => Object.keys(state.parts),
     async ensure(part) {
-      if (isPartRunning(part.name)) {
-        if (record(part.name)?.fingerprint === fingerprintOf(part)) return 'kept';
-        await stop(part.name);
-      }
+      if (isCurrent(part)) return 'kept';
+      if (isPartRunning(part.name)) await stop(part.name);
       await start(part);
       return 'started';
     },
@@ -139,13 +140,4 @@ function fingerprintOf({ command, args, env, settings }: Part): string {
     .update(JSON.stringify([command, args, env, settings]))
     .digest('hex')
     .slice(0, 16);
-}
-
-function openLog(path: string): number {
-  if (sizeOf(path) > maxLogBytes) renameSync(path, `${path}.1`);
-  return openSync(path, 'a');
-}
-
-function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }

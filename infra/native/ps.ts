@@ -15,7 +15,7 @@ export function printParts(state: State | null): void {
     const number = replicaNumber(name);
     const port = number === null ? state.ports[name] : (state.ports['first-replica'] ?? 0) + number - 1;
     const status = part && isRunning(part) ? 'running' : 'ended';
-    return [name, status, String(part?.pid), `127.0.0.1:${port}`];
+    return [name, status, String(part?.pid), port === undefined ? '-' : `127.0.0.1:${port}`];
   });
   printTable([['NAME', 'STATE', 'PID', 'ADDRESS'], ...rows]);
 }

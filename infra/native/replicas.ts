@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
+import type { ServiceSettings } from '../stack/service-settings.ts';
 import type { Part } from './parts.ts';
 import { repository } from './places.ts';
 
@@ -25,8 +26,14 @@ export interface Backends {
 }
 
 /** One replica of the service. The settings are those of docker-compose.yml. */
-export function replicaPart(options: { app: App; number: number; port: number; backends: Backends }): Part {
-  const { app, number, port, backends } = options;
+export function replicaPart(options: {
+  app: App;
+  number: number;
+  port: number;
+  backends: Backends;
+  settings: ServiceSettings;
+}): Part {
+  const { app, number, port, backends, settings } = options;
   return {
     name: replicaName(number),
     command: process.execPath,
@@ -38,6 +45,7 @@ export function replicaPart(options: { app: App; number: number; port: number; b
       PORT: String(port),
       INSTANCE_ID: replicaName(number),
       LAB_MODE: 'on',
+      ...settings,
     },
     user: null,
     stopSignal: 'SIGTERM',
@@ -74,7 +82,7 @@ export async function migrate(app: App, backends: Backends): Promise<void> {
   }
 }
 
-// Nothing of the caller's environment gets through: what runs is the same whoever ran `make up`.
+// Nothing else of the caller's environment gets through: what runs is the same whoever ran `make up`.
 function environment({ databaseUrl, redisUrl, quorumUrls }: Backends): Record<string, string> {
   return {
     NODE_ENV: 'production',

@@ -14,6 +14,7 @@ export function stackOf(state: State): Stack {
     redisUrl,
     quorumUrls,
     replicas: state.wanted?.replicas ?? 0,
+    settings: state.wanted?.settings ?? {},
   };
 }
 

@@ -11,6 +11,8 @@ export interface State {
   dataDir: string | null;
   /** Ports once chosen stay, so that an address written down yesterday works today. */
   ports: Record<string, number>;
+  /** That nginx knew of at its start. */
+  replicasAtStart?: number;
   parts: Record<string, PartRecord>;
 }
 

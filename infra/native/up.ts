@@ -1,10 +1,13 @@
+import { join } from 'node:path';
+
 import type { Binary, Program } from '../servers/binaries.ts';
 import { portIsFree } from '../servers/free-port.ts';
 import { ensureInstalled } from '../servers/install.ts';
 import type { Stack, StackOptions } from '../stack/runtime.ts';
 import { UserError } from '../stack/user-error.ts';
 import type { Change } from './change.ts';
-import { nginxPart, waitUntilServing } from './nginx.ts';
+import { logKeeperPart } from './log-keeper.ts';
+import { nginxPart, tellNginx, waitUntilServing } from './nginx.ts';
 import { chooseDataDir } from './places.ts';
 import { assertBindable, freeBlock, maxReplicas, portFor } from './ports.ts';
 import { ensureAppRole, postgresPart } from './postgres.ts';
@@ -37,23 +40,14 @@ export async function bringUp(change: Change, app: App, options: StackOptions): 
 
   const binaries = await install(change);
   state.dataDir ??= chooseDataDir(change.dir);
+  await change.parts.ensure(logKeeperPart(join(change.dir, 'logs')));
   const backends = await startBackends(change, binaries, options.quorum);
   await step('migrating the database', () => migrate(app, backends));
   await keepPlaces(change, options.replicas);
   await step(`starting ${options.replicas} replicas`, () => startReplicas(change, app, options, backends));
 
   state.ports['nginx'] = options.port;
-  await step('starting nginx', () =>
-    parts.ensure(
-      nginxPart({
-        binary: binaries.nginx,
-        dir: change.dir,
-        port: options.port,
-        firstPlace: firstPlaceOf(change),
-        replicas: options.replicas,
-      }),
-    ),
-  );
+  await step('starting nginx', () => startNginx(change, binaries.nginx, options));
   return finish(change, options);
 }
 
@@ -136,7 +130,13 @@ async function startReplicas(
 ): Promise<void> {
   const { parts, state, signal } = change;
   const wanted = Array.from({ length: options.replicas }, (_, index) =>
-    replicaPart({ app, number: index + 1, port: firstPlaceOf(change) + index, backends }),
+    replicaPart({
+      app,
+      number: index + 1,
+      port: firstPlaceOf(change) + index,
+      backends,
+      settings: options.settings ?? {},
+    }),
   );
   const [running, missing] = [
     wanted.filter(({ name }) => parts.isRunning(name)),
@@ -150,8 +150,22 @@ async function startReplicas(
   }
 }
 
+/** One that runs as it should keeps the replicas that it was started with. */
+async function startNginx(change: Change, binary: Binary, { port, replicas }: StackOptions): Promise<void> {
+  const { dir, parts, state } = change;
+  const knowing = (count: number) =>
+    nginxPart({ binary, dir, port, firstPlace: firstPlaceOf(change), replicas: count });
+  if (parts.isCurrent(knowing(state.replicasAtStart ?? replicas))) return;
+  await parts.stop('nginx');
+  tellNginx(dir, { hasChanged: false });
+  state.replicasAtStart = replicas;
+  await parts.ensure(knowing(replicas));
+}
+
 /** Waits until all replicas serve; only then those that are no longer wanted may go. */
-async function finish({ state, parts, save, signal, step }: Change, options: StackOptions): Promise<Stack> {
+async function finish(change: Change, options: StackOptions): Promise<Stack> {
+  const { dir, state, parts, save, signal, step } = change;
+  tellNginx(dir, { hasChanged: options.replicas !== state.replicasAtStart });
   const unseen = parts.started.includes('nginx')
     ? Array.from({ length: options.replicas }, (_, index) => replicaName(index + 1))
     : parts.started.filter((name) => replicaNumber(name) !== null);

@@ -2,7 +2,8 @@ import { obstacleToDocker } from './docker/engine.ts';
 import type { Request } from './options.ts';
 import { portOf } from './port.ts';
 import type { Runtime, Stack, StackOptions } from './runtime.ts';
-import { projectName, runningOf, runtimesOf } from './runtimes.ts';
+import { runningOf, runtimesOf } from './runtimes.ts';
+import { readServiceSettings } from './service-settings.ts';
 import { UserError } from './user-error.ts';
 
 const defaults: StackOptions = { replicas: 3, port: 8080, quorum: 0 };
@@ -17,7 +18,7 @@ export interface Output {
 
 /** Starts the topology, or changes the one that runs into what is asked for. */
 export async function up(request: Request, { note, say }: Output): Promise<void> {
-  const runtimes = runtimesOf(projectName());
+  const runtimes = runtimesOf();
   // Both at once: an engine that is silent costs five seconds for each question.
   const [[running], obstacle] = await Promise.all([runningOf(runtimes), obstacleToDocker()]);
   if (running && request.runtime !== null && request.runtime !== running.runtime.name) {
@@ -54,6 +55,7 @@ function complete(request: Request, stack: Stack | undefined): StackOptions {
     replicas: request.replicas ?? (present?.replicas || defaults.replicas),
     port: request.port ?? (present?.port || defaults.port),
     quorum: request.quorum ?? present?.quorum ?? defaults.quorum,
+    settings: { ...stack?.settings, ...readServiceSettings(process.env) },
   };
 }
 
@@ -80,7 +82,7 @@ export async function scale(request: Request, { say }: Output): Promise<void> {
 }
 
 export async function ps(_request: Request, { say }: Output): Promise<void> {
-  const running = await runningOf(runtimesOf(projectName()));
+  const running = await runningOf(runtimesOf());
   if (running.length === 0) say('nothing is running: make up');
   for (const { runtime } of running) await runtime.ps();
 }
@@ -92,7 +94,7 @@ export async function logs({ follow }: Request): Promise<void> {
 
 /** Stops what either runtime has running, whatever RUNTIME says, and also halves that nobody would find. */
 export async function down({ volumes }: Request, { say }: Output): Promise<void> {
-  const runtimes = runtimesOf(projectName());
+  const runtimes = runtimesOf();
   const running = await runningOf(runtimes);
   for (const runtime of runtimes) await runtime.down({ volumes });
   if (volumes) say('stopped, and its data is gone');
@@ -100,7 +102,7 @@ export async function down({ volumes }: Request, { say }: Output): Promise<void>
 }
 
 async function theRunning(): Promise<{ runtime: Runtime; stack: Stack }> {
-  const [running] = await runningOf(runtimesOf(projectName()));
+  const [running] = await runningOf(runtimesOf());
   if (!running) throw new UserError('nothing is running: make up');
   return running;
 }

@@ -1,3 +1,5 @@
+import type { ServiceSettings } from './service-settings.ts';
+
 /** The one shape of both ways to run the topology: in Docker, or as plain processes on loopback. */
 
 export interface StackOptions {
@@ -7,6 +9,8 @@ export interface StackOptions {
   port: number;
   /** Extra Redis servers for the quorum lock: 0, or an odd number of at least 3. */
   quorum: number;
+  /** Of the replicas; what is left out has the service's own default, except that lab mode is on. */
+  settings?: ServiceSettings;
 }
 
 /** A topology that is up: what the harness and a person need to reach it. */
@@ -20,6 +24,8 @@ export interface Stack {
   quorumUrls: string[];
   /** As many as were asked for, also while one of them is down. */
   replicas: number;
+  /** What the replicas were started with. */
+  settings: ServiceSettings;
 }
 
 export interface Runtime {

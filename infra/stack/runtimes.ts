@@ -1,15 +1,18 @@
 import { nativeRuntime } from '../native/index.ts';
-import { dockerRuntime } from './docker/index.ts';
+import { dockerRuntime, repository } from './docker/index.ts';
+import { projectNameOf } from './docker/project-name.ts';
 import type { Runtime, Stack } from './runtime.ts';
 
-/** Every way to run the topology, the preferred one first. */
-export function runtimesOf(project: string): [docker: Runtime, native: Runtime] {
-  return [dockerRuntime(project), nativeRuntime(project)];
-}
-
-/** A second stack may run beside the first under another name; the name is all that keeps the two apart. */
-export function projectName(env: NodeJS.ProcessEnv = process.env): string {
-  return env['COMPOSE_PROJECT_NAME'] || 'lastseat';
+/**
+ * Every way to run the topology, the preferred one first. COMPOSE_PROJECT_NAME keeps a second stack apart from the
+ * first. Without it Docker's is named as Compose itself would name it, so that both see the same one; what runs natively
+ * is in its clone's own folder anyway.
+ */
+export function runtimesOf(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): [docker: Runtime, native: Runtime] {
+  const name = env['COMPOSE_PROJECT_NAME'] || null;
+  return [dockerRuntime(name ?? projectNameOf(repository)), nativeRuntime(name ?? 'lastseat')];
 }
 
 /** Those that run now: at most one, unless somebody started them by hand. */

@@ -13,6 +13,11 @@ export interface Container {
   /** Its addresses inside the project's network. */
   address: string | null;
   env: Record<string, string>;
+  networks: string[];
+  /** How many CPUs it may use; 0 is no limit. */
+  cpus: number;
+  /** The folder that its project was started from. */
+  folder: string;
 }
 
 /** What `docker inspect` tells, as far as it is read. */
@@ -24,7 +29,7 @@ interface Inspected {
     Env: string[] | null;
     ExposedPorts?: Record<string, object> | null;
   };
-  HostConfig: { PortBindings: Record<string, PortBinding[] | null> | null };
+  HostConfig: { PortBindings: Record<string, PortBinding[] | null> | null; NanoCpus: number };
   NetworkSettings: {
     Ports: Record<string, PortBinding[] | null> | null;
     Networks: Record<string, { IPAddress: string }>;
@@ -73,6 +78,9 @@ function asContainer({ Name, State, Config, HostConfig, NetworkSettings }: Inspe
     })),
     address: network?.IPAddress || null,
     env: Object.fromEntries((Config.Env ?? []).map((line) => line.split(/=(.*)/s).slice(0, 2))),
+    networks: Object.keys(NetworkSettings.Networks),
+    cpus: HostConfig.NanoCpus / 1e9,
+    folder: Config.Labels['com.docker.compose.project.working_dir'] ?? '',
   };
 }
 

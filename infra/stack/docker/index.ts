@@ -1,18 +1,20 @@
+import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 import { toStderr } from '../../servers/install.ts';
 import { assertPortIsFree, portOf } from '../port.ts';
-import { show, work } from '../run-command.ts';
+import { capture, show, work } from '../run-command.ts';
 import type { Runtime, StackOptions } from '../runtime.ts';
+import { SERVICE_SETTINGS } from '../service-settings.ts';
 import { printTable } from '../table.ts';
 import { UserError } from '../user-error.ts';
 import { waitForReplicas } from '../wait-for-replicas.ts';
-import { listContainers } from './containers.ts';
+import { listContainers, type Container } from './containers.ts';
 import { obstacleToDocker } from './engine.ts';
 import { partsTable } from './parts-table.ts';
 import { stackOf } from './stack-of.ts';
 
-const repository = fileURLToPath(new URL('../../..', import.meta.url));
+export const repository = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '');
 
 // As many as docker-compose.yml names.
 const quorumServices = ['quorum-1', 'quorum-2', 'quorum-3'];
@@ -20,14 +22,27 @@ const quorumServices = ['quorum-1', 'quorum-2', 'quorum-3'];
 // Health checks of Postgres and Redis, migrations, N replicas on a slow machine: what takes longer hangs.
 const upTimeoutS = 180;
 
+// To delete the image that was built: some hundred megabytes of files.
+const imageTimeoutMs = 60_000;
+
 /** The topology of docker-compose.yml, under the project's name. */
 export function dockerRuntime(project: string, note: (line: string) => void = toStderr): Runtime {
   async function find() {
-    return stackOf(await listContainers(project));
+    return stackOf((await listContainers(project)).filter(isOurs));
+  }
+
+  /** All containers of the project. Throws if it is that of another clone: neither its parts nor its data are ours. */
+  async function ourContainers() {
+    const containers = await listContainers(project);
+    const stranger = containers.find((container) => !isOurs(container));
+    if (stranger === undefined) return containers;
+    throw new UserError(
+      `project "${project}" of Docker belongs to ${stranger.folder}; choose another name: COMPOSE_PROJECT_NAME=${project}-2`,
+    );
   }
 
   async function found() {
-    const containers = await listContainers(project);
+    const containers = await ourContainers();
     const stack = stackOf(containers);
     if (stack === null) throw new UserError('nothing is running: make up');
     return { containers, stack };
@@ -65,7 +80,7 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
       if (quorum !== 0 && quorum !== quorumServices.length) {
         throw new UserError(`QUORUM=${quorum}: in Docker it is ${quorumServices.length} servers or 0`);
       }
-      const before = await listContainers(project);
+      const before = await ourContainers();
       const present = stackOf(before);
       if (present === null || portOf(present.url) !== port) await assertPortIsFree(port);
 
@@ -91,11 +106,13 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
       // New replicas are made as the others were, whatever the environment says by now; those that serve are left
       // alone, whatever the sources say by now. `up` is for changing them.
       const password = containers.find(({ service }) => service === 'postgres')?.env['POSTGRES_PASSWORD'];
+      const cpus = containers.find(({ service }) => service === 'booking')?.cpus;
       const code = await compose(
         ['up', '--detach', '--no-deps', '--no-recreate', '--scale', `booking=${replicas}`, 'booking'],
         {
-          ...settings({ replicas, port: portOf(stack.url), quorum: stack.quorumUrls.length }),
+          ...settings({ ...stack, replicas, port: portOf(stack.url), quorum: stack.quorumUrls.length }),
           POSTGRES_PASSWORD: password,
+          BOOKING_CPUS: String(cpus ?? 1),
         },
       );
       if (code !== 0)
@@ -115,14 +132,27 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
 
     async down({ volumes }) {
       // Asked even when no container is left: there may be a network, and volumes.
-      if ((await obstacleToDocker()) === null) await stop({ volumes });
+      if ((await obstacleToDocker()) !== null) return;
+      await ourContainers();
+      await stop({ volumes });
+      if (volumes) await capture('docker', ['image', 'rm', `${project}-booking`], imageTimeoutMs);
     },
   };
 }
 
+/** Started from this folder, by whichever of its names. A folder that is gone was another one. */
+function isOurs({ folder }: Container): boolean {
+  try {
+    return realpathSync(folder) === realpathSync(repository);
+  } catch {
+    return false;
+  }
+}
+
 /** What docker-compose.yml takes from the environment. */
-function settings({ replicas, port, quorum }: StackOptions): NodeJS.ProcessEnv {
+function settings({ replicas, port, quorum, settings = {} }: StackOptions): NodeJS.ProcessEnv {
   return {
+    ...Object.fromEntries(SERVICE_SETTINGS.map((name) => [name, settings[name] ?? ''])),
     REPLICAS: String(replicas),
     PORT: String(port),
     COMPOSE_PROFILES: quorum === 0 ? '' : 'quorum',

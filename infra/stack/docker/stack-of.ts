@@ -1,4 +1,5 @@
 import type { Stack } from '../runtime.ts';
+import { readServiceSettings } from '../service-settings.ts';
 import type { Container } from './containers.ts';
 
 /** As in docker-compose.yml. */
@@ -25,6 +26,7 @@ export function stackOf(containers: readonly Container[]): Stack | null {
       .sort((a, b) => a.service.localeCompare(b.service))
       .map((server) => `redis://${addressOf(server, insidePorts.redis)}`),
     replicas: replicas.length,
+    settings: readServiceSettings(replicas[0]?.env ?? {}),
   };
 }
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
 import { freePort } from '../../servers/index.ts';
 import { listContainers } from '../../stack/docker/containers.ts';
@@ -20,16 +20,25 @@ const title = 'the topology in Docker';
 describe.skipIf(obstacle !== null)(obstacle === null ? title : `${title} (${obstacle})`, () => {
   const stack = dockerRuntime(project, () => {});
 
-  afterAll(() => stack.down({ volumes: true }));
+  // A URL would take the password apart.
+  beforeAll(() => vi.stubEnv('POSTGRES_PASSWORD', 'p@ss/w:rd?#%41$1'));
+  afterAll(async () => {
+    vi.unstubAllEnvs();
+    await stack.down({ volumes: true });
+  });
 
   test('scales up and down under load without a failed booking', async () => {
-    const up = await stack.up({ replicas: 2, port: await freePort(), quorum: 0 });
+    const settings = { LAB_MODE: 'on', LOCK_TTL_MS: '2500', LOCK_WAIT_MS: '2000', PG_POOL_MAX: '5' };
+    const up = await stack.up({ replicas: 2, port: await freePort(), quorum: 0, settings });
     expect(await stack.find()).toEqual(up);
+    expect(up.settings).toEqual(settings);
     await post(`${up.url}/reset/1?tickets=1000000`);
 
     await using crowd = startCrowd(up.url);
     await crowd.reaches(200);
     expect((await stack.scale(4)).replicas).toBe(4);
+    const replicas = (await listContainers(project)).filter(({ service }) => service === 'booking');
+    expect(replicas.map(({ env }) => env)).toEqual(replicas.map(() => expect.objectContaining(settings)));
     await crowd.reaches(400);
     expect((await stack.scale(1)).replicas).toBe(1);
     await crowd.reaches(200);
@@ -70,6 +79,46 @@ describe.skipIf(obstacle !== null)(obstacle === null ? title : `${title} (${obst
     expect(published.filter((address) => !address.startsWith('127.0.0.1:'))).toEqual([]);
   });
 
+  test('nobody can inherit the address of a replica but a replica', async () => {
+    const containers = await listContainers(project);
+    const { networks = [] } = containers.find(({ service }) => service === 'nginx') ?? {};
+    expect(networks).toHaveLength(1);
+    const there = containers.filter(({ networks: theirs }) => theirs.some((one) => networks.includes(one)));
+    expect(new Set(there.map(({ service }) => service))).toEqual(new Set(['booking', 'nginx']));
+  });
+
+  test('no container has more than its share of the CPUs, and none keeps its log for ever', async () => {
+    const running = (await listContainers(project)).filter(({ isRunning }) => isRunning);
+    const names = running.map(({ name }) => name);
+    const format = '{{.HostConfig.NanoCpus}} {{json .HostConfig.LogConfig.Config}}';
+    const inspected = await capture('docker', ['inspect', '--format', format, ...names], commandTimeoutMs);
+    const lines = inspected.stdout.trimEnd().split('\n');
+    expect(lines).toEqual(names.map(() => '1000000000 {"max-file":"3","max-size":"10m"}'));
+  });
+
+  test("a project of another clone's is left alone", async () => {
+    const name = `${project}-stranger`;
+    const labels = {
+      'com.docker.compose.project': name,
+      'com.docker.compose.project.working_dir': '/elsewhere/lastseat',
+      'com.docker.compose.service': 'postgres',
+      'com.docker.compose.oneoff': 'False',
+    };
+    const flags = Object.entries(labels).flatMap(([label, value]) => ['--label', `${label}=${value}`]);
+    const image = 'nginx:1.30-alpine';
+    await capture('docker', ['create', '--name', name, ...flags, image], commandTimeoutMs);
+    const ours = dockerRuntime(name, () => {});
+    const refusal = `project "${name}" of Docker belongs to /elsewhere/lastseat`;
+    try {
+      await expect(ours.up({ replicas: 1, port: await freePort(), quorum: 0 })).rejects.toThrow(refusal);
+      await expect(ours.down({ volumes: true })).rejects.toThrow(refusal);
+      expect(await ours.find()).toBeNull();
+      expect(await listContainers(name)).toHaveLength(1);
+    } finally {
+      await capture('docker', ['rm', '--force', name], commandTimeoutMs);
+    }
+  });
+
   test('a taken port is one line, and nothing is left half started', async () => {
     const port = await freePort();
     await using server = createServer().listen(port, '127.0.0.1');
@@ -98,5 +147,11 @@ describe.skipIf(obstacle !== null)(obstacle === null ? title : `${title} (${obst
       commandTimeoutMs,
     );
     expect(volumes.stdout).toBe('');
+    const images = await capture(
+      'docker',
+      ['image', 'ls', '--quiet', `${project}-booking`],
+      commandTimeoutMs,
+    );
+    expect(images.stdout).toBe('');
   });
 });

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { appendFile, chmod, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,10 +8,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { nativeRuntime } from '../../native/index.ts';
+import { maxLogBytes } from '../../native/log-keeper.ts';
 import { stackDir } from '../../native/places.ts';
 import { loadState } from '../../native/state.ts';
 import { chooseServerRuntime, findBinary, freePort } from '../../servers/index.ts';
 import { isRunning } from '../../servers/processes.ts';
+import { portOf } from '../../stack/port.ts';
 import { post, startCrowd } from '../support/crowd.ts';
 import { bookingsIn, query } from '../support/database.ts';
 
@@ -76,6 +78,46 @@ describe.skipIf(skipped)(skipped ? `${title} (${missing.join(', ')} not installe
     const after = partsOf('first');
     expect(Object.values(after).every(isRunning)).toBe(true);
     expect(after['booking-2']).toEqual(before['booking-2']);
+  });
+
+  test('settings reach every replica, also one that is added', async () => {
+    const stack = nativeStack('second');
+    const settings = { LAB_MODE: 'off', ADMIN_TOKEN: 'only-for-this-test', LOCK_WAIT_MS: '2000' };
+    const up = await stack.up({ replicas: 2, port: await freePort(), quorum: 0, settings });
+    expect(up.settings).toEqual(settings);
+    await stack.scale(3);
+    const answers = await Promise.all(Array.from({ length: 30 }, () => post(`${up.url}/book-no-lock/1`)));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([404]));
+    expect(new Set(answers.map(({ headers }) => headers.get('x-instance-id'))).size).toBe(3);
+
+    const authorization = `Bearer ${settings.ADMIN_TOKEN}`;
+    const event = { method: 'POST', headers: { authorization }, body: '{"name": "x", "capacity": 1}' };
+    expect((await fetch(`${up.url}/events`, event)).status).toBe(201);
+    const unusable = { ...settings, LOCK_WAIT_MS: 'long' };
+    await expect(stack.up({ ...up, port: portOf(up.url), quorum: 0, settings: unusable })).rejects.toThrow(
+      /LOCK_WAIT_MS="long"/,
+    );
+    await stack.down({ volumes: true });
+  });
+
+  test('nginx asks no place that is empty, unless the number of replicas has changed', async () => {
+    const stack = nativeStack('second');
+    const { url } = await stack.up({ replicas: 2, port: await freePort(), quorum: 0 });
+    await post(`${url}/reset/1?tickets=1000000`);
+    await using crowd = startCrowd(url);
+    await crowd.reaches(500);
+    await Promise.all(Array.from({ length: 50 }, async () => (await fetch(`${url}/events/1`)).text()));
+    await crowd.stop();
+    expect(crowd.failures).toEqual([]);
+    expect(await readFile(join(stackDir('second', home), 'logs', 'nginx.log'), 'utf8')).toBe('');
+    await stack.down({ volumes: true });
+  });
+
+  test('a log that grows without end is cut', async () => {
+    const log = join(stackDir('first', home), 'logs', 'nginx.log');
+    await appendFile(log, 'a line\n'.repeat(maxLogBytes / 5));
+    await expect.poll(async () => (await stat(log)).size).toBeLessThan(maxLogBytes);
+    expect((await stat(`${log}.1`)).size).toBeLessThanOrEqual(maxLogBytes);
   });
 
   test('the service does not own the database server', async () => {

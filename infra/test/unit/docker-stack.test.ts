@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 
 import type { Container } from '../../stack/docker/containers.ts';
 import { partsTable } from '../../stack/docker/parts-table.ts';
+import { projectNameOf } from '../../stack/docker/project-name.ts';
 import { stackOf } from '../../stack/docker/stack-of.ts';
 
 function container(service: string, number = 1, changes: Partial<Container> = {}): Container {
@@ -13,13 +14,19 @@ function container(service: string, number = 1, changes: Partial<Container> = {}
     ports: [],
     address: `172.18.0.${number + 1}`,
     env: {},
+    networks: ['lastseat_data'],
+    cpus: 1,
+    folder: '/somewhere/lastseat',
     ...changes,
   };
 }
 
 const stopped = { isRunning: false, state: 'exited (1)' };
 const replicas = [10, 2, 1].map((number) =>
-  container('booking', number, { ports: [{ inside: 3000, publishedAs: null }] }),
+  container('booking', number, {
+    ports: [{ inside: 3000, publishedAs: null }],
+    env: { LOCK_TTL_MS: '500', LOCK_WAIT_MS: '', PORT: '3000' },
+  }),
 );
 const nginx = container('nginx', 1, {
   ports: [
@@ -48,6 +55,7 @@ describe('a stack in Docker', () => {
       redisUrl: 'redis://127.0.0.1:32769',
       quorumUrls: [],
       replicas: 3,
+      settings: { LOCK_TTL_MS: '500' },
     });
   });
 
@@ -69,6 +77,15 @@ describe('a stack in Docker', () => {
     expect(stackOf([postgres, redis, { ...nginx, ...stopped }])).toBeNull();
     expect(stackOf([postgres, redis, { ...nginx, ...stopped }, ...replicas])?.replicas).toBe(3);
   });
+});
+
+test.each([
+  ['/home/ada/lastseat', 'lastseat'],
+  ['/home/ada/Last Seat (2)', 'lastseat2'],
+  ['/home/ada/_-lastseat_v2', 'lastseat_v2'],
+  ['/home/ada/座席', 'lastseat'],
+])('the project of %s is named as Compose names it', (folder, name) => {
+  expect(projectNameOf(folder)).toBe(name);
 });
 
 test('parts are listed as a request meets them, and the migration only if it failed', () => {
