@@ -90,8 +90,11 @@ describe.skipIf(skipped)(skipped ? `${title} (${missing.join(', ')} not installe
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([404]));
     expect(new Set(answers.map(({ headers }) => headers.get('x-instance-id'))).size).toBe(3);
 
-    const authorization = `Bearer ${settings.ADMIN_TOKEN}`;
-    const event = { method: 'POST', headers: { authorization }, body: '{"name": "x", "capacity": 1}' };
+    const headers = {
+      authorization: `Bearer ${settings.ADMIN_TOKEN}`,
+      'content-type': 'application/json',
+    };
+    const event = { method: 'POST', headers, body: '{"name": "x", "capacity": 1}' };
     expect((await fetch(`${up.url}/events`, event)).status).toBe(201);
     const unusable = { ...settings, LOCK_WAIT_MS: 'long' };
     await expect(stack.up({ ...up, port: portOf(up.url), quorum: 0, settings: unusable })).rejects.toThrow(
