@@ -28,7 +28,7 @@ describe.skipIf(obstacle !== null)(obstacle === null ? title : `${title} (${obst
   });
 
   test('scales up and down under load without a failed booking', async () => {
-    const settings = { LAB_MODE: 'on', LOCK_TTL_MS: '2500', LOCK_WAIT_MS: '2000', PG_POOL_MAX: '5' };
+    const settings = { LAB_MODE: 'on', LOCK_TTL_MS: '2500', LOCK_WAIT_MS: '4000', PG_POOL_MAX: '5' };
     const up = await stack.up({ replicas: 2, port: await freePort(), quorum: 0, settings });
     expect(await stack.find()).toEqual(up);
     expect(up.settings).toEqual(settings);
