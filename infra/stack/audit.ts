@@ -1,6 +1,6 @@
 import { repository } from '../native/places.ts';
 import { show } from './run-command.ts';
-import { projectName, runningOf, runtimesOf } from './runtimes.ts';
+import { runningOf, runtimesOf } from './runtimes.ts';
 
 /** `make audit`: the audit of the booking service, on the database of the stack that is up. */
 
@@ -15,7 +15,7 @@ process.exitCode = await audit(process.argv.slice(2)).catch((error: Error) => {
 });
 
 async function audit(args: readonly string[]): Promise<number> {
-  const [running] = await runningOf(runtimesOf(projectName()));
+  const [running] = await runningOf(runtimesOf());
   if (!running && !args.includes('--help')) throw new Error('nothing is running: make up');
   const env = { ...process.env, DATABASE_URL: running?.stack.postgresUrl ?? '' };
   return (await show(process.execPath, [AUDIT, ...args], env)) ?? NOT_DONE;
