@@ -58,7 +58,7 @@ test('a port that is taken ends it with one line', async () => {
 
 describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
   test('lets what is under way end, gives the lock back and exits with 0', async () => {
-    await using stopping = await startReplica('stopping', { ...env, DRAIN_DELAY_MS: '0' });
+    await using stopping = await startReplica('stopping', env);
     await using staying = await startReplica('staying', env);
     const eventId = await house.newEvent(2);
     const underWay = stopping.book(`/book/fenced-lock/${eventId}`, { raceWindowMs: 2_000 });

@@ -13,6 +13,6 @@ export async function untilSomebodyWaits(db: Db): Promise<void> {
       );
       if (rows.length !== 1) throw new Error(`${rows.length} statements wait for a lock`);
     },
-    { interval: 5, timeout: 5_000 },
+    { interval: 5, timeout: 10_000 },
   );
 }
