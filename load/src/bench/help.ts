@@ -11,9 +11,9 @@ export function helpText(): string {
 
   make bench                               everything; about ten minutes
   make bench QUICK=1                       everything once, in short; about three minutes
-  make bench ONLY=batched-lock,row-lock CONNECTIONS=64 PARTS=speed
+  make bench ONLY=batched-update,row-lock CONNECTIONS=64 PARTS=speed
   make bench PARTS=exactness EXACTNESS=100
-  make bench PARTS=compare ONLY=batched-lock,atomic-update
+  make bench PARTS=compare ONLY=batched-update,batched-lock
   make bench JSON=bench.json               every measurement too, for programs
 
 Every option is a flag (node load/src/bench/main.ts --quick) or a variable of make (QUICK=1):

@@ -7,7 +7,7 @@ import type { Volley } from '../generator/fire.ts';
 import type { Rush } from '../measurements.ts';
 import { has, inTurn, type Bench, type Field, type Pace, type Step } from '../step.ts';
 
-const GUARD = 'batched-lock';
+const GUARD = 'batched-update';
 const BUYERS = 10_000;
 // As many as the largest of the other crowds: nearly all of them are refused, and each at once asks again.
 const CONNECTIONS = 512;

@@ -1,7 +1,7 @@
 import { count, thousands } from '../../words.ts';
 import { measureCell } from '../cell.ts';
 import { comparedWorkloads } from '../figures.ts';
-import { isSame, type Cell, type Workload } from '../measurements.ts';
+import { isSame, type Cell, type GuardName, type Workload } from '../measurements.ts';
 import { has, inTurn, repeatsOf, type Field, type Pace, type Step } from '../step.ts';
 
 /** Enough that two requests seldom meet on one of them. */
@@ -68,7 +68,10 @@ function workloadsOf(field: Field): Workload[] {
   ];
 }
 
-function guardsOf(field: Field) {
-  const names = field.strategies.map(({ name }) => name);
-  return has(field, 'batched-lock') ? ['batched-lock at home' as const, ...names] : names;
+/** The service's own route too: of its own strategy, and of the one that books the same batches under a lock. */
+const AT_HOME = ['batched-update', 'batched-lock'] as const;
+
+function guardsOf(field: Field): Exclude<GuardName, 'no-op'>[] {
+  const atHome = AT_HOME.filter((name) => has(field, name)).map((name) => `${name} at home` as const);
+  return [...atHome, ...field.strategies.map(({ name }) => name)];
 }

@@ -4,9 +4,9 @@ import type { GuardName, SweepStep } from '../measurements.ts';
 import type { Fronts } from '../stack/fronts.ts';
 import { has, inTurn, repeatsOf, type Field, type Pace, type Step } from '../step.ts';
 
-const GUARD = 'batched-lock';
+const GUARD = 'batched-update';
 /** The one of which there is a figure. */
-const JUDGED = 'batched-lock at home';
+const JUDGED = 'batched-update at home';
 const GUARDS: readonly GuardName[] = [JUDGED, GUARD, 'no-op'];
 const CONNECTIONS = 64;
 // From many to few: those that stay are warm, and new ones have to be started only once.

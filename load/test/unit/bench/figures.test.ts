@@ -6,8 +6,8 @@ import type { Figure } from '#src/figures/figure.ts';
 
 import { cell, exactRun, rush, sweepStep } from './measured.ts';
 
-const SPEED = 'batched-lock / atomic-update: bookings/s at 64 connections';
-const TAIL = 'batched-lock / atomic-update: p99 at 64 connections';
+const SPEED = 'batched-update / atomic-update: bookings/s at 64 connections';
+const TAIL = 'batched-update / atomic-update: p99 at 64 connections';
 
 describe('a ratio', () => {
   it('is made within each repeat before the median is taken', () => {
@@ -79,7 +79,7 @@ describe('a ratio', () => {
       cell({ connections: 512 }, { bookingsPerS: 990 }),
       cell({ connections: 64 }, { bookingsPerS: 1_000 }),
     ];
-    expect(figure({ cells }, 'batched-lock: bookings/s at 512 / at 64 connections')?.value).toBe(0.99);
+    expect(figure({ cells }, 'batched-update: bookings/s at 512 / at 64 connections')?.value).toBe(0.99);
   });
 });
 
@@ -110,7 +110,7 @@ describe('of 10,000 buyers for one ticket', () => {
 });
 
 describe('more and fewer replicas', () => {
-  const NAME = 'batched-lock at home: bookings/s at worst / best of 1 to 8 replicas';
+  const NAME = 'batched-update at home: bookings/s at worst / best of 1 to 8 replicas';
 
   it('are judged repeat by repeat, the number with the worst median beside the one with the best', () => {
     const rates: Record<number, number[]> = {
@@ -136,7 +136,7 @@ describe('more and fewer replicas', () => {
     const sweeps = [
       sweepStep(1, 1_000),
       sweepStep(8, 900),
-      sweepStep(1, 2_000, { guard: 'batched-lock' }),
+      sweepStep(1, 2_000, { guard: 'batched-update' }),
       sweepStep(8, 100, { guard: 'no-op' }),
     ];
     expect(figure({ sweeps }, NAME)?.value).toBe(0.9);
@@ -196,7 +196,7 @@ function sixPairs(batched: number) {
 
 function pair({ repeat, batched, atomic }: { repeat: number; batched: number; atomic: number }) {
   return [
-    cell({ guard: 'batched-lock' }, { repeat, bookingsPerS: batched }),
+    cell({ guard: 'batched-update' }, { repeat, bookingsPerS: batched }),
     cell({ guard: 'atomic-update' }, { repeat, bookingsPerS: atomic }),
   ];
 }

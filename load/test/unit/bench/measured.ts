@@ -4,7 +4,7 @@ import type { Cell, ExactRun, Rush, SweepStep, Workload } from '#src/bench/measu
 
 export function cell(workload: Partial<Workload>, rest: Partial<Cell> = {}): Cell {
   return {
-    guard: 'batched-lock',
+    guard: 'batched-update',
     connections: 64,
     events: 1,
     repeat: 1,
@@ -25,14 +25,14 @@ export function cell(workload: Partial<Workload>, rest: Partial<Cell> = {}): Cel
 }
 
 export function sweepStep(replicas: number, bookingsPerS: number, rest: Partial<SweepStep> = {}): SweepStep {
-  const step = cell({ guard: 'batched-lock at home' }, { bookingsPerS });
+  const step = cell({ guard: 'batched-update at home' }, { bookingsPerS });
   return { ...step, replicas, isInterleaved: true, ...rest };
 }
 
 export function rush(rest: Partial<Rush>): Rush {
   return {
     repeat: 1,
-    guard: 'batched-lock',
+    guard: 'batched-update',
     buyers: 10_000,
     connections: 512,
     booked: 1,
