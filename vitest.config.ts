@@ -11,7 +11,7 @@ const poll = { timeout: 10_000 };
 const servers = {
   expect: { poll },
   globalSetup: ['infra/servers/vitest-global-setup.ts'],
-  testTimeout: 30_000,
+  testTimeout: 50_000,
   hookTimeout: 60_000,
 };
 
@@ -19,7 +19,14 @@ export default defineConfig({
   test: {
     reporters: ['default', skippedReporter],
     projects: [
-      { test: { name: 'unit', include: ['{services/*,infra,load}/test/unit/**/*.test.ts'] } },
+      {
+        test: {
+          name: 'unit',
+          include: ['{services/*,infra,load}/test/unit/**/*.test.ts'],
+          // Some play a hundred thousand steps: a second alone, and many where others keep the machine busy.
+          testTimeout: 60_000,
+        },
+      },
       {
         test: {
           name: 'integration',

@@ -56,7 +56,7 @@ describe('the lock bench', () => {
     } finally {
       await rm(dir, { recursive: true });
     }
-  }, 60_000);
+  }, 180_000);
 
   it('refuses a wrong option in one line', async () => {
     const { code, stdout, stderr } = await bench(['--only', 'nothing']);

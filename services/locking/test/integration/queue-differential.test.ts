@@ -169,7 +169,7 @@ test('the model of the scripts and the scripts give the same answers and send th
     },
   );
   await expect(fc.assert(property, propertyParameters(200))).resolves.toBeUndefined();
-}, 60_000);
+}, 180_000);
 
 async function compare(name: string, steps: Step[]): Promise<void> {
   const told: string[] = [];

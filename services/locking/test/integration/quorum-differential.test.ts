@@ -46,7 +46,7 @@ test('the model of a quorum server and its scripts give the same answers, and wr
   const steps = fc.array(step, { minLength: 1, maxLength: 30, size: 'max' });
   const property = fc.asyncProperty(steps, (played) => compare(`n${(names += 1)}`, played));
   await expect(fc.assert(property, propertyParameters(200))).resolves.toBeUndefined();
-}, 60_000);
+}, 180_000);
 
 async function compare(name: string, steps: Step[]): Promise<void> {
   const server = createModelServer({

@@ -85,7 +85,7 @@ test('the scripts of the simple lock do what they are meant to, and nothing stay
   const steps = fc.array(step, { minLength: 1, maxLength: 30, size: 'max' });
   const property = fc.asyncProperty(steps, (played) => compare(`n${(names += 1)}`, played));
   await expect(fc.assert(property, propertyParameters(200))).resolves.toBeUndefined();
-}, 60_000);
+}, 180_000);
 
 async function compare(name: string, steps: Step[]): Promise<void> {
   const model = createModel();
