@@ -18,6 +18,12 @@ export const CONNECT_TIMEOUT_MS = 2_000;
 /** For another's row lock: 1,000 commits of a hot row fit into it. */
 export const ROW_LOCK_TIMEOUT_MS = 2_000;
 
+/**
+ * A replica that is stopped in mid-transaction keeps its rows for so long. Below the row lock's, so that whoever waits
+ * behind it still gets the row; no transaction of ours pauses between two statements, but for the lab's race window.
+ */
+export const IDLE_IN_TRANSACTION_MS = ROW_LOCK_TIMEOUT_MS - 500;
+
 /** Above the row lock's, which says more about what happened. No statement of ours needs a tenth of it. */
 export const STATEMENT_TIMEOUT_MS = ROW_LOCK_TIMEOUT_MS + 200;
 

@@ -1,11 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import type { Trx } from '#src/storage/schema.ts';
+import { allowIdle } from '#src/storage/transaction.ts';
+
 import type { BookingRequest } from './strategy.ts';
 
 /**
  * Holds a booking between its read and its write, so that a race happens for certain and not just sometimes. Rejects
  * when the request is abandoned: nothing has been written yet.
+ * @param trx the transaction that stays open meanwhile, if there is one
  */
-export async function holdRaceWindow({ raceWindowMs, signal }: BookingRequest): Promise<void> {
-  if (raceWindowMs > 0) await sleep(raceWindowMs, undefined, { signal });
+export async function holdRaceWindow(
+  { raceWindowMs, signal }: Pick<BookingRequest, 'raceWindowMs'> & { signal?: AbortSignal },
+  trx?: Trx,
+): Promise<void> {
+  if (raceWindowMs === 0) return;
+  if (trx !== undefined) await allowIdle(trx, raceWindowMs);
+  await sleep(raceWindowMs, undefined, signal === undefined ? {} : { signal });
 }

@@ -3,6 +3,7 @@ import { Pool, type QueryConfig, TypeOverrides, types } from 'pg';
 
 import {
   CONNECT_TIMEOUT_MS,
+  IDLE_IN_TRANSACTION_MS,
   QUERY_TIMEOUT_MS,
   ROW_LOCK_TIMEOUT_MS,
   STATEMENT_TIMEOUT_MS,
@@ -10,9 +11,6 @@ import {
 
 import { classifyFailure, isConnectionKept, PostgresBusyError } from './failure.ts';
 import type { Database, Db } from './schema.ts';
-
-/** A replica that is stopped in mid-transaction keeps its row locks this long. Above the longest race window. */
-const IDLE_IN_TRANSACTION_MS = 8_000;
 
 /** Whoever finds that many before him is told so at once: the last of them would hardly get a connection in time. */
 const MAX_WAITING = 4_096;

@@ -1,4 +1,6 @@
-import type { IsolationLevel } from 'kysely';
+import { sql, type IsolationLevel } from 'kysely';
+
+import { IDLE_IN_TRANSACTION_MS } from '#src/time-limits.ts';
 
 import { CommitUnknownError, isNotCommitted } from './failure.ts';
 import type { Db, Trx } from './schema.ts';
@@ -25,6 +27,12 @@ export async function transact<T>(
   } catch (error) {
     throw isCommitting ? commitFailure(error) : error;
   }
+}
+
+/** Lets the transaction pause that much longer between two statements than transactions may. */
+export async function allowIdle(trx: Trx, idleMs: number): Promise<void> {
+  const timeoutMs = String(IDLE_IN_TRANSACTION_MS + idleMs);
+  await sql`select set_config('idle_in_transaction_session_timeout', ${timeoutMs}, true)`.execute(trx);
 }
 
 /** Runs one statement that commits by itself, on a connection that is known to be there. Same errors as `transact`. */

@@ -273,13 +273,19 @@ describe('without a lock', () => {
 
   test('who is in doubt, not found and can not be served is unknown: the lost statement may still arrive', async () => {
     const eventId = await house.newEvent(1);
-    const [lost, fresh] = [
-      pendingRequest(eventId, { quantity: 2, isInDoubt: true }),
-      pendingRequest(eventId),
-    ];
-    await decide(eventId, [lost.pending, fresh.pending]);
+    const lost = pendingRequest(eventId, { quantity: 2, isInDoubt: true });
+    await decide(eventId, [lost.pending]);
     expect(await lost.outcome).toEqual({ code: 'unknown' });
-    expect(await fresh.outcome).toEqual({ code: 'booked', fencingToken: null });
+    expect(await bookedIds(eventId)).toEqual(new Set());
+  });
+
+  test('who is in doubt and not found is refused for good once another one of that statement is booked', async () => {
+    const eventId = await house.newEvent(1);
+    const large = pendingRequest(eventId, { quantity: 2, isInDoubt: true });
+    const small = pendingRequest(eventId, { isInDoubt: true });
+    await decide(eventId, [large.pending, small.pending]);
+    expect(await large.outcome).toEqual({ code: 'sold_out' });
+    expect(await small.outcome).toEqual({ code: 'booked', fencingToken: null });
   });
 
   test('a fence that others have raised is none of its business', async () => {

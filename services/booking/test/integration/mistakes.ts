@@ -105,7 +105,7 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   {
     name: 'who is in doubt without a fence is told that it is sold out',
     file: 'booking/batching/decide-batch.ts',
-    right: `return isInDoubt && token === null ? { code: 'unknown' } : SOLD_OUT;`,
+    right: `return isInDoubt && !isLostAttemptOver ? { code: 'unknown' } : SOLD_OUT;`,
     wrong: 'return SOLD_OUT;',
     noticedBy: 'batch',
   },

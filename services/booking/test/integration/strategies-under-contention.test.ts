@@ -104,9 +104,12 @@ describe('a holder that is stopped past its lease, and wakes between its read an
   });
 
   test.each(['fenced-lock', 'quorum-lock'] as const)(
-    'is refused under %s, and finds the event sold out',
+    'is refused under %s, and books nothing where nothing is left',
     async (name) => {
-      expect(await bookLate(name, 1)).toMatchObject({ first: 201, late: 409, booked: 1 });
+      const { first, late, booked } = await bookLate(name, 1);
+      expect({ first, booked }).toEqual({ first: 201, booked: 1 });
+      // Stopped for so long that there was no time for a new lease, it tells its buyer to come back.
+      expect(late).toBeOneOf([409, 503]);
     },
   );
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LockError, LockLostError } from '@lastseat/locking';
 
 import { SETTLE_FOR_MS } from '#src/booking/commit.ts';
+import { holdRaceWindow } from '#src/booking/race-window.ts';
 import { EVENT_NOT_FOUND, SOLD_OUT } from '#src/booking/strategy.ts';
 import type { Outcome } from '#src/booking/strategy.ts';
 import type { StrategyName } from '#src/contract.ts';
@@ -37,10 +38,11 @@ import type { RowWaits } from './row-waits.ts';
  * and refuses the rest.
  *
  * After a lost answer the requests are in doubt, and every further attempt looks for them first, while it holds the
- * row. One that is found is booked. One that is not found can be booked again: its id is unique, so that only one of
- * the two attempts can ever commit. What remains is a request that is not found and for which no tickets are left.
- * Under a fencing token it is refused for good, because the fence has been raised above the lost attempt. Without one
- * the lost statement may still reach the server, when tickets may have come back: it is unknown.
+ * row. One that is found is booked. One that is not found can be booked again: its id is unique, so that only one of the
+ * two attempts can ever commit. What remains is a request that is not found and for which no tickets are left. It is
+ * refused for good if the lost attempt can book nothing any more: because the fence has been raised above its token, or
+ * because one of the ids that it was to write is booked. Otherwise its statement may still reach the server, when
+ * tickets may have come back: the request is unknown.
  */
 
 /** A lost lease, a refused token and a lost answer may follow one another; more in a row is an outage. */
@@ -268,7 +270,7 @@ async function bookWhatFits(
   const toBook = open.filter((_, i) => granted[i]);
   // One request's window is everybody's here, and no single one's absence may end it.
   const raceWindowMs = Math.max(...batch.map(({ request }) => request.raceWindowMs));
-  if (raceWindowMs > 0) await sleep(raceWindowMs);
+  await holdRaceWindow({ raceWindowMs }, trx);
 
   if (toBook.length > 0) {
     const { isBooked } = await takeStockAndInsertAll(trx, batchOf(deps, eventId, guard, toBook));
@@ -279,10 +281,11 @@ async function bookWhatFits(
   guard.assertHeld();
 
   for (const { request } of toBook) tokens.set(request.bookingId, token);
+  const isLostAttemptOver = token !== null || tokens.size > 0;
   const outcomes = batch.map(({ request, isInDoubt }): Outcome => {
     const fencingToken = tokens.get(request.bookingId);
     if (fencingToken !== undefined) return { code: 'booked', fencingToken };
-    return isInDoubt && token === null ? { code: 'unknown' } : SOLD_OUT;
+    return isInDoubt && !isLostAttemptOver ? { code: 'unknown' } : SOLD_OUT;
   });
   return { outcomes };
 }

@@ -37,7 +37,7 @@ export function serializable(
             if (stock === undefined) return EVENT_NOT_FOUND;
             if (stock.available < quantity) return SOLD_OUT;
 
-            await holdRaceWindow(request);
+            await holdRaceWindow(request, trx);
 
             const { epoch, changes } = stock;
             const left = stock.available - quantity;
