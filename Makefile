@@ -11,12 +11,18 @@ BIN = node_modules/.bin
 NODE = $(BIN)/node
 INSTALLED = node_modules/.package-lock.json
 
+# What every program of ours does by itself: TICKET=5 on the command line is an error, and not ignored.
+REFUSE_UNKNOWN = $(NODE) infra/command-line/main.ts
+
+# Without a network npm would try again for a minute and a half without a word.
+NPM_CI = npm ci --no-audit --no-fund --loglevel=error --fetch-retries=1 --fetch-retry-mintimeout=1000 --fetch-timeout=30000
+
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo '  up, scale       REPLICAS=3 PORT=8080 QUORUM=0|3 RUNTIME=docker|native'
 	@echo '  load            TICKETS=1 BUYERS=100 STRATEGY=... JSON=path, and more: make load ARGS=--help'
-	@echo '  bench, bench-lock  JSON=path'
+	@echo '  bench, bench-lock  QUICK=1 ONLY=... JSON=path, and more: make bench ARGS=--help'
 	@echo '  logs            FOLLOW=0'
 
 up: $(INSTALLED) ## start it: replicas behind nginx, Redis, Postgres; in Docker or natively
@@ -29,6 +35,7 @@ audit: $(INSTALLED) ## compare the counter of each event with its bookings; FIX=
 	@$(NODE) infra/stack/audit.ts $(ARGS)
 
 test: $(INSTALLED) ## run every test that this machine can run
+	@$(REFUSE_UNKNOWN)
 	@npm test --silent -- $(ARGS)
 
 bench: $(INSTALLED) ## measure the eleven ways to guard a booking
@@ -38,6 +45,7 @@ bench-lock: $(INSTALLED) ## measure the lock beside other locks
 	@$(NODE) load/src/bench-lock/main.ts $(ARGS)
 
 figures: $(INSTALLED) ## what the benches found over all recorded runs; brings the tables of the READMEs up to it
+	@$(REFUSE_UNKNOWN)
 	@$(NODE) load/src/figures/main.ts $(ARGS)
 
 scale: $(INSTALLED) ## change the number of replicas while they sell: make scale REPLICAS=6
@@ -53,9 +61,11 @@ down: $(INSTALLED) ## stop everything; its data stays
 	@$(NODE) infra/stack/main.ts down $(ARGS)
 
 check: $(INSTALLED) ## types, lint, format
+	@$(REFUSE_UNKNOWN)
 	@npm run --silent check
 
 format: $(INSTALLED) ## format the sources
+	@$(REFUSE_UNKNOWN)
 	@npm run --silent format
 
 clean: ## stop everything, delete its data and the installed packages
@@ -66,7 +76,8 @@ clean: ## stop everything, delete its data and the installed packages
 $(INSTALLED): package-lock.json
 	@command -v npm >/dev/null || { echo 'npm is missing: install Node.js 20 or newer (https://nodejs.org)' >&2; exit 1; }
 	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || { echo "Node.js $$(node -v) is too old: install 20 or newer (https://nodejs.org)" >&2; exit 1; }
+	@[ -w . ] || { echo "this folder is read-only, and the packages are installed into it: $$PWD" >&2; exit 1; }
 	@echo 'installing the packages ...' >&2
-	@npm ci --no-audit --no-fund --loglevel=error
+	@$(NPM_CI) || { echo "the packages could not be installed: is $$(npm config get registry) within reach?" >&2; exit 1; }
 	@[ -x $(NODE) ] || { echo 'npm has left out Node 26: let it run install scripts (npm config delete ignore-scripts) and try again' >&2; rm -f $@; exit 1; }
 	@touch $@

@@ -1,3 +1,4 @@
+import { UsageError } from '../command-line/index.ts';
 import { obstacleToDocker } from './docker/engine.ts';
 import type { Request } from './options.ts';
 import { portOf } from './port.ts';
@@ -75,7 +76,7 @@ ${url} serves with ${replicas} ${replicas === 1 ? 'replica' : 'replicas'}${quoru
 
 /** Changes the number of replicas and nothing else. */
 export async function scale(request: Request, { say }: Output): Promise<void> {
-  if (request.replicas === null) throw new UserError('how many? make scale REPLICAS=5');
+  if (request.replicas === null) throw new UsageError('how many? make scale REPLICAS=5');
   const { runtime } = await theRunning();
   const { url, replicas } = await runtime.scale(request.replicas);
   say(`${url} serves with ${replicas} ${replicas === 1 ? 'replica' : 'replicas'}.`);

@@ -1,3 +1,4 @@
+import { UsageError } from '../command-line/index.ts';
 import { down, logs, ps, scale, up, type Output } from './commands.ts';
 import { readRequest } from './options.ts';
 import { UserError } from './user-error.ts';
@@ -33,5 +34,5 @@ try {
   else await commands[request.command](request, output);
 } catch (error) {
   console.error(error instanceof UserError ? error.message : error);
-  process.exitCode = 1;
+  process.exitCode = error instanceof UsageError ? 2 : 1;
 }

@@ -1,7 +1,5 @@
-import { parseArgs } from 'node:util';
-
+import { nearest, parseFlags, refuseUnknownVariables, UsageError } from '../command-line/index.ts';
 import type { Runtime } from './runtime.ts';
-import { UserError } from './user-error.ts';
 
 export const COMMANDS = ['up', 'scale', 'ps', 'logs', 'down'] as const;
 
@@ -27,11 +25,17 @@ const maxQuorum = 9;
 
 /** Flags win over the environment, which is where `make up REPLICAS=5` puts what it was given. */
 export function readRequest(argv: readonly string[], env: NodeJS.ProcessEnv): Request {
-  const { values, positionals } = parse(argv);
+  refuseUnknownVariables(env);
+  const { values, positionals } = parseFlags({ args: [...argv], allowPositionals: true, options: FLAGS });
   const [command, ...rest] = positionals;
   const help = values.help === true || command === undefined || command === 'help';
-  if (!help && !isCommand(command)) throw new UserError(`${command}: must be one of ${COMMANDS.join(', ')}`);
-  if (rest.length > 0) throw new UserError(`${rest.join(' ')}: one command at a time`);
+  if (!help && !isCommand(command)) {
+    const meant = nearest(command, COMMANDS);
+    throw new UsageError(
+      `${command}: ${meant === null ? `must be one of ${COMMANDS.join(', ')}` : `did you mean ${meant}?`}`,
+    );
+  }
+  if (rest.length > 0) throw new UsageError(`${rest.join(' ')}: one command at a time`);
 
   const given = (name: 'replicas' | 'port' | 'quorum' | 'runtime') =>
     values[name] ?? (env[name.toUpperCase()] || null);
@@ -47,27 +51,15 @@ export function readRequest(argv: readonly string[], env: NodeJS.ProcessEnv): Re
   };
 }
 
-function parse(argv: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...argv],
-      allowPositionals: true,
-      options: {
-        replicas: { type: 'string' },
-        port: { type: 'string' },
-        quorum: { type: 'string' },
-        runtime: { type: 'string' },
-        'no-follow': { type: 'boolean' },
-        volumes: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-  } catch (error) {
-    throw new UserError(`${(error as Error).message.split('\n', 1)[0]} (--help tells the options)`, {
-      cause: error,
-    });
-  }
-}
+const FLAGS = {
+  replicas: { type: 'string' },
+  port: { type: 'string' },
+  quorum: { type: 'string' },
+  runtime: { type: 'string' },
+  'no-follow': { type: 'boolean' },
+  volumes: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
 
 function isCommand(word: string | undefined): word is Command {
   return COMMANDS.some((command) => command === word);
@@ -78,28 +70,28 @@ function readReplicas(text: string | null): number | null {
   const replicas = wholeNumber(text);
   if (replicas >= 1 && replicas <= maxReplicas) return replicas;
   const hint = replicas === 0 ? '; to stop everything: make down' : '';
-  throw new UserError(`REPLICAS=${text}: must be between 1 and ${maxReplicas}${hint}`);
+  throw new UsageError(`REPLICAS=${text}: must be between 1 and ${maxReplicas}${hint}`);
 }
 
 function readPort(text: string | null): number | null {
   if (text === null) return null;
   const port = wholeNumber(text);
   if (port >= 1 && port <= 65_535) return port;
-  throw new UserError(`PORT=${text}: must be between 1 and 65535`);
+  throw new UsageError(`PORT=${text}: must be between 1 and 65535`);
 }
 
 function readQuorum(text: string | null): number | null {
   if (text === null) return null;
   const quorum = wholeNumber(text);
   if (quorum === 0 || (quorum >= 3 && quorum <= maxQuorum && quorum % 2 === 1)) return quorum;
-  throw new UserError(
+  throw new UsageError(
     `QUORUM=${text}: must be 0, or an odd number from 3 to ${maxQuorum}: a majority must exist`,
   );
 }
 
 function readRuntime(text: string | null): Runtime['name'] | null {
   if (text === null || text === 'docker' || text === 'native') return text;
-  throw new UserError(
+  throw new UsageError(
     `RUNTIME=${text}: must be docker or native; without it, Docker is used where it answers`,
   );
 }

@@ -24,7 +24,8 @@ ${option('--database-url URL', 'its Postgres; LOAD_DATABASE_URL as a variable')}
 ${option('--help', 'this text')}
 
 Latencies run from the building of a request to the last byte of its answer, connecting included.
-Exit code: 0 every run is as it must be; 1 one is not, or nothing is running; 2 a wrong option.`;
+Exit code: 0 every run is as it must be; 1 one is not, or nothing is running; 2 a wrong option; 3 nothing is wrong, but
+in one run there was no contention, so that it shows nothing.`;
 }
 
 const FLAG_WIDTH = 24;

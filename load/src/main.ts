@@ -1,31 +1,25 @@
-import { writeFile } from 'node:fs/promises';
-
+import { refuseUnwritable, UsageError, writeJson } from '@lastseat/infra/command-line';
 import { UserError } from '@lastseat/infra/stack';
 
 import { helpText } from './help.ts';
-import { readOptions, type Options } from './options.ts';
+import { readOptions } from './options.ts';
+import { plan } from './plan.ts';
 import { showProgress } from './progress.ts';
 import { jsonReport } from './report/json.ts';
 import { paintFor } from './report/paint.ts';
 import { crowdInWords, runLine, runTable } from './report/run-table.ts';
 import { summary } from './report/summary.ts';
 import { lookAgain, run, type Run } from './run.ts';
-import { scenarios, type Scenario } from './scenario.ts';
-import { findTarget, type Target } from './target.ts';
-import { openOracle } from './truth.ts';
-import { UsageError } from './usage-error.ts';
+import { findTarget, refuseSilent, type Target } from './target.ts';
+import { openOracle, type Oracle } from './truth.ts';
 import { count } from './words.ts';
 
 // A terminal that nobody has widened, and a README.
 const WIDTH = 80;
 
 process.exitCode = await main().catch((error: unknown) => {
-  if (error instanceof UsageError) {
-    console.error(error.message);
-    return 2;
-  }
   console.error(error instanceof UserError ? error.message : error);
-  return 1;
+  return error instanceof UsageError ? 2 : 1;
 });
 
 async function main(): Promise<number> {
@@ -34,20 +28,22 @@ async function main(): Promise<number> {
     console.log(helpText());
     return 0;
   }
+  refuseUnwritable(options.json);
   const target = await findTarget(options);
-  const planned = plan(options, target);
+  const planned = plan(options, target, console.error);
+  await refuseSilent(target);
   const speak: (text: string) => void = options.json === '-' ? () => {} : (text) => console.log(text);
   const paint = paintFor(process.stdout);
 
   await using oracle = await openOracle(target.postgresUrl);
+  await refuseMissingEvent(options.eventId, oracle);
   speak(`${headline(target)}\n`);
   const runs: Run[] = [];
   for (const [index, scenario] of planned.entries()) {
     const what = `${scenario.guard.title}: ${crowdInWords(scenario.crowd)}`;
     using progress = showProgress(what, scenario.crowd.buyers, process.stderr);
-    // A reset of the one event that all runs use is the end of what there is to look at.
-    const previous = runs.at(-1);
-    if (options.eventId !== null && previous) runs.splice(-1, 1, await lookAgain(previous, oracle));
+    // Where all runs use one event, its next reset is the end of what there is to look at.
+    if (options.eventId !== null && index > 0) await lookOnceMore(index - 1);
     const done = await run(scenario, { ...options, target, oracle, onProgress: progress.update });
     runs.push(done);
     const many = options.repeat > 1;
@@ -58,25 +54,23 @@ async function main(): Promise<number> {
         : `${runTable(done, `${index + 1} of ${planned.length} · `, paint, WIDTH)}\n`,
     );
   }
-  const final: Run[] = [];
-  for (const done of runs) final.push(await lookAgain(done, oracle));
-  for (const [index, done] of final.entries()) {
-    if (done !== runs[index])
-      speak(`${runTable(done, `afterwards ${index + 1} of ${planned.length} · `, paint, WIDTH)}\n`);
+  for (const index of runs.keys()) await lookOnceMore(index);
+  speak(`${options.repeat > 1 ? '\n' : ''}${summary(target.url, runs, paint)}`);
+  await writeJson(options.json, jsonReport(target, runs));
+  return exitCodeOf(runs);
+
+  async function lookOnceMore(index: number): Promise<void> {
+    const [before] = runs.slice(index, index + 1);
+    const after = before && (await lookAgain(before, oracle));
+    if (!after || after === before) return;
+    runs[index] = after;
+    speak(`${runTable(after, `${index + 1} of ${planned.length}, afterwards · `, paint, WIDTH)}\n`);
   }
-  speak(`${options.repeat > 1 ? '\n' : ''}${summary(target.url, final, paint)}`);
-  await writeJson(options.json, jsonReport(target, final));
-  return exitCodeOf(final);
 }
 
-function plan(options: Options, target: Target): Scenario[] {
-  const guards = options.guards.filter((guard) => {
-    const missing = options.allGuards && guard === 'quorum-lock' && !target.hasQuorum;
-    if (missing) console.error('quorum-lock is left out: it needs its own Redis servers (make up QUORUM=3)');
-    return !missing;
-  });
-  const once = scenarios({ ...options, guards });
-  return Array.from({ length: options.repeat }, () => once).flat();
+async function refuseMissingEvent(eventId: number | null, oracle: Oracle): Promise<void> {
+  if (eventId === null || (await oracle.read(eventId)) !== null) return;
+  throw new UsageError(`EVENT=${eventId}: there is no such event; without EVENT each run makes its own`);
 }
 
 /** What was not shown is no failure, and must not look like a pass to a program either. */
@@ -88,10 +82,4 @@ function exitCodeOf(runs: readonly Run[]): number {
 function headline({ url, replicas, runtime }: Target): string {
   const size = replicas === null ? '' : ` · ${count(replicas, 'replica')}`;
   return `${url}${size}${runtime ? ` · ${runtime}` : ''} · counted in Postgres`;
-}
-
-async function writeJson(path: string | null, report: object): Promise<void> {
-  const text = `${JSON.stringify(report, null, 2)}\n`;
-  if (path === '-') process.stdout.write(text);
-  else if (path !== null) await writeFile(path, text);
 }

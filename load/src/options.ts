@@ -1,9 +1,18 @@
-import { parseArgs } from 'node:util';
-
 import { MAX_CAPACITY, MAX_QUANTITY, MAX_RACE_WINDOW_MS } from '@lastseat/booking/contract';
+import {
+  jsonTarget,
+  nearest,
+  parseFlags,
+  refuseUnknownVariables,
+  UsageError,
+  variableOf,
+  wholeNumber,
+  withBareJson,
+  type JsonTarget,
+  type NumberRange,
+} from '@lastseat/infra/command-line';
 
 import { GUARD_NAMES, type GuardName } from './scenario.ts';
-import { UsageError } from './usage-error.ts';
 
 export interface Options {
   help: boolean;
@@ -18,8 +27,7 @@ export interface Options {
   repeat: number;
   timeoutMs: number;
   maxUnknown: number;
-  /** A file, or `-` for the standard output; null for tables only. */
-  json: string | null;
+  json: JsonTarget;
   /** Use this event, and reset it before each run; null for an event of its own per run. */
   eventId: number | null;
   url: string | undefined;
@@ -27,9 +35,7 @@ export interface Options {
   replicas: number | undefined;
 }
 
-interface NumberOption {
-  min: number;
-  max: number;
+interface NumberOption extends NumberRange {
   what: string;
 }
 
@@ -76,17 +82,18 @@ const ENVIRONMENT_NAMES: Record<string, string> = {
 };
 
 export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Options {
-  const flags = parseFlags(argv);
+  refuseUnknownVariables(env);
+  const flags = readFlags(argv);
   const text = (name: string): string | undefined => {
     const flag = flags[name];
     const value = typeof flag === 'string' ? flag : env[environmentName(name)];
     return value === '' ? undefined : value;
   };
+  const said = (name: string, value: string): string =>
+    flags[name] === undefined ? `${environmentName(name)}=${value}` : `--${name} ${value}`;
   const number = (name: keyof typeof NUMBER_OPTIONS): number | undefined => {
     const value = text(name);
-    if (value === undefined) return undefined;
-    const said = flags[name] === undefined ? `${environmentName(name)}=${value}` : undefined;
-    return wholeNumber(name, value, NUMBER_OPTIONS[name], said);
+    return value === undefined ? undefined : wholeNumber(said(name, value), value, NUMBER_OPTIONS[name]);
   };
   const strategies = Array.isArray(flags['strategy'])
     ? flags['strategy'].map(String)
@@ -99,7 +106,7 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Op
     help: flags['help'] === true,
     guards: names.includes('all')
       ? GUARD_NAMES.filter((name) => name !== 'with-lock')
-      : unique(names.map(guardName)),
+      : unique(names.map((name) => guardName(said('strategy', name), name))),
     allGuards: names.includes('all'),
     tickets: number('tickets'),
     buyers: number('buyers'),
@@ -130,49 +137,29 @@ function refuseContradictions({ url, databaseUrl, replicas }: Options): void {
   }
 }
 
-function parseFlags(argv: readonly string[]): Record<string, unknown> {
-  // `--json` may stand alone, which parseArgs has no word for.
-  const args = argv.map((arg) => (arg === '--json' ? '--json=-' : arg));
+function readFlags(argv: readonly string[]): Record<string, unknown> {
   const numbers = Object.fromEntries(
     Object.keys(NUMBER_OPTIONS).map((name) => [name, { type: 'string' as const }]),
   );
-  try {
-    return parseArgs({ args, options: { ...numbers, ...TEXT_OPTIONS } }).values;
-  } catch (error) {
-    const [reason = ''] = (error as Error).message.split(/\. |\n/);
-    throw new UsageError(`${reason}: the options are ${optionNames().join(' ')}`, { cause: error });
-  }
-}
-
-function optionNames(): string[] {
-  return [...Object.keys(NUMBER_OPTIONS), ...Object.keys(TEXT_OPTIONS)].map((name) => `--${name}`);
+  return parseFlags({ args: withBareJson(argv), options: { ...numbers, ...TEXT_OPTIONS } }).values;
 }
 
 function environmentName(option: string): string {
-  return ENVIRONMENT_NAMES[option] ?? option.toUpperCase().replaceAll('-', '_');
+  return ENVIRONMENT_NAMES[option] ?? variableOf(option);
 }
 
-/** A mistake is said back the way it was `said`: as a flag, or as a variable of make. */
-export function wholeNumber(
-  name: string,
-  value: string,
-  { min, max }: NumberOption,
-  said = `--${name} ${value}`,
-): number {
-  const number = Number(value);
-  if (/^\d+$/.test(value) && number >= min && number <= max) return number;
-  throw new UsageError(`${said}: a whole number from ${min} to ${max}`);
+/** Every variable that says something to this program. */
+export function variables(): string[] {
+  const options = [...Object.keys(NUMBER_OPTIONS), ...Object.keys(TEXT_OPTIONS)];
+  return options.filter((name) => name !== 'help').map(environmentName);
 }
 
-function guardName(name: string): GuardName {
+function guardName(said: string, name: string): GuardName {
   const known = GUARD_NAMES.find((known) => known === name);
   if (known) return known;
-  throw new UsageError(`--strategy ${name}: one or several of all, ${GUARD_NAMES.join(', ')}`);
-}
-
-export function jsonTarget(value: string | undefined): string | null {
-  if (value === undefined || value === '0' || value === 'false') return null;
-  return value === '1' || value === 'true' ? '-' : value;
+  const meant = nearest(name, GUARD_NAMES);
+  const hint = meant === null ? `one or several of all, ${GUARD_NAMES.join(', ')}` : `did you mean ${meant}?`;
+  throw new UsageError(`${said}: ${hint}`);
 }
 
 function unique<T>(things: readonly T[]): T[] {

@@ -1,7 +1,7 @@
 import { STRATEGY_NAMES, type StrategyName } from '@lastseat/booking/contract';
+import { UsageError } from '@lastseat/infra/command-line';
 
 import type { Crowd } from './tally.ts';
-import { UsageError } from './usage-error.ts';
 import { count } from './words.ts';
 
 /** One run to be made: a crowd, and the guard that it meets. */

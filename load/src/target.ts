@@ -1,4 +1,5 @@
 import type { EventView, Problem } from '@lastseat/booking/contract';
+import { UsageError } from '@lastseat/infra/command-line';
 import { findStack, UserError } from '@lastseat/infra/stack';
 import { Client } from 'pg';
 
@@ -11,6 +12,8 @@ export interface Target {
   /** How it runs, as far as known. */
   runtime: 'docker' | 'native' | null;
   hasQuorum: boolean;
+  /** Named by the user, with `--url`. */
+  isChosen?: boolean;
 }
 
 export interface TargetWishes {
@@ -29,7 +32,9 @@ export async function findTarget({ url, databaseUrl, replicas }: TargetWishes): 
       postgresUrl: databaseUrl,
       replicas: replicas ?? null,
       runtime: null,
-      hasQuorum: false,
+      isChosen: true,
+      // Nobody has said that it has not; a booking would.
+      hasQuorum: true,
     };
   }
   const stack = await findStack();
@@ -40,6 +45,18 @@ export async function findTarget({ url, databaseUrl, replicas }: TargetWishes): 
     runtime: stack.runtime,
     hasQuorum: stack.quorumUrls.length > 0,
   };
+}
+
+/** Asked before anything else: an address where nobody answers is a wrong option, not a run that failed. */
+export async function refuseSilent({ url, isChosen }: Target): Promise<void> {
+  await fetch(new URL('/livez', url), { signal: AbortSignal.timeout(SETUP_TIMEOUT_MS) }).catch(
+    (error: unknown) => {
+      const silent = `${url} does not answer (${reasonOf(error)})`;
+      throw isChosen
+        ? new UsageError(`--url: ${silent}`, { cause: error })
+        : new UserError(`${silent}: make ps says what is up`, { cause: error });
+    },
+  );
 }
 
 /** A fresh event: nobody else's bookings are in it, and nobody else's event is changed. */
@@ -80,17 +97,17 @@ function reasonOf(error: unknown): string {
 
 function httpHost(address: string): string {
   const url = URL.parse(address);
-  if (!url || !/^https?:$/.test(url.protocol)) throw new UserError(`--url ${address}: not an http address`);
+  if (!url || !/^https?:$/.test(url.protocol)) throw new UsageError(`--url ${address}: not an http address`);
   return url.hostname.replace(/^\[|\]$/g, '');
 }
 
 // Asked of the client itself, because `?host=` in the address may overrule the host in its middle.
 function databaseHost(address: string): string {
-  if (!/^postgres(ql)?:/.test(address)) throw new UserError('--database-url: not a postgres:// address');
+  if (!/^postgres(ql)?:/.test(address)) throw new UsageError('--database-url: not a postgres:// address');
   try {
     return new Client({ connectionString: address }).host;
   } catch {
-    throw new UserError('--database-url: not a postgres:// address');
+    throw new UsageError('--database-url: not a postgres:// address');
   }
 }
 
@@ -99,5 +116,5 @@ function refuseOthersMachines(option: string, host: string): void {
   const isLoopback =
     host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host) || host.startsWith('/');
   if (!isLoopback)
-    throw new UserError(`${option}: ${host} is not this machine; only loopback addresses are load-tested`);
+    throw new UsageError(`${option}: ${host} is not this machine; only loopback addresses are load-tested`);
 }

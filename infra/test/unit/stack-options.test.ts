@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
+import { UsageError } from '../../command-line/index.ts';
 import { readRequest } from '../../stack/options.ts';
-import { UserError } from '../../stack/user-error.ts';
 
 test('what is not said is left as it is', () => {
   expect(readRequest(['up'], {})).toEqual({
@@ -48,13 +48,13 @@ test.each([
     'RUNTIME=podman: must be docker or native; without it, Docker is used where it answers',
   ],
 ])('%o is refused in one line that says how to mend it', (env, message) => {
-  expect(() => readRequest(['up'], env)).toThrow(new UserError(message));
+  expect(() => readRequest(['up'], env)).toThrow(new UsageError(message));
 });
 
 test.each([[['start']], [['up', 'down']], [['up', '--replica', '3']], [['scale', '--replicas']]])(
   '%o is refused in one line',
   (argv) => {
-    expect(() => readRequest(argv, {})).toThrow(UserError);
+    expect(() => readRequest(argv, {})).toThrow(UsageError);
     expect(() => readRequest(argv, {})).toThrow(/^[^\n]+$/);
   },
 );

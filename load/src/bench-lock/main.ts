@@ -1,9 +1,8 @@
-import { writeFile } from 'node:fs/promises';
+import { refuseUnwritable, UsageError, writeJson } from '@lastseat/infra/command-line';
 
 import { circumstances } from '../figures/recorded-run.ts';
 import { addRun, assertWritable, resultsFile } from '../figures/results-file.ts';
 import { paintFor } from '../report/paint.ts';
-import { UsageError } from '../usage-error.ts';
 import { contenderOf } from './contenders.ts';
 import { whyFailed } from './failures.ts';
 import { figuresOf } from './figures.ts';
@@ -29,6 +28,7 @@ async function main(): Promise<number> {
     console.log(helpText());
     return 0;
   }
+  refuseUnwritable(options.json);
   const recorded = isFullRun(options) ? resultsFile('locks') : null;
   if (recorded !== null) assertWritable(recorded);
   const startedAt = new Date();
@@ -36,6 +36,9 @@ async function main(): Promise<number> {
   let about: LabDescription;
   const windowFactor = options.quick ? 0.4 : 1;
   const steps = schedule({ ...options, windowFactor });
+  if (steps.length === 0) {
+    throw new UsageError('ONLY and WORKLOAD leave nothing to measure: name a lock that this workload is for');
+  }
   const results = nothing();
   {
     await using lab = await startLab({
@@ -61,9 +64,7 @@ async function main(): Promise<number> {
     ];
     console.log(parts.filter((part) => part !== '').join('\n\n'));
   }
-  const text = `${JSON.stringify(jsonReport(options, results, figures, startedAt), null, 2)}\n`;
-  if (options.json === '-') process.stdout.write(text);
-  else if (options.json !== null) await writeFile(options.json, text);
+  await writeJson(options.json, jsonReport(options, results, figures, startedAt));
   if (recorded !== null) {
     const added = addRun(recorded, {
       format: 'lastseat-results/1',

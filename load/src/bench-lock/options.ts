@@ -1,6 +1,16 @@
-import { parseArgs } from 'node:util';
+import {
+  isYes,
+  jsonTarget,
+  nearest,
+  parseFlags,
+  refuseUnknownVariables,
+  UsageError,
+  variableOf,
+  wholeNumber,
+  withBareJson,
+  type JsonTarget,
+} from '@lastseat/infra/command-line';
 
-import { UsageError } from '../usage-error.ts';
 import type { Contender } from './contender.ts';
 import { contenders } from './contenders.ts';
 import { crowd, workloads, type Workload } from './workloads.ts';
@@ -14,8 +24,7 @@ export interface Options {
   /** Whether to measure what waiters cost. */
   withCrowd: boolean;
   retryDelayMs: number | undefined;
-  /** A file, or `-` for the standard output; null for tables only. */
-  json: string | null;
+  json: JsonTarget;
 }
 
 const flags = {
@@ -39,28 +48,37 @@ const maxRetryDelayMs = 10_000;
 
 /** Flags, or variables of the same names in capitals (which is what `make bench-lock QUICK=1` sets). */
 export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Options {
-  const given = parse(argv);
+  refuseUnknownVariables(env);
+  const given = parseFlags({ args: withBareJson(argv), options: flags }).values;
   const text = (name: 'repeats' | 'retry-delay-ms' | 'json'): string | undefined =>
-    (given[name] ?? env[variable(name)]) || undefined;
+    (given[name] ?? env[variableOf(name)]) || undefined;
+  const said = (name: keyof typeof flags, value: string): string =>
+    given[name] === undefined ? `${variableOf(name)}=${value}` : `--${name} ${value}`;
+  const number = (name: 'repeats' | 'retry-delay-ms', max: number): number | undefined => {
+    const value = text(name);
+    return value === undefined ? undefined : wholeNumber(said(name, value), value, { min: 1, max });
+  };
   const list = (name: 'only' | 'workload', known: readonly string[]): Set<string> => {
-    const asked = (given[name] ?? [env[variable(name)] ?? '']).flatMap((value) => value.split(','));
-    const names = asked.map((value) => value.trim()).filter((value) => value !== '');
+    const asked = given[name]?.join(',') ?? env[variableOf(name)] ?? '';
+    if (asked === '') return new Set(known);
+    const names = asked.split(',').map((value) => value.trim());
     const strange = names.find((value) => !known.includes(value));
-    if (strange !== undefined)
-      throw new UsageError(`--${name} ${strange}: one or several of ${known.join(', ')}`);
-    return new Set(names.length === 0 ? known : names);
+    if (strange === undefined) return new Set(names);
+    const meant = nearest(strange, known);
+    const hint = meant === null ? `one or several of ${known.join(', ')}` : `did you mean ${meant}?`;
+    throw new UsageError(`${said(name, strange)}: ${hint}`);
   };
   const only = list('only', contenderKeys);
   const workload = list('workload', workloadKeys);
-  const quick = given.quick ?? isOn(env['QUICK']);
+  const quick = given.quick ?? isYes(env['QUICK']);
   return {
     help: given.help ?? false,
     quick,
-    repeats: wholeNumber('repeats', text('repeats'), 1, maxRepeats) ?? (quick ? 1 : usualRepeats),
+    repeats: number('repeats', maxRepeats) ?? (quick ? 1 : usualRepeats),
     contenders: contenders.filter(({ key }) => only.has(key)),
     workloads: workloads.filter(({ key }) => workload.has(key)),
     withCrowd: workload.has(crowd.key),
-    retryDelayMs: wholeNumber('retry-delay-ms', text('retry-delay-ms'), 1, maxRetryDelayMs),
+    retryDelayMs: number('retry-delay-ms', maxRetryDelayMs),
     json: jsonTarget(text('json')),
   };
 }
@@ -73,34 +91,9 @@ export function isFullRun(options: Options): boolean {
   return hasAll && options.withCrowd && isUsual;
 }
 
-function parse(argv: readonly string[]) {
-  // `--json` may stand alone, which parseArgs has no word for.
-  const args = argv.map((arg) => (arg === '--json' ? '--json=-' : arg));
-  try {
-    return parseArgs({ args, options: flags }).values;
-  } catch (error) {
-    const [reason = ''] = (error as Error).message.split(/\. |\n/);
-    const known = Object.keys(flags).map((name) => `--${name}`);
-    throw new UsageError(`${reason}: the options are ${known.join(' ')}`, { cause: error });
-  }
-}
-
-function variable(flag: string): string {
-  return flag.toUpperCase().replaceAll('-', '_');
-}
-
-function isOn(value: string | undefined): boolean {
-  return value !== undefined && !['', '0', 'false'].includes(value);
-}
-
-function wholeNumber(name: string, value: string | undefined, min: number, max: number): number | undefined {
-  if (value === undefined) return undefined;
-  const number = Number(value);
-  if (/^\d+$/.test(value) && number >= min && number <= max) return number;
-  throw new UsageError(`--${name} ${value}: a whole number from ${min} to ${max}`);
-}
-
-function jsonTarget(value: string | undefined): string | null {
-  if (!isOn(value)) return null;
-  return value === '1' || value === 'true' ? '-' : (value ?? null);
+/** Every variable that says something to this program. */
+export function variables(): string[] {
+  return Object.keys(flags)
+    .filter((name) => name !== 'help')
+    .map(variableOf);
 }

@@ -1,13 +1,12 @@
-import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 
 import type { StrategyView } from '@lastseat/booking/contract';
+import { refuseUnwritable, UsageError, writeJson } from '@lastseat/infra/command-line';
 import { UserError } from '@lastseat/infra/stack';
 
 import { circumstances } from '../figures/recorded-run.ts';
 import { addRun, assertWritable, resultsFile } from '../figures/results-file.ts';
 import { paintFor } from '../report/paint.ts';
-import { UsageError } from '../usage-error.ts';
 import { count } from '../words.ts';
 import { figuresOf } from './figures.ts';
 import { startGenerator } from './generator/generator.ts';
@@ -20,17 +19,13 @@ import { reasonsOf, report } from './report/report.ts';
 import { serverVersions } from './stack/server-versions.ts';
 import { REPLICAS, startStack, type BenchStack } from './stack/start-stack.ts';
 import type { Bench, Field } from './step.ts';
-import { takeSteps } from './take-steps.ts';
+import { refuseEmptyPlan, takeSteps } from './take-steps.ts';
 
 const WIDTH = 80;
 
 process.exitCode = await main().catch((error: unknown) => {
-  if (error instanceof UsageError) {
-    console.error(error.message);
-    return 2;
-  }
   console.error(error instanceof UserError ? error.message : error);
-  return 1;
+  return error instanceof UsageError ? 2 : 1;
 });
 
 async function main(): Promise<number> {
@@ -39,12 +34,14 @@ async function main(): Promise<number> {
     console.log(helpText());
     return 0;
   }
+  refuseEmptyPlan(options);
+  refuseUnwritable(options.json);
   const recorded = isFullRun(options) ? resultsFile('guards') : null;
   if (recorded !== null) assertWritable(recorded);
   const when = circumstances();
   const signal = interruption();
   await using resources = new AsyncDisposableStack();
-  const stack = resources.use(await startStack(process.env));
+  const stack = resources.use(await startUnlessInterrupted(signal));
   const bench: Bench = {
     stack,
     target: { ...stack, replicas: REPLICAS, hasQuorum: true },
@@ -83,9 +80,24 @@ async function main(): Promise<number> {
 function interruption(): AbortSignal {
   const controller = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(name, () => controller.abort(new UserError('interrupted')));
+    process.once(name, () => {
+      console.error('interrupted: removing what was started ...');
+      controller.abort(new UserError('interrupted'));
+    });
   }
   return controller.signal;
+}
+
+/** Ctrl-C on a terminal also reaches the servers that are just being started: that they fail then is no news. */
+async function startUnlessInterrupted(signal: AbortSignal): Promise<BenchStack> {
+  try {
+    const stack = await startStack(process.env);
+    if (!signal.aborted) return stack;
+    await stack[Symbol.asyncDispose]();
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  throw signal.reason;
 }
 
 /** Asked of the service itself: what it offers is what is measured. */
@@ -104,10 +116,4 @@ function headline({ runtime }: BenchStack, { pace, isQuick }: Options): string {
   const machine = `${count(availableParallelism(), 'core')} for all of it, the load included`;
   const warning = isQuick ? '\nQuick: good for orders of magnitude only.' : '';
   return `${REPLICAS} replicas behind nginx as ${parts} · ${machine} · ${how}, medians${warning}`;
-}
-
-async function writeJson(path: string | null, content: object): Promise<void> {
-  const text = `${JSON.stringify(content, null, 2)}\n`;
-  if (path === '-') process.stdout.write(text);
-  else if (path !== null) await writeFile(path, text);
 }

@@ -1,9 +1,17 @@
-import { parseArgs } from 'node:util';
-
 import { STRATEGY_NAMES, type StrategyName } from '@lastseat/booking/contract';
+import {
+  isYes,
+  jsonTarget,
+  nearest,
+  parseFlags,
+  refuseUnknownVariables,
+  UsageError,
+  variableOf,
+  wholeNumber,
+  withBareJson,
+  type JsonTarget,
+} from '@lastseat/infra/command-line';
 
-import { jsonTarget, wholeNumber } from '../options.ts';
-import { UsageError } from '../usage-error.ts';
 import type { Pace } from './step.ts';
 
 /** What a bench is made of, in the order in which it is done. */
@@ -26,8 +34,7 @@ export interface Options {
   exactness: number;
   /** Slices of each guard in the part that compares two. */
   comparedSlices: number;
-  /** A file, or `-` for the standard output; null for tables only. */
-  json: string | null;
+  json: JsonTarget;
 }
 
 // Nine slices are the fewest whose interval of 95 % leaves one out at each end; a second is a hundred bookings of all but
@@ -66,22 +73,28 @@ const FLAGS = {
 } as const;
 
 export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Options {
-  const flags = parse(argv);
-  const text = (name: Exclude<keyof typeof FLAGS, 'help' | 'quick'>): string | undefined =>
-    flags[name] ?? (env[name.toUpperCase().replaceAll('-', '_')] || undefined);
+  refuseUnknownVariables(env);
+  const flags = parseFlags({ args: withBareJson(argv), options: FLAGS }).values;
+  type Name = Exclude<keyof typeof FLAGS, 'help' | 'quick'>;
+  const text = (name: Name): string | undefined => flags[name] ?? (env[variableOf(name)] || undefined);
+  const said = (name: Name, value: string): string =>
+    flags[name] === undefined ? `${variableOf(name)}=${value}` : `--${name} ${value}`;
   const number = (name: keyof typeof NUMBER_OPTIONS): number | undefined => {
     const value = text(name);
-    return value === undefined ? undefined : wholeNumber(name, value, NUMBER_OPTIONS[name]);
+    return value === undefined ? undefined : wholeNumber(said(name, value), value, NUMBER_OPTIONS[name]);
   };
-  const list = <T>(name: 'only' | 'connections' | 'parts', read: (item: string) => T): T[] | undefined => {
+  const list = <T>(
+    name: 'only' | 'connections' | 'parts',
+    read: (item: string, said: string) => T,
+  ): T[] | undefined => {
     const items = text(name)
       ?.split(',')
       .map((item) => item.trim());
-    return items && [...new Set(items.map(read))];
+    return items && [...new Set(items.map((item) => read(item, said(name, item))))];
   };
 
-  const parts = list('parts', (item) => oneOf('parts', item, BENCH_PARTS)) ?? [...USUAL_PARTS];
-  const only = list('only', (item) => oneOf('only', item, STRATEGY_NAMES)) ?? null;
+  const parts = list('parts', (item, said) => oneOf(said, item, BENCH_PARTS)) ?? [...USUAL_PARTS];
+  const only = list('only', (item, said) => oneOf(said, item, STRATEGY_NAMES)) ?? null;
   if (parts.includes('compare') && only?.length !== 2) {
     throw new UsageError('--parts compare: --only has to name the two that are compared');
   }
@@ -93,7 +106,7 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Op
     parts,
     only,
     connections:
-      list('connections', (item) => wholeNumber('connections', item, CONNECTION_RANGE)) ?? CONNECTIONS,
+      list('connections', (item, said) => wholeNumber(said, item, CONNECTION_RANGE)) ?? CONNECTIONS,
     pace: {
       ...usual,
       repeats: number('repeats') ?? usual.repeats,
@@ -112,24 +125,20 @@ export function isFullRun({ isQuick, only, parts, connections, pace }: Options):
   return !isQuick && hasAll && isLong && CONNECTIONS.every((crowd) => connections.includes(crowd));
 }
 
-function parse(argv: readonly string[]) {
-  // `--json` may stand alone, which parseArgs has no word for.
-  const args = argv.map((arg) => (arg === '--json' ? '--json=-' : arg));
-  try {
-    return parseArgs({ args, options: FLAGS }).values;
-  } catch (error) {
-    const [reason = ''] = (error as Error).message.split(/\. |\n/);
-    const names = Object.keys(FLAGS).map((name) => `--${name}`);
-    throw new UsageError(`${reason}: the options are ${names.join(' ')}`, { cause: error });
-  }
-}
-
-function oneOf<T extends string>(option: string, item: string, known: readonly T[]): T {
+function oneOf<T extends string>(said: string, item: string, known: readonly T[]): T {
   const found = known.find((name) => name === item);
   if (found !== undefined) return found;
-  throw new UsageError(`--${option} ${item}: one or several of ${known.join(', ')}`);
+  const meant = nearest(item, known);
+  const hint = meant === null ? `one or several of ${known.join(', ')}` : `did you mean ${meant}?`;
+  throw new UsageError(`${said}: ${hint}`);
 }
 
-function isYes(value: string | undefined): boolean {
-  return value !== undefined && !['', '0', 'false'].includes(value);
+/** Every variable that says something to this program. */
+export function variables(): string[] {
+  return [
+    'RUNTIME',
+    ...Object.keys(FLAGS)
+      .filter((name) => name !== 'help')
+      .map(variableOf),
+  ];
 }

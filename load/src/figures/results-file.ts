@@ -2,7 +2,8 @@ import { accessSync, appendFileSync, constants, existsSync, mkdirSync, readFileS
 import { dirname, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { UsageError } from '../usage-error.ts';
+import { UsageError } from '@lastseat/infra/command-line';
+
 import type { BenchName, RecordedRun } from './recorded-run.ts';
 
 /**

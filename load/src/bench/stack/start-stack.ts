@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { UsageError } from '@lastseat/infra/command-line';
 import { dockerRuntime } from '@lastseat/infra/docker';
 import { nativeRuntime, pidsOf } from '@lastseat/infra/native';
 import { findBinary, freePort, runAfterParent, type Program } from '@lastseat/infra/servers';
-import { UserError, type Runtime, type Stack } from '@lastseat/infra/stack';
+import type { Runtime, Stack } from '@lastseat/infra/stack';
 
 import { containerPids, containerVersion, docker } from './container-pids.ts';
 import { cpuByPart, type StackPart } from './cpu-by-part.ts';
@@ -80,7 +81,7 @@ export async function startStack(env: NodeJS.ProcessEnv): Promise<BenchStack> {
  */
 function chooseRuntime({ RUNTIME: wanted = '' }: NodeJS.ProcessEnv): Runtime['name'] {
   if (wanted === 'native' || wanted === 'docker') return wanted;
-  if (wanted !== '') throw new UserError(`RUNTIME=${wanted}: must be native or docker`);
+  if (wanted !== '') throw new UsageError(`RUNTIME=${wanted}: must be native or docker`);
   const isInstalled = (['postgres', 'redis-server', 'nginx'] as const).every(isUsable);
   return isInstalled || !dockerAnswers() ? 'native' : 'docker';
 }

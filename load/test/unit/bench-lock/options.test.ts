@@ -1,7 +1,7 @@
+import { UsageError } from '@lastseat/infra/command-line';
 import { describe, expect, it } from 'vitest';
 
 import { contenderKeys, readOptions, workloadKeys } from '#src/bench-lock/options.ts';
-import { UsageError } from '#src/usage-error.ts';
 
 describe('the options', () => {
   it('leave nothing out, nine slices of each figure, unless told otherwise', () => {
@@ -38,9 +38,12 @@ describe('the options', () => {
   it.each([
     [['--repeats', '0'], '--repeats 0: a whole number from 1 to 100'],
     [['--repeats', '2.5'], '--repeats 2.5: a whole number from 1 to 100'],
-    [['--only', 'redlok'], /^--only redlok: one or several of queue, /],
+    [['--only', 'redlok'], '--only redlok: did you mean redlock?'],
+    [['--only', 'zookeeper'], /^--only zookeeper: one or several of queue, /],
+    [['--only', ','], /^--only : one or several of queue, /],
     [['--workload', '5x5'], /^--workload 5x5: one or several of 1x1, /],
-    [['--qick'], /^Unknown option '--qick': the options are --help --quick /],
+    [['--qick'], "Unknown option '--qick': did you mean --quick?"],
+    [['--speed'], /^Unknown option '--speed': the options are --help --quick /],
   ])('are refused in one line: %j', (argv, message) => {
     const wrong = () => readOptions(argv, {});
     expect(wrong).toThrow(UsageError);

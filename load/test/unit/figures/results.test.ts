@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { UsageError } from '@lastseat/infra/command-line';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
 import type { Figure } from '#src/figures/figure.ts';
@@ -13,7 +14,6 @@ import { fillBlocks } from '#src/figures/readme-blocks.ts';
 import { READMES, upToDate } from '#src/figures/readmes.ts';
 import { circumstances, mediansOf, type RecordedRun } from '#src/figures/recorded-run.ts';
 import { addRun, assertWritable, readRuns, resultsFile } from '#src/figures/results-file.ts';
-import { UsageError } from '#src/usage-error.ts';
 
 const root = new URL('../../../../', import.meta.url);
 
