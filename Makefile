@@ -15,7 +15,7 @@ INSTALLED = node_modules/.package-lock.json
 REFUSE_UNKNOWN = $(NODE) infra/command-line/main.ts
 
 # Without a network npm would try again for a minute and a half without a word.
-NPM_CI = npm ci --no-audit --no-fund --loglevel=error --fetch-retries=1 --fetch-retry-mintimeout=1000 --fetch-timeout=30000
+NPM_CI = npm ci --no-audit --no-fund --loglevel=error --fetch-retries=1 --fetch-retry-mintimeout=1000 --fetch-timeout=60000
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -78,6 +78,6 @@ $(INSTALLED): package-lock.json
 	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || { echo "Node.js $$(node -v) is too old: install 20 or newer (https://nodejs.org)" >&2; exit 1; }
 	@[ -w . ] || { echo "this folder is read-only, and the packages are installed into it: $$PWD" >&2; exit 1; }
 	@echo 'installing the packages ...' >&2
-	@$(NPM_CI) || { echo "the packages could not be installed: is $$(npm config get registry) within reach?" >&2; exit 1; }
+	@said=$$($(NPM_CI) 2>&1) || { echo "$$said" | head -n 3 >&2; echo "the packages could not be installed: is $$(npm config get registry) within reach?" >&2; exit 1; }
 	@[ -x $(NODE) ] || { echo 'npm has left out Node 26: let it run install scripts (npm config delete ignore-scripts) and try again' >&2; rm -f $@; exit 1; }
 	@touch $@

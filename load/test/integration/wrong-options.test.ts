@@ -1,4 +1,7 @@
 import { execFile } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { createDatabase } from '@lastseat/infra/servers';
@@ -74,6 +77,23 @@ it('hears of variables on the command line of make, and of no others', async () 
     TICKET: '5',
   });
   expect(right).toMatchObject({ code: 0, stderr: '' });
+});
+
+it('says within seconds that there is no network, and in a few lines', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'lastseat-no-network-'));
+  try {
+    for (const name of ['Makefile', 'package.json', 'package-lock.json', '.npmrc']) {
+      cpSync(join(root, name), join(folder, name));
+    }
+    const nobody = 'http://127.0.0.1:1/';
+    const npm = { npm_config_registry: nobody, npm_config_cache: join(folder, 'cache') };
+    const { code, stderr } = await run('make', ['-C', folder, '--no-print-directory', 'up'], npm);
+    expect(stderr).toContain(`the packages could not be installed: is ${nobody} within reach?`);
+    expect(stderr.split('\n').length).toBeLessThan(8);
+    expect(code).not.toBe(0);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 /** What a program finds in its environment after `make load TICKET=5`. */
