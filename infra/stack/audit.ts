@@ -1,3 +1,4 @@
+import { refuseUnknownVariables } from '../command-line/index.ts';
 import { repository } from '../native/places.ts';
 import { show } from './run-command.ts';
 import { runningOf, runtimesOf } from './runtimes.ts';
@@ -15,6 +16,7 @@ process.exitCode = await audit(process.argv.slice(2)).catch((error: Error) => {
 });
 
 async function audit(args: readonly string[]): Promise<number> {
+  refuseUnknownVariables(process.env);
   const [running] = await runningOf(runtimesOf());
   if (!running && !args.includes('--help')) throw new Error('nothing is running: make up');
   const env = { ...process.env, DATABASE_URL: running?.stack.postgresUrl ?? '' };

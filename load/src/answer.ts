@@ -1,5 +1,6 @@
 import {
   INSTANCE_HEADER,
+  REQUEST_ID_HEADER,
   type BookingView,
   type OutcomeCode,
   type Problem,
@@ -18,6 +19,8 @@ export interface Answer {
   instanceId: string | null;
   /** From the body, which must name the same instance as the header. */
   instanceIdInBody: string | null;
+  /** From the `x-request-id` header, written as a UUID: what an answer that says nothing can be looked up by. */
+  requestId: string | null;
   /** Of a 201; null if its body is not a booking. */
   booking: BookingView | null;
   retryAfterMs: number | null;
@@ -48,6 +51,7 @@ export function readAnswer(
     code: codeOf(status, content),
     instanceId,
     instanceIdInBody: typeof content['instanceId'] === 'string' ? content['instanceId'] : null,
+    requestId: asUuid(headerValue(headers, REQUEST_ID_HEADER)),
     booking,
     retryAfterMs: Number.isFinite(retryAfterS) ? retryAfterS * 1000 : null,
   };
@@ -73,6 +77,13 @@ function codeOf(status: number, content: Record<string, unknown>): AnswerCode {
 
 function asBooking(content: Record<string, unknown>): BookingView | null {
   return typeof content['bookingId'] === 'string' ? (content as unknown as BookingView) : null;
+}
+
+/** nginx writes the same id without hyphens. */
+function asUuid(id: string | null): string | null {
+  const digits = id?.replaceAll('-', '').toLowerCase() ?? '';
+  if (!/^[\da-f]{32}$/.test(digits)) return null;
+  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
 
 function parseObject(body: string): Record<string, unknown> {

@@ -7,6 +7,7 @@ import { changedAfterwards } from './checks/afterwards.ts';
 import { collectEvidence } from './checks/evidence.ts';
 import { judge, judgement, type Judgement } from './checks/judge.ts';
 import { sendWave, type Attempt, type Wave } from './crowd.ts';
+import { lookUpUnknown } from './look-up.ts';
 import { namesInPostgres, rollCall } from './replicas.ts';
 import type { Scenario } from './scenario.ts';
 import { readSettled } from './settle.ts';
@@ -74,6 +75,7 @@ export async function run(scenario: Scenario, options: RunOptions): Promise<Run>
       up: await stillUp(upBefore, answered, target),
       inPostgres: await namesInPostgres(answered, target, oracle),
     },
+    lookUps: await lookUpUnknown(target, attempts),
     waves,
     truth,
   });

@@ -19,6 +19,8 @@ export interface Row {
   strategy: string;
   instanceId: string;
   fencingToken: number | null;
+  /** The request that made it, by which a lost answer is looked up. */
+  requestId: string | null;
   /** The counter's version after it had given the tickets: the order of an event's commits. */
   stockRevision: number | null;
 }
@@ -55,7 +57,7 @@ export async function openOracle(postgresUrl: string): Promise<Oracle> {
     // One statement is one snapshot: the counter and the rows are of the same moment.
     const { rows } = await client.query<Joined>(
       `select i.epoch, i.capacity, i.available,
-              b.id, b.customer, b.quantity, b.strategy, b.instance_id, b.fencing_token, b.stock_revision
+              b.id, b.customer, b.quantity, b.strategy, b.instance_id, b.fencing_token, b.request_id, b.stock_revision
          from inventory i
          left join bookings b on b.event_id = i.event_id and b.epoch = i.epoch
         where i.event_id = $1
@@ -93,6 +95,7 @@ interface Joined {
   strategy: string;
   instance_id: string;
   fencing_token: string | null;
+  request_id: string | null;
   stock_revision: string | null;
 }
 
@@ -104,6 +107,7 @@ function toRow(row: Joined, id: string): Row {
     strategy: row.strategy,
     instanceId: row.instance_id,
     fencingToken: row.fencing_token === null ? null : Number(row.fencing_token),
+    requestId: row.request_id,
     stockRevision: row.stock_revision === null ? null : Number(row.stock_revision),
   };
 }

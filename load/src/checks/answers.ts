@@ -63,6 +63,16 @@ export function instanceUnnamed({ attempts }: Evidence): string | null {
   return `${count(wrong.length, 'answer')} that do not say which instance gave them${examples(wrong)}`;
 }
 
+/** The id is the only handle of an answer that does not say how a request ended. */
+export function requestUnnamed({ attempts }: Evidence): string | null {
+  const unnamed = attempts.filter(
+    ({ answer }) => answer && PROPER_ANSWER.test(answer.code) && answer.requestId === null,
+  );
+  if (unnamed.length === 0) return null;
+  const whose = unnamed.map(({ customer, answer }) => `${customer}: a ${answer?.status}`);
+  return `${count(unnamed.length, 'answer')} without an x-request-id to look it up by${examples(whose)}`;
+}
+
 /** Who comes after the last ticket is to hear of it; `busy` would send them round for ever. */
 export function neverSoldOut({ tally }: Evidence): string | null {
   const { soldOut, gaveUp } = tally.buyers;

@@ -77,6 +77,17 @@ export function rowDiffers(evidence: Evidence): string | null {
   return `${count(differing.length, 'booking')} in Postgres ${agree(differing.length, 'differs', 'differ')} from what the buyer asked for or was told${examples(differing)}`;
 }
 
+/** Whoever was not told can look it up, and is told what Postgres says. */
+export function lookUpDiffers({ lookUps, rowsOf }: Evidence): string | null {
+  const wrong = [...lookUps].flatMap(([customer, found]) => {
+    const held = rowsOf.get(customer)?.[0]?.id ?? null;
+    if (held === found) return [];
+    return [`${customer}: ${held ?? 'no booking'} in Postgres, ${found ?? 'no booking'} by its request id`];
+  });
+  if (wrong.length === 0) return null;
+  return `${count(wrong.length, 'request')} of unknown end looked up in vain${examples(wrong)}`;
+}
+
 export function strategyDiffers({ truth, terms }: Evidence): string | null {
   const other = truth.rows.filter((row) => row.strategy !== terms.strategy);
   if (other.length === 0) return null;
@@ -94,6 +105,7 @@ function differences({ event, crowd }: Evidence, attempt: Attempt, booking: Book
     ['strategy', booking.strategy, row.strategy],
     ['instance', booking.instanceId, row.instanceId],
     ['fencing token', booking.fencingToken, row.fencingToken],
+    ['request', attempt.answer?.requestId, row.requestId],
   ];
   const differing = pairs.find(([, told, held]) => told !== held);
   return differing ? `${differing[0]} ${String(differing[1])} became ${String(differing[2])}` : '';

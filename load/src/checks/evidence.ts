@@ -12,6 +12,8 @@ export interface Evidence {
   event: EventBefore;
   runId: string;
   replicas: Replicas;
+  /** The buyers of unknown end whose request could be looked up, each with the booking that it has made or null. */
+  lookUps: ReadonlyMap<string, string | null>;
   attempts: readonly Attempt[];
   waves: readonly Wave[];
   truth: Truth;
@@ -47,7 +49,10 @@ export interface Replicas {
   inPostgres: readonly string[];
 }
 
-export type RunFacts = Pick<Evidence, 'crowd' | 'terms' | 'event' | 'runId' | 'replicas' | 'waves' | 'truth'>;
+export type RunFacts = Pick<
+  Evidence,
+  'crowd' | 'terms' | 'event' | 'runId' | 'replicas' | 'lookUps' | 'waves' | 'truth'
+>;
 
 export function collectEvidence(facts: RunFacts): Evidence {
   const { crowd, waves, truth } = facts;

@@ -82,6 +82,13 @@ describe.concurrent('make load fails, with the reason, against an API that', () 
       ['--buyers=100', '--connections=10'],
     ],
     [
+      'books, says unknown, and finds it not',
+      ['look_up_differs'],
+      /1 request of unknown end looked up in vain/,
+      ['--max-unknown=1'],
+    ],
+    ['names no request', ['row_differs', 'request_unnamed'], /40 answers without an x-request-id/],
+    [
       'takes no lock',
       ['strategy_differs', 'token_missing'],
       /5 bookings made with another guard than fenced-lock \(no-lock\)/,

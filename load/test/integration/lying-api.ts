@@ -33,6 +33,8 @@ export type Lie =
   | 'writes a second row later'
   | 'answers 504 and books later'
   | 'answers as nginx, and does not know'
+  | 'books, says unknown, and finds it not'
+  | 'names no request'
   | 'books one ticket of two'
   | 'names another event'
   | 'refuses the first 60'
@@ -69,10 +71,12 @@ export async function startLyingApi(postgresUrl: string, lie: Lie): Promise<Lyin
     const path = request.url ?? '';
     const asked = path === '/readyz' ? replicas : replicas.slice(0, 2);
     const instanceId = lie === 'is one instance' ? 'replica-1' : asked[requests % asked.length]!;
+    const requestId = randomUUID();
     const reply = (status: number, body: object, headers: Record<string, string> = {}): void => {
       response.writeHead(status, {
         'content-type': 'application/json',
         'x-instance-id': instanceId,
+        ...(lie === 'names no request' ? {} : { 'x-request-id': requestId }),
         ...headers,
       });
       response.end(JSON.stringify({ instanceId, ...body }));
@@ -82,6 +86,8 @@ export async function startLyingApi(postgresUrl: string, lie: Lie): Promise<Lyin
       await poolOf(instanceId).query('select 1');
       return reply(200, {});
     }
+    // Either there is none, or this is the lie.
+    if (path.startsWith('/requests/')) return reply(404, { code: 'booking_not_found' });
     const body = JSON.parse(await readBody(request)) as BookingBody & { name: string; capacity: number };
     if (path === '/events') return reply(201, { id: await createEvent(body.name, body.capacity) });
 
@@ -120,7 +126,10 @@ export async function startLyingApi(postgresUrl: string, lie: Lie): Promise<Lyin
     if (booking.strategy === 'fenced-lock' && lie !== 'gives no tokens') {
       booking.fencingToken = 1_000 + (revision ?? 0) * (lie === 'gives falling tokens' ? -1 : 1);
     }
-    await insertRow(booking, revision);
+    await insertRow(booking, revision, requestId);
+    if (lie === 'books, says unknown, and finds it not' && once('booked')) {
+      return reply(504, { code: 'unknown' });
+    }
     if (lie === 'writes two rows for one request') {
       await insertRow({ ...booking, bookingId: randomUUID() }, revision);
     }
@@ -189,14 +198,18 @@ export async function startLyingApi(postgresUrl: string, lie: Lie): Promise<Lyin
     return rows[0] ? Number(rows[0].version) : null;
   }
 
-  async function insertRow(booking: BookingView, revision: number | null): Promise<void> {
+  async function insertRow(
+    booking: BookingView,
+    revision: number | null,
+    requestId: string | null = null,
+  ): Promise<void> {
     const { bookingId, eventId, quantity, customer, strategy, fencingToken } = booking;
     const instanceId = booking.instanceId === 'replica-9' ? 'replica-1' : booking.instanceId;
     await poolOf(instanceId).query(
       `insert into bookings (id, event_id, epoch, quantity, customer, strategy, instance_id, fencing_token,
-                             stock_revision)
-       values ($1, $2, 1, $3, $4, $5, $6, $7, $8)`,
-      [bookingId, eventId, quantity, customer, strategy, instanceId, fencingToken, revision],
+                             stock_revision, request_id)
+       values ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9)`,
+      [bookingId, eventId, quantity, customer, strategy, instanceId, fencingToken, revision, requestId],
     );
   }
 

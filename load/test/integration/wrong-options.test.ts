@@ -27,6 +27,7 @@ describe.concurrent('what is wrong is said at the start, in one line, with exit 
     ['a misspelt variable of down', stack('down'), onMake('RUNTIM=native'), /did you mean RUNTIME\?$/],
     ['a misspelt variable of bench', bench, onMake('QUIK=1'), /did you mean QUICK\?$/],
     ['a misspelt variable of bench-lock', benchLock, onMake('WORKLAOD=1x1'), /did you mean WORKLOAD\?$/],
+    ['a misspelt variable of audit', ['infra/stack/audit.ts'], onMake('FIXX=1'), /did you mean FIX\?$/],
     ['a misspelt variable of test', ['infra/command-line/main.ts'], onMake('AGRS=x'), /did you mean ARGS\?$/],
     ['a misspelt flag', [...load, '--ticket=5'], {}, /'--ticket': did you mean --tickets\?$/],
     ['a misspelt flag of up', [...stack('up'), '--replica=5'], {}, /did you mean --replicas\?$/],

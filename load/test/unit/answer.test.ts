@@ -39,6 +39,14 @@ describe('an answer', () => {
     expect(readAnswer(status, body, headers, 0).code).toBe(`http_${status}`);
   });
 
+  it('names its request, with hyphens or without', () => {
+    const id = '0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9';
+    for (const written of [id, id.replaceAll('-', ''), id.toUpperCase()]) {
+      expect(readAnswer(504, '', { 'X-Request-Id': written }, 0).requestId).toBe(id);
+    }
+    expect(readAnswer(504, '', { 'X-Request-Id': 'mine' }, 0).requestId).toBeNull();
+  });
+
   it('may be a 201 without a booking in it', () => {
     expect(readAnswer(201, '{', {}, 0)).toMatchObject({ code: 'booked', booking: null, instanceId: null });
   });

@@ -159,6 +159,11 @@ const LIES: Record<keyof typeof CHECKS, { lie: string; tell: (run: HonestRun) =>
       detail: /quantity 2 became 1/,
     },
     {
+      lie: 'the row names another request',
+      tell: ({ rows }) => (rows[0]!.requestId = null),
+      detail: /buyer-1: request \S{36} became null/,
+    },
+    {
       lie: 'the answer names another event',
       tell: ({ attempts }) => (attempts[0]!.answer!.booking!.eventId = 2),
       detail: /buyer-1: event 1 became 2/,
@@ -271,6 +276,25 @@ const LIES: Record<keyof typeof CHECKS, { lie: string; tell: (run: HonestRun) =>
         attempts[0]!.answer = soldOutAnswer(0);
       },
       detail: /^1 booking of another run on event 1 \(run-cafe0002-buyer-000001\): let each run have/,
+    },
+  ],
+  look_up_differs: [
+    {
+      lie: 'a lost booking is not found by its request',
+      tell: (run) => {
+        run.attempts[0]!.answer = answerOf(504, 'unknown', 0);
+        run.lookUps = new Map([['buyer-1', null]]);
+      },
+      detail: /^1 request of unknown end looked up in vain \(buyer-1: \S{36} in Postgres, no booking by its/,
+    },
+  ],
+  request_unnamed: [
+    {
+      lie: 'an unknown answer leaves nothing to look up',
+      tell: ({ attempts }) => {
+        attempts[20]!.answer = { ...answerOf(504, 'unknown', 20), requestId: null };
+      },
+      detail: /^1 answer without an x-request-id to look it up by \(buyer-21: a 504\)$/,
     },
   ],
   token_missing: [

@@ -44,6 +44,7 @@ export function honestRun(tickets = 3): HonestRun {
     truth: { epoch: 4, capacity: tickets, available: 0, rows },
     event: { id: 1, epoch: 4 },
     runId: 'cafe0001',
+    lookUps: new Map(),
     replicas: { up: ['replica-1', 'replica-2'], inPostgres: ['replica-1', 'replica-2'] },
     attempts,
     rows,
@@ -61,7 +62,9 @@ export function judgementOf(run: HonestRun): Judgement {
 /** What the booking that this attempt was given looks like in Postgres. */
 export function rowOf(attempt: Attempt, stockRevision: number): Row {
   const { bookingId, customer, quantity, strategy, instanceId, fencingToken } = attempt.answer!.booking!;
-  return { id: bookingId, customer, quantity, strategy, instanceId, fencingToken, stockRevision };
+  const { requestId } = attempt.answer!;
+  const asked = { customer, quantity, strategy, instanceId, fencingToken };
+  return { id: bookingId, ...asked, requestId, stockRevision };
 }
 
 export function findingsOf(run: HonestRun): FindingKind[] {
@@ -80,6 +83,7 @@ export function answerOf(status: number, code: Answer['code'], index: number): A
     code,
     instanceId,
     instanceIdInBody: instanceId,
+    requestId: randomUUID(),
     booking: null,
     retryAfterMs: null,
   };
