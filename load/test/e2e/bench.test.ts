@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,5 +47,25 @@ it('measures a stack of its own, agrees with Postgres, and leaves nothing behind
     ['tickets undersold in a run, by any guard', 'met'],
   ]);
 
+  expect(readdirSync(dir)).toEqual([]);
+});
+
+it('ends in order when it is interrupted while its stack is only being started', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'bench-test-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  chmodSync(dir, 0o755);
+  // A group of its own: Ctrl-C on a terminal reaches the servers too.
+  const bench = spawn(process.execPath, [main, '--quick'], {
+    env: { ...process.env, TMPDIR: dir, RUNTIME: 'native' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+    detached: true,
+  });
+  let said = '';
+  bench.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+  await expect.poll(() => readdirSync(dir).length).toBeGreaterThan(0);
+  process.kill(-bench.pid!, 'SIGINT');
+  const [code] = (await once(bench, 'close')) as [number | null];
+  expect(said).toMatch(/^interrupted: removing what was started \.\.\.\ninterrupted\n$/);
+  expect(code).toBe(1);
   expect(readdirSync(dir)).toEqual([]);
 });

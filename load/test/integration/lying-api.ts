@@ -82,12 +82,18 @@ export async function startLyingApi(postgresUrl: string, lie: Lie): Promise<Lyin
       response.end(JSON.stringify({ instanceId, ...body }));
     };
     const busy = (): void => reply(503, { code: 'busy' }, { 'retry-after': '0' });
+    if (path === '/livez') return reply(200, {});
     if (path === '/readyz') {
       await poolOf(instanceId).query('select 1');
       return reply(200, {});
     }
-    // Either there is none, or this is the lie.
-    if (path.startsWith('/requests/')) return reply(404, { code: 'booking_not_found' });
+    if (path.startsWith('/requests/')) {
+      const bookingId = await findByRequest(path.slice('/requests/'.length));
+      if (bookingId === null || lie === 'books, says unknown, and finds it not') {
+        return reply(404, { code: 'booking_not_found' });
+      }
+      return reply(200, { bookingId });
+    }
     const body = JSON.parse(await readBody(request)) as BookingBody & { name: string; capacity: number };
     if (path === '/events') return reply(201, { id: await createEvent(body.name, body.capacity) });
 
@@ -147,7 +153,7 @@ export async function startLyingApi(postgresUrl: string, lie: Lie): Promise<Lyin
       const isFirst = once(`refused at ${eventId}`);
       if (lie === 'says sold_out and books later' && isFirst) forLater.push(booking);
       if (lie === 'answers 504 and books later' && isFirst) {
-        timers.push(setTimeout(() => void insertRow(booking, null), LATER_MS));
+        timers.push(setTimeout(() => void insertRow(booking, null, requestId), LATER_MS));
         return reply(504, { code: 'unknown' });
       }
       if (lie === 'answers as nginx, and does not know' && isFirst) {
@@ -196,6 +202,14 @@ export async function startLyingApi(postgresUrl: string, lie: Lie): Promise<Lyin
       [eventId, quantity, leaveOver],
     );
     return rows[0] ? Number(rows[0].version) : null;
+  }
+
+  async function findByRequest(requestId: string): Promise<string | null> {
+    const { rows } = await poolOf('replica-1').query<{ id: string }>(
+      'select id from bookings where request_id = $1',
+      [requestId],
+    );
+    return rows[0]?.id ?? null;
   }
 
   async function insertRow(
