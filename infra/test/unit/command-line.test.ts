@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -78,6 +78,13 @@ describe('a JSON report', () => {
     refuseUnwritable(null);
     expect([existsSync(old), existsSync(join(folder, 'new.json'))]).toEqual([true, false]);
   });
+});
+
+it('knows every variable that docker-compose.yml reads', () => {
+  const compose = readFileSync(new URL('../../../docker-compose.yml', import.meta.url), 'utf8');
+  const read = [...compose.matchAll(/\$\{([A-Z_]+)/g)].map(([, name = '']) => name);
+  expect(read).toContain('REPLICAS');
+  expect(read.filter((name) => !VARIABLES.includes(name))).toEqual([]);
 });
 
 it('means the nearest word, or none', () => {
