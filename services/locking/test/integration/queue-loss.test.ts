@@ -160,7 +160,7 @@ describe('an answer that is lost', () => {
     const client = lab.open({ throughProxy: true, commandTimeoutMs: 100, unavailableAfterMs: 200 });
     const first = await client.locks.acquire('seat', { ttlMs: 1_500 });
     const wait = client.locks.acquire('seat', { ttlMs: 60_000 });
-    const lost = lab.proxy.dropReplies(1, { matching: (request) => request.includes('{lock:seat}') });
+    const lost = lab.proxy.dropReplies(1, { matching: (request) => request.includes('/60000:') });
     const outcomes = Promise.allSettled([first.release(), wait]);
     await lost.done;
     await lab.proxy.refuse();
