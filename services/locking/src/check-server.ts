@@ -1,4 +1,4 @@
-import { withTimeout, type RedisClient } from './redis-script.ts';
+import { whenReady, withTimeout, type RedisClient } from './redis-script.ts';
 
 export interface ServerFinding {
   /** `error`: locks will not work, or not be safe; `warning`: they may not be; `unknown`: it could not be found out. */
@@ -13,6 +13,7 @@ const oldestVersion = [6, 2] as const;
 export async function checkServer(redis: RedisClient, timeoutMs: number): Promise<ServerFinding[]> {
   let info: string;
   try {
+    await whenReady(redis, timeoutMs);
     info = await withTimeout(redis.info(), timeoutMs);
   } catch (error) {
     return [{ level: 'error', message: `Redis cannot be asked: ${reason(error)}.` }];

@@ -77,6 +77,21 @@ export function isSendable(redis: RedisClient): boolean {
   return closesOf(redis).closes === 0 && ['wait', 'connecting', 'connect'].includes(redis.status);
 }
 
+/** Resolves when a command can be sent, and has the client connect if nobody has yet. */
+export async function whenReady(redis: RedisClient, timeoutMs: number): Promise<void> {
+  if (redis.status === 'wait') redis.connect().catch(() => undefined);
+  if (redis.status !== 'ready' && redis.status !== 'end') {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, timeoutMs);
+    for (const event of ['ready', 'end']) redis.once(event, resolve);
+    await promise;
+    clearTimeout(timer);
+    for (const event of ['ready', 'end']) redis.off(event, resolve);
+  }
+  const status: string = redis.status;
+  if (status !== 'ready') throw new Error(`not connected to Redis (${status})`);
+}
+
 /** Whether asking again is in vain: Redis has refused for a reason that waiting does not cure, or was disconnected. */
 export function isInVain(error: unknown, redis: RedisClient): boolean {
   return redis.status === 'end' || isRefusal(error);

@@ -16,8 +16,8 @@ export interface RetryingService {
   hold(terms: LeaseTerms, port: LeasePort): Lease;
   /** Keeps an eye on what goes on after the caller was answered. Its failure is nobody's business. */
   inBackground(work: Promise<unknown>): void;
-  /** The names that are waited for, once for each who waits. */
-  waits(): string[];
+  /** The names that are held or waited for here, once for each who does. */
+  callers(): string[];
   /** Sends all waiters away, gives all leases back, and waits until nothing goes on any more. */
   close(): Promise<void>;
 }
@@ -110,7 +110,13 @@ export function createRetryingService(
     while (background.size > 0) await Promise.all(background);
   }
 
-  return { acquire, hold, inBackground, close, waits: () => Array.from(waits, ({ name }) => name) };
+  return {
+    acquire,
+    hold,
+    inBackground,
+    close,
+    callers: () => Array.from([...waits, ...leases], ({ name }) => name),
+  };
 }
 
 function whyRefused(error: unknown): 'timeout' | 'unavailable' | 'aborted' {

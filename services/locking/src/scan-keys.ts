@@ -1,4 +1,4 @@
-import { withTimeout, type RedisClient } from './redis-script.ts';
+import { whenReady, withTimeout, type RedisClient } from './redis-script.ts';
 
 /** Keys looked at per SCAN: some tenths of a millisecond of Redis's time each, so that everybody else gets a turn. */
 const scanCount = 1_000;
@@ -10,6 +10,8 @@ export async function* scanKeys(
   end: string,
   timeoutMs: number,
 ): AsyncGenerator<string[]> {
+  // A client may refuse what it cannot send yet, and a cluster that is not connected has no nodes.
+  await whenReady(redis, timeoutMs);
   const pattern = `${escapeGlob(start)}*${escapeGlob(end)}`;
   for (const server of 'nodes' in redis ? redis.nodes('master') : [redis]) {
     let cursor = '0';

@@ -1,3 +1,5 @@
+import { setImmediate as afterReplies } from 'node:timers/promises';
+
 import { retryDelayDefaultMs, type TryResult } from './acquire-by-retry.ts';
 import {
   acquireDefaults,
@@ -177,12 +179,14 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
     check: () => checkServer(redis, commandTimeoutMs),
     steal,
     async inspect() {
-      const held = await listHeld(redis, keyPrefix, commandTimeoutMs);
-      // Redis knows of no waiters here; each process knows its own.
-      const pending = service
-        .waits()
-        .map((name) => ({ name, mode: 'exclusive' as const, clientId: holderIds.client }));
-      return { held, pending };
+      const { client: clientId } = holderIds;
+      const held = await listHeld(redis, keyPrefix, commandTimeoutMs, service.callers);
+      // What was answered before that is acted upon now: nobody both waits and holds.
+      await afterReplies();
+      const heldHere = new Set(held.filter((lock) => lock.clientId === clientId).map(({ name }) => name));
+      // Redis knows of no waiters here; each process knows its own callers: all but the holder wait.
+      const waiting = service.callers().filter((name) => !heldHere.delete(name));
+      return { held, pending: waiting.map((name) => ({ name, mode: 'exclusive', clientId })) };
     },
   };
 }

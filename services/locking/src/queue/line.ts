@@ -96,8 +96,9 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     return this.#stage === 'idle' && this.#callers.size === 0;
   }
 
-  get waiting(): number {
-    return this.#callers.size;
+  /** How many here hold the lock or wait for it. */
+  get size(): number {
+    return this.#callers.size + (this.#turn?.lease === undefined ? 0 : 1);
   }
 
   // -------------------------------------------------------------------------------------------- callers

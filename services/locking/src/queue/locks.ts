@@ -11,7 +11,7 @@ import { createGiveBack } from './give-back.ts';
 import type { Entry, LineContext, LineSettings } from './line-context.ts';
 import { Line } from './line.ts';
 import { Lines } from './lines.ts';
-import type { HandedOver, QueueMessages, QueueStore } from './store.ts';
+import type { HandedOver, Inspection, QueueMessages, QueueStore } from './store.ts';
 import { Waiter } from './waiter.ts';
 import { createWatches } from './watches.ts';
 
@@ -131,24 +131,43 @@ export function createQueueLocks(
 
   async function inspect(): Promise<LockSnapshot> {
     store.open();
-    const held: LockInfo[] = [];
-    // In Redis a client has one entry for all its waiters; our own we know one by one.
-    const pending = [...lines].flatMap((line) =>
-      Array.from({ length: line.waiting }, () => info(line.name, store.client)),
-    );
-    const names = await store.heldNames();
-    for (let i = 0; i < names.length; i += inspectedAtOnce) {
-      const some = names.slice(i, i + inspectedAtOnce);
-      const inspections = await Promise.all(some.map((name) => store.inspect(name)));
-      for (const [j, { holder, waiters }] of inspections.entries()) {
-        const name = some[j] ?? '';
-        if (holder !== undefined) held.push(info(name, clientOf(holder)));
-        for (const waiter of waiters) {
-          if (clientOf(waiter) !== store.client) pending.push(info(name, clientOf(waiter)));
-        }
+    const snapshot: LockSnapshot = { held: [], pending: [] };
+    try {
+      const held = await store.heldNames();
+      // Whoever asks at this moment may hold or wait for what was held by nobody when that was asked.
+      const names = [...new Set([...held, ...Array.from(lines, ({ name }) => name)])];
+      for (let i = 0; i < names.length; i += inspectedAtOnce) {
+        const some = names.slice(i, i + inspectedAtOnce);
+        const inspections = await Promise.all(
+          some.map(async (name) => ({ name, seen: await store.inspect(name) })),
+        );
+        const ours = callersOf(new Set(some));
+        for (const { name, seen } of inspections) addTo(snapshot, name, seen, ours.get(name) ?? 0);
       }
+    } catch (cause) {
+      throw new LockUnavailableError({ lock: '*', cause });
     }
-    return { held, pending };
+    return snapshot;
+  }
+
+  /** How many callers here hold each of these locks or wait for it. */
+  function callersOf(names: ReadonlySet<string>): Map<string, number> {
+    const callers = new Map<string, number>();
+    for (const { name, size } of lines) {
+      if (names.has(name)) callers.set(name, (callers.get(name) ?? 0) + size);
+    }
+    return callers;
+  }
+
+  /** In Redis a client has one entry for all its waiters; our own callers we know one by one: all but the holder wait. */
+  function addTo({ held, pending }: LockSnapshot, name: string, seen: Inspection, ours: number): void {
+    const holder = seen.holder === undefined ? undefined : clientOf(seen.holder);
+    if (holder !== undefined) held.push(info(name, holder));
+    const waiting = holder === store.client ? ours - 1 : ours;
+    for (let i = 0; i < waiting; i += 1) pending.push(info(name, store.client));
+    for (const client of seen.waiters.map(clientOf)) {
+      if (client !== store.client) pending.push(info(name, client));
+    }
   }
 
   async function close(): Promise<void> {

@@ -27,6 +27,13 @@ describe.each([
   { kind: 'simple lock', open: () => createSimpleLock(cluster) },
   { kind: 'queue lock', open: () => createQueueLock(cluster) },
 ])('$kind on a cluster', ({ open }) => {
+  test('lists what others hold, as the first thing that is asked of it', async () => {
+    await using holder = open();
+    await using _lease = await holder.acquire('listed');
+    await using locks = open();
+    expect((await locks.inspect()).held).toMatchObject([{ name: 'listed', mode: 'exclusive' }]);
+  });
+
   test.each(['seat', '', '{', '}', '{}', 'a}b', '{a}b', 'events/{1}/seats'])(
     'locks the name "%s"',
     async (name) => {

@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis';
+import { Redis, type RedisOptions } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 
 import {
@@ -7,6 +7,7 @@ import {
   createSimpleLock,
   createWebLocks,
   LockLostError,
+  LockUnavailableError,
   type WebLocks,
   type WebLocksSource,
 } from '#src/index.ts';
@@ -178,6 +179,21 @@ describe.each([
     expect(await robbedToo).toMatchObject({ name: 'AbortError' });
   });
 
+  test('query tells of each request once, also of those that were made just before, and one that waits can be aborted', async () => {
+    const name = newName();
+    const end = Promise.withResolvers<void>();
+    const controller = new AbortController();
+    const holder = locks.request(name, () => end.promise);
+    const waiting = locks.request(name, { signal: controller.signal }, callback);
+    const { held, pending } = await locks.query();
+    expect(held.filter((lock) => lock.name === name)).toHaveLength(1);
+    expect(pending.filter((lock) => lock.name === name)).toHaveLength(1);
+    controller.abort();
+    await expect(waiting).rejects.toBe(controller.signal.reason);
+    end.resolve();
+    await holder;
+  });
+
   test('query tells who holds and who waits', async () => {
     const name = newName();
     await locks.request(name, async () => {
@@ -197,6 +213,44 @@ describe.each([
       expect(holder).toBe(waiter);
       return { waiting };
     });
+  });
+});
+
+describe.each([
+  { manager: 'the simple lock', create: createSimpleLock },
+  { manager: 'the queue lock', create: createQueueLock },
+])('a query that is the first thing asked of $manager', ({ create }) => {
+  function openWith(clientOptions: RedisOptions) {
+    const redis = new Redis(inject('redisUrl'), clientOptions as object);
+    redis.on('error', () => undefined);
+    redises.push(redis);
+    const locks = create(redis, options);
+    services.push(locks);
+    return locks;
+  }
+
+  test.each([{}, { lazyConnect: true }, { enableOfflineQueue: false }])(
+    'tells what is held: %o',
+    async (clientOptions) => {
+      const name = newName();
+      await using _lease = await openWith({}).acquire(name);
+      const { held } = await createWebLocks(openWith(clientOptions)).query();
+      expect(held.filter((lock) => lock.name === name)).toHaveLength(1);
+      expect(await openWith(clientOptions).check()).toEqual([]);
+    },
+  );
+
+  test('rejects as any other question that is not answered', async () => {
+    const redis = connect();
+    const locks = create(
+      redis.duplicate({ port: 1, host: '127.0.0.1', lazyConnect: true }).on('error', () => undefined),
+      {
+        ...options,
+        commandTimeoutMs: 100,
+      },
+    );
+    services.push(locks);
+    await expect(locks.inspect()).rejects.toThrow(LockUnavailableError);
   });
 });
 
