@@ -80,6 +80,34 @@ describe.skipIf(skipped)(skipped ? `${title} (${missing.join(', ')} not installe
     expect(after['booking-2']).toEqual(before['booking-2']);
   });
 
+  test('whoever had no answer of replicas that died finds out what became of the request', async () => {
+    const stack = nativeStack('first');
+    const { url } = (await stack.find()) ?? { url: '' };
+    const options = { replicas: 2, port: portOf(url), quorum: 0 };
+    await post(`${url}/reset/1?tickets=1000000`);
+    const before = await bookingsIn(await stack.find());
+    await using crowd = startCrowd(url);
+    await crowd.reaches(200);
+    for (const name of ['booking-1', 'booking-2']) process.kill(partsOf('first')[name]?.pid ?? 0, 'SIGKILL');
+    await expect.poll(() => crowd.failures.some((failure) => failure.startsWith('503'))).toBe(true);
+    await crowd.stop();
+    await stack.up(options);
+
+    const unknown = crowd.failures.filter((failure) => failure.startsWith('504'));
+    expect(unknown.length).toBeGreaterThan(0);
+    const found = await Promise.all(
+      unknown.map(async (failure) => {
+        const { requestId } = JSON.parse(failure.slice('504 '.length)) as { requestId: string };
+        const response = await fetch(`${url}/requests/${requestId}`);
+        await response.text();
+        return response.status;
+      }),
+    );
+    expect(found.filter((status) => status !== 200 && status !== 404)).toEqual([]);
+    const booked = found.filter((status) => status === 200).length;
+    expect((await bookingsIn(await stack.find())) - before).toBe(crowd.booked + booked);
+  });
+
   test('settings reach every replica, also one that is added', async () => {
     const stack = nativeStack('second');
     const settings = { LAB_MODE: 'off', ADMIN_TOKEN: 'only-for-this-test', LOCK_WAIT_MS: '2000' };
