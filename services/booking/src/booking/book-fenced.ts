@@ -81,9 +81,10 @@ async function bookUnder(
   strategy: StrategyName,
   request: BookingRequest,
 ): Promise<Outcome | FencedOut> {
-  const { eventId, quantity } = request;
-  const stock = await readStock(db, eventId);
+  const { arrivedAtMs, eventId, quantity } = request;
+  const stock = await readStock(db, eventId, arrivedAtMs);
   if (stock === undefined) return EVENT_NOT_FOUND;
+  if (stock.isOfLaterEpoch) return CHANGED_MEANWHILE;
   if (stock.available < quantity) return SOLD_OUT;
 
   await holdRaceWindow(request);

@@ -134,6 +134,7 @@ export function addBookingRoutes(app: Hono<Env>, deps: RouteDeps): void {
   }
 
   async function answerBooking(c: Context<Env>, strategy: Strategy): Promise<Response> {
+    const arrivedAtMs = performance.now();
     const requestId = requestIdOf(c);
     const eventId = readEventId(c.req.param('event_id'));
     const raceWindowMs = readRaceWindowMs(c, deps);
@@ -148,6 +149,7 @@ export function addBookingRoutes(app: Hono<Env>, deps: RouteDeps): void {
       const { signal } = c.req.raw;
       const bookingId = randomUUIDv7();
       const request = {
+        arrivedAtMs,
         bookingId,
         requestId: uuidOf(requestId),
         mayBeRepeated: c.req.header(REQUEST_ID_HEADER) === requestId,

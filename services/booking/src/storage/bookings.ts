@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 
+import { beganAfter } from './arrival.ts';
 import type { Db, Trx } from './schema.ts';
 
 /** A booking about to be written. Its id exists before the transaction, so that an unknown commit can be looked up. */
@@ -35,16 +36,18 @@ export async function insertBooking(
 
 /**
  * Takes the tickets and writes the booking in one statement that needs no transaction around it. The sub-select sees
- * the state of before the statement, which is why it tells whether the event exists and nothing more.
+ * the state of before the statement: whether the event existed, and whether there were enough tickets. If there were
+ * and it is not booked all the same, somebody was faster, or the event was reset since the request arrived.
  */
 export async function takeStockAndInsertBooking(
   db: Db,
-  { bookingId, requestId, eventId, quantity, customer, strategy, instanceId, fencingToken }: NewBooking,
-): Promise<{ isBooked: boolean; eventExists: boolean }> {
-  const { rows } = await sql<{ isBooked: boolean; eventExists: boolean }>`
+  booking: NewBooking & { arrivedAtMs?: number },
+): Promise<{ isBooked: boolean; hadEnough: boolean | null }> {
+  const { bookingId, requestId, eventId, quantity, customer, strategy, instanceId, fencingToken } = booking;
+  const { rows } = await sql<{ isBooked: boolean; hadEnough: boolean | null }>`
     with taken as (
       update inventory set available = available - ${quantity}, version = version + 1
-      where event_id = ${eventId} and available >= ${quantity}
+      where event_id = ${eventId} and available >= ${quantity} and not ${beganAfter(booking.arrivedAtMs)}
       returning epoch, version
     ), booked as (
       insert into bookings (id, event_id, epoch, quantity, customer, strategy, instance_id, fencing_token, request_id,
@@ -55,8 +58,10 @@ export async function takeStockAndInsertBooking(
       returning id
     )
     select exists (select from booked) as "isBooked",
-           exists (select from inventory where event_id = ${eventId}) as "eventExists"`.execute(db);
-  return rows[0] ?? { isBooked: false, eventExists: false };
+           (select available >= ${quantity} from inventory where event_id = ${eventId}) as "hadEnough"`.execute(
+    db,
+  );
+  return rows[0] ?? { isBooked: false, hadEnough: null };
 }
 
 const selectBooking = sql`

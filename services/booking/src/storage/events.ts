@@ -111,7 +111,8 @@ export async function lockAndChangeEvent(
 }
 
 /**
- * Begins a new epoch with all tickets free; the fence stays, for a late holder is late in the new epoch too.
+ * Begins a new epoch with all tickets free; the fence stays, for a late holder is late in the new epoch too. Requests
+ * that arrived before it are not booked in it (see arrival.ts).
  * @returns the event as it begins the new epoch, or undefined if there is no such event
  */
 export async function beginEpoch(
@@ -120,7 +121,7 @@ export async function beginEpoch(
   tickets: number | undefined,
 ): Promise<{ epoch: number; event: EventRow } | undefined> {
   const { rows } = await sql<{ epoch: number; name: string; capacity: number }>`
-    update inventory set epoch = epoch + 1, version = version + 1,
+    update inventory set epoch = epoch + 1, epoch_began_at = clock_timestamp(), version = version + 1,
       capacity = coalesce(${tickets ?? null}, capacity), available = coalesce(${tickets ?? null}, capacity)
     from events where event_id = ${id} and events.id = event_id
     returning epoch, name, capacity`.execute(db);

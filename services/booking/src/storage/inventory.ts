@@ -1,5 +1,6 @@
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 
+import { beganAfter } from './arrival.ts';
 import type { Db, Trx } from './schema.ts';
 
 /** An event's counter row as it was at the moment of reading. */
@@ -9,12 +10,17 @@ export interface Stock {
   fence: number;
   epoch: number;
   changes: number;
+  /** The event was reset after the request for which this was read had arrived. */
+  isOfLaterEpoch: boolean;
 }
 
 /** Locks nothing: what it returns may be false by the time that the caller looks at it. */
-export async function readStock(db: Db | Trx, eventId: number): Promise<Stock | undefined> {
-  const { rows } = await sql<Stock>`
-    select available, version, fence, epoch, changes from inventory where event_id = ${eventId}`.execute(db);
+export async function readStock(
+  db: Db | Trx,
+  eventId: number,
+  arrivedAtMs?: number,
+): Promise<Stock | undefined> {
+  const { rows } = await sql<Stock>`${selectStock(eventId, arrivedAtMs)}`.execute(db);
   return rows[0];
 }
 
@@ -25,12 +31,17 @@ export async function readStock(db: Db | Trx, eventId: number): Promise<Stock | 
 export async function lockStock(
   trx: Trx,
   eventId: number,
-  { mayWait = true }: { mayWait?: boolean } = {},
+  { arrivedAtMs, mayWait = true }: { arrivedAtMs?: number | undefined; mayWait?: boolean } = {},
 ): Promise<Stock | undefined> {
   const { rows } = await sql<Stock>`
-    select available, version, fence, epoch, changes from inventory where event_id = ${eventId}
-    for update ${mayWait ? sql`` : sql`skip locked`}`.execute(trx);
+    ${selectStock(eventId, arrivedAtMs)} for update ${mayWait ? sql`` : sql`skip locked`}`.execute(trx);
   return rows[0];
+}
+
+function selectStock(eventId: number, arrivedAtMs: number | undefined): RawBuilder<Stock> {
+  return sql`
+    select available, version, fence, epoch, changes, ${beganAfter(arrivedAtMs)} as "isOfLaterEpoch"
+    from inventory where event_id = ${eventId}`;
 }
 
 /** Nobody else who asks for the same event's advisory lock goes on until the transaction ends. */

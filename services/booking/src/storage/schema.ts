@@ -30,6 +30,8 @@ interface InventoryTable {
   fence: Generated<number>;
   /** Grows with every reset: bookings of older epochs no longer count. */
   epoch: Generated<number>;
+  /** When the epoch began, by Postgres's clock. */
+  epoch_began_at: Generated<Date>;
   /** Grows with every change that is no booking (a new capacity, a cancellation): what was decided before it is void. */
   changes: Generated<number>;
 }

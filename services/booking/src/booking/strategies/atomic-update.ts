@@ -1,8 +1,9 @@
 import { commitStatement } from '#src/booking/commit.ts';
 import { holdRaceWindow } from '#src/booking/race-window.ts';
-import { EVENT_NOT_FOUND, SOLD_OUT } from '#src/booking/strategy.ts';
+import { CHANGED_MEANWHILE, EVENT_NOT_FOUND, SOLD_OUT } from '#src/booking/strategy.ts';
 import type { Strategy, StrategyDeps } from '#src/booking/strategy.ts';
 import { takeStockAndInsertBooking } from '#src/storage/bookings.ts';
+import { readStock } from '#src/storage/inventory.ts';
 
 /**
  * Guards with: one statement that checks and takes at once (`set available = available - n where available >= n`).
@@ -26,7 +27,11 @@ export function atomicUpdate({ db, instanceId }: StrategyDeps): Strategy {
       const result = await commitStatement(db, request, (db) => takeStockAndInsertBooking(db, booking));
       if (result !== 'booked' && 'code' in result) return result;
       if (result === 'booked' || result.isBooked) return { code: 'booked', fencingToken: null };
-      return result.eventExists ? SOLD_OUT : EVENT_NOT_FOUND;
+      if (result.hadEnough === null) return EVENT_NOT_FOUND;
+      // Somebody was faster, or the event was reset: the second look is only for those who had a chance.
+      const { arrivedAtMs, eventId } = request;
+      const stock = result.hadEnough ? await readStock(db, eventId, arrivedAtMs) : undefined;
+      return stock?.isOfLaterEpoch ? CHANGED_MEANWHILE : SOLD_OUT;
     },
   };
 }

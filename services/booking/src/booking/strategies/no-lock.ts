@@ -20,9 +20,10 @@ export function noLock({ db, instanceId }: StrategyDeps): Strategy {
     costs: 'nothing, until it oversells',
 
     async book(request) {
-      const { eventId, quantity } = request;
-      const stock = await readStock(db, eventId);
+      const { arrivedAtMs, eventId, quantity } = request;
+      const stock = await readStock(db, eventId, arrivedAtMs);
       if (stock === undefined) return EVENT_NOT_FOUND;
+      if (stock.isOfLaterEpoch) return CHANGED_MEANWHILE;
       if (stock.available < quantity) return SOLD_OUT;
 
       await holdRaceWindow(request);

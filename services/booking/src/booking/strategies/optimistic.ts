@@ -2,7 +2,7 @@ import { commitBooking } from '#src/booking/commit.ts';
 import { holdRaceWindow } from '#src/booking/race-window.ts';
 import { untilNoConflict } from '#src/booking/retry.ts';
 import type { Conflict } from '#src/booking/retry.ts';
-import { EVENT_NOT_FOUND, SOLD_OUT } from '#src/booking/strategy.ts';
+import { CHANGED_MEANWHILE, EVENT_NOT_FOUND, SOLD_OUT } from '#src/booking/strategy.ts';
 import type { Outcome, Strategy, StrategyDeps } from '#src/booking/strategy.ts';
 import { insertBooking } from '#src/storage/bookings.ts';
 import { readStock, writeStockIfUnchanged } from '#src/storage/inventory.ts';
@@ -27,9 +27,10 @@ export function optimistic({ db, instanceId, onRetry }: StrategyDeps): Strategy 
         request,
         () => onRetry('optimistic'),
         async () => {
-          const { eventId, quantity } = request;
-          const stock = await readStock(db, eventId);
+          const { arrivedAtMs, eventId, quantity } = request;
+          const stock = await readStock(db, eventId, arrivedAtMs);
           if (stock === undefined) return EVENT_NOT_FOUND;
+          if (stock.isOfLaterEpoch) return CHANGED_MEANWHILE;
           if (stock.available < quantity) return SOLD_OUT;
 
           await holdRaceWindow(request);

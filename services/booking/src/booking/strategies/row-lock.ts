@@ -19,10 +19,11 @@ export function rowLock({ db, instanceId }: StrategyDeps): Strategy {
     costs: 'a connection for as long as the critical section lasts, waiting included',
 
     book(request) {
-      const { eventId, quantity } = request;
+      const { arrivedAtMs, eventId, quantity } = request;
       return commitBooking(db, request, async (trx) => {
-        const stock = await lockStock(trx, eventId);
+        const stock = await lockStock(trx, eventId, { arrivedAtMs });
         if (stock === undefined) return EVENT_NOT_FOUND;
+        if (stock.isOfLaterEpoch) return CHANGED_MEANWHILE;
         if (stock.available < quantity) return SOLD_OUT;
 
         await holdRaceWindow(request, trx);

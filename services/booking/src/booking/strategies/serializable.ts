@@ -27,14 +27,15 @@ export function serializable(
     costs: 'retries that grow with contention, and refusals ("busy") when they run out',
 
     book(request) {
-      const { eventId, quantity } = request;
+      const { arrivedAtMs, eventId, quantity } = request;
       const attempt = () =>
         commitBooking(
           db,
           request,
           async (trx): Promise<Outcome> => {
-            const stock = await readStock(trx, eventId);
+            const stock = await readStock(trx, eventId, arrivedAtMs);
             if (stock === undefined) return EVENT_NOT_FOUND;
+            if (stock.isOfLaterEpoch) return CHANGED_MEANWHILE;
             if (stock.available < quantity) return SOLD_OUT;
 
             await holdRaceWindow(request, trx);

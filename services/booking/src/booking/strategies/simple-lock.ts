@@ -24,12 +24,13 @@ export function simpleLock(deps: StrategyDeps): Strategy {
     costs: 'two round trips to Redis, one booking at a time per event, waiting by polling',
 
     async book(request) {
-      const { eventId, quantity, signal } = request;
+      const { arrivedAtMs, eventId, quantity, signal } = request;
       if (!(await deps.eventExists(eventId))) return EVENT_NOT_FOUND;
       const options = { ttlMs, waitMs, signal, renew: false, onReleaseFailed };
       return underLease(locks, lockNameOf(eventId), options, async () => {
-        const stock = await readStock(db, eventId);
+        const stock = await readStock(db, eventId, arrivedAtMs);
         if (stock === undefined) return EVENT_NOT_FOUND;
+        if (stock.isOfLaterEpoch) return CHANGED_MEANWHILE;
         if (stock.available < quantity) return SOLD_OUT;
 
         await holdRaceWindow(request);
