@@ -22,11 +22,8 @@ export interface Strategy {
 }
 
 export interface BookingRequest {
-  /**
-   * Monotonic time at which it arrived: a reset after it is no business of its. Absent where another replica's clock
-   * has measured it.
-   */
-  arrivedAtMs?: number;
+  /** Monotonic time at which it arrived: it books nothing in an epoch that began later. */
+  arrivedAtMs: number;
   /** UUID v7, made before anything is written: what is unknown can be looked up. */
   bookingId: string;
   /** UUID of the HTTP request, unique among bookings. */

@@ -12,10 +12,24 @@ import { type RawBuilder, sql } from 'kysely';
  */
 export function beganAfter(arrivedAtMs: number | undefined): RawBuilder<boolean> {
   if (arrivedAtMs === undefined) return sql`false`;
-  return sql`(epoch_began_at > statement_timestamp() - ${ageSince(arrivedAtMs)}::float8 * interval '1 millisecond')`;
+  return beganWithin(sql`${ageSince(arrivedAtMs)}::float8`);
 }
 
-/** A parameter that gets its value when it is sent; until then its statement may wait for a connection. */
+/** Null is the age of what belongs to every epoch. */
+export function beganWithin(ageMs: RawBuilder<number | null>): RawBuilder<boolean> {
+  return sql`coalesce(epoch_began_at > statement_timestamp() - ${ageMs} * interval '1 millisecond', false)`;
+}
+
+/** Parameters that get their value when they are sent; until then their statement may wait for a connection. */
 function ageSince(arrivedAtMs: number): { toPostgres(): number } {
   return { toPostgres: () => performance.now() - arrivedAtMs };
+}
+
+export function agesSince(arrivals: readonly (number | undefined)[]): { toPostgres(): (number | null)[] } {
+  return {
+    toPostgres() {
+      const nowMs = performance.now();
+      return arrivals.map((arrivedAtMs) => (arrivedAtMs === undefined ? null : nowMs - arrivedAtMs));
+    },
+  };
 }

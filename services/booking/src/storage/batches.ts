@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 
+import { agesSince, beganAfter, beganWithin } from './arrival.ts';
 import type { Db, Trx } from './schema.ts';
 
 /** Bookings of one event that are written together. */
@@ -9,6 +10,8 @@ export interface Batch {
   instanceId: string;
   /** The fencing token that they are booked under; null where no lock gave one. */
   token: number | null;
+  /** Monotonic time at which the oldest of them arrived; undefined: they all belong to the present epoch. */
+  arrivedAtMs?: number | undefined;
   bookings: readonly { bookingId: string; requestId: string; customer: string; quantity: number }[];
 }
 
@@ -20,11 +23,11 @@ export type BatchResult = { isBooked: true } | { isBooked: false; available: num
 
 /**
  * Takes the tickets of all bookings and writes their rows, or does nothing at all: if they do not all fit, a larger
- * token has booked, or there is no such event. One statement, whole by itself; the row is locked for no longer than
+ * token has booked, the event was reset since the oldest of them arrived, or there is no such event. One statement, whole by itself; the row is locked for no longer than
  * it takes to commit. If too few tickets are left when it begins it locks nothing, writes nothing and waits for nobody.
  */
 export async function takeStockAndInsertAll(db: Db | Trx, batch: Batch): Promise<BatchResult> {
-  const { eventId, strategy, instanceId, token, bookings } = batch;
+  const { arrivedAtMs, eventId, strategy, instanceId, token, bookings } = batch;
   const total = totalOf(batch);
   const { rows } = await sql<ResultRow>`
     with seen as (
@@ -33,6 +36,7 @@ export async function takeStockAndInsertAll(db: Db | Trx, batch: Batch): Promise
       update inventory
       set available = available - ${total}, fence = coalesce(${token}::bigint, fence), version = version + 1
       where event_id = ${eventId} and available >= ${total} and fence <= coalesce(${token}::bigint, fence)
+        and not ${beganAfter(arrivedAtMs)}
       returning epoch, version
     ), inserted as (
       insert into bookings (id, request_id, event_id, epoch, stock_revision, quantity, customer, strategy, instance_id,
@@ -65,9 +69,10 @@ export async function takeStockAndInsertEach(db: Db, batches: readonly Batch[]):
       from unnest(${batches.map(({ eventId }) => eventId)}::integer[],
                   ${batches.map(({ token }) => token)}::bigint[],
                   ${batches.map(totalOf)}::integer[],
+                  ${agesSince(batches.map(({ arrivedAtMs }) => arrivedAtMs))}::float8[],
                   ${batches.map(({ strategy }) => strategy)}::text[],
                   ${batches.map(({ instanceId }) => instanceId)}::text[])
-        as wanted (event_id, token, total, strategy, instance_id)
+        as wanted (event_id, token, total, age_ms, strategy, instance_id)
     ), free as (
       select event_id from inventory
       where event_id in (select event_id from wanted where seen >= total) for update skip locked
@@ -76,6 +81,7 @@ export async function takeStockAndInsertEach(db: Db, batches: readonly Batch[]):
       set available = available - total, fence = coalesce(token, fence), version = version + 1
       from wanted join free using (event_id)
       where inventory.event_id = wanted.event_id and available >= total and fence <= coalesce(token, fence)
+        and not ${beganWithin(sql`age_ms`)}
       returning inventory.event_id, epoch, version, token, strategy, instance_id
     ), inserted as (
       insert into bookings (id, request_id, event_id, epoch, stock_revision, quantity, customer, strategy, instance_id,
@@ -120,6 +126,18 @@ export async function raiseFence(
   await sql`update inventory set fence = ${token} where event_id = ${eventId} and fence < ${token}`.execute(
     trx,
   );
+}
+
+/** Which of the requests that arrived then did so before the event's present epoch began. */
+export async function findArrivalsBeforeEpoch(
+  trx: Trx,
+  { eventId, arrivals }: { eventId: number; arrivals: readonly number[] },
+): Promise<boolean[]> {
+  const { rows } = await sql<{ isBefore: boolean }>`
+    select ${beganWithin(sql`age_ms`)} as "isBefore"
+    from inventory, unnest(${agesSince(arrivals)}::float8[]) with ordinality as arrival (age_ms, position)
+    where event_id = ${eventId} order by position`.execute(trx);
+  return rows.map(({ isBefore }) => isBefore);
 }
 
 /** Those of the ids that were booked, each with the token that it was booked under. */

@@ -36,15 +36,12 @@ beforeAll(async () => {
 
 afterAll(() => opened.disposeAsync());
 
-async function bookAs(name: StrategyName, eventId: number, arrivedAtMs?: number): Promise<Outcome['code']> {
-  const request = bookingRequest(eventId, arrivedAtMs === undefined ? {} : { arrivedAtMs });
+async function bookAs(name: StrategyName, eventId: number, arrivedAtMs: number): Promise<Outcome['code']> {
+  const request = bookingRequest(eventId, { arrivedAtMs });
   return (await book(strategyOf(context, name), request)).code;
 }
 
-// Batches decide for many at once.
-const names = STRATEGY_NAMES.filter((name) => !name.startsWith('batched-'));
-
-describe.each(names)('%s', (name) => {
+describe.each(STRATEGY_NAMES)('%s', (name) => {
   test('books nothing for a request that arrived before the reset', async () => {
     const id = await house.newEvent(5);
     const longBefore = performance.now() - 60_000;
@@ -61,7 +58,7 @@ describe.each(names)('%s', (name) => {
   });
 });
 
-test.each(['row-lock', 'atomic-update'] as const)(
+test.each(['row-lock', 'atomic-update', 'batched-update', 'batched-lock'] as const)(
   '%s, waiting for the row that is reset, is not told that the tickets are gone',
   async (name) => {
     const id = await house.newEvent(5);
@@ -73,6 +70,29 @@ test.each(['row-lock', 'atomic-update'] as const)(
     });
     expect(await booking.promise).toBe('busy');
     expect(await house.event(id)).toMatchObject({ available: 5, booked: 0 });
+  },
+);
+
+test.each(['batched-update', 'batched-lock'] as const)(
+  'a batch of %s over a reset books for those who came after it',
+  async (name) => {
+    const id = await house.newEvent(2);
+    await beginEpoch(house.db, id, 2);
+    const arrivals = [-60_000, 0, -60_000, 0, 0].map((ms) => performance.now() + ms);
+    const codes = await Promise.all(arrivals.map((arrivedAtMs) => bookAs(name, id, arrivedAtMs)));
+    expect(codes).toEqual(['busy', 'booked', 'busy', 'booked', 'sold_out']);
+    expect(await house.event(id)).toMatchObject({ available: 0, booked: 2 });
+  },
+);
+
+test.each(['batched-update', 'batched-lock'] as const)(
+  '%s looks at each of several events that are booked together',
+  async (name) => {
+    const ids = [await house.newEvent(5), await house.newEvent(5), await house.newEvent(5)];
+    await beginEpoch(house.db, ids[1]!, 5);
+    const longBefore = performance.now() - 60_000;
+    const codes = await Promise.all(ids.map((id) => bookAs(name, id, longBefore)));
+    expect(codes).toEqual(['booked', 'busy', 'booked']);
   },
 );
 

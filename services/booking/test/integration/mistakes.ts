@@ -35,7 +35,7 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   {
     name: 'a look before the row is held, when a lost attempt may still commit',
     file: 'booking/batching/decide-batch.ts',
-    right: `  const stock = await lockStock(trx, eventId, { mayWait });
+    right: `  const stock = await lockStock(trx, eventId, { mayWait, arrivedAtMs: oldestArrivalOf(batch) });
   if (stock === undefined) {
     const isThere = (await readStock(trx, eventId)) !== undefined;
     return isThere ? 'locked' : { outcomes: batch.map(() => EVENT_NOT_FOUND) };
@@ -51,7 +51,7 @@ export const mistakes: readonly Mistake<Noticer>[] = [
     wrong: `  const inDoubt = batch.filter(({ isInDoubt }) => isInDoubt).map(({ request }) => request.bookingId);
   const tokens =
     inDoubt.length > 0 ? await findTokensOfBooked(trx, inDoubt) : new Map<string, number | null>();
-  const stock = await lockStock(trx, eventId, { mayWait });
+  const stock = await lockStock(trx, eventId, { mayWait, arrivedAtMs: oldestArrivalOf(batch) });
   if (stock === undefined) {
     const isThere = (await readStock(trx, eventId)) !== undefined;
     return isThere ? 'locked' : { outcomes: batch.map(() => EVENT_NOT_FOUND) };
@@ -105,8 +105,8 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   {
     name: 'who is in doubt without a fence is told that it is sold out',
     file: 'booking/batching/decide-batch.ts',
-    right: `return isInDoubt && !isLostAttemptOver ? { code: 'unknown' } : SOLD_OUT;`,
-    wrong: 'return SOLD_OUT;',
+    right: `if (pending.isInDoubt && !isLostAttemptOver) return { code: 'unknown' };`,
+    wrong: '',
     noticedBy: 'batch',
   },
   {

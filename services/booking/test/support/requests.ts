@@ -4,6 +4,7 @@ import type { BookingRequest } from '#src/booking/strategy.ts';
 
 export function bookingRequest(eventId: number, overrides: Partial<BookingRequest> = {}): BookingRequest {
   return {
+    arrivedAtMs: performance.now(),
     bookingId: randomUUIDv7(),
     requestId: randomUUIDv7(),
     mayBeRepeated: false,

@@ -4,10 +4,11 @@ import { LockError, LockLostError } from '@lastseat/locking';
 
 import { SETTLE_FOR_MS } from '#src/booking/commit.ts';
 import { holdRaceWindow } from '#src/booking/race-window.ts';
-import { EVENT_NOT_FOUND, SOLD_OUT } from '#src/booking/strategy.ts';
+import { CHANGED_MEANWHILE, EVENT_NOT_FOUND, SOLD_OUT } from '#src/booking/strategy.ts';
 import type { Outcome } from '#src/booking/strategy.ts';
 import type { StrategyName } from '#src/contract.ts';
 import {
+  findArrivalsBeforeEpoch,
   findTokensOfBooked,
   raiseFence,
   takeStockAndInsertAll,
@@ -223,7 +224,12 @@ function batchOf(
   { token }: Guard,
   batch: readonly Pending[],
 ): Batch {
-  return { eventId, strategy, instanceId, token, bookings: batch.map(({ request }) => request) };
+  const bookings = batch.map(({ request }) => request);
+  return { eventId, strategy, instanceId, token, arrivedAtMs: oldestArrivalOf(batch), bookings };
+}
+
+function oldestArrivalOf(batch: readonly Pending[]): number {
+  return Math.min(...batch.map(({ request }) => request.arrivedAtMs));
 }
 
 async function bookUnderRowLock(
@@ -249,7 +255,7 @@ async function bookWhatFits(
   mayWait: boolean,
 ): Promise<Attempt | 'locked'> {
   const { token } = guard;
-  const stock = await lockStock(trx, eventId, { mayWait });
+  const stock = await lockStock(trx, eventId, { mayWait, arrivedAtMs: oldestArrivalOf(batch) });
   if (stock === undefined) {
     const isThere = (await readStock(trx, eventId)) !== undefined;
     return isThere ? 'locked' : { outcomes: batch.map(() => EVENT_NOT_FOUND) };
@@ -261,7 +267,8 @@ async function bookWhatFits(
   const inDoubt = batch.filter(({ isInDoubt }) => isInDoubt).map(({ request }) => request.bookingId);
   const tokens =
     inDoubt.length > 0 ? await findTokensOfBooked(trx, inDoubt) : new Map<string, number | null>();
-  const open = batch.filter(({ request }) => !tokens.has(request.bookingId));
+  const isTooOld = stock.isOfLaterEpoch ? await findTooOld(trx, eventId, batch) : () => false;
+  const open = batch.filter((pending) => !tokens.has(pending.request.bookingId) && !isTooOld(pending));
 
   const granted = allocate(
     stock.available,
@@ -273,7 +280,8 @@ async function bookWhatFits(
   await holdRaceWindow({ raceWindowMs }, trx);
 
   if (toBook.length > 0) {
-    const { isBooked } = await takeStockAndInsertAll(trx, batchOf(deps, eventId, guard, toBook));
+    const rest = { ...batchOf(deps, eventId, guard, toBook), arrivedAtMs: undefined };
+    const { isBooked } = await takeStockAndInsertAll(trx, rest);
     // The row is ours and the rest of it decided: this can only fail if the code above is wrong.
     if (!isBooked) throw new Error(`the batch of event ${eventId} did not fit the stock that it was cut to`);
   }
@@ -282,10 +290,23 @@ async function bookWhatFits(
 
   for (const { request } of toBook) tokens.set(request.bookingId, token);
   const isLostAttemptOver = token !== null || tokens.size > 0;
-  const outcomes = batch.map(({ request, isInDoubt }): Outcome => {
-    const fencingToken = tokens.get(request.bookingId);
+  const outcomes = batch.map((pending): Outcome => {
+    const fencingToken = tokens.get(pending.request.bookingId);
     if (fencingToken !== undefined) return { code: 'booked', fencingToken };
-    return isInDoubt && !isLostAttemptOver ? { code: 'unknown' } : SOLD_OUT;
+    if (pending.isInDoubt && !isLostAttemptOver) return { code: 'unknown' };
+    return isTooOld(pending) ? CHANGED_MEANWHILE : SOLD_OUT;
   });
   return { outcomes };
+}
+
+/** The event was reset after the oldest of them arrived: after which of the others too? */
+async function findTooOld(
+  trx: Trx,
+  eventId: number,
+  batch: readonly Pending[],
+): Promise<(pending: Pending) => boolean> {
+  const arrivals = batch.map(({ request }) => request.arrivedAtMs);
+  const isBefore = await findArrivalsBeforeEpoch(trx, { eventId, arrivals });
+  const tooOld = new Set(batch.filter((_, i) => isBefore[i]));
+  return (pending) => tooOld.has(pending);
 }
