@@ -9,7 +9,7 @@ export function helpText(): string {
   );
   return `Measures every way to guard a booking, side by side, on a stack that it starts for itself and removes again.
 
-  make bench                               everything; about ten minutes
+  make bench                               everything; about fourteen minutes
   make bench QUICK=1                       everything once, in short; about three minutes
   make bench ONLY=batched-update,row-lock CONNECTIONS=64 PARTS=speed
   make bench PARTS=exactness EXACTNESS=100

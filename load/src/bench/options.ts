@@ -38,7 +38,7 @@ export interface Options {
 }
 
 // Nine slices are the fewest whose interval of 95 % leaves one out at each end; a second is a hundred bookings of all but
-// the slowest guard; and all of it takes ten minutes.
+// the slowest guard; and all of it takes a quarter of an hour.
 const USUAL: Pace = { repeats: 9, warmUpMs: 500, windowMs: 1_000 };
 // To see that all is in order, and the order of magnitude.
 const QUICK: Pace = { repeats: 1, warmUpMs: 400, windowMs: 1_000 };
