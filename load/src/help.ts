@@ -25,7 +25,7 @@ ${option('--help', 'this text')}
 
 Latencies run from the building of a request to the last byte of its answer, connecting included.
 Exit code: 0 every run is as it must be; 1 one is not, or nothing is running; 2 a wrong option; 3 nothing is wrong, but
-in one run there was no contention, so that it shows nothing.`;
+in one run there was no contention, so that it shows nothing. (make makes 2 of all but 0.)`;
 }
 
 const FLAG_WIDTH = 24;

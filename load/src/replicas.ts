@@ -48,22 +48,45 @@ async function askWhoAnswers(url: string): Promise<string | null> {
 // A replica gives up a connection that is idle for ten seconds and opens one for the next question.
 const CONNECT_TIMEOUT_MS = 3_000;
 const POLL_MS = 50;
+// A connection stays for longer than this, unless its owner dies right after it was opened.
+const WATCH_EVERY_MS = 100;
 
-/** Those of the names under which somebody is connected to Postgres. */
-export async function namesInPostgres(
-  names: readonly string[],
-  target: Target,
-  oracle: Oracle,
-): Promise<string[]> {
-  const deadlineMs = performance.now() + CONNECT_TIMEOUT_MS;
-  const found = new Set<string>();
-  for (;;) {
-    const connected = [...(await oracle.connected())];
-    for (const name of names) if (connected.some((other) => isConnectionOf(name, other))) found.add(name);
-    if (found.size === names.length || performance.now() > deadlineMs) return [...found];
-    await rollCall(target);
-    await sleep(POLL_MS);
-  }
+export interface Witness extends AsyncDisposable {
+  /** Those of the names under which somebody is connected to Postgres, or was since the witness began to look. */
+  found(names: readonly string[]): Promise<string[]>;
+}
+
+/** Looks from now on: a replica that is killed in the middle of a run has been a process of its own. */
+export function watchConnections(target: Target, oracle: Oracle): Witness {
+  const connected = new Set<string>();
+  const stop = new AbortController();
+  const look = async (): Promise<void> => {
+    for (const name of await oracle.connected()) connected.add(name);
+  };
+  const watching = (async () => {
+    while (!stop.signal.aborted) {
+      // A Postgres that is away for a while is somebody else's finding.
+      await look().catch(() => {});
+      await sleep(WATCH_EVERY_MS, undefined, { signal: stop.signal }).catch(() => {});
+    }
+  })();
+  const isConnected = (name: string): boolean => [...connected].some((other) => isConnectionOf(name, other));
+
+  return {
+    async found(names) {
+      const deadlineMs = performance.now() + CONNECT_TIMEOUT_MS;
+      for (;;) {
+        await look();
+        if (names.every(isConnected) || performance.now() > deadlineMs) return names.filter(isConnected);
+        await rollCall(target);
+        await sleep(POLL_MS);
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await watching;
+    },
+  };
 }
 
 // What Postgres keeps of a name.

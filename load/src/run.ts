@@ -8,7 +8,7 @@ import { collectEvidence } from './checks/evidence.ts';
 import { judge, judgement, type Judgement } from './checks/judge.ts';
 import { sendWave, type Attempt, type Wave } from './crowd.ts';
 import { lookUpUnknown } from './look-up.ts';
-import { namesInPostgres, rollCall } from './replicas.ts';
+import { rollCall, watchConnections } from './replicas.ts';
 import type { Scenario } from './scenario.ts';
 import { readSettled } from './settle.ts';
 import { names, type Tally } from './tally.ts';
@@ -45,6 +45,7 @@ export async function run(scenario: Scenario, options: RunOptions): Promise<Run>
   const { guard, crowd } = scenario;
   const { target, oracle } = options;
   const runId = randomBytes(4).toString('hex');
+  await using witness = watchConnections(target, oracle);
   const upBefore = await rollCall(target);
   const eventId = await prepareEvent(scenario, options);
   const before = await oracle.read(eventId);
@@ -73,7 +74,7 @@ export async function run(scenario: Scenario, options: RunOptions): Promise<Run>
     runId,
     replicas: {
       up: await stillUp(upBefore, answered, target),
-      inPostgres: await namesInPostgres(answered, target, oracle),
+      inPostgres: await witness.found(answered),
     },
     lookUps: await lookUpUnknown(target, attempts),
     waves,

@@ -39,7 +39,7 @@ export function notInPostgres({ attempts, replicas, tally }: Evidence): string |
   const answered = strangers.map(
     (name) => `${name} answered ${count(tally.instances.requests[name] ?? 0, 'request')}`,
   );
-  return `${answered.join(' and ')}, but Postgres has no connection of that name: is it a process of its own?`;
+  return `${answered.join(' and ')}, but Postgres has no connection of that name: one process may answer as two`;
 }
 
 // nginx gives each request to the replica with the fewest: one that gets none of ten for each is never asked.

@@ -146,6 +146,13 @@ describe.concurrent('make load passes against an API that', () => {
     expect(code).toBe(0);
   });
 
+  it('loses a replica in mid-sale: it was a process of its own while it lived', async () => {
+    // Two at a time, so that there is a middle.
+    const { code, report } = await load('loses a replica in mid-sale', ['--tickets=30', '--connections=2']);
+    expect(report.runs[0]).toMatchObject({ findings: [], instances: { won: ['dying', 'lasting'] } });
+    expect(code).toBe(0);
+  });
+
   it('stands behind a proxy that did not know, as often as was allowed', async () => {
     const { code, report } = await load('answers as nginx, and does not know', ['--max-unknown=1']);
     expect(report.runs[0]).toMatchObject({

@@ -44,6 +44,7 @@ export type Lie =
   | 'is busy once it is sold out'
   | 'is one process'
   | 'leaves a replica out'
+  | 'loses a replica in mid-sale'
   | 'starts over in mid-sale'
   | 'sells to another run';
 
@@ -69,6 +70,10 @@ export async function startLyingApi(postgresUrl: string, lie: Lie): Promise<Lyin
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     requests += 1;
     const path = request.url ?? '';
+    if (lie === 'loses a replica in mid-sale' && requests === 40) {
+      await pools.get(replicas.pop()!)!.end();
+      pools.delete('dying');
+    }
     const asked = path === '/readyz' ? replicas : replicas.slice(0, 2);
     const instanceId = lie === 'is one instance' ? 'replica-1' : asked[requests % asked.length]!;
     const requestId = randomUUID();
@@ -249,6 +254,7 @@ export async function startLyingApi(postgresUrl: string, lie: Lie): Promise<Lyin
 
 function replicasOf(lie: Lie): string[] {
   if (lie === 'leaves a replica out') return ['replica-1', 'replica-2', 'replica-3'];
+  if (lie === 'loses a replica in mid-sale') return ['lasting', 'dying'];
   // The names of its own: other cases of the suite are connected to the same Postgres under the usual ones.
   return lie === 'is one process' ? ['twin-1', 'twin-2'] : ['replica-1', 'replica-2'];
 }
