@@ -8,6 +8,7 @@ import { UserError } from '../stack/user-error.ts';
 import type { Change } from './change.ts';
 import { logKeeperPart } from './log-keeper.ts';
 import { nginxPart, tellNginx, waitUntilServing } from './nginx.ts';
+import type { Part, Parts } from './parts.ts';
 import { chooseDataDir } from './places.ts';
 import { assertBindable, freeBlock, maxReplicas, portFor } from './ports.ts';
 import { ensureAppRole, postgresPart } from './postgres.ts';
@@ -142,11 +143,22 @@ async function startReplicas(
     wanted.filter(({ name }) => parts.isRunning(name)),
     wanted.filter(({ name }) => !parts.isRunning(name)),
   ];
-  await allSettled(missing.map((part) => parts.ensure(part)));
+  await allSettled(missing.map((part) => ensureUsable(parts, part)));
   // Those whose settings changed are replaced one after another, each while all the others serve.
   for (const part of running) {
-    if ((await parts.ensure(part)) === 'kept' || !parts.isRunning('nginx')) continue;
+    if ((await ensureUsable(parts, part)) === 'kept' || !parts.isRunning('nginx')) continue;
     await waitUntilServing(`http://127.0.0.1:${state.ports['nginx']}`, [part.name], signal);
+  }
+}
+
+/** @throws UserError what a replica says of settings that it cannot use, which is for whoever gave them */
+async function ensureUsable(parts: Parts, part: Part): Promise<'kept' | 'started'> {
+  try {
+    return await parts.ensure(part);
+  } catch (error) {
+    const [, problems] = /The environment is not usable:\n((?: {2}.*\n?)+)/.exec(String(error)) ?? [];
+    if (problems === undefined) throw error;
+    throw new UserError(problems.replaceAll(/^ {2}/gm, '').trimEnd(), { cause: error });
   }
 }
 
