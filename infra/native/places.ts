@@ -30,7 +30,8 @@ export function makeStackDir(dir: string): void {
     if (process.getuid?.() !== 0 && statSync(dir).uid !== process.getuid?.()) throw new Error('not ours');
   } catch (cause) {
     throw new UserError(
-      `${dir} cannot be used: it belongs to another user (was it made by root?), or its disk is full`,
+      `${dir} cannot be used: it is read-only or belongs to another user (was it made by root?), or its disk is full; ` +
+        'LASTSEAT_HOME=folder names another place',
       {
         cause,
       },

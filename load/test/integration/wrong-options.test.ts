@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -66,6 +66,13 @@ describe.concurrent('what is wrong is said at the start, in one line, with exit 
     expect(stderr).toMatch(/there is no such event; without EVENT each run makes its own\n$/);
     expect(code).toBe(2);
   });
+});
+
+it.runIf(existsSync('/sys/kernel'))('says in one line that a read-only folder keeps no stack', async () => {
+  const up = [...stack('up'), '--runtime=native'];
+  const { code, stdout, stderr } = await node(up, { LASTSEAT_HOME: '/sys/kernel/lastseat' });
+  expect(stderr).toMatch(/^\/sys\/kernel\/lastseat\S* cannot be used: it is read-only [^\n]*\n$/);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
 });
 
 it('hears of variables on the command line of make, and of no others', async () => {
