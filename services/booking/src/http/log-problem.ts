@@ -10,8 +10,8 @@ export type ProblemLog = Pick<Logger, 'error' | 'warn' | 'info'>;
 
 /**
  * The one line of an answer of 500 and above, so that an outage is seen by whoever reads the log, and a buyer's request
- * found in it. A bug is an error; what something else has caused is a warning; what we refuse by ourselves, such as a
- * crowd beyond a limit, is news. Refusals below 500 are everyday business, and nothing is said.
+ * found in it. A bug is an error; what something else has caused is a warning, and so is whatever nobody knows; what we
+ * refuse by ourselves, such as a crowd beyond a limit, is news. Refusals below 500 are everyday business, and nothing is said.
  */
 export function logProblem(log: ProblemLog, c: Context<Env>, problem: ProblemDetails): void {
   const status = statusOf(problem.code);
@@ -28,6 +28,6 @@ export function logProblem(log: ProblemLog, c: Context<Env>, problem: ProblemDet
     ...(cause === undefined ? {} : { err: cause }),
   };
   if (code === 'internal') log.error(line, detail);
-  else if (cause !== undefined) log.warn(line, detail);
+  else if (cause !== undefined || code === 'unknown') log.warn(line, detail);
   else log.info(line, detail);
 }

@@ -141,7 +141,7 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   {
     name: 'who may be booked already is told that it is not',
     file: 'booking/batching/pending.ts',
-    right: `pending.settle(pending.isInDoubt ? { code: 'unknown' } : { code: 'busy', detail });`,
+    right: `pending.settle(pending.isInDoubt ? { code: 'unknown', cause } : { code: 'busy', detail, cause });`,
     wrong: `pending.settle({ code: 'busy', detail });`,
     noticedBy: 'queues',
   },

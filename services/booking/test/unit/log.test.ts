@@ -34,6 +34,7 @@ test.each<[string, Outcome | (() => Promise<Outcome>), number, string, unknown]>
   ],
   ['a lock that was not obtained', raise(locked), 503, 'warn', locked],
   ['a commit without an answer', { code: 'unknown', cause: lost }, 504, 'warn', lost],
+  ['a commit of which nobody knows why', { code: 'unknown' }, 504, 'warn', undefined],
   ['a crowd that is too large', { code: 'busy', detail: 'Too many.' }, 503, 'info', undefined],
 ])('%s has one line with all that one needs', async (_, outcome, status, level, cause) => {
   const { app, lines } = createFakeApp({ outcome });

@@ -94,6 +94,7 @@ export async function decideBatch(deps: BatchDeps, options: BatchOptions): Promi
   const take = () => (taken ??= options.take());
   let tokenAbove: number | undefined;
   let giveUpAtMs = Number.POSITIVE_INFINITY;
+  let lastError: unknown;
 
   for (let attempt = 1; ; attempt += 1) {
     let result: Attempt | { error: unknown };
@@ -118,6 +119,7 @@ export async function decideBatch(deps: BatchDeps, options: BatchOptions): Promi
       tokenAbove = result.fence;
     } else {
       const { error } = result;
+      lastError = error;
       const isOver = !isWorthAnother(error, batch);
       if (mayHaveBooked(error)) for (const pending of batch) pending.isInDoubt = true;
       if (isOver) {
@@ -132,7 +134,8 @@ export async function decideBatch(deps: BatchDeps, options: BatchOptions): Promi
     if (batch.some(({ isInDoubt }) => isInDoubt))
       await sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1) * (0.5 + Math.random()));
   }
-  for (const pending of take()) giveUp(pending, 'It could not be decided in time; nothing was written.');
+  const detail = 'It could not be decided in time; nothing was written.';
+  for (const pending of take()) giveUp(pending, detail, lastError);
 }
 
 /** The statement was sent and its answer lost, or a key of one of them is taken already, perhaps by an earlier attempt. */

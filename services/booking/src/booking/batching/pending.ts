@@ -12,12 +12,12 @@ export interface Pending {
 }
 
 /** The end of a request that nobody could decide in time. */
-export function giveUp(pending: Pending, detail: string): void {
-  pending.settle(pending.isInDoubt ? { code: 'unknown' } : { code: 'busy', detail });
+export function giveUp(pending: Pending, detail: string, cause?: unknown): void {
+  pending.settle(pending.isInDoubt ? { code: 'unknown', cause } : { code: 'busy', detail, cause });
 }
 
 /** The end of a request that met a broken server. */
 export function failWith(pending: Pending, cause: unknown): void {
-  if (pending.isInDoubt) pending.settle({ code: 'unknown' });
+  if (pending.isInDoubt) pending.settle({ code: 'unknown', cause });
   else pending.fail(cause);
 }
