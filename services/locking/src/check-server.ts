@@ -1,4 +1,5 @@
-import { whenReady, withTimeout, type RedisClient } from './redis-script.ts';
+import { whenReady, type RedisClient } from './redis-script.ts';
+import { withTimeout } from './with-timeout.ts';
 
 export interface ServerFinding {
   /** `error`: locks will not work, or not be safe; `warning`: they may not be; `unknown`: it could not be found out. */

@@ -1,9 +1,10 @@
 import { LockUnavailableError } from './errors.ts';
 import { clientOf } from './holder-id.ts';
 import { lockKey } from './lock-name.ts';
-import { withTimeout, type RedisClient } from './redis-script.ts';
+import type { RedisClient } from './redis-script.ts';
 import { scanKeys } from './scan-keys.ts';
 import type { LockInfo } from './web-locks.ts';
+import { withTimeout } from './with-timeout.ts';
 
 /**
  * All locks under that prefix, where a lock's key holds the id of its holder. Walks through the whole key space: for

@@ -14,6 +14,11 @@ export function isRefusal(error: unknown): error is Error {
   return error instanceof Error && finalCodes.has(codeOf(error) ?? '');
 }
 
+/** Whether a key holds something else than what belongs there. */
+export function isWrongType(error: Error): boolean {
+  return codeOf(error) === 'WRONGTYPE';
+}
+
 /**
  * Answers of a server that is not the primary any more, or is just becoming something else: it loads the data of the
  * new primary (LOADING), has lost it (MASTERDOWN), or has lost the replicas without which it may not write (NOREPLICAS).

@@ -6,6 +6,8 @@ import type { Cluster, Redis } from 'ioredis';
 import { systemClock } from './clock.ts';
 import type { RoundTripListener } from './lock-events.ts';
 import { isRefusal } from './redis-errors.ts';
+import { startTimeout } from './with-timeout.ts';
+import { explainWrongType } from './wrong-type.ts';
 
 /** What the locks need of ioredis: one server, or a cluster (each name's keys share one hash tag, hence one slot). */
 export type RedisClient = Redis | Cluster;
@@ -65,6 +67,10 @@ export function loadScript(name: string): RedisScript {
       const reply = await Promise.race([run(), timeout.promise]);
       onRoundTrip?.(name, systemClock.now() - sentAtMs);
       return { reply, mayHaveRunTwice: connection.closes !== closesBefore };
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      const types = keys.map(() => ['string']);
+      throw await explainWrongType(error, redis, keys, types, timeoutMs);
     } finally {
       timeout.clear();
     }
@@ -99,26 +105,6 @@ export function isInVain(error: unknown, redis: RedisClient): boolean {
 
 function isNoScript(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('NOSCRIPT');
-}
-
-/** Rejects after `timeoutMs` at the latest; the command may still run later. */
-export async function withTimeout<T>(command: Promise<T>, timeoutMs: number): Promise<T> {
-  const timeout = startTimeout(timeoutMs);
-  try {
-    return await Promise.race([command, timeout.promise]);
-  } finally {
-    timeout.clear();
-  }
-}
-
-function startTimeout(ms: number) {
-  const { promise, reject } = Promise.withResolvers<never>();
-  let passed = false;
-  const timer = setTimeout(() => {
-    passed = true;
-    reject(new Error(`no reply within ${ms} ms`));
-  }, ms);
-  return { promise, passed: () => passed, clear: () => clearTimeout(timer) };
 }
 
 // One listener per client for as long as the client lives, however many locks use it.

@@ -1,4 +1,5 @@
-import { whenReady, withTimeout, type RedisClient } from './redis-script.ts';
+import { whenReady, type RedisClient } from './redis-script.ts';
+import { withTimeout } from './with-timeout.ts';
 
 /** Keys looked at per SCAN: some tenths of a millisecond of Redis's time each, so that everybody else gets a turn. */
 const scanCount = 1_000;

@@ -67,6 +67,8 @@ end
 
 -- A sign of life. Others may be patient for longer, with whoever waits for them.
 local function keepWaiting(client)
+  -- If this is no token, the lock cannot be handed over: whoever waits is told so, not that somebody holds it.
+  redis.call('GET', KEYS[4])
   redis.call('ZADD', KEYS[3], math.floor(nowUs / 1000) + staleMs, client)
   for key = 2, 3 do
     if redis.call('PTTL', KEYS[key]) < tonumber(queueMemoryMs) then

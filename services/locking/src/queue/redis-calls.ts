@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { Alarm, Alarms } from '../alarms.ts';
 import { isRefusal } from '../redis-errors.ts';
 import { closesOf, isCluster, type RedisClient } from '../redis-script.ts';
+import { explainWrongType } from '../wrong-type.ts';
 import { Call, CallList, type CallOwner, type Read } from './call.ts';
 import type { Keys, Operation } from './operation.ts';
 import { connectAnew } from './redis-connections.ts';
@@ -60,6 +61,7 @@ export function createRedisCalls(
   alarms: Alarms,
   timeoutMs: number,
   onRoundTrip?: (script: string, tookMs: number) => void,
+  keyTypes: readonly (readonly string[])[] = [],
 ): RedisCalls {
   const { clock } = alarms;
   const send = createSender(connection);
@@ -116,9 +118,15 @@ export function createRedisCalls(
         return;
       }
       end(call);
-      call.reject(isRefusal(error) ? new RefusedError(error.message, { cause: error }) : error);
+      if (isRefusal(error)) void refuse(call, error);
+      else call.reject(error);
     },
   };
+
+  async function refuse(call: Call, error: Error): Promise<void> {
+    const cause = await explainWrongType(error, connection, call.keys.list, keyTypes, timeoutMs);
+    call.reject(new RefusedError(cause.message, { cause }));
+  }
 
   function end(call: Call): void {
     call.list?.remove(call);

@@ -32,6 +32,9 @@ export interface RedisQueueStoreOptions {
   readonly onRoundTrip: ((script: string, tookMs: number) => void) | undefined;
 }
 
+/** What each key of a name holds. (A string instead of the lock is somebody else's, and respected.) */
+const keyTypes = [['hash', 'string'], ['zset'], ['zset'], ['string']];
+
 /** How many waiters `inspect` lists: more than anybody reads, and still a short answer. */
 const inspectedWaiters = 100;
 
@@ -57,7 +60,7 @@ export function openRedisQueueStore(
     countsReceivers: !isCluster(redis),
   });
   const connection = duplicateFor(redis, 'locks', alarms, commandTimeoutMs);
-  const calls = createRedisCalls(connection, alarms, commandTimeoutMs, onRoundTrip);
+  const calls = createRedisCalls(connection, alarms, commandTimeoutMs, onRoundTrip, keyTypes);
   const channel = `${channelPrefix}${client}`;
   const publish = (message: string) => connection.publish(channel, message);
   connection.on('ready', () => {
