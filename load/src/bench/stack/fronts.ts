@@ -37,29 +37,32 @@ export async function startFronts(
   return { urls, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
+/**
+ * As if nginx had been started with so many replicas. Its own lists (`homes.conf`, say) are of those that there were at
+ * its start; beside each of them is one of all places that replicas take, in their order (`all-homes.conf`).
+ */
 function copyConfiguration(from: string, to: string, { port, replicas }: { port: number; replicas: number }) {
   const isConfiguration = (path: string): boolean => path === from || path.endsWith('.conf');
   cpSync(from, to, { recursive: true, filter: isConfiguration });
-  writeFileSync(join(to, 'listen.conf'), `listen 127.0.0.1:${port};\n`);
-  for (const name of readdirSync(to).filter((name) => !['nginx.conf', 'listen.conf'].includes(name))) {
+  const names = readdirSync(to);
+  const rewrite = (name: string, change: (text: string) => string): void => {
     const path = join(to, name);
-    writeFileSync(path, firstServers(readFileSync(path, 'utf8'), replicas));
+    writeFileSync(path, change(readFileSync(path, 'utf8')));
+  };
+  rewrite('listen.conf', (text) => text.replace(/listen 127\.0\.0\.1:\d+;/, `listen 127.0.0.1:${port};`));
+  for (const name of names.filter((name) => names.includes(`all-${name}`))) {
+    const places = readFileSync(join(to, `all-${name}`), 'utf8');
+    rewrite(name, (list) => firstServers(list, places, replicas));
   }
 }
 
-/**
- * A list of replicas cut down to its first ones, all with the settings of the very first: of the others nginx may think
- * that nobody is there yet.
- */
-export function firstServers(list: string, count: number): string {
-  const lines = list.split('\n').filter((line) => line.startsWith('server '));
-  const [, , ...settings] = lines[0]?.split(' ') ?? [];
-  return lines
+/** The first of all places, with the settings that the list has for replicas that are there. */
+export function firstServers(list: string, places: string, count: number): string {
+  const settings = /^server \S+ (.*);$/m.exec(list)?.[1] ?? '';
+  const addresses = [...places.matchAll(/^server (\S+)/gm)].map(([, address = '']) => address);
+  return addresses
     .slice(0, count)
-    .map((line) => {
-      const address = line.split(' ')[1]?.replace(';', '');
-      return settings.length === 0 ? `server ${address};\n` : `server ${address} ${settings.join(' ')}\n`;
-    })
+    .map((address) => `server ${address} ${settings};\n`)
     .join('');
 }
 
