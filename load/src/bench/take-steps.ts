@@ -40,7 +40,7 @@ export function refuseEmptyPlan(options: Options): void {
 }
 
 function asOffered(name: StrategyName): StrategyView {
-  const words = { guardsWith: '', breaksWhen: '', costs: '' };
+  const words = { guardsWith: '', breaksWhen: '', costs: '', holdsBeside: [] };
   return { name, guarantee: 'always', ...words, isDefault: false, available: true, retries: 0 };
 }
 

@@ -15,9 +15,10 @@ import { createStrategies, type Strategies } from '#src/booking/registry.ts';
 import type { Config } from '#src/config.ts';
 import type { StrategyName } from '#src/contract.ts';
 import { openRedis } from '#src/redis.ts';
+import type { PooledDb } from '#src/storage/pool.ts';
 import { openPools } from '#src/storage/pools.ts';
 import type { Db } from '#src/storage/schema.ts';
-import { CLOSE_TIMEOUT_MS } from '#src/time-limits.ts';
+import { CLOSE_TIMEOUT_MS, REDIS_SILENCE_MS } from '#src/time-limits.ts';
 
 /**
  * Everything that a replica holds open. Opening it waits for nothing: Postgres and Redis may be away now and later,
@@ -25,7 +26,7 @@ import { CLOSE_TIMEOUT_MS } from '#src/time-limits.ts';
  */
 export interface Context extends AsyncDisposable {
   /** For what changes something. */
-  db: Db;
+  db: PooledDb;
   /** For what only looks. */
   reads: Db;
   strategies: Strategies;
@@ -38,9 +39,6 @@ export interface Context extends AsyncDisposable {
 
 /** A health check has to answer while its prober still listens. */
 const PING_TIMEOUT_MS = 1_500;
-
-/** A buyer is told of an outage rather than kept waiting for its end. A Redis that restarts is back within this. */
-const REDIS_SILENCE_MS = 2_000;
 
 /**
  * How long a replica keeps the lock of an event that it has booked: longer than the pauses between bookings of an event

@@ -108,7 +108,9 @@ export interface EventView {
 
 /**
  * What a strategy promises: `none` it oversells under concurrency; `while-lease-held` exact unless a holder is paused
- * for longer than its lease; `always` never oversells.
+ * for longer than its lease; `always` never oversells, whichever others with this promise book the same event. The
+ * first two write back what they have read, and with it destroy what anybody else has booked meanwhile: beside them
+ * nothing can be promised.
  */
 export type Guarantee = 'none' | 'while-lease-held' | 'always';
 
@@ -116,6 +118,8 @@ export type Guarantee = 'none' | 'while-lease-held' | 'always';
 export interface StrategyView {
   name: StrategyName;
   guarantee: Guarantee;
+  /** The guarantee holds as long as nothing else books the same event. */
+  holdsBeside: StrategyName[];
   guardsWith: string;
   breaksWhen: string;
   costs: string;

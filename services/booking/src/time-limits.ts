@@ -7,10 +7,13 @@
 export const PROXY_READ_TIMEOUT_MS = 10_000;
 
 /** By then a request is answered, whatever it waits for; the rest is for a busy machine and the way to nginx. */
-export const ANSWER_WITHIN_MS = PROXY_READ_TIMEOUT_MS - 1_000;
+const ANSWERED_WITHIN_MS = PROXY_READ_TIMEOUT_MS - 1_000;
 
-/** From then on a request begins nothing any more; until it must be answered it can still roll back. */
-export const REQUEST_DEADLINE_MS = ANSWER_WITHIN_MS - 500;
+/** From the deadline of a request to its answer: for a rollback. */
+export const WIND_UP_MS = 500;
+
+/** From its arrival to its deadline, after which a request begins nothing any more. Every wait ends by then. */
+export const REQUEST_DEADLINE_MS = ANSWERED_WITHIN_MS - WIND_UP_MS;
 
 /** To get a connection: from a pool that is in use, or from a server that may be down. */
 export const CONNECT_TIMEOUT_MS = 2_000;
@@ -30,11 +33,16 @@ export const STATEMENT_TIMEOUT_MS = ROW_LOCK_TIMEOUT_MS + 200;
 /** What the client waits before it gives the connection up: above the server's own limit, which leaves it usable. */
 export const QUERY_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 300;
 
-/** The longest wait for a lock that leaves a booking the time for a statement that gets no answer, and for a look. */
-export const MAX_LOCK_WAIT_MS = REQUEST_DEADLINE_MS - QUERY_TIMEOUT_MS - 500;
+/** What must be left to a booking that gets the lock: the time for one statement that gets no answer, and for a look. */
+export const BOOKING_RESERVE_MS = QUERY_TIMEOUT_MS + 500;
+
+export const MAX_LOCK_WAIT_MS = REQUEST_DEADLINE_MS - BOOKING_RESERVE_MS;
 
 /** Where LOCK_WAIT_MS is not set. */
 export const DEFAULT_LOCK_WAIT_MS = 5_000;
+
+/** After this a silent Redis is away: a restart does not take as long. Comes on top of a wait, so within the reserve. */
+export const REDIS_SILENCE_MS = BOOKING_RESERVE_MS - 1_000;
 
 /**
  * Longest look for a commit whose answer was lost, if the request's deadline is not sooner: a Postgres that crashed is

@@ -4,11 +4,11 @@ import type { Lease, Locks } from '@lastseat/locking';
 import type { StrategyName } from '#src/contract.ts';
 import { insertBooking } from '#src/storage/bookings.ts';
 import { readStock, takeStockFenced } from '#src/storage/inventory.ts';
+import { BOOKING_RESERVE_MS } from '#src/time-limits.ts';
 
 import { commitBooking } from './commit.ts';
 import { holdRaceWindow } from './race-window.ts';
-import { MAX_TRYING_MS } from './retry.ts';
-import { CHANGED_MEANWHILE, EVENT_NOT_FOUND, lockNameOf, SOLD_OUT } from './strategy.ts';
+import { CHANGED_MEANWHILE, EVENT_NOT_FOUND, lockNameOf, lockWaitOf, SOLD_OUT } from './strategy.ts';
 import type { BookingRequest, Outcome, StrategyDeps } from './strategy.ts';
 import { underLease } from './under-lease.ts';
 
@@ -26,7 +26,7 @@ import { underLease } from './under-lease.ts';
  * Postgres's fence re-seeds Redis, for everybody.
  */
 
-/** Two pauses in a row are bad luck, more are an outage that the caller should hear of: in time, see `MAX_TRYING_MS`. */
+/** Two pauses in a row are bad luck, more are an outage that the caller should hear of: in time, while there is enough left to book. */
 const MAX_LEASES = 4;
 
 interface FencedOut {
@@ -51,12 +51,13 @@ export async function bookFenced(
   const startedAtMs = performance.now();
   let tokenAbove: number | undefined;
   let leases = 0;
-  while (leases < MAX_LEASES && performance.now() < startedAtMs + MAX_TRYING_MS) {
+  const lastMs = request.deadlineMs - BOOKING_RESERVE_MS;
+  while (leases < MAX_LEASES && performance.now() <= lastMs) {
     leases += 1;
     const options = {
       ttlMs,
       // All waits together are no longer than one may be.
-      waitMs: Math.max(0, Math.round(startedAtMs + lockWaitMs - performance.now())),
+      waitMs: lockWaitOf(request, startedAtMs + lockWaitMs - performance.now()),
       signal: request.signal,
       onReleaseFailed,
       ...(tokenAbove === undefined ? {} : { tokenAbove }),
@@ -82,7 +83,7 @@ async function bookUnder(
   request: BookingRequest,
 ): Promise<Outcome | FencedOut> {
   const { arrivedAtMs, eventId, quantity } = request;
-  const stock = await readStock(db, eventId, arrivedAtMs);
+  const stock = await readStock(db.until(request.deadlineMs), eventId, arrivedAtMs);
   if (stock === undefined) return EVENT_NOT_FOUND;
   if (stock.isOfLaterEpoch) return CHANGED_MEANWHILE;
   if (stock.available < quantity) return SOLD_OUT;

@@ -1,6 +1,7 @@
 import { LockError, LockTimeoutError, LockUnavailableError } from '@lastseat/locking';
 
 import { PostgresBusyError, PostgresUnavailableError } from '#src/storage/failure.ts';
+import { WIND_UP_MS } from '#src/time-limits.ts';
 
 import type { BookingRequest, Outcome, Strategy } from './strategy.ts';
 
@@ -10,17 +11,28 @@ import type { BookingRequest, Outcome, Strategy } from './strategy.ts';
  */
 export async function book(strategy: Strategy, request: BookingRequest): Promise<Outcome> {
   if (request.signal.aborted) return ABANDONED;
+  const { promise: overdue, resolve } = Promise.withResolvers<Outcome>();
+  const timer = setTimeout(
+    resolve,
+    Math.max(0, request.deadlineMs + WIND_UP_MS - performance.now()),
+    OVERDUE,
+  );
   try {
-    return await strategy.book(request);
+    return await Promise.race([strategy.book(request), overdue]);
   } catch (error) {
     const outcome = outcomeOf(error);
     if (outcome !== undefined) return { ...outcome, cause: error };
     if (isAbortOf(request.signal, error)) return ABANDONED;
     throw error;
+  } finally {
+    clearTimeout(timer);
   }
 }
 
 type Refusal = Extract<Outcome, { code: 'busy' | 'unavailable' }>;
+
+/** A wait that knew nothing of the deadline: nobody but us may say so while the proxy still listens. */
+const OVERDUE: Outcome = Object.freeze({ code: 'unknown', cause: 'a wait went on beyond the deadline' });
 
 /** Nobody reads it: the caller has gone. */
 const ABANDONED: Outcome = Object.freeze({

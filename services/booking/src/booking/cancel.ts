@@ -1,7 +1,7 @@
 import type { StoredBooking } from '#src/storage/bookings.ts';
 import { lockStockAndCancelBooking } from '#src/storage/cancellations.ts';
 import { CommitUnknownError, PostgresUnavailableError } from '#src/storage/failure.ts';
-import type { Db } from '#src/storage/schema.ts';
+import type { PooledDb } from '#src/storage/pool.ts';
 import { transact } from '#src/storage/transaction.ts';
 
 import { settleCommit } from './commit.ts';
@@ -13,12 +13,12 @@ import { settleCommit } from './commit.ts';
  * @returns false if somebody else was faster, or a reset has swept it away
  * @throws CommitUnknownError when the commit was sent, its answer lost, and Postgres cannot be asked what became of it
  */
-export async function cancel(db: Db, booking: StoredBooking): Promise<boolean> {
+export async function cancel(db: PooledDb, booking: StoredBooking, deadlineMs: number): Promise<boolean> {
   try {
-    return await transact(db, (trx) => lockStockAndCancelBooking(trx, booking));
+    return await transact(db.until(deadlineMs), (trx) => lockStockAndCancelBooking(trx, booking));
   } catch (error) {
     if (!(error instanceof CommitUnknownError)) throw error;
-    const standing = await settleCommit(db, booking.eventId, [booking.bookingId]);
+    const standing = await settleCommit(db, { eventId: booking.eventId, deadlineMs }, [booking.bookingId]);
     if (standing === 'unknown') throw error;
     if (standing.size === 0) return true;
     throw new PostgresUnavailableError('the cancellation was lost before its commit', { cause: error });

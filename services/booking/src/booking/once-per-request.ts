@@ -19,7 +19,7 @@ export function oncePerRequest(strategy: Strategy, finder: BookingFinder): Strat
         const isInDoubt = outcome.code === 'sold_out' && request.mayBeRepeated;
         return isInDoubt ? ((await findFirst(request)) ?? SOLD_OUT) : outcome;
       } catch (error) {
-        if (error instanceof KeyTakenError) return (await findFirst(request)) ?? TAKEN_BACK;
+        if (error instanceof KeyTakenError) return (await findFirst(request)) ?? GONE;
         throw error;
       }
     },
@@ -36,8 +36,8 @@ export function oncePerRequest(strategy: Strategy, finder: BookingFinder): Strat
   }
 }
 
-/** The booking that stood in the way was cancelled, or swept away by a reset, before we looked. */
-const TAKEN_BACK: Outcome = Object.freeze({
+/** What stood in the way is gone: it was cancelled, swept away by a reset, or refused itself. */
+const GONE: Outcome = Object.freeze({
   code: 'busy',
-  detail: 'The same request has just been booked and cancelled; nothing was written.',
+  detail: 'The same request was decided at the same time; nothing was written.',
 });

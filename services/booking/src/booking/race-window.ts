@@ -11,10 +11,15 @@ import type { BookingRequest } from './strategy.ts';
  * @param trx the transaction that stays open meanwhile, if there is one
  */
 export async function holdRaceWindow(
-  { raceWindowMs, signal }: Pick<BookingRequest, 'raceWindowMs'> & { signal?: AbortSignal },
+  {
+    raceWindowMs,
+    deadlineMs,
+    signal,
+  }: Pick<BookingRequest, 'raceWindowMs' | 'deadlineMs'> & { signal?: AbortSignal },
   trx?: Trx,
 ): Promise<void> {
   if (raceWindowMs === 0) return;
-  if (trx !== undefined) await allowIdle(trx, raceWindowMs);
-  await sleep(raceWindowMs, undefined, signal === undefined ? {} : { signal });
+  const windowMs = Math.max(0, Math.ceil(Math.min(raceWindowMs, deadlineMs - performance.now())));
+  if (trx !== undefined) await allowIdle(trx, windowMs);
+  await sleep(windowMs, undefined, signal === undefined ? {} : { signal });
 }

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { BOOKING_RESERVE_MS } from '#src/time-limits.ts';
+
 import type { BookingRequest, Outcome } from './strategy.ts';
 
 /** Somebody else was faster: nothing was written, start over from the read. */
@@ -13,19 +15,16 @@ export interface Conflict {
  */
 const MAX_TRIES = 40;
 
-/** No further try after this: the last one may wait for a connection and a row, and the answer still has to be ours. */
-export const MAX_TRYING_MS = 4_000;
-
 const FIRST_PAUSE_MS = 2;
 const LONGEST_PAUSE_MS = 200;
 
 /** Repeats an attempt until it meets no conflict, with full jitter: rivals who pause alike would meet again. */
 export async function untilNoConflict(
-  { signal }: Pick<BookingRequest, 'signal'>,
+  { signal, deadlineMs }: Pick<BookingRequest, 'signal' | 'deadlineMs'>,
   onRetry: () => void,
   attempt: () => Promise<Outcome | Conflict>,
 ): Promise<Outcome> {
-  const giveUpAtMs = performance.now() + MAX_TRYING_MS;
+  const giveUpAtMs = deadlineMs - BOOKING_RESERVE_MS;
   let tries = 0;
   while (tries < MAX_TRIES && performance.now() < giveUpAtMs) {
     tries += 1;

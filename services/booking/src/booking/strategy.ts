@@ -2,7 +2,8 @@ import type { Locks, QueueLocks } from '@lastseat/locking';
 
 import type { Guarantee, StrategyName } from '#src/contract.ts';
 import type { StoredBooking } from '#src/storage/bookings.ts';
-import type { Db } from '#src/storage/schema.ts';
+import type { PooledDb } from '#src/storage/pool.ts';
+import { BOOKING_RESERVE_MS } from '#src/time-limits.ts';
 
 import type { BookTogether } from './batching/book-together.ts';
 import type { RowWaits } from './batching/row-waits.ts';
@@ -35,6 +36,8 @@ export interface BookingRequest {
   customer: string;
   /** How long to wait between the read and the write, so that a race is certain; 0 outside the lab. */
   raceWindowMs: number;
+  /** Monotonic time after which nothing is begun for it any more: every wait ends by then. */
+  deadlineMs: number;
   /** Aborts when nobody waits for the answer any more: a booking that has not been written is then dropped. */
   signal: AbortSignal;
 }
@@ -53,7 +56,7 @@ export type Outcome =
 
 /** What strategies are made of. */
 export interface StrategyDeps {
-  db: Db;
+  db: PooledDb;
   instanceId: string;
   simpleLock: Locks;
   queueLock: Locks;
@@ -82,6 +85,11 @@ export const CHANGED_MEANWHILE: Outcome = Object.freeze({
   code: 'busy',
   detail: 'The event was reset or changed while it was being booked; nothing was written.',
 });
+
+/** How long such a wait for a lock may be, so that there is time to book after it. */
+export function lockWaitOf({ deadlineMs }: Pick<BookingRequest, 'deadlineMs'>, waitMs: number): number {
+  return Math.max(0, Math.floor(Math.min(waitMs, deadlineMs - BOOKING_RESERVE_MS - performance.now())));
+}
 
 /** One name per event, shared by all strategies that lock in Redis with the same algorithm. */
 export function lockNameOf(eventId: number): string {

@@ -15,6 +15,7 @@ export async function underLease<T>(
   try {
     return await body(lease);
   } finally {
-    await lease.release().catch(onReleaseFailed);
+    // Nobody waits for it: a silent Redis must not hold up the answer.
+    void lease.release().catch(onReleaseFailed);
   }
 }

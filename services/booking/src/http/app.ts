@@ -2,6 +2,7 @@ import { Hono } from 'hono';
 
 import type { Strategies } from '#src/booking/registry.ts';
 import type { StrategyName } from '#src/contract.ts';
+import type { PooledDb } from '#src/storage/pool.ts';
 import type { Db } from '#src/storage/schema.ts';
 
 import { createAnswers, type Answers } from './answer.ts';
@@ -21,7 +22,7 @@ export interface AppDeps {
   adminToken: string | undefined;
   raceWindowMs: number;
   log: ProblemLog;
-  db: Db;
+  db: PooledDb;
   reads: Db;
   strategies: Strategies;
   isQuorumConfigured: boolean;

@@ -15,7 +15,7 @@ import {
   type StrategyName,
 } from '#src/contract.ts';
 import { findBooking, findBookingsOfRequests, type StoredBooking } from '#src/storage/bookings.ts';
-import { BOOKED_WITHIN_MS } from '#src/time-limits.ts';
+import { BOOKED_WITHIN_MS, REQUEST_DEADLINE_MS } from '#src/time-limits.ts';
 
 import type { RouteDeps } from './app.ts';
 import { assertMayChange } from './may-change.ts';
@@ -102,17 +102,20 @@ export function addBookingRoutes(app: Hono<Env>, deps: RouteDeps): void {
 
   /** Takes a booking back, whoever made it. The answer is what was taken back; a second time there is none. */
   app.delete('/bookings/:booking_id', async (c) => {
+    const deadlineMs = performance.now() + REQUEST_DEADLINE_MS;
     assertMayChange(c, deps);
     readQuery(c);
     const id = c.req.param('booking_id');
     const whereToLook = `GET /bookings/${id} tells whether the booking still stands`;
-    const cancelled = isUuid(id) ? await guardAgainstOutage(() => findAndCancel(id), whereToLook) : undefined;
+    const cancelled = isUuid(id)
+      ? await guardAgainstOutage(() => findAndCancel(id, deadlineMs), whereToLook)
+      : undefined;
     return answerFound(c, id, cancelled);
   });
 
-  async function findAndCancel(id: string): Promise<StoredBooking | undefined> {
+  async function findAndCancel(id: string, deadlineMs: number): Promise<StoredBooking | undefined> {
     const booking = await findBooking(db, id);
-    return booking !== undefined && (await cancel(db, booking)) ? booking : undefined;
+    return booking !== undefined && (await cancel(db, booking, deadlineMs)) ? booking : undefined;
   }
 
   function answerFound(c: Context<Env>, id: string, booking: StoredBooking | undefined): Response {
@@ -135,6 +138,7 @@ export function addBookingRoutes(app: Hono<Env>, deps: RouteDeps): void {
 
   async function answerBooking(c: Context<Env>, strategy: Strategy): Promise<Response> {
     const arrivedAtMs = performance.now();
+    const deadlineMs = arrivedAtMs + REQUEST_DEADLINE_MS;
     const requestId = requestIdOf(c);
     const eventId = readEventId(c.req.param('event_id'));
     const raceWindowMs = readRaceWindowMs(c, deps);
@@ -157,6 +161,7 @@ export function addBookingRoutes(app: Hono<Env>, deps: RouteDeps): void {
         quantity,
         customer,
         raceWindowMs,
+        deadlineMs,
         signal,
       };
       const outcome = await book(strategy, request);

@@ -12,6 +12,7 @@ import {
 } from '#src/storage/events.ts';
 import { shareReads } from '#src/storage/share-reads.ts';
 import { autocommit, transact } from '#src/storage/transaction.ts';
+import { REQUEST_DEADLINE_MS } from '#src/time-limits.ts';
 
 import type { RouteDeps } from './app.ts';
 import { assertMayChange } from './may-change.ts';
@@ -85,8 +86,9 @@ export function addEventRoutes(app: Hono<Env>, deps: RouteDeps): void {
     readQuery(c);
     const id = readEventId(c.req.param('event_id'));
     const body = await readJson(c, changeBody);
+    const untilDeadline = db.until(performance.now() + REQUEST_DEADLINE_MS);
     const change = await guardAgainstOutage(
-      () => transact(db, (trx) => lockAndChangeEvent(trx, id, body)),
+      () => transact(untilDeadline, (trx) => lockAndChangeEvent(trx, id, body)),
       `GET /events/${id} tells whether it was changed`,
     );
     if (change === undefined) throw eventNotFound(id);

@@ -6,6 +6,7 @@ import { type BookingView, MAX_CAPACITY } from '#src/contract.ts';
 import { deleteBookingsBefore } from '#src/storage/bookings.ts';
 import { beginEpoch } from '#src/storage/events.ts';
 import { autocommit } from '#src/storage/transaction.ts';
+import { QUERY_TIMEOUT_MS, REQUEST_DEADLINE_MS } from '#src/time-limits.ts';
 
 import type { RouteDeps } from './app.ts';
 import { bookingBody } from './booking-routes.ts';
@@ -23,9 +24,6 @@ import {
 /** Bookings deleted per statement: some 50 ms, well within the statement timeout. */
 const SWEEP_SLICE = 10_000;
 
-/** Enough for the largest event once over. What is left does not count any more, and goes with the next reset. */
-const MAX_SLICES = 110;
-
 export function addLabRoutes(app: Hono<Env>, { answers, db, instanceId, labMode }: RouteDeps): void {
   /** A new epoch with all tickets free; without `tickets` the capacity stays. */
   app.post('/reset/:event_id', async (c) => {
@@ -33,9 +31,10 @@ export function addLabRoutes(app: Hono<Env>, { answers, db, instanceId, labMode 
     const query = readQuery(c, 'tickets');
     const id = readEventId(c.req.param('event_id'));
     const tickets = readOptionalWholeNumber('tickets', query.tickets, 0, MAX_CAPACITY);
+    const deadlineMs = performance.now() + REQUEST_DEADLINE_MS;
     const event = await guardAgainstOutage(async () => {
-      const begun = await autocommit(db, (db) => beginEpoch(db, id, tickets));
-      if (begun !== undefined) await sweep(id, begun.epoch);
+      const begun = await autocommit(db.until(deadlineMs), (db) => beginEpoch(db, id, tickets));
+      if (begun !== undefined) await sweep(id, begun.epoch, deadlineMs - QUERY_TIMEOUT_MS);
       return begun?.event;
     }, `GET /events/${id} tells whether it was reset`);
     if (event === undefined) throw eventNotFound(id);
@@ -49,9 +48,12 @@ export function addLabRoutes(app: Hono<Env>, { answers, db, instanceId, labMode 
     return answerNoop(c);
   });
 
-  /** Deletes what the epochs before have left behind, outside the transaction that everybody waits for. */
-  async function sweep(eventId: number, epoch: number): Promise<void> {
-    for (let slice = 0; slice < MAX_SLICES; slice += 1) {
+  /**
+   * Deletes what the epochs before have left behind, outside the transaction that everybody waits for. What is left
+   * when the time is over does not count any more, and goes with the next reset.
+   */
+  async function sweep(eventId: number, epoch: number, untilMs: number): Promise<void> {
+    while (performance.now() < untilMs) {
       const deleted = await deleteBookingsBefore(db, { eventId, epoch, limit: SWEEP_SLICE });
       if (deleted < SWEEP_SLICE) return;
     }

@@ -1,7 +1,7 @@
 import type { Hono } from 'hono';
 
-import { DEFAULT_STRATEGY } from '#src/booking/registry.ts';
-import type { StrategyView } from '#src/contract.ts';
+import { DEFAULT_STRATEGY, type Strategies } from '#src/booking/registry.ts';
+import type { Guarantee, StrategyName, StrategyView } from '#src/contract.ts';
 
 import type { RouteDeps } from './app.ts';
 import { type Env, readQuery } from './read-input.ts';
@@ -16,6 +16,7 @@ export function addStrategyRoutes(
       ({ name, guarantee, guardsWith, breaksWhen, costs }): StrategyView => ({
         name,
         guarantee,
+        holdsBeside: holdsBeside(strategies, name, guarantee),
         guardsWith,
         breaksWhen,
         costs,
@@ -28,4 +29,10 @@ export function addStrategyRoutes(
     );
     return answers.json(c, 200, views);
   });
+}
+
+function holdsBeside(strategies: Strategies, name: StrategyName, guarantee: Guarantee): StrategyName[] {
+  if (guarantee === 'none') return [];
+  if (guarantee === 'while-lease-held') return [name];
+  return [...strategies.values()].filter((other) => other.guarantee === 'always').map(({ name }) => name);
 }

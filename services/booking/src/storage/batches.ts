@@ -139,13 +139,3 @@ export async function findArrivalsBeforeEpoch(
     where event_id = ${eventId} order by position`.execute(trx);
   return rows.map(({ isBefore }) => isBefore);
 }
-
-/** Those of the ids that were booked, each with the token that it was booked under. */
-export async function findTokensOfBooked(
-  trx: Trx,
-  ids: readonly string[],
-): Promise<Map<string, number | null>> {
-  const { rows } = await sql<{ id: string; token: number | null }>`
-    select id, fencing_token as token from bookings where id = any(${ids}::uuid[])`.execute(trx);
-  return new Map(rows.map(({ id, token }) => [id, token]));
-}

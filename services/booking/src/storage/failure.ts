@@ -10,7 +10,16 @@ export class PostgresUnavailableError extends Error {
 
 /** Postgres is well but had no time for us: pool, row lock or statement timed out, or a deadlock was broken. */
 export class PostgresBusyError extends Error {
-  override readonly name = 'PostgresBusyError';
+  override readonly name: string = 'PostgresBusyError';
+}
+
+/** The request's time was over before this could be sent. */
+export class NotSentError extends PostgresBusyError {
+  override readonly name = 'NotSentError';
+
+  constructor(what: string) {
+    super(`the request's time was over before ${what}`);
+  }
 }
 
 /** The commit was sent and no answer came back: it may have happened. */
@@ -60,8 +69,9 @@ export function isConnectionKept(error: unknown): boolean {
   return state !== undefined && !isUnavailable(state);
 }
 
-/** The server itself answered a commit, or a statement that commits by itself, and it did not commit. */
+/** The server itself answered a commit, or a statement that commits by itself, and it did not commit; or it was never asked. */
 export function isNotCommitted(error: unknown): boolean {
+  if (error instanceof NotSentError) return true;
   const state = sqlState(error);
   return state !== undefined && !undecidedStates.test(state);
 }

@@ -92,6 +92,21 @@ export async function writeStockIfUnchanged(
 }
 
 /**
+ * Takes tickets, whoever else has taken some meanwhile.
+ * @returns the new stock revision; undefined if the event was reset, or there are too few left
+ */
+export async function takeStock(
+  trx: Trx,
+  { eventId, epoch, quantity }: { eventId: number; epoch: number; quantity: number },
+): Promise<number | undefined> {
+  const { rows } = await sql<Revision>`
+    update inventory set available = available - ${quantity}, version = version + 1
+    where event_id = ${eventId} and epoch = ${epoch} and available >= ${quantity}
+    returning version`.execute(trx);
+  return rows[0]?.version;
+}
+
+/**
  * Takes tickets in the name of a fencing token.
  * @returns the new stock revision; undefined if a larger token has booked, the event was reset, or there are too few left
  */

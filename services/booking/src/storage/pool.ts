@@ -1,5 +1,5 @@
 import { Kysely, PostgresDialect, type PostgresPoolClient } from 'kysely';
-import { Pool, type QueryConfig, TypeOverrides, types } from 'pg';
+import { Pool, type PoolClient, type QueryConfig, TypeOverrides, types } from 'pg';
 
 import {
   CONNECT_TIMEOUT_MS,
@@ -7,9 +7,10 @@ import {
   QUERY_TIMEOUT_MS,
   ROW_LOCK_TIMEOUT_MS,
   STATEMENT_TIMEOUT_MS,
+  WIND_UP_MS,
 } from '#src/time-limits.ts';
 
-import { classifyFailure, isConnectionKept, PostgresBusyError } from './failure.ts';
+import { classifyFailure, isConnectionKept, NotSentError, PostgresBusyError } from './failure.ts';
 import type { Database, Db } from './schema.ts';
 
 /** Whoever finds that many before him is told so at once: the last of them would hardly get a connection in time. */
@@ -30,14 +31,21 @@ export interface PoolOptions {
   onConnectionLost?: (error: Error) => void;
 }
 
+/** What a query runs on, and the same for one request. */
+export type PooledDb = Db & {
+  /** No wait for a connection, and no query, lasts beyond the deadline; after it nothing is sent but a rollback. */
+  until(deadlineMs: number): Db;
+};
+
 /**
  * Kysely on a bounded pool, every wait limited. What it adds to pg: a connection that broke or fell out of step
  * (its query timed out on our side and may still run) is never given to the next caller, and statements are
  * prepared once per connection.
  */
-export function openPool(options: PoolOptions): Db {
+export function openPool(options: PoolOptions): PooledDb {
   const { url, max, maxWaiting = MAX_WAITING, applicationName, onConnectionLost } = options;
   const { statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options;
+  const queryTimeoutMs = statementTimeoutMs + (QUERY_TIMEOUT_MS - STATEMENT_TIMEOUT_MS);
   const pool = new Pool({
     connectionString: url,
     max,
@@ -45,7 +53,7 @@ export function openPool(options: PoolOptions): Db {
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     lock_timeout: Math.min(ROW_LOCK_TIMEOUT_MS, statementTimeoutMs),
     statement_timeout: statementTimeoutMs,
-    query_timeout: statementTimeoutMs + (QUERY_TIMEOUT_MS - STATEMENT_TIMEOUT_MS),
+    query_timeout: queryTimeoutMs,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
     keepAlive: true,
     types: parsers,
@@ -55,18 +63,24 @@ export function openPool(options: PoolOptions): Db {
   // of it; but an 'error' event without a listener would end the process.
   pool.on('connect', (client) => client.on('error', () => {}));
 
-  async function connect(): Promise<PostgresPoolClient> {
+  async function connect(deadlineMs: number): Promise<PostgresPoolClient> {
     if (pool.waitingCount >= maxWaiting) {
       throw new PostgresBusyError(`${maxWaiting} others wait for a connection`);
     }
     const isFull = pool.totalCount >= max && pool.idleCount === 0;
-    const client = await pool.connect().catch((error: Error & { code?: string }) => {
+    const client = await connectUntil(pool, deadlineMs).catch((error: Error & { code?: string }) => {
       // A refused or broken connection has a code; pg's own time-out in the queue for one has none.
+      if (error instanceof PostgresBusyError) throw error;
       throw isFull && error.code === undefined
         ? new PostgresBusyError(`no connection was free within ${CONNECT_TIMEOUT_MS} ms`, { cause: error })
         : classifyFailure(error);
     });
     let isBroken = false;
+    const timeoutOf = (text: string) => {
+      const leftMs = deadlineMs - performance.now();
+      if (leftMs <= 0 && text !== 'rollback') throw new NotSentError('the next statement');
+      return Math.ceil(Math.min(queryTimeoutMs, text === 'rollback' ? Math.max(leftMs, WIND_UP_MS) : leftMs));
+    };
     return {
       // Kysely passes text and values; cursors, which the service does not use, would come as the only argument.
       query: (async (text: string, values: readonly unknown[]) => {
@@ -75,8 +89,9 @@ export function openPool(options: PoolOptions): Db {
           if (text === 'rollback') return { command: 'ROLLBACK', rowCount: 0, rows: [] };
           throw classifyFailure(new Error('the connection was lost'));
         }
+        const timeoutMs = timeoutOf(text);
         try {
-          return await client.query(prepared(text, values));
+          return await client.query(prepared(text, values, timeoutMs));
         } catch (error) {
           if (!isConnectionKept(error)) isBroken = true;
           throw classifyFailure(error);
@@ -86,20 +101,49 @@ export function openPool(options: PoolOptions): Db {
     };
   }
 
-  return new Kysely<Database>({
-    dialect: new PostgresDialect({ pool: { connect, end: () => pool.end(), options: pool.options } }),
-  });
+  // One for each deadline, because Kysely passes nothing on to where a connection is taken. It costs a microsecond.
+  const kyselyUntil = (deadlineMs: number) =>
+    new Kysely<Database>({
+      dialect: new PostgresDialect({
+        pool: { connect: () => connect(deadlineMs), end: () => pool.end(), options: pool.options },
+      }),
+    });
+  return Object.assign(kyselyUntil(Number.POSITIVE_INFINITY), { until: kyselyUntil });
+}
+
+/** The pool's own limit is for all alike; whoever has less time left waits for less. */
+async function connectUntil(pool: Pool, deadlineMs: number): Promise<PoolClient> {
+  const leftMs = deadlineMs - performance.now();
+  if (leftMs <= 0) throw new NotSentError('there was a connection');
+  const connecting = pool.connect();
+  if (leftMs >= CONNECT_TIMEOUT_MS) return connecting;
+  const { promise: tooLate, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    reject(new NotSentError('there was a connection'));
+    connecting.then((client) => client.release()).catch(() => {});
+  }, leftMs);
+  try {
+    return await Promise.race([connecting, tooLate]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 const names = new Map<string, string>();
 
-function prepared(text: string, values: readonly unknown[]): QueryConfig {
+/** pg's types lack the time-out of a single query. */
+function prepared(
+  text: string,
+  values: readonly unknown[],
+  timeoutMs: number,
+): QueryConfig & { query_timeout: number } {
   let name = names.get(text);
   if (name === undefined && values.length > 0 && names.size < MAX_PREPARED) {
     name = `s${names.size}`;
     names.set(text, name);
   }
-  return { text, values: values as unknown[], ...(name === undefined ? {} : { name }) };
+  const query = { text, values: values as unknown[], query_timeout: timeoutMs };
+  return { ...query, ...(name === undefined ? {} : { name }) };
 }
 
 /** bigint columns (fencing tokens, versions, sums) are safe integers here, and pg's default is a string. */

@@ -1,4 +1,4 @@
-import { openPool, type PoolOptions } from './pool.ts';
+import { openPool, type PooledDb, type PoolOptions } from './pool.ts';
 import type { Db } from './schema.ts';
 
 /**
@@ -8,7 +8,7 @@ import type { Db } from './schema.ts';
  */
 export interface Pools {
   /** Bookings, cancellations, and whatever else changes an event. */
-  sales: Db;
+  sales: PooledDb;
   reads: Db;
   probes: Db;
   close(): Promise<void>;

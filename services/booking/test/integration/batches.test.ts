@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 
 import {
-  findTokensOfBooked,
   raiseFence,
   takeStockAndInsertAll,
   takeStockAndInsertEach,
@@ -54,9 +53,6 @@ describe.each(['all', 'each'] as const)('%s', (name) => {
     expect(await house.requestsOf(eventId)).toEqual(
       new Map(batch.bookings.map(({ requestId }) => [requestId, 1])),
     );
-    const ids = batch.bookings.map(({ bookingId }) => bookingId);
-    const found = await transact(house.db, (trx) => findTokensOfBooked(trx, ids));
-    expect(found).toEqual(new Map(ids.map((id) => [id, 7])));
   });
 
   test('a batch without a token leaves the fence as it is', async () => {

@@ -3,7 +3,7 @@ import { LockLostError } from '@lastseat/locking';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 
-import { createBookTogether } from '#src/booking/batching/book-together.ts';
+import { createBookTogether, type Sendable } from '#src/booking/batching/book-together.ts';
 import { createRowWaits } from '#src/booking/batching/row-waits.ts';
 import { book } from '#src/booking/book.ts';
 import type { Batch, BatchResult } from '#src/storage/batches.ts';
@@ -25,7 +25,11 @@ afterAll(() => house[Symbol.asyncDispose]());
 /** @param mayWait statements that may wait for a row at a time */
 function openBookTogether(mayWait = 2) {
   const bookTogether = createBookTogether(house.db, createRowWaits(mayWait), 2);
-  return (batch: Batch) => bookTogether({ eventId: batch.eventId, make: () => batch });
+  return (batch: Batch) => bookTogether(sendable(batch));
+}
+
+function sendable(batch: Batch): Sendable {
+  return { eventId: batch.eventId, make: () => ({ batch, deadlineMs: Number.POSITIVE_INFINITY }) };
 }
 
 const booked: BatchResult = { isBooked: true };
@@ -135,7 +139,7 @@ test('a batch whose lease is lost before it is sent is not sent', async () => {
   const [one, two] = (await newEvents(2, 5)) as [number, number];
   const [refused, other] = await Promise.allSettled([
     bookTogether({ eventId: one, make: loseLease }),
-    bookTogether({ eventId: two, make: () => batchOf(two) }),
+    bookTogether(sendable(batchOf(two))),
   ]);
   expect(refused).toMatchObject({ status: 'rejected', reason: { name: 'LockLostError' } });
   expect(other).toEqual({ status: 'fulfilled', value: booked });

@@ -9,8 +9,7 @@ import { createRowWaits } from '#src/booking/batching/row-waits.ts';
 import { takeStockAndInsertAll } from '#src/storage/batches.ts';
 import { KeyTakenError } from '#src/storage/failure.ts';
 import { lockStock } from '#src/storage/inventory.ts';
-import { openPool } from '#src/storage/pool.ts';
-import type { Db } from '#src/storage/schema.ts';
+import { openPool, type PooledDb } from '#src/storage/pool.ts';
 
 import { createHandLock, type HandLock } from '../support/hand-lock.ts';
 import { openHouse, type House } from '../support/house.ts';
@@ -22,7 +21,7 @@ import { untilSomebodyWaits } from '../support/waiting-for-a-lock.ts';
 const opened = new AsyncDisposableStack();
 let house: House;
 let proxy: FaultProxy;
-let db: Db;
+let db: PooledDb;
 
 beforeAll(async () => {
   house = opened.use(await openHouse(inject('postgresUrl')));
@@ -170,6 +169,25 @@ test('a key that is taken is a reason to look, though nobody was in doubt', asyn
   expect(await second.promise).toEqual({ code: 'booked', fencingToken: null });
   expect(await fresh.outcome).toEqual({ code: 'booked', fencingToken: null });
   expect(await house.event(eventId)).toMatchObject({ available: 3, booked: 2 });
+});
+
+test('a request that is in a batch twice is booked once, and nobody is the worse for it', async () => {
+  const eventId = await house.newEvent(3);
+  const [first, beside, large] = [
+    pendingRequest(eventId),
+    pendingRequest(eventId),
+    pendingRequest(eventId, { quantity: 2 }),
+  ];
+  const twin = pendingRequest(eventId);
+  const { requestId } = first.pending.request;
+  const again = { ...twin.pending, request: { ...twin.pending.request, requestId } };
+  const refusal = twin.outcome.catch((error: unknown) => error);
+  await decide(eventId, [first.pending, again, beside.pending, large.pending]);
+  expect(await first.outcome).toMatchObject({ code: 'booked' });
+  expect(await beside.outcome).toMatchObject({ code: 'booked' });
+  expect(await large.outcome).toEqual({ code: 'sold_out' });
+  expect(await refusal).toBeInstanceOf(KeyTakenError);
+  expect(await house.event(eventId)).toMatchObject({ available: 1, booked: 2 });
 });
 
 test('whose request has made another booking is told so, and the others are booked', async () => {

@@ -11,25 +11,26 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   {
     name: 'an answer before the commit',
     file: 'booking/batching/decide-batch.ts',
-    right: `  return { outcomes };
+    right: `  return { decisions };
 }`,
-    wrong: `  for (const [i, pending] of batch.entries()) pending.settle(outcomes[i] as Outcome);
-  return { outcomes };
+    wrong: `  for (const [i, pending] of batch.entries()) pending.settle(decisions[i] as Outcome);
+  return { decisions };
 }`,
     noticedBy: 'batch',
   },
   {
     name: 'a retry without looking',
     file: 'booking/batching/decide-batch.ts',
-    right: '      if (mayHaveBooked(error)) for (const pending of batch) pending.isInDoubt = true;\n',
+    right:
+      '      if (error instanceof CommitUnknownError) for (const pending of batch) pending.isInDoubt = true;\n',
     wrong: '',
     noticedBy: 'batch',
   },
   {
     name: 'a request that was booked already is not looked for, because nobody had said so',
     file: 'booking/batching/decide-batch.ts',
-    right: 'return error instanceof CommitUnknownError || error instanceof KeyTakenError;',
-    wrong: 'return error instanceof CommitUnknownError;',
+    right: '      if (error instanceof KeyTakenError) isKeyTaken = true;\n',
+    wrong: '',
     noticedBy: 'batch',
   },
   {
@@ -38,23 +39,29 @@ export const mistakes: readonly Mistake<Noticer>[] = [
     right: `  const stock = await lockStock(trx, eventId, { mayWait, arrivedAtMs: oldestArrivalOf(batch) });
   if (stock === undefined) {
     const isThere = (await readStock(trx, eventId)) !== undefined;
-    return isThere ? 'locked' : { outcomes: batch.map(() => EVENT_NOT_FOUND) };
+    return isThere ? 'locked' : { decisions: batch.map(() => EVENT_NOT_FOUND) };
   }
   if (token !== null) {
     if (stock.fence > token) return { fence: stock.fence };
     await raiseFence(trx, { eventId, token });
   }
-  const inDoubt = batch.filter(({ isInDoubt }) => isInDoubt).map(({ request }) => request.bookingId);
-  const tokens =
-    inDoubt.length > 0 ? await findTokensOfBooked(trx, inDoubt) : new Map<string, number | null>();
+  const inDoubt = batch
+    .filter(({ isInDoubt }) => isInDoubt || isKeyTaken)
+    .map(({ request }) => request.requestId);
+  const booked = new Map<string, Booked>(
+    inDoubt.length > 0 ? await findBookingsOfRequests(trx, inDoubt) : [],
+  );
 `,
-    wrong: `  const inDoubt = batch.filter(({ isInDoubt }) => isInDoubt).map(({ request }) => request.bookingId);
-  const tokens =
-    inDoubt.length > 0 ? await findTokensOfBooked(trx, inDoubt) : new Map<string, number | null>();
+    wrong: `  const inDoubt = batch
+    .filter(({ isInDoubt }) => isInDoubt || isKeyTaken)
+    .map(({ request }) => request.requestId);
+  const booked = new Map<string, Booked>(
+    inDoubt.length > 0 ? await findBookingsOfRequests(trx, inDoubt) : [],
+  );
   const stock = await lockStock(trx, eventId, { mayWait, arrivedAtMs: oldestArrivalOf(batch) });
   if (stock === undefined) {
     const isThere = (await readStock(trx, eventId)) !== undefined;
-    return isThere ? 'locked' : { outcomes: batch.map(() => EVENT_NOT_FOUND) };
+    return isThere ? 'locked' : { decisions: batch.map(() => EVENT_NOT_FOUND) };
   }
   if (token !== null) {
     if (stock.fence > token) return { fence: stock.fence };
@@ -107,6 +114,20 @@ export const mistakes: readonly Mistake<Noticer>[] = [
     file: 'booking/batching/decide-batch.ts',
     right: `if (pending.isInDoubt && !isLostAttemptOver) return { code: 'unknown' };`,
     wrong: '',
+    noticedBy: 'batch',
+  },
+  {
+    name: 'the booking of an earlier request with the same key is taken for the one of this request',
+    file: 'booking/batching/decide-batch.ts',
+    right: 'if (found?.bookingId === bookingId) return',
+    wrong: 'if (found !== undefined) return',
+    noticedBy: 'batch',
+  },
+  {
+    name: 'a request that is in a batch twice is inserted twice',
+    file: 'booking/batching/decide-batch.ts',
+    right: 'const open = withoutRepeats(batch).filter(',
+    wrong: 'const open = batch.filter(',
     noticedBy: 'batch',
   },
   {

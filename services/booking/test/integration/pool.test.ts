@@ -2,16 +2,16 @@ import { startFaultProxy, type FaultProxy } from '@lastseat/infra/servers';
 import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 
-import { PostgresBusyError, PostgresUnavailableError } from '#src/storage/failure.ts';
-import { openPool } from '#src/storage/pool.ts';
-import type { Db, Trx } from '#src/storage/schema.ts';
+import { NotSentError, PostgresBusyError, PostgresUnavailableError } from '#src/storage/failure.ts';
+import { openPool, type PooledDb } from '#src/storage/pool.ts';
+import type { Trx } from '#src/storage/schema.ts';
 import { transact } from '#src/storage/transaction.ts';
 
 /** One connection and what can become of it. */
 
 const opened = new AsyncDisposableStack();
 let proxy: FaultProxy;
-let db: Db;
+let db: PooledDb;
 
 beforeAll(async () => {
   proxy = opened.use(await startFaultProxy(Number(new URL(inject('postgresUrl')).port)));
@@ -32,6 +32,8 @@ afterEach(async () => {
   await proxy.heal();
   await db.destroy();
 });
+
+const inMs = (ms: number) => performance.now() + ms;
 
 const one = async () => (await sql<{ one: number }>`select ${1}::int as one`.execute(db)).rows[0]?.one;
 
@@ -92,6 +94,38 @@ test('whoever finds no free connection in time is told that it is busy, not that
   await holder;
   expect(refusal).toBeInstanceOf(PostgresBusyError);
   expect(await one()).toBe(1);
+});
+
+describe('for a request that has a deadline', () => {
+  test('no connection is waited for beyond it, and the one that comes later goes to the next', async () => {
+    const { promise: isDone, resolve } = Promise.withResolvers<void>();
+    const holder = db.connection().execute(() => isDone);
+    await expect(sql`select 1`.execute(db.until(inMs(50)))).rejects.toThrow(NotSentError);
+    resolve();
+    await holder;
+    expect(await one()).toBe(1);
+  });
+
+  test('no answer is waited for beyond it', async () => {
+    expect(await one()).toBe(1);
+    proxy.blackHole();
+    const beganMs = performance.now();
+    await expect(sql`select 1`.execute(db.until(inMs(50)))).rejects.toThrow(PostgresUnavailableError);
+    // The pool's own limit, 600 ms, is far, and the machine may be busy.
+    expect(performance.now() - beganMs).toBeLessThan(500);
+  });
+
+  test('nothing is sent after it: no commit either, and then nobody has to wonder', async () => {
+    const deadlineMs = inMs(200);
+    const end = transact(db.until(deadlineMs), async (trx) => {
+      await sql`create temporary table late ()`.execute(trx);
+      stopThisProcess(250);
+    });
+    await expect(end).rejects.toThrow(NotSentError);
+    // It was rolled back, on the same connection.
+    await sql`create temporary table late ()`.execute(db);
+    await expect(sql`select 1`.execute(db.until(deadlineMs))).rejects.toThrow(NotSentError);
+  });
 });
 
 test('bigints are numbers', async () => {

@@ -42,7 +42,7 @@ async function openBooking(eventId: number) {
 test('a commit that arrives after its connection was lost is still found', async () => {
   const eventId = await house.newEvent(3);
   const { id, trx } = await openBooking(eventId);
-  const settled = settleCommit(house.db, eventId, [id]);
+  const settled = settleCommit(house.db, bookingRequest(eventId), [id]);
   await untilSomebodyWaits(house.db);
   await trx.commit().execute();
   expect(await settled).toEqual(new Set([id]));
@@ -51,7 +51,7 @@ test('a commit that arrives after its connection was lost is still found', async
 test('a transaction that is rolled back in the end has booked nothing', async () => {
   const eventId = await house.newEvent(3);
   const { id, trx } = await openBooking(eventId);
-  const settled = settleCommit(house.db, eventId, [id]);
+  const settled = settleCommit(house.db, bookingRequest(eventId), [id]);
   await untilSomebodyWaits(house.db);
   await trx.rollback().execute();
   expect(await settled).toEqual(new Set());

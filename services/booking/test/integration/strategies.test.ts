@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { book } from '#src/booking/book.ts';
 import type { BookingRequest } from '#src/booking/strategy.ts';
 import type { Context } from '#src/context.ts';
-import { STRATEGY_NAMES } from '#src/contract.ts';
+import { STRATEGY_NAMES, type StrategyName } from '#src/contract.ts';
 import { beginEpoch } from '#src/storage/events.ts';
 import { readStock } from '#src/storage/inventory.ts';
 
@@ -155,3 +155,25 @@ describe.each(STRATEGY_NAMES)('%s', (name) => {
     expect((await book(strategyOf(there, name), bookingRequest(eventId))).code).toBe('booked');
   });
 });
+
+const exact = STRATEGY_NAMES.filter((name) => name !== 'no-lock' && name !== 'simple-lock');
+
+describe.each(exact)('%s, which has decided and not yet written,', (first) => {
+  test('is exact beside each of the others', async () => {
+    const sales = await Promise.all(exact.map((second) => sellLastTicket(first, second)));
+    expect(sales.filter(({ isExact }) => !isExact)).toEqual([]);
+  });
+});
+
+async function sellLastTicket(first: StrategyName, second: StrategyName) {
+  const eventId = await house.newEvent(1);
+  const { request, isInside } = requestInRaceWindow(eventId, { raceWindowMs: 200 });
+  const slow = book(strategyOf(here, first), request);
+  await isInside;
+  const fast = book(strategyOf(there, second), bookingRequest(eventId));
+  const outcomes = (await Promise.all([slow, fast])).map(({ code }) => code);
+  const sold = outcomes.filter((code) => code === 'booked').length;
+  const { length: rows } = await house.rowsOf(eventId);
+  const { available } = await house.event(eventId);
+  return { second, outcomes, rows, available, isExact: sold <= 1 && rows === sold && available === 1 - sold };
+}

@@ -1,5 +1,6 @@
 import type { BookingRequest, Outcome, Strategy } from '#src/booking/strategy.ts';
 import { createApp, type AppDeps } from '#src/http/app.ts';
+import type { PooledDb } from '#src/storage/pool.ts';
 import type { Db } from '#src/storage/schema.ts';
 
 /** The app on strategies that answer what a test wants: for what has nothing to do with Postgres or Redis. */
@@ -32,7 +33,7 @@ export function createFakeApp({
     raceWindowMs: 0,
     log: { error: logAt('error'), warn: logAt('warn'), info: logAt('info') },
     // Whoever touches it in a test that needs no database gets told so.
-    db: null as unknown as Db,
+    db: null as unknown as PooledDb,
     reads: null as unknown as Db,
     strategies: new Map(strategies),
     isQuorumConfigured: false,

@@ -11,8 +11,8 @@ import { openContext, type Context } from '#src/context.ts';
 import type { StrategyName } from '#src/contract.ts';
 import { createEvent, findEvent, type EventRow } from '#src/storage/events.ts';
 import { migrateToLatest } from '#src/storage/migrate.ts';
-import { openPool } from '#src/storage/pool.ts';
-import type { Database, Db } from '#src/storage/schema.ts';
+import { openPool, type PooledDb } from '#src/storage/pool.ts';
+import type { Database } from '#src/storage/schema.ts';
 
 export type BookedRow = Pick<
   Selectable<Database['bookings']>,
@@ -22,7 +22,7 @@ export type BookedRow = Pick<
 /** A migrated database of a test's own, and a look at what is really in it. */
 export interface House extends AsyncDisposable {
   databaseUrl: string;
-  db: Db;
+  db: PooledDb;
   newEvent(capacity: number): Promise<number>;
   event(id: number): Promise<EventRow>;
   /** All bookings of the event, whatever their epoch. */

@@ -1,6 +1,7 @@
 import { randomUUIDv7 } from 'node:crypto';
 
 import type { BookingRequest } from '#src/booking/strategy.ts';
+import { REQUEST_DEADLINE_MS } from '#src/time-limits.ts';
 
 export function bookingRequest(eventId: number, overrides: Partial<BookingRequest> = {}): BookingRequest {
   return {
@@ -12,6 +13,7 @@ export function bookingRequest(eventId: number, overrides: Partial<BookingReques
     quantity: 1,
     customer: 'test',
     raceWindowMs: 0,
+    deadlineMs: performance.now() + REQUEST_DEADLINE_MS,
     signal: new AbortController().signal,
     ...overrides,
   };

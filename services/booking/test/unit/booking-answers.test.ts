@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest';
 
-import type { Outcome } from '#src/booking/strategy.ts';
+import { book } from '#src/booking/book.ts';
+import type { Outcome, Strategy } from '#src/booking/strategy.ts';
+import { WIND_UP_MS } from '#src/time-limits.ts';
 
 import { createFakeApp } from '../support/fake-app.ts';
+import { bookingRequest } from '../support/requests.ts';
 
 test.each<[Outcome, number, string | null]>([
   [{ code: 'sold_out' }, 409, null],
@@ -71,6 +74,12 @@ test('a request whose client has gone by the time that it is read is dropped', a
   const signal = AbortSignal.abort();
   await app.fetch(new Request('http://localhost/book-with-lock/1', { method: 'POST', signal }));
   expect(requests).toEqual([]);
+});
+
+test('a strategy that knows no end is answered for before the proxy gives up', async () => {
+  const endless = { book: () => new Promise(() => {}) } as unknown as Strategy;
+  const deadlineMs = performance.now() - WIND_UP_MS;
+  expect(await book(endless, bookingRequest(1, { deadlineMs }))).toMatchObject({ code: 'unknown' });
 });
 
 test('a crowd beyond the limit is told to come back', async () => {

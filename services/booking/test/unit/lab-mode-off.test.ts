@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { readConfig } from '#src/config.ts';
-import type { Db } from '#src/storage/schema.ts';
+import type { PooledDb } from '#src/storage/pool.ts';
 
 import { createFakeApp } from '../support/fake-app.ts';
 
@@ -66,7 +66,7 @@ test.each(['a-token-of-some-length', 'dGhlIHRva2VuIG9mIGFuIG9wZXJhdG9y+/==', 'of
   async (adminToken) => {
     expect(readConfig({ ...addresses, ADMIN_TOKEN: adminToken })).toMatchObject({ adminToken });
     const touched = new Error('the database was reached');
-    const db = new Proxy({} as Db, {
+    const db = new Proxy({} as PooledDb, {
       get() {
         throw touched;
       },

@@ -1,8 +1,9 @@
 import { afterEach, expect, test, vi } from 'vitest';
 
 import { untilNoConflict } from '#src/booking/retry.ts';
+import { BOOKING_RESERVE_MS } from '#src/time-limits.ts';
 
-const request = { signal: new AbortController().signal };
+const request = { signal: new AbortController().signal, deadlineMs: Number.POSITIVE_INFINITY };
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -21,7 +22,7 @@ test('slow attempts end in time for an answer of our own, not only after all the
   let nowMs = 0;
   vi.spyOn(performance, 'now').mockImplementation(() => nowMs);
   const outcome = await untilNoConflict(
-    request,
+    { ...request, deadlineMs: BOOKING_RESERVE_MS + 4_000 },
     () => {},
     async () => {
       nowMs += 2_500;

@@ -6,7 +6,7 @@ import {
   type BatchResult,
 } from '#src/storage/batches.ts';
 import { CommitUnknownError, PostgresUnavailableError } from '#src/storage/failure.ts';
-import type { Db } from '#src/storage/schema.ts';
+import type { PooledDb } from '#src/storage/pool.ts';
 import { autocommit } from '#src/storage/transaction.ts';
 
 import type { RowWaits } from './row-waits.ts';
@@ -26,8 +26,8 @@ const MAX_EVENTS = 64;
 /** A batch that is made when it is sent, so that it holds all that have come until then. */
 export interface Sendable {
   readonly eventId: number;
-  /** Called once. @returns undefined if there is nothing to send; what it throws is the end of this batch alone */
-  make(): Batch | undefined;
+  /** Called once. @returns the batch, and the monotonic time by which it must be answered; undefined if there is nothing to send; what it throws is the end of this batch alone */
+  make(): { batch: Batch; deadlineMs: number } | undefined;
 }
 
 /**
@@ -45,10 +45,11 @@ interface Waiting {
 
 interface Made extends Waiting {
   readonly batch: Batch;
+  readonly deadlineMs: number;
 }
 
 /** @param maxPassing statements for several events under way at once; they never wait for a row */
-export function createBookTogether(db: Db, rowWaits: RowWaits, maxPassing: number): BookTogether {
+export function createBookTogether(db: PooledDb, rowWaits: RowWaits, maxPassing: number): BookTogether {
   let waiting: Waiting[] = [];
   let passing = 0;
   let isScheduled = false;
@@ -88,8 +89,8 @@ export function createBookTogether(db: Db, rowWaits: RowWaits, maxPassing: numbe
   function takeMade(): Made[] {
     return takeDistinct().flatMap((each) => {
       try {
-        const batch = each.sendable.make();
-        if (batch !== undefined) return [{ ...each, batch }];
+        const made = each.sendable.make();
+        if (made !== undefined) return [{ ...each, ...made }];
         each.resolve(undefined);
       } catch (error) {
         each.reject(error);
@@ -102,7 +103,8 @@ export function createBookTogether(db: Db, rowWaits: RowWaits, maxPassing: numbe
     passing += 1;
     try {
       const batches = together.map(({ batch }) => batch);
-      const results = await autocommit(db, (db) => takeStockAndInsertEach(db, batches));
+      const deadlineMs = Math.min(...together.map(({ deadlineMs }) => deadlineMs));
+      const results = await autocommit(db.until(deadlineMs), (db) => takeStockAndInsertEach(db, batches));
       for (const [i, each] of together.entries()) {
         const result = results[i] as BatchResult;
         const leave = mayHaveBeenPassedOver(result, each.batch) ? rowWaits.enter() : undefined;
@@ -126,7 +128,7 @@ export function createBookTogether(db: Db, rowWaits: RowWaits, maxPassing: numbe
   async function bookOne(one: Made | undefined, leave: Disposable): Promise<void> {
     using _ = leave;
     try {
-      one?.resolve(await autocommit(db, (db) => takeStockAndInsertAll(db, one.batch)));
+      one?.resolve(await autocommit(db.until(one.deadlineMs), (db) => takeStockAndInsertAll(db, one.batch)));
     } catch (error) {
       one?.reject(error);
     }

@@ -2,19 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { LockError, LockLostError } from '@lastseat/locking';
 
-import { SETTLE_FOR_MS } from '#src/booking/commit.ts';
 import { holdRaceWindow } from '#src/booking/race-window.ts';
 import { CHANGED_MEANWHILE, EVENT_NOT_FOUND, SOLD_OUT } from '#src/booking/strategy.ts';
 import type { Outcome } from '#src/booking/strategy.ts';
 import type { StrategyName } from '#src/contract.ts';
 import {
   findArrivalsBeforeEpoch,
-  findTokensOfBooked,
   raiseFence,
   takeStockAndInsertAll,
   type Batch,
   type BatchResult,
 } from '#src/storage/batches.ts';
+import { findBookingsOfRequests, type StoredBooking } from '#src/storage/bookings.ts';
 import {
   CommitUnknownError,
   KeyTakenError,
@@ -22,8 +21,10 @@ import {
   PostgresUnavailableError,
 } from '#src/storage/failure.ts';
 import { lockStock, readStock } from '#src/storage/inventory.ts';
-import type { Db, Trx } from '#src/storage/schema.ts';
+import type { PooledDb } from '#src/storage/pool.ts';
+import type { Trx } from '#src/storage/schema.ts';
 import { transact } from '#src/storage/transaction.ts';
+import { SETTLE_FOR_MS } from '#src/time-limits.ts';
 
 import { allocate } from './allocate.ts';
 import type { BookTogether } from './book-together.ts';
@@ -39,11 +40,14 @@ import type { RowWaits } from './row-waits.ts';
  * and refuses the rest.
  *
  * After a lost answer the requests are in doubt, and every further attempt looks for them first, while it holds the
- * row. One that is found is booked. One that is not found can be booked again: its id is unique, so that only one of the
+ * row. One that is found is booked. One that is not found can be booked again: its key is unique, so that only one of the
  * two attempts can ever commit. What remains is a request that is not found and for which no tickets are left. It is
  * refused for good if the lost attempt can book nothing any more: because the fence has been raised above its token, or
- * because one of the ids that it was to write is booked. Otherwise its statement may still reach the server, when
+ * because one of those that it was to write is booked. Otherwise its statement may still reach the server, when
  * tickets may have come back: the request is unknown.
+ *
+ * If Postgres finds a key taken, one of the requests has been sent twice, and either of the two has booked: then all of
+ * them are looked for.
  */
 
 /** A lost lease, a refused token and a lost answer may follow one another; more in a row is an outage. */
@@ -65,7 +69,7 @@ export interface Guard {
 }
 
 export interface BatchDeps {
-  db: Db;
+  db: PooledDb;
   strategy: StrategyName;
   instanceId: string;
   bookTogether: BookTogether;
@@ -83,8 +87,11 @@ export interface BatchOptions {
   take: () => readonly Pending[];
 }
 
+/** What becomes of one: a booking of the same request stands, or an outcome. */
+type Decision = Outcome | KeyTakenError;
+
 /** An attempt has decided them all, or Postgres has seen a larger token. */
-type Attempt = { outcomes: readonly Outcome[] } | { fence: number };
+type Attempt = { decisions: readonly Decision[] } | { fence: number };
 
 /** Takes a batch and settles all of it. Never rejects. */
 export async function decideBatch(deps: BatchDeps, options: BatchOptions): Promise<void> {
@@ -93,6 +100,7 @@ export async function decideBatch(deps: BatchDeps, options: BatchOptions): Promi
   let taken: readonly Pending[] | undefined;
   const take = () => (taken ??= options.take());
   let tokenAbove: number | undefined;
+  let isKeyTaken = false;
   let giveUpAtMs = Number.POSITIVE_INFINITY;
   let lastError: unknown;
 
@@ -103,7 +111,7 @@ export async function decideBatch(deps: BatchDeps, options: BatchOptions): Promi
       result =
         taken === undefined
           ? await bookAtOnce(guard, deps, eventId, take)
-          : await bookUnderRowLock(guard, deps, eventId, taken);
+          : await bookUnderRowLock(guard, deps, eventId, taken, isKeyTaken);
     } catch (error) {
       result = { error };
     } finally {
@@ -111,8 +119,8 @@ export async function decideBatch(deps: BatchDeps, options: BatchOptions): Promi
       guard = undefined;
     }
     const batch = take();
-    if ('outcomes' in result) {
-      settleLater(batch, result.outcomes);
+    if ('decisions' in result) {
+      settleLater(batch, result.decisions);
       return;
     }
     if ('fence' in result) {
@@ -120,14 +128,15 @@ export async function decideBatch(deps: BatchDeps, options: BatchOptions): Promi
     } else {
       const { error } = result;
       lastError = error;
-      const isOver = !isWorthAnother(error, batch);
-      if (mayHaveBooked(error)) for (const pending of batch) pending.isInDoubt = true;
+      const isOver = error instanceof KeyTakenError ? isKeyTaken : !isWorthAnother(error, batch);
+      if (error instanceof KeyTakenError) isKeyTaken = true;
+      if (error instanceof CommitUnknownError) for (const pending of batch) pending.isInDoubt = true;
       if (isOver) {
         await failBatch(deps, options, batch, error);
         return;
       }
     }
-    giveUpAtMs = Math.min(giveUpAtMs, performance.now() + SETTLE_FOR_MS);
+    giveUpAtMs = Math.min(giveUpAtMs, deadlineOf(batch), performance.now() + SETTLE_FOR_MS);
     if (attempt === MAX_ATTEMPTS || performance.now() > giveUpAtMs) break;
     deps.onRetry(deps.strategy);
     // Jitter, for every replica has lost its connections at the same moment.
@@ -138,15 +147,8 @@ export async function decideBatch(deps: BatchDeps, options: BatchOptions): Promi
   for (const pending of take()) giveUp(pending, detail, lastError);
 }
 
-/** The statement was sent and its answer lost, or a key of one of them is taken already, perhaps by an earlier attempt. */
-function mayHaveBooked(error: unknown): boolean {
-  return error instanceof CommitUnknownError || error instanceof KeyTakenError;
-}
-
 function isWorthAnother(error: unknown, batch: readonly Pending[]): boolean {
   if (error instanceof CommitUnknownError || error instanceof LockLostError) return true;
-  // They have not all been looked for yet.
-  if (error instanceof KeyTakenError) return !batch.every(({ isInDoubt }) => isInDoubt);
   return isPostgresFailure(error) && batch.some(({ isInDoubt }) => isInDoubt);
 }
 
@@ -169,12 +171,21 @@ async function failBatch(
   const middle = Math.ceil(batch.length / 2);
   for (const half of [batch.slice(0, middle), batch.slice(middle)]) {
     try {
-      const guard = await nextGuard({ waitMs: SETTLE_FOR_MS, tokenAbove: undefined });
+      const guard = await nextGuard({ waitMs: waitFor(half), tokenAbove: undefined });
       await decideBatch(deps, { eventId, guard, nextGuard, take: () => half });
     } catch (cause) {
       for (const pending of half) failWith(pending, cause);
     }
   }
+}
+
+/** What is begun for all of them ends with the time of the first one; all have enough of it left when they are taken. */
+function deadlineOf(batch: readonly Pending[]): number {
+  return Math.min(...batch.map(({ request }) => request.deadlineMs));
+}
+
+function waitFor(batch: readonly Pending[]): number {
+  return Math.max(0, Math.min(SETTLE_FOR_MS, deadlineOf(batch) - performance.now()));
 }
 
 function isPostgresFailure(error: unknown): boolean {
@@ -185,9 +196,13 @@ function isPostgresFailure(error: unknown): boolean {
  * Not now: telling many buyers takes longer than sending the next batch, for which Postgres waits. (With 64 connections
  * to two replicas it makes a tenth more bookings a second.)
  */
-function settleLater(batch: readonly Pending[], outcomes: readonly Outcome[]): void {
+function settleLater(batch: readonly Pending[], decisions: readonly Decision[]): void {
   setImmediate(() => {
-    for (const [i, pending] of batch.entries()) pending.settle(outcomes[i] as Outcome);
+    for (const [i, pending] of batch.entries()) {
+      const decision = decisions[i] as Decision;
+      if (decision instanceof KeyTakenError) pending.fail(decision);
+      else pending.settle(decision);
+    }
   });
 }
 
@@ -204,13 +219,14 @@ async function bookAtOnce(
       guard.assertHeld();
       const batch = take();
       const isSimple = batch.every(({ request, isInDoubt }) => request.raceWindowMs === 0 && !isInDoubt);
-      return batch.length > 0 && isSimple ? batchOf(deps, eventId, guard, batch) : undefined;
+      if (batch.length === 0 || !isSimple) return undefined;
+      return { batch: batchOf(deps, eventId, guard, batch), deadlineMs: deadlineOf(batch) };
     },
   });
   const batch = take();
   const outcomes = result === undefined ? undefined : outcomesOf(result, guard, batch);
-  if (outcomes !== undefined || batch.length === 0) return { outcomes: outcomes ?? [] };
-  return bookUnderRowLock(guard, deps, eventId, batch);
+  if (outcomes !== undefined || batch.length === 0) return { decisions: outcomes ?? [] };
+  return bookUnderRowLock(guard, deps, eventId, batch, false);
 }
 
 /** @returns undefined if some of them may still fit, or the token was refused */
@@ -240,10 +256,12 @@ async function bookUnderRowLock(
   deps: BatchDeps,
   eventId: number,
   batch: readonly Pending[],
+  isKeyTaken: boolean,
 ): Promise<Attempt> {
+  const db = deps.db.until(deadlineOf(batch));
   const untilMs = Math.min(...batch.map(({ deadlineMs }) => deadlineMs));
   const attempt = await deps.rowWaits.untilFree(untilMs, (mayWait) =>
-    transact(deps.db, (trx) => bookWhatFits(trx, guard, deps, eventId, batch, mayWait)),
+    transact(db, (trx) => bookWhatFits(trx, guard, deps, eventId, { batch, isKeyTaken, mayWait })),
   );
   if ('fence' in attempt) await guard.refused();
   return attempt;
@@ -254,24 +272,28 @@ async function bookWhatFits(
   guard: Guard,
   deps: BatchDeps,
   eventId: number,
-  batch: readonly Pending[],
-  mayWait: boolean,
+  { batch, isKeyTaken, mayWait }: { batch: readonly Pending[]; isKeyTaken: boolean; mayWait: boolean },
 ): Promise<Attempt | 'locked'> {
   const { token } = guard;
   const stock = await lockStock(trx, eventId, { mayWait, arrivedAtMs: oldestArrivalOf(batch) });
   if (stock === undefined) {
     const isThere = (await readStock(trx, eventId)) !== undefined;
-    return isThere ? 'locked' : { outcomes: batch.map(() => EVENT_NOT_FOUND) };
+    return isThere ? 'locked' : { decisions: batch.map(() => EVENT_NOT_FOUND) };
   }
   if (token !== null) {
     if (stock.fence > token) return { fence: stock.fence };
     await raiseFence(trx, { eventId, token });
   }
-  const inDoubt = batch.filter(({ isInDoubt }) => isInDoubt).map(({ request }) => request.bookingId);
-  const tokens =
-    inDoubt.length > 0 ? await findTokensOfBooked(trx, inDoubt) : new Map<string, number | null>();
+  const inDoubt = batch
+    .filter(({ isInDoubt }) => isInDoubt || isKeyTaken)
+    .map(({ request }) => request.requestId);
+  const booked = new Map<string, Booked>(
+    inDoubt.length > 0 ? await findBookingsOfRequests(trx, inDoubt) : [],
+  );
   const isTooOld = stock.isOfLaterEpoch ? await findTooOld(trx, eventId, batch) : () => false;
-  const open = batch.filter((pending) => !tokens.has(pending.request.bookingId) && !isTooOld(pending));
+  const open = withoutRepeats(batch).filter(
+    (pending) => !booked.has(pending.request.requestId) && !isTooOld(pending),
+  );
 
   const granted = allocate(
     stock.available,
@@ -280,7 +302,7 @@ async function bookWhatFits(
   const toBook = open.filter((_, i) => granted[i]);
   // One request's window is everybody's here, and no single one's absence may end it.
   const raceWindowMs = Math.max(...batch.map(({ request }) => request.raceWindowMs));
-  await holdRaceWindow({ raceWindowMs }, trx);
+  await holdRaceWindow({ raceWindowMs, deadlineMs: deadlineOf(batch) }, trx);
 
   if (toBook.length > 0) {
     const rest = { ...batchOf(deps, eventId, guard, toBook), arrivedAtMs: undefined };
@@ -291,15 +313,25 @@ async function bookWhatFits(
   // The last thing before COMMIT. The fence would refuse us too, but only once our successor has booked.
   guard.assertHeld();
 
-  for (const { request } of toBook) tokens.set(request.bookingId, token);
-  const isLostAttemptOver = token !== null || tokens.size > 0;
-  const outcomes = batch.map((pending): Outcome => {
-    const fencingToken = tokens.get(pending.request.bookingId);
-    if (fencingToken !== undefined) return { code: 'booked', fencingToken };
+  for (const { request } of toBook) booked.set(request.requestId, { ...request, fencingToken: token });
+  const isLostAttemptOver = token !== null || booked.size > 0;
+  const decisions = batch.map((pending): Decision => {
+    const { bookingId, requestId } = pending.request;
+    const found = booked.get(requestId);
+    if (found?.bookingId === bookingId) return { code: 'booked', fencingToken: found.fencingToken };
+    if (found !== undefined) return new KeyTakenError('the same request has booked before');
     if (pending.isInDoubt && !isLostAttemptOver) return { code: 'unknown' };
     return isTooOld(pending) ? CHANGED_MEANWHILE : SOLD_OUT;
   });
-  return { outcomes };
+  return { decisions };
+}
+
+type Booked = Pick<StoredBooking, 'bookingId' | 'fencingToken'>;
+
+/** Of a request that is there twice, the first. */
+function withoutRepeats(batch: readonly Pending[]): Pending[] {
+  const seen = new Set<string>();
+  return batch.filter(({ request: { requestId } }) => !seen.has(requestId) && seen.add(requestId));
 }
 
 /** The event was reset after the oldest of them arrived: after which of the others too? */

@@ -3,13 +3,14 @@ import { holdRaceWindow } from '#src/booking/race-window.ts';
 import { CHANGED_MEANWHILE, EVENT_NOT_FOUND, SOLD_OUT } from '#src/booking/strategy.ts';
 import type { Strategy, StrategyDeps } from '#src/booking/strategy.ts';
 import { insertBooking } from '#src/storage/bookings.ts';
-import { lockEventByAdvisory, readStock, writeStock } from '#src/storage/inventory.ts';
+import { lockEventByAdvisory, readStock, takeStock } from '#src/storage/inventory.ts';
 
 /**
  * Guards with: a lock in Postgres that is tied to a number and to no row (pg_advisory_xact_lock). It ends with the
  *   transaction, so it cannot be forgotten, and the commit comes before the release.
- * Breaks when: somebody writes without asking for the same number; nothing ties it to the row. Under REPEATABLE READ
- *   too: the snapshot would be taken before the lock was obtained.
+ * Breaks when: what was read is written back, and somebody has booked without asking for the same number: nothing ties
+ *   it to the row. So the write takes tickets from what is there by then, and only if there are enough. Under REPEATABLE
+ *   READ too: the snapshot would be taken before the lock was obtained.
  * Costs: a connection for as long as the critical section lasts, waiting included.
  */
 export function advisoryLock({ db, instanceId }: StrategyDeps): Strategy {
@@ -17,7 +18,7 @@ export function advisoryLock({ db, instanceId }: StrategyDeps): Strategy {
     name: 'advisory-lock',
     guarantee: 'always',
     guardsWith: 'pg_advisory_xact_lock on the number of the event',
-    breaksWhen: 'never, as long as every writer takes the same advisory lock first',
+    breaksWhen: 'never; who books without asking for the same number is noticed by the write',
     costs: 'a connection for as long as the critical section lasts, waiting included',
 
     book(request) {
@@ -31,9 +32,8 @@ export function advisoryLock({ db, instanceId }: StrategyDeps): Strategy {
 
         await holdRaceWindow(request, trx);
 
-        const { epoch, changes } = stock;
-        const left = stock.available - quantity;
-        const stockRevision = await writeStock(trx, { eventId, epoch, changes, available: left });
+        const { epoch } = stock;
+        const stockRevision = await takeStock(trx, { eventId, epoch, quantity });
         if (stockRevision === undefined) return CHANGED_MEANWHILE;
         await insertBooking(trx, {
           ...request,

@@ -45,7 +45,7 @@ export function batchedLock(deps: StrategyDeps): Strategy {
     guardsWith: 'one lease of the queue lock for many bookings, its fencing token checked by Postgres',
     breaksWhen: 'never; a holder paused past its lease is refused by its token',
     costs: 'one commit for a whole batch; a hand-over of the lock where several replicas book',
-    book: (request) => bookInBatch(queues, request, performance.now() + deps.lockWaitMs),
+    book: (request) => bookInBatch(queues, request, deps.lockWaitMs),
   };
 }
 

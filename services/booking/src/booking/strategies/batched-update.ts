@@ -21,7 +21,7 @@ export function batchedUpdate(deps: StrategyDeps): Strategy {
     guardsWith: 'one conditional UPDATE for many bookings',
     breaksWhen: 'never; but it fits only decisions that Postgres alone can make',
     costs: 'one commit for a whole batch; a lone booking pays it alone',
-    book: (request) => bookInBatch(queues, request, performance.now() + deps.lockWaitMs),
+    book: (request) => bookInBatch(queues, request, deps.lockWaitMs),
   };
 }
 

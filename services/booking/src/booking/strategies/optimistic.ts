@@ -28,7 +28,7 @@ export function optimistic({ db, instanceId, onRetry }: StrategyDeps): Strategy 
         () => onRetry('optimistic'),
         async () => {
           const { arrivedAtMs, eventId, quantity } = request;
-          const stock = await readStock(db, eventId, arrivedAtMs);
+          const stock = await readStock(db.until(request.deadlineMs), eventId, arrivedAtMs);
           if (stock === undefined) return EVENT_NOT_FOUND;
           if (stock.isOfLaterEpoch) return CHANGED_MEANWHILE;
           if (stock.available < quantity) return SOLD_OUT;

@@ -1,6 +1,12 @@
 import { commitBooking } from '#src/booking/commit.ts';
 import { holdRaceWindow } from '#src/booking/race-window.ts';
-import { CHANGED_MEANWHILE, EVENT_NOT_FOUND, lockNameOf, SOLD_OUT } from '#src/booking/strategy.ts';
+import {
+  CHANGED_MEANWHILE,
+  EVENT_NOT_FOUND,
+  lockNameOf,
+  lockWaitOf,
+  SOLD_OUT,
+} from '#src/booking/strategy.ts';
 import type { Strategy, StrategyDeps } from '#src/booking/strategy.ts';
 import { underLease } from '#src/booking/under-lease.ts';
 import { insertBooking } from '#src/storage/bookings.ts';
@@ -15,7 +21,7 @@ import { readStock, writeStock } from '#src/storage/inventory.ts';
  * Costs: two round trips to Redis, one booking at a time per event, and waiting by polling.
  */
 export function simpleLock(deps: StrategyDeps): Strategy {
-  const { db, instanceId, simpleLock: locks, lockTtlMs: ttlMs, lockWaitMs: waitMs, onReleaseFailed } = deps;
+  const { db, instanceId, simpleLock: locks, lockTtlMs: ttlMs, lockWaitMs, onReleaseFailed } = deps;
   return {
     name: 'simple-lock',
     guarantee: 'while-lease-held',
@@ -26,9 +32,10 @@ export function simpleLock(deps: StrategyDeps): Strategy {
     async book(request) {
       const { arrivedAtMs, eventId, quantity, signal } = request;
       if (!(await deps.eventExists(eventId))) return EVENT_NOT_FOUND;
+      const waitMs = lockWaitOf(request, lockWaitMs);
       const options = { ttlMs, waitMs, signal, renew: false, onReleaseFailed };
       return underLease(locks, lockNameOf(eventId), options, async () => {
-        const stock = await readStock(db, eventId, arrivedAtMs);
+        const stock = await readStock(db.until(request.deadlineMs), eventId, arrivedAtMs);
         if (stock === undefined) return EVENT_NOT_FOUND;
         if (stock.isOfLaterEpoch) return CHANGED_MEANWHILE;
         if (stock.available < quantity) return SOLD_OUT;
