@@ -61,13 +61,12 @@ export function openContext(config: Config, log: Logger): Context {
     openRedis(url, log.child({ server: `quorum-${i + 1}` })),
   );
 
-  const simpleLock = createSimpleLock(redis, { clientId: instanceId });
-  const queueLock = createQueueLock(redis, { clientId: instanceId, unavailableAfterMs: REDIS_SILENCE_MS });
-  const keptLock = createQueueLock(redis, {
-    clientId: instanceId,
-    unavailableAfterMs: REDIS_SILENCE_MS,
-    lingerMs: LINGER_MS,
-  });
+  // Redis need not remember tokens: Postgres does, and whoever is refused by its fence comes again with `tokenAbove`.
+  const lockOptions = { clientId: instanceId, tokenMemoryMs: 0 };
+  const simpleLock = createSimpleLock(redis, lockOptions);
+  const queueOptions = { ...lockOptions, unavailableAfterMs: REDIS_SILENCE_MS };
+  const queueLock = createQueueLock(redis, queueOptions);
+  const keptLock = createQueueLock(redis, { ...queueOptions, lingerMs: LINGER_MS });
   const quorumLock = quorum.length === 0 ? null : createQuorumLock(quorum, { clientId: instanceId });
   const locks: Locks[] = [simpleLock, queueLock, keptLock, ...(quorumLock === null ? [] : [quorumLock])];
 

@@ -235,6 +235,16 @@ test('without Redis batched-update sells, and batched-lock says that it can not'
     .toBe('booked');
 });
 
+test('an event that nobody books any more leaves nothing in Redis', async () => {
+  await using replica = openReplica({ LOCK_TTL_MS: '100' });
+  await using redis = disposable(new Redis(inject('redisUrl')));
+  for (const name of ['simple-lock', 'fenced-lock', 'batched-lock'] as const) {
+    const eventId = await house.newEvent(1);
+    expect(await bookIn(replica, name, bookingRequest(eventId))).toMatchObject({ code: 'booked' });
+    await expect.poll(() => redis.client.keys(`*event:${eventId}}*`)).toEqual([]);
+  }
+});
+
 test('an event that does not exist costs Redis no key', async () => {
   await using replica = openReplica();
   await using redis = disposable(new Redis(inject('redisUrl')));
