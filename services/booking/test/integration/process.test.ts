@@ -125,7 +125,7 @@ test('a booking under way is answered before the exit, and a request that never 
   unending.on('error', () => {});
   unending.write('POST /book/row-lock/1 HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n');
   const booking = replica.book(`/book/row-lock/${eventId}`, { raceWindowMs: MAX_RACE_WINDOW_MS });
-  await expect.poll(() => lastStatementOf(house.db, 'leaving'), { interval: 5 }).toContain('for update');
+  await expect.poll(() => lastStatementOf(house.db, 'leaving'), { interval: 5 }).toContain('set_config');
   replica.kill('SIGTERM');
   expect((await booking).status).toBe(201);
   expect(await replica.exited).toBe(0);
