@@ -132,10 +132,11 @@ describe('a holder that is stopped past its lease, and wakes between its read an
 
 async function bookLate(name: StrategyName, capacity: number) {
   const instanceId = `stopped-${name}`;
-  // A busy machine has two seconds to find it between its read and its write.
-  await using stopped = await startReplica(instanceId, { ...env, LOCK_TTL_MS: '2500' });
+  // Long enough for a busy machine to find it between its read and its write; and short, so that it has time left to
+  // wait for the lock once more when it goes on.
+  await using stopped = await startReplica(instanceId, { ...env, LOCK_TTL_MS: '1000' });
   const eventId = await house.newEvent(capacity);
-  const answer = stopped.book(`/book/${name}/${eventId}`, { raceWindowMs: 2_000 });
+  const answer = stopped.book(`/book/${name}/${eventId}`, { raceWindowMs: 800 });
   answer.catch(() => {}); // If the test fails before it is awaited, the replica goes and takes it along.
   await expect
     .poll(() => lastStatementOf(house.db, instanceId), { interval: 5 })
