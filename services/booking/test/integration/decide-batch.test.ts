@@ -127,7 +127,7 @@ describe('an attempt whose answer is lost', () => {
   });
 
   test('is looked for once the row is held: one that is still being committed is waited for and found', async () => {
-    const eventId = await house.newEvent(5);
+    const eventId = await house.newEvent(1);
     const { pending, outcome } = pendingRequest(eventId, { isInDoubt: true });
     const late = await house.db.startTransaction().execute();
     await takeStockAndInsertAll(late, {
@@ -142,7 +142,7 @@ describe('an attempt whose answer is lost', () => {
     await late.commit().execute();
     await decided;
     expect(await outcome).toEqual({ code: 'booked', fencingToken: 0 });
-    expect(await house.event(eventId)).toMatchObject({ available: 4, booked: 1 });
+    expect(await house.event(eventId)).toMatchObject({ available: 0, booked: 1 });
   });
 });
 

@@ -124,13 +124,6 @@ export const mistakes: readonly Mistake<Noticer>[] = [
     noticedBy: 'batch',
   },
   {
-    name: 'a request that is in a batch twice is inserted twice',
-    file: 'booking/batching/decide-batch.ts',
-    right: 'const open = withoutRepeats(batch).filter(',
-    wrong: 'const open = batch.filter(',
-    noticedBy: 'batch',
-  },
-  {
     name: 'one row that Postgres refuses is the end of its batch',
     file: 'booking/batching/decide-batch.ts',
     right: 'if (batch.length === 1 || !mayBeOneRow) {',
