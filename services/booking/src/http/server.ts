@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { Server as NetServer, type AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
@@ -14,6 +14,7 @@ import type { ProblemLog } from './log-problem.ts';
 import { type ProblemDetails, renderProblem } from './problem.ts';
 import type { Env } from './read-input.ts';
 import { acceptRequestId } from './request-id.ts';
+import { isStillThere, watchStalls } from './stall-watch.ts';
 
 /**
  * Connections that the kernel may keep until Node takes them. Node's 511 are fewer than a crowd, and a proxy whose
@@ -63,6 +64,7 @@ export async function listen(
       return new Response(body, init);
     },
   });
+  const stalls = watchStalls();
   const server = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -74,9 +76,16 @@ export async function listen(
     },
     (incoming, outgoing) => {
       if (isDraining) outgoing.shouldKeepAlive = false;
-      void answer(incoming, outgoing);
+      if (stalls.isAfterStall()) void answerUnlessGone(incoming, outgoing);
+      else void answer(incoming, outgoing);
     },
   );
+  server.once('close', () => stalls[Symbol.dispose]());
+
+  async function answerUnlessGone(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    if (await isStillThere(incoming)) await answer(incoming, outgoing);
+  }
+
   server.on('checkExpectation', ({ headers: asked }, outgoing) => {
     const detail = `Nobody here can expect "${asked.expect}".`;
     const names = namesFor(asked[REQUEST_ID_HEADER]);
