@@ -165,6 +165,15 @@ describe.each(nginxes)('$name', (kind) => {
     expectOwnRefusal(await exchange(nginx, request), status, code);
   });
 
+  test.each(['GET', 'POST', 'PATCH', 'DELETE', 'PUT'])(
+    'a body in chunks that is too large, or none, is a clear refusal of a %s',
+    async (method) => {
+      const request = `${method} / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n`;
+      expectOwnRefusal(await exchange(nginx, `${request}20000\r\na`), 413, 'body_too_large');
+      expectOwnRefusal(await exchange(nginx, `${request}no chunk\r\n`), 400, 'bad_request');
+    },
+  );
+
   test('a method that is never allowed is told those that are', async () => {
     const answer = await exchange(nginx, 'TRACE / HTTP/1.1\r\nHost: x\r\n\r\n');
     expect(answer).toContain('\r\nAllow: GET, HEAD, POST, PATCH, DELETE\r\n');
