@@ -24,7 +24,7 @@ import {
 /** Bookings deleted per statement: some 50 ms, well within the statement timeout. */
 const SWEEP_SLICE = 10_000;
 
-export function addLabRoutes(app: Hono<Env>, { answers, db, instanceId, labMode }: RouteDeps): void {
+export function addLabRoutes(app: Hono<Env>, { answers, db, instanceId, labMode, log }: RouteDeps): void {
   /** A new epoch with all tickets free; without `tickets` the capacity stays. */
   app.post('/reset/:event_id', async (c) => {
     if (!labMode) throw labModeOff('Reset');
@@ -34,7 +34,7 @@ export function addLabRoutes(app: Hono<Env>, { answers, db, instanceId, labMode 
     const deadlineMs = performance.now() + REQUEST_DEADLINE_MS;
     const event = await guardAgainstOutage(async () => {
       const begun = await autocommit(db.until(deadlineMs), (db) => beginEpoch(db, id, tickets));
-      if (begun !== undefined) await sweep(id, begun.epoch, deadlineMs - QUERY_TIMEOUT_MS);
+      if (begun !== undefined) await sweep(id, begun.epoch, deadlineMs);
       return begun?.event;
     }, `GET /events/${id} tells whether it was reset`);
     if (event === undefined) throw eventNotFound(id);
@@ -50,12 +50,19 @@ export function addLabRoutes(app: Hono<Env>, { answers, db, instanceId, labMode 
 
   /**
    * Deletes what the epochs before have left behind, outside the transaction that everybody waits for. What is left
-   * when the time is over does not count any more, and goes with the next reset.
+   * when the time is over, or Postgres has none for it, does not count any more and goes with the next reset: this one
+   * is committed, whatever becomes of the sweep.
    */
-  async function sweep(eventId: number, epoch: number, untilMs: number): Promise<void> {
-    while (performance.now() < untilMs) {
-      const deleted = await deleteBookingsBefore(db, { eventId, epoch, limit: SWEEP_SLICE });
-      if (deleted < SWEEP_SLICE) return;
+  async function sweep(eventId: number, epoch: number, deadlineMs: number): Promise<void> {
+    const untilMs = deadlineMs - QUERY_TIMEOUT_MS;
+    try {
+      while (performance.now() < untilMs) {
+        const slice = { eventId, epoch, limit: SWEEP_SLICE };
+        const deleted = await deleteBookingsBefore(db.until(deadlineMs), slice);
+        if (deleted < SWEEP_SLICE) return;
+      }
+    } catch (err) {
+      log.warn({ err, eventId }, 'bookings of before a reset are left for the next one');
     }
   }
 

@@ -57,7 +57,6 @@ async function sendAndLose(text: string, method: string, path: string, body?: ob
   return answer.body;
 }
 
-/** Sold out, and this replica remembers it. */
 async function newSoldOutEvent(): Promise<number> {
   const id = await house.newEvent(1);
   expect((await send('POST', `/book/batched-lock/${id}`)).status).toBe(201);
