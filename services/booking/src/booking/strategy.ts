@@ -29,7 +29,7 @@ export interface BookingRequest {
   bookingId: string;
   /** UUID of the HTTP request, unique among bookings. */
   requestId: string;
-  /** Its id was not made here: the same request may have been sent before, and have booked. */
+  /** The same request may have been sent before, and have booked: its id was made neither here nor by the proxy. */
   mayBeRepeated: boolean;
   eventId: number;
   quantity: number;

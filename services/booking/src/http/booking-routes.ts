@@ -7,13 +7,7 @@ import { book } from '#src/booking/book.ts';
 import { cancel } from '#src/booking/cancel.ts';
 import { DEFAULT_STRATEGY } from '#src/booking/registry.ts';
 import type { Strategy } from '#src/booking/strategy.ts';
-import {
-  type BookingView,
-  MAX_QUANTITY,
-  REQUEST_ID_HEADER,
-  STRATEGY_NAMES,
-  type StrategyName,
-} from '#src/contract.ts';
+import { type BookingView, MAX_QUANTITY, STRATEGY_NAMES, type StrategyName } from '#src/contract.ts';
 import { findBooking, findBookingsOfRequests, type StoredBooking } from '#src/storage/bookings.ts';
 import { BOOKED_WITHIN_MS, REQUEST_DEADLINE_MS } from '#src/time-limits.ts';
 
@@ -32,7 +26,7 @@ import {
   wholeNumber,
 } from './read-input.ts';
 import { refusalOf } from './refusal.ts';
-import { isRequestId, requestIdOf, uuidOf } from './request-id.ts';
+import { isRequestId, mayBeRepeated, requestIdOf, uuidOf } from './request-id.ts';
 
 /**
  * Bookings under way in one replica. Each holds a socket, a body and a place in a queue; a crowd beyond this is told
@@ -156,7 +150,7 @@ export function addBookingRoutes(app: Hono<Env>, deps: RouteDeps): void {
         arrivedAtMs,
         bookingId,
         requestId: uuidOf(requestId),
-        mayBeRepeated: c.req.header(REQUEST_ID_HEADER) === requestId,
+        mayBeRepeated: mayBeRepeated(c, requestId),
         eventId,
         quantity,
         customer,

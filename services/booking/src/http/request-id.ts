@@ -28,6 +28,14 @@ export function isRequestId(text: string): boolean {
   return /^([\da-f]{32}|[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12})$/i.test(text);
 }
 
+/**
+ * Whether the same request may have been sent before. Not one that got its id here, or from the proxy in front: the
+ * proxy makes an id for each request and sends none twice of which a replica has got a byte. Its ids have no hyphens.
+ */
+export function mayBeRepeated(c: Context<Env>, requestId: string): boolean {
+  return requestId.includes('-') && c.req.header(REQUEST_ID_HEADER) === requestId;
+}
+
 /** As Postgres writes it. */
 export function uuidOf(requestId: string): string {
   const digits = requestId.replaceAll('-', '').toLowerCase();
