@@ -1,5 +1,6 @@
 import type { BookingFinder } from '#src/storage/booking-finder.ts';
 import { KeyTakenError } from '#src/storage/failure.ts';
+import { CANCELLED_EPOCH } from '#src/storage/schema.ts';
 
 import { SOLD_OUT, type BookingRequest, type Outcome, type Strategy } from './strategy.ts';
 
@@ -27,7 +28,7 @@ export function oncePerRequest(strategy: Strategy, finder: BookingFinder): Strat
 
   async function findFirst(request: BookingRequest): Promise<Outcome | undefined> {
     const booking = await finder.ofRequest(request.requestId);
-    if (booking === undefined) return undefined;
+    if (booking === undefined || booking.epoch === CANCELLED_EPOCH) return undefined;
     const isSame =
       booking.eventId === request.eventId &&
       booking.quantity === request.quantity &&

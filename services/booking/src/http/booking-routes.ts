@@ -9,6 +9,7 @@ import { DEFAULT_STRATEGY } from '#src/booking/registry.ts';
 import type { Strategy } from '#src/booking/strategy.ts';
 import { type BookingView, MAX_QUANTITY, STRATEGY_NAMES, type StrategyName } from '#src/contract.ts';
 import { findBooking, findBookingsOfRequests, type StoredBooking } from '#src/storage/bookings.ts';
+import { CANCELLED_EPOCH } from '#src/storage/schema.ts';
 import { BOOKED_WITHIN_MS, REQUEST_DEADLINE_MS } from '#src/time-limits.ts';
 
 import type { RouteDeps } from './app.ts';
@@ -86,7 +87,9 @@ export function addBookingRoutes(app: Hono<Env>, deps: RouteDeps): void {
       const requestId = uuidOf(id);
       const found = await guardAgainstOutage(() => findBookingsOfRequests(reads, [requestId]));
       const booking = found.get(requestId);
-      if (booking !== undefined) return answers.json(c, 200, viewOf(booking));
+      if (booking !== undefined && booking.epoch !== CANCELLED_EPOCH) {
+        return answers.json(c, 200, viewOf(booking));
+      }
     }
     const detail =
       `There is no booking of a request ${id}. ` +

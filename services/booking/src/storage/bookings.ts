@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 
 import { beganAfter } from './arrival.ts';
-import type { Db, Trx } from './schema.ts';
+import { CANCELLED_EPOCH, type Db, type Trx } from './schema.ts';
 
 /** A booking about to be written. Its id exists before the transaction, so that an unknown commit can be looked up. */
 export interface NewBooking {
@@ -70,11 +70,12 @@ const selectBooking = sql`
   from bookings`;
 
 export async function findBooking(db: Db, id: string): Promise<StoredBooking | undefined> {
-  const { rows } = await sql<StoredBooking>`${selectBooking} where id = ${id}`.execute(db);
+  const { rows } = await sql<StoredBooking>`
+    ${selectBooking} where id = ${id} and epoch <> ${CANCELLED_EPOCH}`.execute(db);
   return rows[0];
 }
 
-/** The bookings of those requests that have made one, by request. */
+/** The bookings of those requests that have made one, by request; those that were cancelled since have that epoch. */
 export async function findBookingsOfRequests(
   db: Db | Trx,
   requestIds: readonly string[],
@@ -84,11 +85,10 @@ export async function findBookingsOfRequests(
   return new Map(rows.map((booking) => [booking.requestId, booking]));
 }
 
-/** Those of the ids that were booked. */
+/** Those of the ids that were booked, and are not cancelled. */
 export async function findBookedIds(db: Db | Trx, ids: readonly string[]): Promise<Set<string>> {
-  const { rows } = await sql<{ id: string }>`select id from bookings where id = any(${ids}::uuid[])`.execute(
-    db,
-  );
+  const { rows } = await sql<{ id: string }>`
+    select id from bookings where id = any(${ids}::uuid[]) and epoch <> ${CANCELLED_EPOCH}`.execute(db);
   return new Set(rows.map(({ id }) => id));
 }
 

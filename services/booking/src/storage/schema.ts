@@ -36,6 +36,9 @@ interface InventoryTable {
   changes: Generated<number>;
 }
 
+/** Of bookings that were cancelled: an event's first epoch is 1. */
+export const CANCELLED_EPOCH = 0;
+
 interface BookingsTable {
   id: string;
   event_id: number;

@@ -77,7 +77,9 @@ test('gives the tickets back, through whichever replica, and only once', async (
     status: 404,
     body: { code: 'booking_not_found' },
   });
-  expect((await house.rowsOf(id)).map((row) => row.id)).toEqual([kept.bookingId]);
+  expect((await house.rowsOf(id)).filter(({ epoch }) => epoch === 1).map((row) => row.id)).toEqual([
+    kept.bookingId,
+  ]);
   expect(await house.event(id)).toMatchObject({ available: 4, booked: 1 });
 });
 

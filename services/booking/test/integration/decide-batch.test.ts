@@ -6,7 +6,9 @@ import { createBookTogether, type Sendable } from '#src/booking/batching/book-to
 import { decideBatch, type Guard } from '#src/booking/batching/decide-batch.ts';
 import type { Pending } from '#src/booking/batching/pending.ts';
 import { createRowWaits } from '#src/booking/batching/row-waits.ts';
+import { cancel } from '#src/booking/cancel.ts';
 import { takeStockAndInsertAll } from '#src/storage/batches.ts';
+import { findBooking } from '#src/storage/bookings.ts';
 import { KeyTakenError } from '#src/storage/failure.ts';
 import { lockStock } from '#src/storage/inventory.ts';
 import { openPool, type PooledDb } from '#src/storage/pool.ts';
@@ -304,6 +306,22 @@ describe('without a lock', () => {
     await decide(eventId, [large.pending, small.pending]);
     expect(await large.outcome).toEqual({ code: 'sold_out' });
     expect(await small.outcome).toEqual({ code: 'booked', fencingToken: null });
+  });
+
+  test('a lost statement that arrives after its request was booked again and cancelled books nothing', async () => {
+    const eventId = await house.newEvent(2);
+    const { pending, outcome } = pendingRequest(eventId, { isInDoubt: true });
+    await decide(eventId, [pending]);
+    expect(await outcome).toMatchObject({ code: 'booked' });
+    const { bookingId } = pending.request;
+    const booking = await findBooking(house.db, bookingId);
+    expect(await cancel(house.db, booking!, performance.now() + 5_000)).toBe(true);
+    expect(await findBooking(house.db, bookingId)).toBeUndefined();
+
+    const lost = { eventId, token: null, strategy: 'batched-update', instanceId: 'me' };
+    const arrived = takeStockAndInsertAll(house.db, { ...lost, bookings: [pending.request] });
+    await expect(arrived).rejects.toBeInstanceOf(KeyTakenError);
+    expect(await house.event(eventId)).toMatchObject({ available: 2, booked: 0 });
   });
 
   test('a fence that others have raised is none of its business', async () => {
