@@ -14,11 +14,16 @@ export interface FigureRange {
   verdicts: Record<Verdict, number>;
 }
 
-/** Those of the newest run, in its order: what is not measured any more is no longer claimed. */
+/**
+ * Those of the newest run, in its order: what is not measured any more is no longer claimed. Verdicts against another
+ * target do not count.
+ */
 export function figureRanges(runs: readonly RecordedRun[]): FigureRange[] {
   const newest = runs.at(-1)?.figures ?? [];
   return newest.map(({ name, target }) => {
-    const all = runs.flatMap((run) => run.figures.filter((figure) => figure.name === name));
+    const all = runs.flatMap((run) =>
+      run.figures.filter((figure) => figure.name === name && figure.target === target),
+    );
     return {
       name,
       target,

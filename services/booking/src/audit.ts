@@ -4,6 +4,7 @@ import { z } from 'zod';
 
 import { auditAsJson, auditAsText, type Mended } from '#src/audit-report.ts';
 import { compareCountersWithRows, lockAndMendCounter, type Audit } from '#src/storage/audit.ts';
+import { CommitUnknownError } from '#src/storage/failure.ts';
 import { openPool } from '#src/storage/pool.ts';
 import type { Db } from '#src/storage/schema.ts';
 
@@ -63,7 +64,11 @@ async function mendAll(db: Db, { differences }: Audit): Promise<Map<number, Mend
       mended.set(eventId, { isGood, what: whatBecameOf(available, left?.available) });
     } catch (error) {
       // Such as a row that was locked for too long: the others are mended all the same.
-      mended.set(eventId, { isGood: false, what: `not mended: ${(error as Error).message}` });
+      const what =
+        error instanceof CommitUnknownError
+          ? 'not known whether it was mended, because the answer to its commit was lost: run the audit again'
+          : `not mended: ${(error as Error).message}`;
+      mended.set(eventId, { isGood: false, what });
     }
   }
   return mended;

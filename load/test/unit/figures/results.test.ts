@@ -61,6 +61,11 @@ describe('a range', () => {
     runOf([figureOf({ value: 6, interval: [5.9, 7], verdict: 'met' }), figureOf({ name: 'new' })], 1_100),
   ];
 
+  it('leaves out runs that were judged by another target', () => {
+    const before = runOf([figureOf({ target: '>= 9', value: 8, verdict: 'missed' })]);
+    expect(figureRanges([before, ...runs])[0]).toMatchObject({ runs: 3, verdicts: { missed: 0 } });
+  });
+
   it('of a figure goes over the values and the intervals of all runs', () => {
     expect(figureRanges(runs)[0]).toEqual({
       name: 'speed',
