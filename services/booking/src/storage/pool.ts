@@ -108,7 +108,11 @@ export function openPool(options: PoolOptions): PooledDb {
         pool: { connect: () => connect(deadlineMs), end: () => pool.end(), options: pool.options },
       }),
     });
-  return Object.assign(kyselyUntil(Number.POSITIVE_INFINITY), { until: kyselyUntil });
+  return Object.assign(kyselyUntil(Number.POSITIVE_INFINITY), {
+    until: kyselyUntil,
+    // Kysely's own ends no pool that it has not used itself.
+    destroy: () => pool.end(),
+  });
 }
 
 /** The pool's own limit is for all alike; whoever has less time left waits for less. */

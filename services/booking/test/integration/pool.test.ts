@@ -128,6 +128,24 @@ describe('for a request that has a deadline', () => {
   });
 });
 
+test('the end of the pool is the end of its connections, whoever has used them', async () => {
+  const applicationName = 'pool-ends';
+  const pool = openPool({ url: inject('postgresUrl'), max: 1, applicationName });
+  await sql`select 1`.execute(pool.until(inMs(10_000)));
+  await pool.destroy();
+  // One that is left idle would be closed after ten seconds, when pg finds nothing to do for it.
+  await expect
+    .poll(
+      async () => {
+        const { rows } = await sql`
+          select from pg_stat_activity where application_name = ${applicationName}`.execute(db);
+        return rows.length;
+      },
+      { timeout: 5_000 },
+    )
+    .toBe(0);
+});
+
 test('bigints are numbers', async () => {
   const { rows } = await sql<{ big: number }>`select 9007199254740991::bigint as big`.execute(db);
   expect(rows[0]?.big).toBe(Number.MAX_SAFE_INTEGER);
