@@ -65,7 +65,9 @@ it('ends in order when it is interrupted while its stack is only being started',
   await expect.poll(() => readdirSync(dir).length).toBeGreaterThan(0);
   process.kill(-bench.pid!, 'SIGINT');
   const [code] = (await once(bench, 'close')) as [number | null];
-  expect(said).toMatch(/^interrupted: removing what was started \.\.\.\ninterrupted\n$/);
+  // How far it had come by then depends on the machine: what it says of its progress ends with three dots.
+  expect(said).toContain('interrupted: removing what was started ...\n');
+  expect(said).toMatch(/^(.* \.\.\.\n)*interrupted\n$/);
   expect(code).toBe(1);
   expect(readdirSync(dir)).toEqual([]);
 });
