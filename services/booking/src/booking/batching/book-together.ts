@@ -26,7 +26,10 @@ const MAX_EVENTS = 64;
 /** A batch that is made when it is sent, so that it holds all that have come until then. */
 export interface Sendable {
   readonly eventId: number;
-  /** Called once. @returns the batch, and the monotonic time by which it must be answered; undefined if there is nothing to send; what it throws is the end of this batch alone */
+  /**
+   * Called once. What it throws is the end of this batch alone.
+   * @returns the batch, and the monotonic time by which it must be answered; undefined if there is nothing to send
+   */
   make(): { batch: Batch; deadlineMs: number } | undefined;
 }
 
