@@ -1,5 +1,6 @@
 import {
   INSTANCE_HEADER,
+  REQUEST_COUNT_HEADER,
   REQUEST_ID_HEADER,
   type BookingView,
   type OutcomeCode,
@@ -21,6 +22,8 @@ export interface Answer {
   instanceIdInBody: string | null;
   /** From the `x-request-id` header, written as a UUID: what an answer that says nothing can be looked up by. */
   requestId: string | null;
+  /** From the `x-request-count` header: which request of the event this was to the process that answered. */
+  count: { counter: string; n: number } | null;
   /** Of a 201; null if its body is not a booking. */
   booking: BookingView | null;
   retryAfterMs: number | null;
@@ -52,6 +55,7 @@ export function readAnswer(
     instanceId,
     instanceIdInBody: typeof content['instanceId'] === 'string' ? content['instanceId'] : null,
     requestId: asUuid(headerValue(headers, REQUEST_ID_HEADER)),
+    count: asCount(headerValue(headers, REQUEST_COUNT_HEADER)),
     booking,
     retryAfterMs: Number.isFinite(retryAfterS) ? retryAfterS * 1000 : null,
   };
@@ -84,6 +88,11 @@ function asUuid(id: string | null): string | null {
   const digits = id?.replaceAll('-', '').toLowerCase() ?? '';
   if (!/^[\da-f]{32}$/.test(digits)) return null;
   return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
+function asCount(text: string | null): Answer['count'] {
+  const [, counter, n] = /^(.+)\/(\d+)$/.exec(text ?? '') ?? [];
+  return counter === undefined ? null : { counter, n: Number(n) };
 }
 
 function parseObject(body: string): Record<string, unknown> {

@@ -73,6 +73,26 @@ export function requestUnnamed({ attempts }: Evidence): string | null {
   return `${count(unnamed.length, 'answer')} without an x-request-id to look it up by${examples(whose)}`;
 }
 
+/**
+ * Each replica numbers the requests that reach it, and tells the number. A number that no answer carries is a request
+ * that this run did not send, or sent once and somebody on the way twice, whether or not it booked. A request before
+ * the first answer or after the last of a replica is not seen.
+ */
+export function receivedMore({ attempts }: Evidence): string | null {
+  const counts = attempts.flatMap(({ answer }) => answer?.count ?? []);
+  const received = [...Map.groupBy(counts, ({ counter }) => counter).values()].flatMap((ofReplica) => {
+    const numbers = ofReplica.map(({ n }) => n);
+    return numbers.reduce((a, b) => Math.max(a, b)) - numbers.reduce((a, b) => Math.min(a, b)) + 1;
+  });
+  // Those without a number have reached a replica, or not.
+  const more = received.reduce((sum, n) => sum + n, 0) - attempts.length;
+  if (counts.length === 0 || more <= 0) return null;
+  return (
+    `${count(more, 'booking request')} more than the ${thousands(attempts.length)} of this run reached the replicas: ` +
+    'sent twice on the way, or by somebody else'
+  );
+}
+
 /** Who comes after the last ticket is to hear of it; `busy` would send them round for ever. */
 export function neverSoldOut({ tally }: Evidence): string | null {
   const { soldOut, gaveUp } = tally.buyers;

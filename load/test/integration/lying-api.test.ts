@@ -104,6 +104,7 @@ describe.concurrent('make load fails, with the reason, against an API that', () 
     ['is one process', ['not_in_postgres'], /twin-2 answered .* Postgres has no connection of that name/],
     ['leaves a replica out', ['replica_left_out'], /replica-3 is up and answered nobody/],
     ['starts over in mid-sale', ['event_reset'], /event \d+ was reset meanwhile/],
+    ['gets each request twice', ['received_more'], /38 booking requests more than the 40 of this run/],
     ['sells to another run', ['another_run'], /1 booking of another run .*run-0badcafe-buyer-000001/],
   ])('%s', async (lie, findings, reason, options = []) => {
     const { code, report } = await load(lie, options);

@@ -46,7 +46,8 @@ export type Lie =
   | 'leaves a replica out'
   | 'loses a replica in mid-sale'
   | 'starts over in mid-sale'
-  | 'sells to another run';
+  | 'sells to another run'
+  | 'gets each request twice';
 
 /** After the answer, and long before the service would have given the request up. */
 const LATER_MS = 400;
@@ -60,6 +61,8 @@ export async function startLyingApi(postgresUrl: string, lie: Lie): Promise<Lyin
   const timers: NodeJS.Timeout[] = [];
   /** Rows that are written when the next run has begun. */
   const forLater: BookingView[] = [];
+  /** Booking requests that each replica has had for each event. */
+  const received = new Map<string, number>();
   let requests = 0;
   let earlier: BookingView | undefined;
 
@@ -104,6 +107,9 @@ export async function startLyingApi(postgresUrl: string, lie: Lie): Promise<Lyin
 
     const { customer = '', quantity = 1 } = body;
     const eventId = Number(path.split('/').at(-1));
+    const counter = `${instanceId} of event ${eventId}`;
+    received.set(counter, (received.get(counter) ?? 0) + (lie === 'gets each request twice' ? 2 : 1));
+    response.setHeader('x-request-count', `${counter}/${received.get(counter)}`);
     while (forLater[0] && forLater[0].eventId !== eventId) await insertRow(forLater.shift()!, null);
     const strategy = strategyOf(path);
     const booking: BookingView = {

@@ -231,6 +231,15 @@ const LIES: Record<keyof typeof CHECKS, { lie: string; tell: (run: HonestRun) =>
       detail: /5 buyers never got to ask/,
     },
   ],
+  received_more: [
+    {
+      lie: 'a request comes twice, and its twin books nothing',
+      tell: ({ attempts }) => {
+        for (const { answer } of attempts.slice(20)) answer!.count!.n += 1;
+      },
+      detail: /^2 booking requests more than the 40 of this run reached the replicas/,
+    },
+  ],
   unexpected_answer: [
     {
       lie: 'a request is refused as malformed',

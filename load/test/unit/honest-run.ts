@@ -84,6 +84,7 @@ export function answerOf(status: number, code: Answer['code'], index: number): A
     instanceId,
     instanceIdInBody: instanceId,
     requestId: randomUUID(),
+    count: { counter: instanceId, n: Math.floor(index / 2) + 1 },
     booking: null,
     retryAfterMs: null,
   };

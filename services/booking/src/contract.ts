@@ -12,6 +12,12 @@ export const INSTANCE_HEADER = 'x-instance-id';
  */
 export const REQUEST_ID_HEADER = 'x-request-id';
 
+/**
+ * Lab mode only, on the answer to a booking: `<counter>/<n>`, the n-th booking request for this event that the counter
+ * of the answering process has seen. A gap among the answers is a request that somebody else sent, or one sent twice.
+ */
+export const REQUEST_COUNT_HEADER = 'x-request-count';
+
 /** What nginx names itself in the answers that it gives in place of a replica. */
 export const PROXY_INSTANCE_ID = 'nginx';
 

@@ -7,7 +7,13 @@ import { book } from '#src/booking/book.ts';
 import { cancel } from '#src/booking/cancel.ts';
 import { DEFAULT_STRATEGY } from '#src/booking/registry.ts';
 import type { Strategy } from '#src/booking/strategy.ts';
-import { type BookingView, MAX_QUANTITY, STRATEGY_NAMES, type StrategyName } from '#src/contract.ts';
+import {
+  type BookingView,
+  MAX_QUANTITY,
+  REQUEST_COUNT_HEADER,
+  STRATEGY_NAMES,
+  type StrategyName,
+} from '#src/contract.ts';
 import { findBooking, findBookingsOfRequests, type StoredBooking } from '#src/storage/bookings.ts';
 import { CANCELLED_EPOCH } from '#src/storage/schema.ts';
 import { BOOKED_WITHIN_MS, REQUEST_DEADLINE_MS } from '#src/time-limits.ts';
@@ -27,6 +33,7 @@ import {
   wholeNumber,
 } from './read-input.ts';
 import { refusalOf } from './refusal.ts';
+import { createRequestCount } from './request-count.ts';
 import { isRequestId, mayBeRepeated, requestIdOf, uuidOf } from './request-id.ts';
 
 /**
@@ -42,6 +49,7 @@ export const bookingBody = z.strictObject({
 
 export function addBookingRoutes(app: Hono<Env>, deps: RouteDeps): void {
   const { answers, db, instanceId, labMode, reads, strategies } = deps;
+  const requestCount = labMode ? createRequestCount() : undefined;
   let inFlight = 0;
 
   /** Lab routes do not even tell a stranger whether their parameters are well formed. */
@@ -122,8 +130,12 @@ export function addBookingRoutes(app: Hono<Env>, deps: RouteDeps): void {
     return answers.json(c, 200, viewOf(booking));
   }
 
-  function answerBooked(c: Context<Env>, booking: Omit<StoredBooking, 'requestId' | 'epoch'>): Response {
-    return answers.json(c, 201, viewOf(booking), { location: `/bookings/${booking.bookingId}` });
+  function answerBooked(
+    c: Context<Env>,
+    booking: Omit<StoredBooking, 'requestId' | 'epoch'>,
+    headers: Record<string, string>,
+  ): Response {
+    return answers.json(c, 201, viewOf(booking), { location: `/bookings/${booking.bookingId}`, ...headers });
   }
 
   function strategyOf(name: string): Strategy {
@@ -131,6 +143,10 @@ export function addBookingRoutes(app: Hono<Env>, deps: RouteDeps): void {
     if (strategy !== undefined) return strategy;
     const detail = `There is no strategy "${name}". Choose one of: ${STRATEGY_NAMES.join(', ')}.`;
     throw new ProblemError({ code: 'strategy_not_found', detail });
+  }
+
+  function countedAs(eventId: number): Record<string, string> {
+    return requestCount ? { [REQUEST_COUNT_HEADER]: requestCount.next(eventId) } : {};
   }
 
   async function answerBooking(c: Context<Env>, strategy: Strategy): Promise<Response> {
@@ -141,9 +157,11 @@ export function addBookingRoutes(app: Hono<Env>, deps: RouteDeps): void {
     const raceWindowMs = readRaceWindowMs(c, deps);
     const { customer, quantity } = await readJson(c, bookingBody);
 
+    const headers = countedAs(eventId);
+
     if (inFlight >= MAX_IN_FLIGHT) {
       const detail = `This instance has ${MAX_IN_FLIGHT} bookings under way; nothing was written.`;
-      return answers.problem(c, { code: 'busy', detail });
+      return answers.problem(c, { code: 'busy', detail, headers });
     }
     inFlight += 1;
     try {
@@ -162,10 +180,12 @@ export function addBookingRoutes(app: Hono<Env>, deps: RouteDeps): void {
         signal,
       };
       const outcome = await book(strategy, request);
-      if (outcome.code === 'booked_before') return answerBooked(c, outcome.booking);
-      if (outcome.code !== 'booked') return answers.problem(c, refusalOf(outcome, { ...request, requestId }));
+      if (outcome.code === 'booked_before') return answerBooked(c, outcome.booking, headers);
+      if (outcome.code !== 'booked') {
+        return answers.problem(c, { ...refusalOf(outcome, { ...request, requestId }), headers });
+      }
       const { fencingToken } = outcome;
-      return answerBooked(c, { ...request, strategy: strategy.name, instanceId, fencingToken });
+      return answerBooked(c, { ...request, strategy: strategy.name, instanceId, fencingToken }, headers);
     } finally {
       inFlight -= 1;
     }

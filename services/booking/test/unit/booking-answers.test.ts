@@ -54,6 +54,15 @@ test('an unknown booking can be looked up by the id that the answer names', asyn
   expect(await response.json()).toMatchObject({ bookingId: requests[0]?.bookingId });
 });
 
+test('in lab mode each answer tells how many booking requests of its event have come', async () => {
+  const { app } = createFakeApp({ outcome: { code: 'sold_out' } });
+  const countOf = async (path: string): Promise<string | null> =>
+    (await app.request(path, { method: 'POST' })).headers.get('x-request-count');
+  const counter = (await countOf('/book-with-lock/1'))?.replace(/\/1$/, '');
+  expect(await countOf('/events/1/bookings')).toBe(`${counter}/2`);
+  expect(await countOf('/events/2/bookings')).toBe(`${counter}/1`);
+});
+
 test('booking ids sort by the time that they were made', async () => {
   const { app, requests } = createFakeApp();
   for (let i = 0; i < 20; i += 1) await app.request('/book-no-lock/1', { method: 'POST' });
