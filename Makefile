@@ -25,7 +25,10 @@ help: ## this list
 	@echo '  bench, bench-lock  QUICK=1 ONLY=... JSON=path, and more: make bench ARGS=--help'
 	@echo '  logs            FOLLOW=0'
 
+# `make up load TICKETS=abc` says so before anything is started. GNU make names its goals in one variable, BSD make in the
+# other.
 up: $(INSTALLED) ## start it: replicas behind nginx, Redis, Postgres; in Docker or natively
+	@case ' $(MAKECMDGOALS) $(.TARGETS) ' in *' load '*) $(NODE) load/src/main.ts --dry-run ;; esac
 	@$(NODE) infra/stack/main.ts up $(ARGS)
 
 load: $(INSTALLED) ## let a crowd loose on it, without the lock and with it, and count in Postgres

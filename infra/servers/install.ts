@@ -89,8 +89,10 @@ if [ ! -e "$clusters" ]; then
   mkdir -p "\${clusters%/*}"
   echo 'create_main_cluster = false' > "$clusters"
 fi
-apt-get update -qq
-apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 \\
+# Without a network apt would try each mirror four times.
+patience='-o Acquire::Retries=1 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20'
+apt-get update -qq $patience
+apt-get install -y -qq --no-install-recommends $patience -o DPkg::Lock::Timeout=300 \\
   -o Dpkg::Options::=--force-confold "$@"
 for service in "$@"; do
   systemctl disable "$service" > /dev/null 2>&1 || true

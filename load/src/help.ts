@@ -21,6 +21,7 @@ ${option('--strategy NAMES', `one or several, by comma or repeated: all, ${GUARD
 ${option('--json[=FILE]', 'a JSON report into FILE, or without one (JSON=1) to stdout instead of the tables')}
 ${option('--url URL', 'another stack on this machine; LOAD_URL as a variable (default: the one that is up)')}
 ${option('--database-url URL', 'its Postgres; LOAD_DATABASE_URL as a variable')}
+${option('--dry-run', 'only say what is wrong with the options')}
 ${option('--help', 'this text')}
 
 Latencies run from the building of a request to the last byte of its answer, connecting included.

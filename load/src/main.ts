@@ -29,6 +29,7 @@ async function main(): Promise<number> {
     return 0;
   }
   refuseUnwritable(options.json);
+  if (options.dryRun) return 0;
   const target = await findTarget(options);
   const planned = plan(options, target, console.error);
   await refuseSilent(target);

@@ -16,6 +16,8 @@ import { GUARD_NAMES, type GuardName } from './scenario.ts';
 
 export interface Options {
   help: boolean;
+  /** Only say what is wrong with the options. */
+  dryRun: boolean;
   guards: GuardName[];
   /** Whether they were asked for as `all`: then those that the stack does not have are left out. */
   allGuards: boolean;
@@ -70,6 +72,7 @@ const TEXT_OPTIONS = {
   json: { type: 'string' },
   url: { type: 'string' },
   'database-url': { type: 'string' },
+  'dry-run': { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
 
@@ -104,6 +107,7 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Op
     .filter(Boolean);
   const options: Options = {
     help: flags['help'] === true,
+    dryRun: flags['dry-run'] === true,
     guards: names.includes('all')
       ? GUARD_NAMES.filter((name) => name !== 'with-lock')
       : unique(names.map((name) => guardName(said('strategy', name), name))),
@@ -151,7 +155,7 @@ function environmentName(option: string): string {
 /** Every variable that says something to this program. */
 export function variables(): string[] {
   const options = [...Object.keys(NUMBER_OPTIONS), ...Object.keys(TEXT_OPTIONS)];
-  return options.filter((name) => name !== 'help').map(environmentName);
+  return options.filter((name) => name !== 'help' && name !== 'dry-run').map(environmentName);
 }
 
 function guardName(said: string, name: string): GuardName {

@@ -104,6 +104,13 @@ it('says within seconds that there is no network, and in a few lines', async () 
   }
 });
 
+it('finds a wrong option of what comes after `up` before anything is started', async () => {
+  const { code, stdout, stderr } = await run('make', ['up', 'load', 'TICKETS=abc'], {});
+  expect(stderr).toContain('TICKETS=abc: a whole number from 1 to 1000000');
+  expect(stdout + stderr).not.toMatch(/start|replica/);
+  expect(code).not.toBe(0);
+});
+
 /** What a program finds in its environment after `make load TICKET=5`. */
 function onMake(variable: string): NodeJS.ProcessEnv {
   const [name = '', value] = variable.split('=');
