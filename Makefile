@@ -4,7 +4,7 @@
 # In the order that they are named in, also with -j: `make up load` is one after the other.
 .NOTPARALLEL:
 
-.PHONY: help up load audit test bench bench-lock figures scale ps logs down check format clean
+.PHONY: help up load audit test bench bench-lock figures pack scale ps logs down check format clean
 
 # Node 26 comes from the packages; the machine's own Node (20 or newer) only has to install them.
 BIN = node_modules/.bin
@@ -50,6 +50,10 @@ bench-lock: $(INSTALLED) ## measure the lock beside other locks
 figures: $(INSTALLED) ## what the benches found over all recorded runs; brings the tables of the READMEs up to it
 	@$(REFUSE_UNKNOWN)
 	@$(NODE) load/src/figures/main.ts $(ARGS)
+
+pack: $(INSTALLED) ## build the lock as a package for npm, into .lastseat/package
+	@$(REFUSE_UNKNOWN)
+	@$(NODE) services/locking/packaging/main.ts
 
 scale: $(INSTALLED) ## change the number of replicas while they sell: make scale REPLICAS=6
 	@$(NODE) infra/stack/main.ts scale $(ARGS)
