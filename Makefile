@@ -45,7 +45,7 @@ bench: $(INSTALLED) ## measure the eleven ways to guard a booking
 	@$(NODE) load/src/bench/main.ts $(ARGS)
 
 bench-lock: $(INSTALLED) ## measure the lock beside other locks
-	@$(NODE) load/src/bench-lock/main.ts $(ARGS)
+	@$(NODE) services/locking/bench/main.ts $(ARGS)
 
 figures: $(INSTALLED) ## what the benches found over all recorded runs; brings the tables of the READMEs up to it
 	@$(REFUSE_UNKNOWN)
@@ -77,7 +77,7 @@ format: $(INSTALLED) ## format the sources
 
 clean: ## stop everything, delete its data and the installed packages
 	@if [ -x $(NODE) ]; then $(NODE) infra/stack/main.ts down --volumes; fi
-	@rm -rf node_modules services/*/node_modules infra/node_modules load/node_modules
+	@rm -rf node_modules services/*/node_modules infra/node_modules lab-frame/node_modules load/node_modules
 
 # npm writes this file last, so a run that was cut short is repeated, and one that was not is not.
 $(INSTALLED): package-lock.json
