@@ -1,5 +1,4 @@
-import { count, thousands } from '@lastseat/lab-frame/words.ts';
-
+import { count, thousands } from '../../words.ts';
 import { measureCell } from '../cell.ts';
 import { comparedWorkloads } from '../figures.ts';
 import { isSame, type Cell, type GuardName, type Workload } from '../measurements.ts';
