@@ -4,7 +4,7 @@
 # In the order that they are named in, also with -j: `make up load` is one after the other.
 .NOTPARALLEL:
 
-.PHONY: help up load audit test bench bench-lock figures scale ps logs down check format clean
+.PHONY: help up load audit test bench bench-lock figures pack scale ps logs down check format clean
 
 # Node 26 comes from the packages; the machine's own Node (20 or newer) only has to install them.
 BIN = node_modules/.bin
@@ -45,11 +45,15 @@ bench: $(INSTALLED) ## measure the eleven ways to guard a booking
 	@$(NODE) load/src/bench/main.ts $(ARGS)
 
 bench-lock: $(INSTALLED) ## measure the lock beside other locks
-	@$(NODE) load/src/bench-lock/main.ts $(ARGS)
+	@$(NODE) services/locking/bench/main.ts $(ARGS)
 
 figures: $(INSTALLED) ## what the benches found over all recorded runs; brings the tables of the READMEs up to it
 	@$(REFUSE_UNKNOWN)
 	@$(NODE) load/src/figures/main.ts $(ARGS)
+
+pack: $(INSTALLED) ## build the lock as a package for npm, into .lastseat/package
+	@$(REFUSE_UNKNOWN)
+	@$(NODE) services/locking/packaging/main.ts
 
 scale: $(INSTALLED) ## change the number of replicas while they sell: make scale REPLICAS=6
 	@$(NODE) infra/stack/main.ts scale $(ARGS)
@@ -73,7 +77,7 @@ format: $(INSTALLED) ## format the sources
 
 clean: ## stop everything, delete its data and the installed packages
 	@if [ -x $(NODE) ]; then $(NODE) infra/stack/main.ts down --volumes; fi
-	@rm -rf node_modules services/*/node_modules infra/node_modules load/node_modules
+	@rm -rf node_modules services/*/node_modules infra/node_modules lab-frame/node_modules load/node_modules
 
 # npm writes this file last, so a run that was cut short is repeated, and one that was not is not.
 $(INSTALLED): package-lock.json

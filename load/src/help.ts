@@ -1,5 +1,6 @@
+import { wrap } from '@lastseat/lab-frame/box.ts';
+
 import { NUMBER_OPTIONS } from './options.ts';
-import { wrap } from './report/box.ts';
 import { GUARD_NAMES } from './scenario.ts';
 
 export function helpText(): string {

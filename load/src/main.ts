@@ -1,18 +1,18 @@
 import { refuseUnwritable, UsageError, writeJson } from '@lastseat/infra/command-line';
 import { UserError } from '@lastseat/infra/stack';
+import { paintFor } from '@lastseat/lab-frame/paint.ts';
+import { count } from '@lastseat/lab-frame/words.ts';
 
 import { helpText } from './help.ts';
 import { readOptions } from './options.ts';
 import { plan } from './plan.ts';
 import { showProgress } from './progress.ts';
 import { jsonReport } from './report/json.ts';
-import { paintFor } from './report/paint.ts';
 import { crowdInWords, runLine, runTable } from './report/run-table.ts';
 import { summary } from './report/summary.ts';
 import { lookAgain, run, type Run } from './run.ts';
 import { findTarget, refuseSilent, type Target } from './target.ts';
 import { openOracle, type Oracle } from './truth.ts';
-import { count } from './words.ts';
 
 // A terminal that nobody has widened, and a README.
 const WIDTH = 80;

@@ -1,4 +1,4 @@
-import { thousands } from './words.ts';
+import { thousands } from '@lastseat/lab-frame/words.ts';
 
 export interface Progress extends Disposable {
   /** So many requests of the present run are answered. */

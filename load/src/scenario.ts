@@ -1,8 +1,8 @@
 import { STRATEGY_NAMES, type StrategyName } from '@lastseat/booking/contract';
 import { UsageError } from '@lastseat/infra/command-line';
+import { count } from '@lastseat/lab-frame/words.ts';
 
 import type { Crowd } from './tally.ts';
-import { count } from './words.ts';
 
 /** One run to be made: a crowd, and the guard that it meets. */
 export interface Scenario {

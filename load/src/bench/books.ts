@@ -1,4 +1,5 @@
-import { count, thousands } from '../words.ts';
+import { count, thousands } from '@lastseat/lab-frame/words.ts';
+
 import type { Books, GuardName } from './measurements.ts';
 
 /** The answers that a guard gives under load: booked, sold out, busy or unavailable. */

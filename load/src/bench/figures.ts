@@ -1,6 +1,7 @@
-import { countedFigure, slicedFigure, type Figure, type Target } from '../figures/figure.ts';
-import { median } from '../statistics.ts';
-import { count } from '../words.ts';
+import { countedFigure, slicedFigure, type Figure, type Target } from '@lastseat/lab-frame/figures/figure.ts';
+import { median } from '@lastseat/lab-frame/statistics.ts';
+import { count } from '@lastseat/lab-frame/words.ts';
+
 import {
   isSame,
   type Cell,

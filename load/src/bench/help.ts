@@ -1,6 +1,6 @@
 import { STRATEGY_NAMES } from '@lastseat/booking/contract';
+import { wrap } from '@lastseat/lab-frame/box.ts';
 
-import { wrap } from '../report/box.ts';
 import { BENCH_PARTS, NUMBER_OPTIONS } from './options.ts';
 
 export function helpText(): string {

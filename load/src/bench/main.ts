@@ -3,11 +3,11 @@ import { availableParallelism } from 'node:os';
 import type { StrategyView } from '@lastseat/booking/contract';
 import { refuseUnwritable, UsageError, writeJson } from '@lastseat/infra/command-line';
 import { UserError } from '@lastseat/infra/stack';
+import { paintFor } from '@lastseat/lab-frame/paint.ts';
+import { circumstances } from '@lastseat/lab-frame/results/recorded-run.ts';
+import { addRun, assertWritable, resultsFile } from '@lastseat/lab-frame/results/results-file.ts';
+import { count } from '@lastseat/lab-frame/words.ts';
 
-import { circumstances } from '../figures/recorded-run.ts';
-import { addRun, assertWritable, resultsFile } from '../figures/results-file.ts';
-import { paintFor } from '../report/paint.ts';
-import { count } from '../words.ts';
 import { figuresOf } from './figures.ts';
 import { startGenerator } from './generator/generator.ts';
 import { helpText } from './help.ts';

@@ -1,5 +1,6 @@
-import { mediansOf, type Medians } from '../figures/recorded-run.ts';
-import { count } from '../words.ts';
+import { mediansOf, type Medians } from '@lastseat/lab-frame/results/recorded-run.ts';
+import { count } from '@lastseat/lab-frame/words.ts';
+
 import type { Measurements } from './measurements.ts';
 
 /** What the tables show, for the results file. */

@@ -1,5 +1,6 @@
+import { count, examples, thousands } from '@lastseat/lab-frame/words.ts';
+
 import type { Truth } from '../truth.ts';
-import { count, examples, thousands } from '../words.ts';
 
 /** Is what was counted at the end of a run still true when all runs are over? */
 export function changedAfterwards(before: Truth, now: Truth | null): string | null {

@@ -1,5 +1,6 @@
+import { agree, count, examples, thousands } from '@lastseat/lab-frame/words.ts';
+
 import type { Attempt } from '../crowd.ts';
-import { agree, count, examples, thousands } from '../words.ts';
 import type { Evidence } from './evidence.ts';
 
 /** Is every request accounted for, and every answer a proper one that was right when it was given? */

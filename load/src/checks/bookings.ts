@@ -1,9 +1,9 @@
 import type { BookingView } from '@lastseat/booking/contract';
+import { agree, count, examples } from '@lastseat/lab-frame/words.ts';
 
 import { runIdOf, type Attempt } from '../crowd.ts';
 import { isUnknown } from '../tally.ts';
 import type { Row } from '../truth.ts';
-import { agree, count, examples } from '../words.ts';
 import type { Evidence } from './evidence.ts';
 
 /** Does every 201 have its one row, and every row its 201 or a request of unknown end? */

@@ -1,5 +1,6 @@
+import { agree, count, examples, thousands } from '@lastseat/lab-frame/words.ts';
+
 import { contenders, names } from '../tally.ts';
-import { agree, count, examples, thousands } from '../words.ts';
 import type { Evidence } from './evidence.ts';
 import { mustOversell } from './stock.ts';
 

@@ -1,6 +1,6 @@
 import { STOCK_CHECKS } from '@lastseat/booking/stock-findings';
+import { agree, count, thousands } from '@lastseat/lab-frame/words.ts';
 
-import { agree, count, thousands } from '../words.ts';
 import type { Evidence } from './evidence.ts';
 
 /** Was as much sold as there was, and does the counter agree? */

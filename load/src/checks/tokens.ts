@@ -1,6 +1,6 @@
 import { FENCED_STRATEGIES } from '@lastseat/booking/contract';
+import { agree, count, examples } from '@lastseat/lab-frame/words.ts';
 
-import { agree, count, examples } from '../words.ts';
 import type { Evidence } from './evidence.ts';
 
 /** Was every booking made under the lock that was asked for, and did the holders of the lock follow one another? */

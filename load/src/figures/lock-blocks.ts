@@ -1,6 +1,7 @@
+import type { RecordedRun } from '@lastseat/lab-frame/results/recorded-run.ts';
+
 import { figureTable, rangeTable, runsInWords, type Column } from './markdown.ts';
 import { figureRanges } from './ranges.ts';
-import type { RecordedRun } from './recorded-run.ts';
 
 // As READMEs call them; ours stand out.
 const TITLES: Record<string, string> = {

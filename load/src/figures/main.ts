@@ -1,10 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-import { paintFor } from '../report/paint.ts';
+import { paintFor } from '@lastseat/lab-frame/paint.ts';
+import { readRuns, resultsFile } from '@lastseat/lab-frame/results/results-file.ts';
+
 import { rangeLines } from './range-lines.ts';
 import { READMES, upToDate } from './readmes.ts';
-import { readRuns, resultsFile } from './results-file.ts';
 
 const root = new URL('../../../', import.meta.url);
 

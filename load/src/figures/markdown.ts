@@ -1,7 +1,8 @@
-import { thousands } from '../words.ts';
-import type { Interval } from './interval.ts';
+import type { Interval } from '@lastseat/lab-frame/figures/interval.ts';
+import type { RecordedRun } from '@lastseat/lab-frame/results/recorded-run.ts';
+import { thousands } from '@lastseat/lab-frame/words.ts';
+
 import { medianRange, type FigureRange } from './ranges.ts';
-import type { RecordedRun } from './recorded-run.ts';
 
 /** What is measured under one load. */
 export interface Column {

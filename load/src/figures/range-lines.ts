@@ -1,9 +1,10 @@
-import type { Paint } from '../report/paint.ts';
-import { table } from '../report/table.ts';
-import { count } from '../words.ts';
+import type { Paint } from '@lastseat/lab-frame/paint.ts';
+import type { BenchName, RecordedRun } from '@lastseat/lab-frame/results/recorded-run.ts';
+import { table } from '@lastseat/lab-frame/table.ts';
+import { count } from '@lastseat/lab-frame/words.ts';
+
 import { inWords, runsInWords } from './markdown.ts';
 import { figureRanges } from './ranges.ts';
-import type { BenchName, RecordedRun } from './recorded-run.ts';
 
 /** The figures over all runs, for a terminal. */
 export function rangeLines(bench: BenchName, runs: readonly RecordedRun[], paint: Paint): string[] {

@@ -1,6 +1,6 @@
-import type { Figure, Verdict } from './figure.ts';
-import type { Interval } from './interval.ts';
-import type { RecordedRun } from './recorded-run.ts';
+import type { Figure, Verdict } from '@lastseat/lab-frame/figures/figure.ts';
+import type { Interval } from '@lastseat/lab-frame/figures/interval.ts';
+import type { RecordedRun } from '@lastseat/lab-frame/results/recorded-run.ts';
 
 /** What a figure was in all runs that have it. */
 export interface FigureRange {

@@ -1,15 +1,16 @@
+import type { BenchName } from '@lastseat/lab-frame/results/recorded-run.ts';
+import { readRuns, resultsFile } from '@lastseat/lab-frame/results/results-file.ts';
+
 import { guardBlocks } from './guard-blocks.ts';
 import { lockBlocks } from './lock-blocks.ts';
 import { fillBlocks } from './readme-blocks.ts';
-import type { BenchName } from './recorded-run.ts';
-import { readRuns, resultsFile } from './results-file.ts';
 
 /** Everything in the repository that quotes figures of the benches, from its root. */
 export const READMES = [
   'README.md',
   'services/locking/README.md',
   'load/src/bench/README.md',
-  'load/src/bench-lock/README.md',
+  'services/locking/bench/README.md',
 ];
 
 const BLOCKS = { guards: guardBlocks, locks: lockBlocks };

@@ -1,8 +1,9 @@
+import { box, padEnd, wrap } from '@lastseat/lab-frame/box.ts';
+import type { Paint } from '@lastseat/lab-frame/paint.ts';
+import { count, thousands } from '@lastseat/lab-frame/words.ts';
+
 import type { Run } from '../run.ts';
 import type { Crowd } from '../tally.ts';
-import { count, thousands } from '../words.ts';
-import { box, padEnd, wrap } from './box.ts';
-import type { Paint } from './paint.ts';
 import { styleOf, verdictOf, type Verdict } from './verdict.ts';
 
 const LABEL_WIDTH = 13;

@@ -1,7 +1,8 @@
+import { padEnd } from '@lastseat/lab-frame/box.ts';
+import type { Paint } from '@lastseat/lab-frame/paint.ts';
+import { count, thousands } from '@lastseat/lab-frame/words.ts';
+
 import type { Run } from '../run.ts';
-import { count, thousands } from '../words.ts';
-import { padEnd } from './box.ts';
-import type { Paint } from './paint.ts';
 import { styleOf, verdictOf } from './verdict.ts';
 
 /** The last lines, for whoever reads nothing else: what each guard made of each crowd, and whether all is well. */

@@ -1,7 +1,8 @@
+import type { Style } from '@lastseat/lab-frame/paint.ts';
+import { count, thousands } from '@lastseat/lab-frame/words.ts';
+
 import type { Finding } from '../checks/judge.ts';
 import type { Run } from '../run.ts';
-import { count, thousands } from '../words.ts';
-import type { Style } from './paint.ts';
 
 export interface Verdict {
   /** One or two words for a column. */

@@ -1,6 +1,5 @@
 import type { StrategyName } from '@lastseat/booking/contract';
-
-import type { Circumstances } from '../figures/recorded-run.ts';
+import type { Circumstances } from '@lastseat/lab-frame/results/recorded-run.ts';
 
 /**
  * One run of the lab, as it is kept in `.lastseat/runs/<time>-<name>/run.json`. Reports, comparisons and programs read

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
+import type { Figure } from '@lastseat/lab-frame/figures/figure.ts';
 import { expect, it, onTestFinished } from 'vitest';
 
 import type { Measurements } from '#src/bench/measurements.ts';
-import type { Figure } from '#src/figures/figure.ts';
 
 const main = fileURLToPath(new URL('../../src/bench/main.ts', import.meta.url));
 const execute = promisify(execFile);

@@ -12,7 +12,7 @@ import { startLyingApi } from './lying-api.ts';
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const load = ['load/src/main.ts'];
 const bench = ['load/src/bench/main.ts'];
-const benchLock = ['load/src/bench-lock/main.ts'];
+const benchLock = ['services/locking/bench/main.ts'];
 const stack = (command: string) => ['infra/stack/main.ts', command];
 // Postgres is not asked before the API is.
 const nowhere = ['--database-url=postgres://127.0.0.1:1/none'];

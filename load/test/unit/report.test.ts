@@ -1,9 +1,9 @@
+import { wrap } from '@lastseat/lab-frame/box.ts';
+import { plain } from '@lastseat/lab-frame/paint.ts';
 import { describe, expect, it } from 'vitest';
 
 import { judge } from '#src/checks/judge.ts';
-import { wrap } from '#src/report/box.ts';
 import { jsonReport } from '#src/report/json.ts';
-import { plain } from '#src/report/paint.ts';
 import { runLine, runTable } from '#src/report/run-table.ts';
 import { summary } from '#src/report/summary.ts';
 import type { Run } from '#src/run.ts';

@@ -1,14 +1,12 @@
 import { VARIABLES } from '@lastseat/infra/command-line';
 import { expect, it } from 'vitest';
 
-import { variables as ofBenchLock } from '#src/bench-lock/options.ts';
 import { variables as ofBench } from '#src/bench/options.ts';
 import { variables as ofLoad } from '#src/options.ts';
 
 it.each([
   ['load', ofLoad],
   ['bench', ofBench],
-  ['bench-lock', ofBenchLock],
 ])('what %s reads may stand on the command line of make', (_program, variables) => {
   expect(variables().filter((name) => !VARIABLES.includes(name))).toEqual([]);
 });

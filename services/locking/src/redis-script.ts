@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 
 import type { Cluster, Redis } from 'ioredis';
 
 import { systemClock } from './clock.ts';
 import type { RoundTripListener } from './lock-events.ts';
+import { readLua } from './lua-file.ts';
 import { isRefusal } from './redis-errors.ts';
 import { startTimeout } from './with-timeout.ts';
 import { explainWrongType } from './wrong-type.ts';
@@ -44,7 +44,7 @@ export type RedisScript = (
 
 /** The script `lua/<name>.lua`, called by its hash: one round trip, and a second one after SCRIPT FLUSH or a restart. */
 export function loadScript(name: string): RedisScript {
-  const text = readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8');
+  const text = readLua(`${name}.lua`);
   const sha1 = createHash('sha1').update(text).digest('hex');
 
   return async (redis, keys, args, { timeoutMs, onRoundTrip }) => {

@@ -131,7 +131,7 @@ async function whileHeld<T>({ signal }: Lease, callback: () => Promise<T> | T): 
   signal.addEventListener('abort', onLost, { once: true });
   try {
     // A callback that throws at once must not keep the race from looking at `lost`: nobody else does.
-    return await Promise.race([lost, Promise.try(callback)]);
+    return await Promise.race([lost, (async () => callback())()]);
   } finally {
     signal.removeEventListener('abort', onLost);
   }

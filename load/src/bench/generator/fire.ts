@@ -1,6 +1,6 @@
+import { percentile } from '@lastseat/lab-frame/statistics.ts';
 import autocannon from 'autocannon';
 
-import { percentile } from '../../statistics.ts';
 import type { Latency } from '../measurements.ts';
 
 /**

@@ -1,6 +1,6 @@
 import type { StrategyName } from '@lastseat/booking/contract';
+import { count } from '@lastseat/lab-frame/words.ts';
 
-import { count } from '../../words.ts';
 import { measureCell } from '../cell.ts';
 import type { GuardName, SweepStep } from '../measurements.ts';
 import { inTurn, type Pace, type Step } from '../step.ts';

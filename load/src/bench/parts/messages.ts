@@ -1,7 +1,7 @@
 import type { StrategyName } from '@lastseat/booking/contract';
+import { count } from '@lastseat/lab-frame/words.ts';
 
 import { guardOf } from '../../scenario.ts';
-import { count } from '../../words.ts';
 import { BODY, createEvents } from '../cell.ts';
 import type { MessagesPerBooking } from '../measurements.ts';
 import { startCountedReplicas, type CountedReplicas } from '../messages/counted-replicas.ts';

@@ -1,6 +1,7 @@
+import { count, thousands } from '@lastseat/lab-frame/words.ts';
+
 import { guardOf } from '../../scenario.ts';
 import { createEvent } from '../../target.ts';
-import { count, thousands } from '../../words.ts';
 import { faultIn } from '../books.ts';
 import { BODY, NOOP_PATH } from '../cell.ts';
 import type { Volley } from '../generator/fire.ts';

@@ -1,4 +1,5 @@
-import { count, thousands } from '../../words.ts';
+import { count, thousands } from '@lastseat/lab-frame/words.ts';
+
 import { measureCell } from '../cell.ts';
 import { comparedWorkloads } from '../figures.ts';
 import { isSame, type Cell, type GuardName, type Workload } from '../measurements.ts';

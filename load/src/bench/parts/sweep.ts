@@ -1,4 +1,5 @@
-import { count } from '../../words.ts';
+import { count } from '@lastseat/lab-frame/words.ts';
+
 import { measureCell } from '../cell.ts';
 import type { GuardName, SweepStep } from '../measurements.ts';
 import type { Fronts } from '../stack/fronts.ts';

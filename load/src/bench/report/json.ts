@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 
-import type { Figure } from '../../figures/figure.ts';
+import type { Figure } from '@lastseat/lab-frame/figures/figure.ts';
+
 import type { Measurements } from '../measurements.ts';
 import type { Options } from '../options.ts';
 import { reasonsOf } from './report.ts';

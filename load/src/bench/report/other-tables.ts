@@ -1,5 +1,6 @@
-import { median } from '../../statistics.ts';
-import { count, thousands } from '../../words.ts';
+import { median } from '@lastseat/lab-frame/statistics.ts';
+import { count, thousands } from '@lastseat/lab-frame/words.ts';
+
 import type { ExactRun, GuardName, MessagesPerBooking, Rush, SweepStep } from '../measurements.ts';
 import { columns } from './columns.ts';
 import type { Section } from './section.ts';

@@ -1,8 +1,9 @@
-import { figureLines } from '../../figures/figure-lines.ts';
-import type { Figure } from '../../figures/figure.ts';
-import { box, visibleLength, wrap } from '../../report/box.ts';
-import type { Paint } from '../../report/paint.ts';
-import { count } from '../../words.ts';
+import { box, visibleLength, wrap } from '@lastseat/lab-frame/box.ts';
+import { figureLines } from '@lastseat/lab-frame/figures/figure-lines.ts';
+import type { Figure } from '@lastseat/lab-frame/figures/figure.ts';
+import type { Paint } from '@lastseat/lab-frame/paint.ts';
+import { count } from '@lastseat/lab-frame/words.ts';
+
 import type { Measurements } from '../measurements.ts';
 import { exactnessTable, messageTables, rushTable, sweepTables } from './other-tables.ts';
 import type { Section } from './section.ts';

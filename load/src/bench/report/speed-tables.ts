@@ -1,6 +1,7 @@
-import { wrap } from '../../report/box.ts';
-import { median } from '../../statistics.ts';
-import { thousands } from '../../words.ts';
+import { wrap } from '@lastseat/lab-frame/box.ts';
+import { median } from '@lastseat/lab-frame/statistics.ts';
+import { thousands } from '@lastseat/lab-frame/words.ts';
+
 import { PARTS, type Cell, type GuardName } from '../measurements.ts';
 import { bar, columns } from './columns.ts';
 import type { Section } from './section.ts';

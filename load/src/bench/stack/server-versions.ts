@@ -1,7 +1,7 @@
+import { redisVersion } from '@lastseat/lab-frame/redis-info.ts';
 import { Redis } from 'ioredis';
 import { Client } from 'pg';
 
-import { redisVersion } from '../../redis-info.ts';
 import type { BenchStack } from './start-stack.ts';
 
 const TIMEOUT_MS = 5_000;

@@ -1,8 +1,8 @@
+import type { Figure } from '@lastseat/lab-frame/figures/figure.ts';
 import { describe, expect, it } from 'vitest';
 
 import { figuresOf } from '#src/bench/figures.ts';
 import { nothing, type Measurements } from '#src/bench/measurements.ts';
-import type { Figure } from '#src/figures/figure.ts';
 
 import { cell, exactRun, rush, sweepStep } from './measured.ts';
 

@@ -1,10 +1,10 @@
+import { plain } from '@lastseat/lab-frame/paint.ts';
 import { expect, it } from 'vitest';
 
 import { figuresOf } from '#src/bench/figures.ts';
 import { nothing } from '#src/bench/measurements.ts';
 import { inWords, timeLeftMs } from '#src/bench/progress.ts';
 import { reasonsOf, report } from '#src/bench/report/report.ts';
-import { plain } from '#src/report/paint.ts';
 
 import { cell, exactRun } from './measured.ts';
 

@@ -5,15 +5,15 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { UsageError } from '@lastseat/infra/command-line';
+import type { Figure } from '@lastseat/lab-frame/figures/figure.ts';
+import { circumstances, mediansOf, type RecordedRun } from '@lastseat/lab-frame/results/recorded-run.ts';
+import { addRun, assertWritable, readRuns, resultsFile } from '@lastseat/lab-frame/results/results-file.ts';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
-import type { Figure } from '#src/figures/figure.ts';
 import { figureTable, inWords, runsInWords } from '#src/figures/markdown.ts';
 import { figureRanges, medianRange } from '#src/figures/ranges.ts';
 import { fillBlocks } from '#src/figures/readme-blocks.ts';
 import { READMES, upToDate } from '#src/figures/readmes.ts';
-import { circumstances, mediansOf, type RecordedRun } from '#src/figures/recorded-run.ts';
-import { addRun, assertWritable, readRuns, resultsFile } from '#src/figures/results-file.ts';
 
 const root = new URL('../../../../', import.meta.url);
 

@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs';
-
+import { readLua } from '../lua-file.ts';
 import { createScript, type Operation } from './operation.ts';
 
 const steps = ['acquire', 'extend', 'yield', 'release', 'poll', 'steal', 'inspect'] as const;
@@ -17,8 +16,7 @@ export interface QueueScriptSettings {
 
 /** A line `-- include <file>` in a script stands for that file. */
 function read(file: string): string {
-  const text = readFileSync(new URL(`../lua/${file}`, import.meta.url), 'utf8');
-  return text.replaceAll(/^-- include (\S+)$/gm, (_line, included: string) => read(included));
+  return readLua(file).replaceAll(/^-- include (\S+)$/gm, (_line, included: string) => read(included));
 }
 
 const bodies = steps.map((step) => [step, read(`queue-${step}.lua`)] as const);

@@ -1,0 +1,34 @@
+import { cpus } from 'node:os';
+
+import type { Figure } from '@lastseat/lab-frame/figures/figure.ts';
+
+import type { Options } from './options.ts';
+import type { Results } from './results.ts';
+
+/**
+ * The report for programs. Its names are stable: new ones may join, none changes its meaning without a new `format`.
+ * What could not be measured is null.
+ */
+export function jsonReport(options: Options, results: Results, figures: readonly Figure[], startedAt: Date) {
+  return {
+    format: 'lastseat-bench-lock/2',
+    startedAt: startedAt.toISOString(),
+    durationMs: Date.now() - startedAt.getTime(),
+    machine: { cpus: cpus().length, model: cpus()[0]?.model ?? null, node: process.version },
+    quick: options.quick,
+    repeats: options.repeats,
+    retryDelayMs: options.retryDelayMs ?? null,
+    contenders: options.contenders.map(({ key, title, isPeer, servers, settings }) => ({
+      key,
+      title,
+      isPeer,
+      servers,
+      settings,
+    })),
+    workloads: options.workloads,
+    runs: results.runs,
+    bareTrips: results.bareTrips,
+    crowds: results.crowds,
+    figures,
+  };
+}
