@@ -15,10 +15,11 @@ import { createStrategies, type Strategies } from '#src/booking/registry.ts';
 import type { Config } from '#src/config.ts';
 import type { StrategyName } from '#src/contract.ts';
 import { openRedis } from '#src/redis.ts';
+import { findMissingMigrations } from '#src/storage/migrate.ts';
 import type { PooledDb } from '#src/storage/pool.ts';
 import { openPools } from '#src/storage/pools.ts';
 import type { Db } from '#src/storage/schema.ts';
-import { CLOSE_TIMEOUT_MS, REDIS_SILENCE_MS } from '#src/time-limits.ts';
+import { CLOSE_TIMEOUT_MS, PING_TIMEOUT_MS, REDIS_SILENCE_MS } from '#src/time-limits.ts';
 
 /**
  * Everything that a replica holds open. Opening it waits for nothing: Postgres and Redis may be away now and later,
@@ -34,11 +35,13 @@ export interface Context extends AsyncDisposable {
   /** How many attempts this replica has had to repeat. */
   retriesOf: (strategy: StrategyName) => number;
   /** What keeps this replica from booking, found out by asking Postgres and Redis. */
-  findObstacles: () => Promise<{ what: string; cause: unknown }[]>;
+  findObstacles: () => Promise<Obstacle[]>;
 }
 
-/** A health check has to answer while its prober still listens. */
-const PING_TIMEOUT_MS = 1_500;
+interface Obstacle {
+  what: string;
+  cause?: unknown;
+}
 
 /**
  * How long a replica keeps the lock of an event that it has booked: longer than the pauses between bookings of an event
@@ -89,6 +92,7 @@ export function openContext(config: Config, log: Logger): Context {
   const retriesOf = (strategy: StrategyName) => retries.get(strategy) ?? 0;
 
   const { sales: db, reads, probes } = pools;
+  const askPostgres = createPostgresCheck(probes);
   return {
     db,
     reads,
@@ -111,8 +115,11 @@ export function openContext(config: Config, log: Logger): Context {
     retriesOf,
     async findObstacles() {
       const found = await Promise.all([
-        silenceOf('Postgres', sql`select 1`.execute(probes)),
-        silenceOf('Redis', redis.ping()),
+        obstacleFrom('Postgres', askPostgres()),
+        obstacleFrom(
+          'Redis',
+          redis.ping().then(() => null),
+        ),
       ]);
       return found.filter((obstacle) => obstacle !== null);
     },
@@ -132,12 +139,29 @@ function logFindings(log: Logger, findings: readonly ServerFinding[]): void {
   }
 }
 
-async function silenceOf(
-  server: string,
-  ping: Promise<unknown>,
-): Promise<{ what: string; cause: unknown } | null> {
-  const cause = await failureWithin(ping, PING_TIMEOUT_MS);
-  return cause === undefined ? null : { what: `${server} gives no answer`, cause };
+/**
+ * Nobody starts the replicas after the migration where a cluster starts everything at once: each of them is not ready
+ * until it has seen the schema that it needs. Schemas only grow, so that it needs to see it once.
+ */
+function createPostgresCheck(probes: Db): () => Promise<string | null> {
+  let isMigrated = false;
+  return async () => {
+    if (isMigrated) {
+      await sql`select 1`.execute(probes);
+      return null;
+    }
+    const missing = await findMissingMigrations(probes);
+    isMigrated = missing.length === 0;
+    return isMigrated ? null : `the schema lacks ${missing.join(', ')}`;
+  };
+}
+
+/** A server that answers may say itself what is in the way. */
+async function obstacleFrom(server: string, answer: Promise<string | null>): Promise<Obstacle | null> {
+  const cause = await failureWithin(answer, PING_TIMEOUT_MS);
+  if (cause !== undefined) return { what: `${server} gives no answer`, cause };
+  const what = await answer;
+  return what === null ? null : { what };
 }
 
 /** Why it was not fulfilled in time; undefined if it was. */

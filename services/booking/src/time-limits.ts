@@ -53,6 +53,9 @@ export const SETTLE_FOR_MS = 3_000;
 /** A booking may appear this long after its request began: its last statement may have waited in Postgres for a row. */
 export const BOOKED_WITHIN_MS = REQUEST_DEADLINE_MS + STATEMENT_TIMEOUT_MS;
 
+/** What Postgres and Redis have to answer a readiness check: its prober must still listen then. */
+export const PING_TIMEOUT_MS = 1_500;
+
 /** nginx's `keepalive_timeout` for its connections to replicas. */
 export const PROXY_IDLE_TIMEOUT_MS = 2_000;
 

@@ -12,7 +12,7 @@ import type { Db } from './schema.ts';
  * @returns the names of the migrations that this call has run
  */
 export async function migrateToLatest(db: Db): Promise<string[]> {
-  const migrator = new Migrator({ db, provider: { getMigrations } });
+  const migrator = migratorOf(db);
   const { error, results = [] } = await migrator.migrateToLatest();
   if (error !== undefined) {
     const failed = results.find(({ status }) => status === 'Error')?.migrationName;
@@ -22,6 +22,16 @@ export async function migrateToLatest(db: Db): Promise<string[]> {
   }
   await db.transaction().execute(seedEvents);
   return results.map(({ migrationName }) => migrationName);
+}
+
+/** Names of the migrations that this release knows and the database has not had. A newer schema has had them all. */
+export async function findMissingMigrations(db: Db): Promise<string[]> {
+  const known = await migratorOf(db).getMigrations();
+  return known.flatMap(({ name, executedAt }) => (executedAt === undefined ? [name] : []));
+}
+
+function migratorOf(db: Db): Migrator {
+  return new Migrator({ db, provider: { getMigrations } });
 }
 
 const folder = join(import.meta.dirname, 'migrations');

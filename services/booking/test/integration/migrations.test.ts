@@ -8,6 +8,8 @@ import { expect, inject, test } from 'vitest';
 import { listEvents } from '#src/storage/events.ts';
 import { openPool } from '#src/storage/pool.ts';
 
+import { startReplica } from '../support/replica.ts';
+
 interface Run {
   code: number | null;
   migrated: string[];
@@ -41,6 +43,21 @@ test('three at the same time: each migration runs once, and all of them end well
   const ran = runs.flatMap(({ migrated }) => migrated);
   expect(ran.length).toBeGreaterThan(0);
   expect(new Set(ran).size).toBe(ran.length);
+});
+
+test('a replica that was started before it is ready once it has run', async () => {
+  await using database = await createDatabase(inject('postgresUrl'));
+  await using replica = await startReplica('early', {
+    DATABASE_URL: database.url,
+    REDIS_URL: inject('redisUrl'),
+  });
+  const ask = async () => (await fetch(`${replica.url}/readyz`)).json();
+  expect(await ask()).toMatchObject({
+    code: 'not_ready',
+    detail: expect.stringMatching(/the schema lacks 0001-/),
+  });
+  await migrate(database.url);
+  expect(await ask()).toMatchObject({ status: 'ok' });
 });
 
 test('running it again changes nothing, not even a seeded event that was changed since', async () => {
