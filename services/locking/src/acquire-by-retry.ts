@@ -36,6 +36,8 @@ export interface Wait {
   readonly retryDelayMs: number;
   /** Rejects to end the wait before its time. */
   readonly interrupted: Promise<never>;
+  /** Whether a holder is a lease of this same service. */
+  readonly isHeldHere: (holder: string | undefined) => boolean;
   /** The place in the line of those who want to try; none: it tries beside all others. */
   readonly place?: Place | undefined;
   /** Takes over what goes on after the wait has ended. */
@@ -79,7 +81,8 @@ export async function acquireByRetry(tries: Tries, wait: Wait): Promise<Lease> {
           throw new LockUnavailableError({ lock: name, cause: result.noAnswer });
         }
       } else if (remainingMs <= 0) {
-        throw new LockTimeoutError({ lock: name, holder: result.takenBy, waitMs });
+        const holder = result.takenBy;
+        throw new LockTimeoutError({ lock: name, holder, heldHere: wait.isHeldHere(holder), waitMs });
       }
       // The last try comes when the time is over and not before: the lock may come free until then.
       await pause(remainingMs);

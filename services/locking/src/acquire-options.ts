@@ -5,18 +5,25 @@ export interface AcquireSettings {
   readonly waitMs: number;
   readonly ttlMs: number;
   readonly renew: boolean;
+  /** Infinity: no limit. */
+  readonly maxHoldMs: number;
   readonly signal: AbortSignal | undefined;
   readonly tokenAbove: number;
 }
 
-export type AcquireDefaults = Pick<AcquireSettings, 'waitMs' | 'ttlMs' | 'renew'>;
+export type AcquireDefaults = Pick<AcquireSettings, 'waitMs' | 'ttlMs' | 'renew' | 'maxHoldMs'>;
 
 /**
  * The defaults of all algorithms. A TTL of 10 s: a dead holder delays the others by no more than that, and a pause
  * that a process normally survives (garbage collection, a slow disk) does not cost it the lease. A wait of 10 s: a
  * request that has waited longer has usually been given up by whoever sent it.
  */
-export const acquireDefaults: AcquireDefaults = { waitMs: 10_000, ttlMs: 10_000, renew: true };
+export const acquireDefaults: AcquireDefaults = {
+  waitMs: 10_000,
+  ttlMs: 10_000,
+  renew: true,
+  maxHoldMs: Infinity,
+};
 
 /**
  * How long the last token of a name is remembered after its last lease. Each name that was ever locked costs a key for
@@ -42,15 +49,16 @@ export const maxTimerMs = 2 ** 31 - 1;
  */
 export function acquireSettings(options: AcquireOptions, defaults: AcquireDefaults): AcquireSettings {
   const { waitMs = defaults.waitMs, ttlMs = defaults.ttlMs, renew = defaults.renew, signal } = options;
-  const { tokenAbove = 0 } = options;
+  const { maxHoldMs = defaults.maxHoldMs, tokenAbove = 0 } = options;
   checkNumber('waitMs', waitMs, 0, maxTimerMs);
   checkTtl(ttlMs);
+  if (maxHoldMs !== Infinity) checkInteger('maxHoldMs', maxHoldMs, 1, maxTimerMs);
   checkInteger('tokenAbove', tokenAbove, 0, maxTokenAbove);
   if (typeof renew !== 'boolean') throw new TypeError(`renew must be a boolean, not ${typeof renew}.`);
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new TypeError('signal must be an AbortSignal.');
   }
-  return { waitMs, ttlMs, renew, signal, tokenAbove };
+  return { waitMs, ttlMs, renew, maxHoldMs, signal, tokenAbove };
 }
 
 export function checkTtl(ttlMs: number): void {

@@ -1,5 +1,6 @@
 import { acquireSettings, type AcquireDefaults, type AcquireSettings } from './acquire-options.ts';
 import { LockTimeoutError } from './errors.ts';
+import { acquireOptionNames, checkKnown } from './known-options.ts';
 import { guardListener } from './lock-events.ts';
 import { checkName } from './lock-name.ts';
 import type { AcquireOptions, Lease, Locks } from './lock.ts';
@@ -21,6 +22,7 @@ export function assembleLocks({ defaults, acquireOne, onReleaseFailed, close }: 
 
   /** Throws at once what is wrong with the request itself. */
   function begin(name: string | readonly string[], options: AcquireOptions): Promise<Lease> {
+    checkKnown(options, acquireOptionNames);
     const settings = acquireSettings(options, defaults);
     settings.signal?.throwIfAborted();
     if (typeof name === 'string') {
@@ -63,5 +65,5 @@ export function assembleLocks({ defaults, acquireOne, onReleaseFailed, close }: 
     return acquire(name, options).then((lease) => runUnderLease(lease, fn, report));
   }
 
-  return { acquire, tryAcquire, withLock, [Symbol.asyncDispose]: close };
+  return { acquire, tryAcquire, withLock, close, [Symbol.asyncDispose]: close };
 }

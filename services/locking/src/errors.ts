@@ -3,6 +3,9 @@
  * the caller's own `AbortSignal`, as the platform does everywhere.
  */
 
+/** What to look at in a program: it stays the same where a message is worded anew, and across copies of this package. */
+export type LockErrorCode = 'LOCK_TIMEOUT' | 'LOCK_UNAVAILABLE' | 'LOCK_LOST';
+
 interface LockErrorDetails {
   lock: string;
   holder?: string | undefined;
@@ -10,8 +13,9 @@ interface LockErrorDetails {
 }
 
 /** The base of all lock errors: `error instanceof LockError` asks "was it the lock?". */
-export class LockError extends Error {
+export abstract class LockError extends Error {
   override readonly name: string = 'LockError';
+  abstract readonly code: LockErrorCode;
   /** The lock name. (Not `name`: that is the name of the error's class.) */
   readonly lock: string;
   /** Who held the lock when this process last looked, where the algorithm knows it. */
@@ -27,16 +31,27 @@ export class LockError extends Error {
 /** The lock was not obtained in time: others held it. Nothing was left behind; trying again later is safe. */
 export class LockTimeoutError extends LockError {
   override readonly name = 'LockTimeoutError';
+  readonly code = 'LOCK_TIMEOUT';
   /** How long was waited at most, in milliseconds. */
   readonly waitMs: number;
+  /**
+   * The holder is a lease of this same lock service. No lock is re-entrant: if it is the caller itself that holds the
+   * lease, it has waited for itself.
+   */
+  readonly heldHere: boolean;
 
-  constructor({ waitMs, ...details }: LockErrorDetails & { waitMs: number }) {
+  constructor({
+    waitMs,
+    heldHere = false,
+    ...details
+  }: LockErrorDetails & { waitMs: number; heldHere?: boolean | undefined }) {
     const by = details.holder === undefined ? '' : ` (held by ${details.holder})`;
-    super(
-      `Lock "${details.lock}" was not free within ${waitMs} ms${by}. Try again later, or raise waitMs.`,
-      details,
-    );
+    const advice = heldHere
+      ? 'This process holds it: a caller that asks again for what it holds waits for itself, and should pass its lease on instead.'
+      : 'Try again later, or raise waitMs.';
+    super(`Lock "${details.lock}" was not free within ${waitMs} ms${by}. ${advice}`, details);
     this.waitMs = waitMs;
+    this.heldHere = heldHere;
   }
 }
 
@@ -46,6 +61,7 @@ export class LockTimeoutError extends LockError {
  */
 export class LockUnavailableError extends LockError {
   override readonly name = 'LockUnavailableError';
+  readonly code = 'LOCK_UNAVAILABLE';
 
   constructor(details: LockErrorDetails) {
     const why = details.cause instanceof Error ? `: ${details.cause.message}` : '';
@@ -57,21 +73,25 @@ export class LockUnavailableError extends LockError {
 }
 
 /**
- * How a lease was lost: `deadline` its time ran out with no sign of life from Redis; `gone` Redis no longer knows
- * it (expired, deleted, or the data lost); `taken` somebody else holds the lock; `released` its holder gave it back.
+ * How a lease was lost: `deadline` its time ran out with no sign of life from Redis; `max-hold` its holder had it for
+ * `maxHoldMs`; `gone` Redis no longer knows it (expired, deleted, or the data lost); `taken` somebody else holds the
+ * lock; `closed` its lock service was closed; `released` its holder gave it back.
  */
-export type LossReason = 'deadline' | 'gone' | 'taken' | 'released';
+export type LossReason = 'deadline' | 'max-hold' | 'gone' | 'taken' | 'closed' | 'released';
 
 const told: Record<LossReason, string> = {
   deadline: 'its deadline passed',
+  'max-hold': 'it was held for longer than maxHoldMs',
   gone: 'Redis no longer knows it',
   taken: 'another holder has taken it',
+  closed: 'its lock service was closed',
   released: 'its holder has given it back',
 };
 
 /** The lease is no longer held. Whatever its holder did since must not be committed, or be fenced by its token. */
 export class LockLostError extends LockError {
   override readonly name = 'LockLostError';
+  readonly code = 'LOCK_LOST';
   /** The fencing token of the lost lease. */
   readonly token: number;
   readonly why: LossReason;

@@ -19,6 +19,8 @@ export interface HoldPort {
   /** Called once, and not after `end()`. */
   onLoss(loss: Loss): void;
   onRenewed?(): void;
+  /** A renewal was not answered. It is tried again until the deadline. */
+  onRenewalFailed?(cause: unknown): void;
 }
 
 /** How long one lease may last. */
@@ -26,6 +28,8 @@ export interface Terms {
   readonly ttlMs: number;
   /** Renew for as long as the lease lasts; otherwise it ends at its first deadline. */
   readonly renew: boolean;
+  /** How long it may last however often it is renewed; Infinity: no limit. */
+  readonly maxHoldMs: number;
 }
 
 /**
@@ -93,6 +97,8 @@ export class Hold implements Alarm {
   /** Until when Redis keeps the lock for us at least. */
   #keptUntilMs: number;
   #longestMs: number;
+  /** When the lease of the moment ends however often it is renewed. */
+  #maxHoldEndsMs = Infinity;
   #renewAtMs: number;
   #failures = 0;
   #extending: Promise<void> | undefined;
@@ -106,6 +112,7 @@ export class Hold implements Alarm {
     this.#keptUntilMs = keptUntil(kept);
     this.#longestMs = kept.longestMs;
     this.#renewAtMs = kept.sinceMs + kept.ttlMs / 3;
+    this.#maxHoldEndsMs = alarms.clock.now() + terms.maxHoldMs;
     this.#aim();
   }
 
@@ -115,7 +122,7 @@ export class Hold implements Alarm {
   }
 
   get deadlineMs(): number {
-    return this.#keptUntilMs;
+    return Math.min(this.#keptUntilMs, this.#maxHoldEndsMs);
   }
 
   remainingMs(): number {
@@ -126,7 +133,7 @@ export class Hold implements Alarm {
   isHeld(): boolean {
     if (this.#over) return false;
     if (this.#alarms.clock.now() < this.deadlineMs) return true;
-    this.lose({ why: 'deadline' });
+    this.lose({ why: this.#maxHoldEndsMs <= this.#keptUntilMs ? 'max-hold' : 'deadline' });
     return false;
   }
 
@@ -136,11 +143,20 @@ export class Hold implements Alarm {
   }
 
   /** The next lease under this hold begins. Call it only while it is held, and enough for that lease. */
-  serve({ ttlMs, renew }: Terms): void {
+  serve({ ttlMs, renew, maxHoldMs }: Terms): void {
     // The same as those before it, as a rule.
-    if (renew === this.#renews && ttlMs === this.#ttlMs) return;
+    const isLimited = maxHoldMs !== Infinity || this.#maxHoldEndsMs !== Infinity;
+    if (renew === this.#renews && ttlMs === this.#ttlMs && !isLimited) return;
+    this.#maxHoldEndsMs = this.#alarms.clock.now() + maxHoldMs;
     this.#ttlMs = ttlMs;
     this.#renews = renew;
+    this.#aim();
+  }
+
+  /** No lease is held under it for the moment, so none can be held for too long. */
+  rest(): void {
+    if (this.#maxHoldEndsMs === Infinity) return;
+    this.#maxHoldEndsMs = Infinity;
     this.#aim();
   }
 
@@ -187,8 +203,9 @@ export class Hold implements Alarm {
   async #renew(): Promise<void> {
     try {
       if ((await this.#ask(this.#ttlMs)) === 'held' && !this.#over) this.#port.onRenewed?.();
-    } catch {
+    } catch (cause) {
       // Unknown: tried again until the deadline, which tells the holder.
+      if (!this.#over) this.#port.onRenewalFailed?.(cause);
     }
   }
 

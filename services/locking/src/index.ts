@@ -1,14 +1,15 @@
-export type { AcquireOptions, Lease, Locks } from './lock.ts';
+export type { AcquireDefaultOptions, AcquireOptions, Lease, Locks } from './lock.ts';
 export {
   LockError,
   LockLostError,
   LockTimeoutError,
   LockUnavailableError,
+  type LockErrorCode,
   type LossReason,
 } from './errors.ts';
 export { clientOf } from './holder-id.ts';
 export { createQueueLock, type QueueLockOptions, type QueueLocks } from './queue-lock.ts';
-export type { LockEvent, LockEventListener } from './lock-events.ts';
+export type { Listeners, LockEvent, LockEventListener, RenewalFailure } from './lock-events.ts';
 export type { ServerFinding } from './check-server.ts';
 export { createSimpleLock, type SimpleLockOptions, type SimpleLocks } from './simple-lock.ts';
 export {

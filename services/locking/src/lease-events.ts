@@ -28,6 +28,10 @@ export function tellEvents(
       emit({ type: 'lost', lock, token, why: loss.why, heldMs: heldForMs() });
       port.onLoss?.(loss);
     },
+    onRenewalFailed(cause) {
+      emit({ type: 'renewal-failed', lock, token, cause });
+      port.onRenewalFailed?.(cause);
+    },
     onRenewed() {
       emit({ type: 'renewed', lock });
       port.onRenewed?.();

@@ -16,6 +16,7 @@ export interface LeasePort {
   release(): Promise<Released>;
   onLoss?(loss: Loss): void;
   onRenewed?(): void;
+  onRenewalFailed?(cause: unknown): void;
 }
 
 export interface LeaseTerms {
@@ -25,16 +26,19 @@ export interface LeaseTerms {
   readonly ttlMs: number;
   /** Renew until released; without it the lease ends at its first deadline. */
   readonly renew: boolean;
+  /** How long it may last however often it is renewed; Infinity: no limit. */
+  readonly maxHoldMs: number;
   /** `alarms.clock.now()` *before* the request was sent that obtained the lock: the deadline counts from there. */
   readonly sentAtMs: number;
 }
 
 /** One lock, one lease: deadline and renewal included. Must be called while the lock is ours. */
-export function holdLease(terms: LeaseTerms, port: LeasePort, alarms: Alarms = systemAlarms): Lease {
+export function holdLease(terms: LeaseTerms, port: LeasePort, alarms: Alarms = systemAlarms): HeldLease {
   const hold = new Hold(
     {
       extend: (ttlMs) => port.extend(ttlMs),
       onRenewed: () => port.onRenewed?.(),
+      onRenewalFailed: (cause) => port.onRenewalFailed?.(cause),
       onLoss(loss) {
         lease.lose(loss);
         port.onLoss?.(loss);
@@ -162,6 +166,11 @@ export class HeldLease implements Lease {
     if (this.#lost !== undefined || this.#released !== undefined) return;
     this.#lost = this.#loss(loss);
     this.#abort?.abort(this.#lost);
+  }
+
+  /** For its service: ends it before its time. What is kept in Redis its owner gives back. */
+  revoke(loss: Loss): void {
+    if (this.#isHeld()) this.#hold.lose(loss);
   }
 
   #isHeld(): boolean {

@@ -28,6 +28,7 @@ export type LockEvent =
   /** This process made a waiter of another process the holder. */
   | { type: 'handed-over'; lock: string }
   | { type: 'renewed'; lock: string }
+  | RenewalFailure
   /** A grant came after everybody who had asked for it was gone, and was given back. */
   | { type: 'stale-grant'; lock: string }
   /** Redis delivered a message that this version does not know, as a later one may send it. */
@@ -35,9 +36,35 @@ export type LockEvent =
   /** A script was called and answered, or a command of Redis that stands in for one (`hdel`). */
   | { type: 'round-trip'; script: string; tookMs: number };
 
+/** Redis did not answer a renewal. It is asked again until the deadline of the lease, of which `signal` tells. */
+export interface RenewalFailure {
+  readonly type: 'renewal-failed';
+  readonly lock: string;
+  readonly token: number;
+  readonly cause: unknown;
+}
+
 export type LockEventListener = (event: LockEvent) => void;
 
 export type RoundTripListener = (script: string, tookMs: number) => void;
+
+export interface Listeners {
+  /** Told of everything that happens, for metrics. */
+  onEvent?: LockEventListener | undefined;
+  /** Told of each renewal that Redis did not answer: a lease may be lost soon. The same as the event of that type. */
+  onRenewalFailed?: ((failure: RenewalFailure) => void) | undefined;
+}
+
+/** @returns undefined: nobody listens */
+export function listenFor({ onEvent, onRenewalFailed }: Listeners): LockEventListener | undefined {
+  const tellEvent = onEvent && guardListener(onEvent);
+  if (onRenewalFailed === undefined) return tellEvent;
+  const tellFailure = guardListener(onRenewalFailed);
+  return (event) => {
+    tellEvent?.(event);
+    if (event.type === 'renewal-failed') tellFailure(event);
+  };
+}
 
 /** Nobody listens, nothing is measured. */
 export function tellRoundTrips(emit: LockEventListener | undefined): RoundTripListener | undefined {

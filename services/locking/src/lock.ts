@@ -8,7 +8,8 @@ export interface Lease extends AsyncDisposable {
   readonly holder: string;
   /**
    * Fencing token: strictly larger than that of every earlier holder of this name. Hand it to the resource and let
-   * the resource refuse smaller ones (`... where fence <= $token`). Always a safe integer.
+   * the resource refuse smaller ones (`... where fence <= $token`). Always a safe integer, so it is exact as a number,
+   * as a `bigint` and in JSON; about 1.8e15, so a column for it has 64 bits (`bigint`, not `integer`).
    */
   readonly token: number;
   /**
@@ -16,7 +17,13 @@ export interface Lease extends AsyncDisposable {
    * is only ever guarded by these same names together; any other one must be given the token of its own name.
    */
   readonly tokens?: ReadonlyMap<string, number>;
-  /** Aborts, with a `LockLostError` as its reason, once the lease is lost or its deadline has passed. */
+  /**
+   * Aborts once, when the lease ends in any other way than by its holder's `release()`. The reason is the `LockLostError`,
+   * and its `why` tells which way: `deadline` (no renewal was confirmed in time; by the clock of this process, before
+   * Redis lets another in), `max-hold` (after `maxHoldMs`), `gone` or `taken` (Redis says so: to a renewal, an extension
+   * or the release, and at once where the queue lock is stolen), `closed` (the lock service was closed). It needs the
+   * event loop, so code that blocks it looks at `assertHeld()`.
+   */
   readonly signal: AbortSignal;
   /** Milliseconds until the deadline by this process's monotonic clock; 0 once lost or released. */
   remainingMs(): number;
@@ -29,17 +36,25 @@ export interface Lease extends AsyncDisposable {
 }
 
 export interface AcquireOptions {
-  /** Longest wait for the lock, in milliseconds; 0 tries once. */
-  waitMs?: number;
-  /** How long the lease outlives the last sign of life of its holder, in milliseconds. */
-  ttlMs?: number;
+  /** Longest wait for the lock, in milliseconds; 0 tries once. Default 10 s. */
+  waitMs?: number | undefined;
+  /** How long the lease outlives the last sign of life of its holder, in milliseconds. Default 10 s. */
+  ttlMs?: number | undefined;
   /** Renew until released (default true). Without it the lease ends at its first deadline. */
-  renew?: boolean;
+  renew?: boolean | undefined;
+  /**
+   * How long the lease lasts at most, in milliseconds, however often it is renewed: so that a holder that hangs does not
+   * keep others away for ever. At its end the lease is lost (`max-hold`) and the lock given back. Default: no limit.
+   */
+  maxHoldMs?: number | undefined;
   /** Cancels the wait; the promise rejects with the signal's reason. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** The token will be larger than this one: for a resource that has seen a token which Redis forgot. */
-  tokenAbove?: number;
+  tokenAbove?: number | undefined;
 }
+
+/** What a lock service is told once, for all its calls. */
+export type AcquireDefaultOptions = Pick<AcquireOptions, 'waitMs' | 'ttlMs' | 'renew' | 'maxHoldMs'>;
 
 /**
  * A lock service: one algorithm over one Redis (or several), for any number of names. A list of names is taken as a
@@ -47,8 +62,8 @@ export interface AcquireOptions {
  */
 export interface Locks extends AsyncDisposable {
   /**
-   * Waits for the lock. One who holds it already and asks again waits like everybody else, for itself, until `waitMs` is
-   * over: pass the lease on instead.
+   * Waits for the lock. No lock is re-entrant: a caller that holds it already and asks again waits for itself, until
+   * `waitMs` is over, and is told so (`heldHere`). Pass the lease on instead.
    * @throws LockTimeoutError not obtained within `waitMs`
    * @throws LockUnavailableError Redis did not answer in time
    */
@@ -62,4 +77,9 @@ export interface Locks extends AsyncDisposable {
     options: AcquireOptions,
     fn: (lease: Lease) => Promise<T> | T,
   ): Promise<T>;
+  /**
+   * Sends all waiters away (`LockUnavailableError`), ends all leases (`LockLostError`, `closed`) and gives them back, in
+   * bounded time. The same as `await using`. It leaves the client open that it was given.
+   */
+  close(): Promise<void>;
 }

@@ -4,57 +4,56 @@ import {
   checkInteger,
   maxTimerMs,
   tokenMemoryDefaultMs,
-  type AcquireDefaults,
 } from './acquire-options.ts';
 import { systemAlarms } from './alarms.ts';
 import { checkOptions } from './check-options.ts';
 import { checkServer, type ServerFinding } from './check-server.ts';
 import { createHolderIds } from './holder-id.ts';
-import { guardListener, tellRoundTrips, type LockEventListener } from './lock-events.ts';
+import { checkKnown, defaultOptionNames, type OptionNames } from './known-options.ts';
+import { type Listeners, listenFor, tellRoundTrips } from './lock-events.ts';
+import type { AcquireDefaultOptions } from './lock.ts';
 import { createQueueLocks, type QueueLocksCore } from './queue/locks.ts';
 import { openRedisQueueStore } from './queue/redis-store.ts';
 import type { RedisClient } from './redis-script.ts';
 
-export interface QueueLockOptions extends Partial<AcquireDefaults> {
+export interface QueueLockOptions extends AcquireDefaultOptions, Listeners {
   /**
    * The callers of this process share one place in the queue and follow one another under one grant (default true).
    * Without it each caller has its own place, and the order of arrival holds across processes, caller by caller.
    */
-  coalesce?: boolean;
+  coalesce?: boolean | undefined;
   /**
    * How long this process keeps a lock that nobody in it wants any more, in milliseconds (default 0). While it is kept
    * it can be had again without asking Redis. As soon as another process asks for it, it is handed over.
    */
-  lingerMs?: number;
+  lingerMs?: number | undefined;
   /** How many callers of this process may follow one another before others have their turn. */
-  turnGrants?: number;
+  turnGrants?: number | undefined;
   /** For how long they may, in milliseconds. */
-  turnMs?: number;
+  turnMs?: number | undefined;
   /** How many callers may wait in this process at once, over all names; one more gets `LockTimeoutError` at once. */
-  maxWaiting?: number;
+  maxWaiting?: number | undefined;
   /** Longest wait for one reply of Redis, in milliseconds. What was asked is then unknown, and asked again. */
-  commandTimeoutMs?: number;
+  commandTimeoutMs?: number | undefined;
   /** How long Redis may be silent, in milliseconds, before those who wait get `LockUnavailableError`. */
-  unavailableAfterMs?: number;
+  unavailableAfterMs?: number | undefined;
   /**
    * How often this process, while it waits, looks whether it was told everything, in milliseconds. It is passed over
    * when it has been silent for three and a half times that long. May differ from process to process.
    */
-  pollMs?: number;
+  pollMs?: number | undefined;
   /**
    * How long the last token of a name is remembered after its last lease, in milliseconds (default ten minutes): by so
    * much the clock of Redis may be set back, and tokens still increase. 0 where the resource keeps the fence, and whoever
    * is refused by it asks again with `tokenAbove`.
    */
-  tokenMemoryMs?: number;
+  tokenMemoryMs?: number | undefined;
   /** Stands before every name, so that several services can share a Redis. */
-  keyPrefix?: string;
+  keyPrefix?: string | undefined;
   /** How this process is called in `holder` and `query()`; made unique by itself. Default: host and process id. */
-  clientId?: string;
-  /** Told of everything that happens, for metrics. */
-  onEvent?: LockEventListener;
+  clientId?: string | undefined;
   /** Told of a failing release that must not replace the outcome of `withLock`. */
-  onReleaseFailed?: (error: unknown) => void;
+  onReleaseFailed?: ((error: unknown) => void) | undefined;
 }
 
 export interface QueueLocks extends QueueLocksCore {
@@ -63,6 +62,24 @@ export interface QueueLocks extends QueueLocksCore {
   /** Sends all waiters away, gives all leases back, ends the connections. Bounded by twice `commandTimeoutMs`. */
   close(): Promise<void>;
 }
+
+const optionNames: OptionNames<QueueLockOptions> = {
+  ...defaultOptionNames,
+  coalesce: true,
+  lingerMs: true,
+  turnGrants: true,
+  turnMs: true,
+  maxWaiting: true,
+  commandTimeoutMs: true,
+  unavailableAfterMs: true,
+  pollMs: true,
+  tokenMemoryMs: true,
+  keyPrefix: true,
+  clientId: true,
+  onReleaseFailed: true,
+  onEvent: true,
+  onRenewalFailed: true,
+};
 
 /**
  * A lock that waits in line: first come, first served, and no process asks twice. The release of a lock makes the next
@@ -89,9 +106,9 @@ export function createQueueLock(redis: RedisClient, options: QueueLockOptions = 
     pollMs = 1_000,
     tokenMemoryMs = tokenMemoryDefaultMs,
     keyPrefix = 'lock:',
-    onEvent,
     onReleaseFailed = () => undefined,
   } = options;
+  checkKnown(options, optionNames);
   checkOptions(redis, { ...options, keyPrefix, onReleaseFailed });
   checkInteger('lingerMs', lingerMs, 0, maxTimerMs);
   checkInteger('turnGrants', turnGrants, 1, 1_000_000);
@@ -106,7 +123,7 @@ export function createQueueLock(redis: RedisClient, options: QueueLockOptions = 
   if (lingerMs > 0 && !coalesce)
     throw new TypeError('lingerMs needs coalesce: nobody else could use what is kept.');
 
-  const emit = onEvent === undefined ? undefined : guardListener(onEvent);
+  const emit = listenFor(options);
   const alarms = systemAlarms;
   const locks = createQueueLocks(
     (messages) =>

@@ -5,7 +5,6 @@ import {
   checkInteger,
   maxTimerMs,
   tokenMemoryDefaultMs,
-  type AcquireDefaults,
   type AcquireSettings,
 } from './acquire-options.ts';
 import { assembleLocks } from './assemble-locks.ts';
@@ -14,30 +13,29 @@ import { checkServer, type ServerFinding } from './check-server.ts';
 import { systemClock } from './clock.ts';
 import { driftMs } from './hold.ts';
 import { createHolderIds } from './holder-id.ts';
+import { checkKnown, defaultOptionNames, type OptionNames } from './known-options.ts';
 import type { LeasePort, Released } from './lease.ts';
-import { guardListener, tellRoundTrips, type LockEventListener } from './lock-events.ts';
-import type { Locks } from './lock.ts';
+import { type Listeners, listenFor, tellRoundTrips } from './lock-events.ts';
+import type { Locks, AcquireDefaultOptions } from './lock.ts';
 import { createQuorumGrant, type QuorumGrant } from './quorum/grant.ts';
 import { createQuorumServer } from './quorum/server.ts';
 import type { RedisClient } from './redis-script.ts';
 import { createRetryingService } from './retrying-service.ts';
 import { createTurnstile } from './turnstile.ts';
 
-export interface QuorumLockOptions extends Partial<AcquireDefaults> {
+export interface QuorumLockOptions extends AcquireDefaultOptions, Listeners {
   /** Average time between two tries, in milliseconds. */
-  retryDelayMs?: number;
+  retryDelayMs?: number | undefined;
   /** Longest wait for one reply of one server, in milliseconds; `acquire` may last a few times that longer than `waitMs`. */
-  serverTimeoutMs?: number;
+  serverTimeoutMs?: number | undefined;
   /** How long the last token of a name is remembered after its last lease, in milliseconds. */
-  tokenMemoryMs?: number;
+  tokenMemoryMs?: number | undefined;
   /** Stands before every name, so that several services can share the servers. */
-  keyPrefix?: string;
+  keyPrefix?: string | undefined;
   /** How this process is called in `holder`; made unique by itself. Default: host and process id. */
-  clientId?: string;
-  /** Told of what happens, for metrics. */
-  onEvent?: LockEventListener;
+  clientId?: string | undefined;
   /** Told of a failing release that must not replace the outcome of `withLock`. */
-  onReleaseFailed?: (error: unknown) => void;
+  onReleaseFailed?: ((error: unknown) => void) | undefined;
 }
 
 export interface QuorumLocks extends Locks {
@@ -54,6 +52,18 @@ export interface QuorumFinding extends ServerFinding {
 
 /** Longer than a lock waits for a server: at the start of a program the connections are only just being made. */
 const checkTimeoutMs = 1_000;
+
+const optionNames: OptionNames<QuorumLockOptions> = {
+  ...defaultOptionNames,
+  retryDelayMs: true,
+  serverTimeoutMs: true,
+  tokenMemoryMs: true,
+  keyPrefix: true,
+  clientId: true,
+  onReleaseFailed: true,
+  onEvent: true,
+  onRenewalFailed: true,
+};
 
 /**
  * Redlock: a lock that is held on a majority of independent servers, and so survives the loss of a minority of them.
@@ -78,6 +88,7 @@ export function createQuorumLock(
     keyPrefix = 'quorum-lock:',
     onReleaseFailed = () => undefined,
   } = options;
+  checkKnown(options, optionNames);
   checkServers(redises);
   for (const redis of redises) {
     checkOptions(redis, { ...options, keyPrefix, onReleaseFailed });
@@ -88,7 +99,7 @@ export function createQuorumLock(
   checkInteger('tokenMemoryMs', tokenMemoryMs, 1, maxTimerMs);
   const defaults = acquireSettings(options, acquireDefaults);
 
-  const emit = options.onEvent && guardListener(options.onEvent);
+  const emit = listenFor(options);
   const bounds = { timeoutMs: serverTimeoutMs, onRoundTrip: tellRoundTrips(emit) };
   const servers = redises.map((redis) => createQuorumServer(redis, { keyPrefix, tokenMemoryMs, bounds }));
   const holderIds = createHolderIds(options.clientId);

@@ -3,7 +3,7 @@ import type { AcquireSettings } from './acquire-options.ts';
 import { systemClock } from './clock.ts';
 import { LockTimeoutError, LockUnavailableError } from './errors.ts';
 import { tellEvents } from './lease-events.ts';
-import { holdLease, type LeasePort, type LeaseTerms } from './lease.ts';
+import { type HeldLease, holdLease, type LeasePort, type LeaseTerms } from './lease.ts';
 import type { LockEventListener } from './lock-events.ts';
 import type { Lease } from './lock.ts';
 import type { Turnstile } from './turnstile.ts';
@@ -32,13 +32,18 @@ export function createRetryingService(
   turnstile?: Turnstile,
 ): RetryingService {
   const waits = new Set<{ name: string; interrupt(reason: unknown): void }>();
-  const leases = new Set<Lease>();
+  const leases = new Set<HeldLease>();
   const background = new Set<Promise<unknown>>();
   let closed: Error | undefined;
 
   function inBackground(work: Promise<unknown>): void {
     const done = work.catch(() => undefined).finally(() => background.delete(done));
     background.add(done);
+  }
+
+  function isHeldHere(holder: string | undefined): boolean {
+    for (const lease of leases) if (lease.holder === holder) return true;
+    return false;
   }
 
   async function acquire(name: string, settings: AcquireSettings, tries: Tries): Promise<Lease> {
@@ -62,6 +67,7 @@ export function createRetryingService(
         sinceMs,
         retryDelayMs,
         interrupted,
+        isHeldHere,
         place,
         inBackground,
       });
@@ -106,7 +112,8 @@ export function createRetryingService(
     closed ??= new Error('this lock service was closed');
     for (const { name, interrupt } of waits)
       interrupt(new LockUnavailableError({ lock: name, cause: closed }));
-    for (const lease of leases) inBackground(lease.release());
+    // What is lost with the service its algorithm gives back, as after a deadline.
+    for (const lease of leases) lease.revoke({ why: 'closed', cause: closed });
     while (background.size > 0) await Promise.all(background);
   }
 

@@ -28,8 +28,8 @@ export async function acquireSeveral(
     // Best effort: what cannot be given back now ends with its TTL, and the caller has to hear of `error`.
     await releaseInReverse(leases).catch(() => undefined);
     if (!(error instanceof LockTimeoutError)) throw error;
-    const { lock, holder } = error;
-    throw new LockTimeoutError({ lock, holder, waitMs: settings.waitMs, cause: error });
+    const { lock, holder, heldHere } = error;
+    throw new LockTimeoutError({ lock, holder, heldHere, waitMs: settings.waitMs, cause: error });
   }
   return asOne(leases);
 }

@@ -7,7 +7,6 @@ import {
   checkInteger,
   maxTimerMs,
   tokenMemoryDefaultMs,
-  type AcquireDefaults,
   type AcquireSettings,
 } from './acquire-options.ts';
 import { assembleLocks } from './assemble-locks.ts';
@@ -16,34 +15,33 @@ import { checkServer, type ServerFinding } from './check-server.ts';
 import { systemClock } from './clock.ts';
 import { driftMs, type Extended } from './hold.ts';
 import { createHolderIds } from './holder-id.ts';
+import { checkKnown, defaultOptionNames, type OptionNames } from './known-options.ts';
 import type { LeasePort, Released } from './lease.ts';
 import { listHeld } from './list-held.ts';
-import { guardListener, tellRoundTrips, type LockEventListener } from './lock-events.ts';
+import { type Listeners, listenFor, tellRoundTrips } from './lock-events.ts';
 import { checkName, lockKey } from './lock-name.ts';
-import type { AcquireOptions, Lease } from './lock.ts';
+import type { AcquireOptions, Lease, AcquireDefaultOptions } from './lock.ts';
 import { isInVain, isSendable, loadScript, type RedisClient } from './redis-script.ts';
 import { createRetryingService } from './retrying-service.ts';
 import type { LockSnapshot, WebLocksSource } from './web-locks.ts';
 
-export interface SimpleLockOptions extends Partial<AcquireDefaults> {
+export interface SimpleLockOptions extends AcquireDefaultOptions, Listeners {
   /** Average time between two tries, in milliseconds. */
-  retryDelayMs?: number;
+  retryDelayMs?: number | undefined;
   /** Longest wait for one reply of Redis, in milliseconds; `acquire` may last that much longer than `waitMs`. */
-  commandTimeoutMs?: number;
+  commandTimeoutMs?: number | undefined;
   /**
    * How long the last token of a name is remembered after its last lease, in milliseconds (default ten minutes): by so
    * much the clock of Redis may be set back, and tokens still increase. 0 where the resource keeps the fence, and whoever
    * is refused by it asks again with `tokenAbove`.
    */
-  tokenMemoryMs?: number;
+  tokenMemoryMs?: number | undefined;
   /** Stands before every name, so that several services can share a Redis. */
-  keyPrefix?: string;
+  keyPrefix?: string | undefined;
   /** How this process is called in `holder` and `query()`; made unique by itself. Default: host and process id. */
-  clientId?: string;
-  /** Told of what happens, for metrics. */
-  onEvent?: LockEventListener;
+  clientId?: string | undefined;
   /** Told of a failing release that must not replace the outcome of `withLock`. */
-  onReleaseFailed?: (error: unknown) => void;
+  onReleaseFailed?: ((error: unknown) => void) | undefined;
 }
 
 export interface SimpleLocks extends WebLocksSource {
@@ -59,6 +57,18 @@ type Keys = readonly [string, string];
 const acquireScript = loadScript('simple-acquire');
 const extendScript = loadScript('extend');
 const releaseScript = loadScript('release');
+
+const optionNames: OptionNames<SimpleLockOptions> = {
+  ...defaultOptionNames,
+  retryDelayMs: true,
+  commandTimeoutMs: true,
+  tokenMemoryMs: true,
+  keyPrefix: true,
+  clientId: true,
+  onReleaseFailed: true,
+  onEvent: true,
+  onRenewalFailed: true,
+};
 
 /**
  * The textbook lock on one Redis, "correct implementation with a single instance" in
@@ -80,6 +90,7 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
     keyPrefix = 'simple-lock:',
     onReleaseFailed = () => undefined,
   } = options;
+  checkKnown(options, optionNames);
   checkOptions(redis, { ...options, keyPrefix, onReleaseFailed });
   checkReplies(redis);
   checkInteger('retryDelayMs', retryDelayMs, 1, maxTimerMs);
@@ -88,7 +99,7 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
   const defaults = acquireSettings(options, acquireDefaults);
 
   const holderIds = createHolderIds(options.clientId);
-  const emit = options.onEvent && guardListener(options.onEvent);
+  const emit = listenFor(options);
   const service = createRetryingService(retryDelayMs, emit);
   const bounds = { timeoutMs: commandTimeoutMs, onRoundTrip: tellRoundTrips(emit) };
 
@@ -143,8 +154,9 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
       extend: (ttlMs) => extend(id, keys, ttlMs),
       release: () => release(id, keys),
       onLoss({ why }) {
-        // Redis was silent, and what it was sent in vain (a renewal) it may still execute: others need not wait for that.
-        if (why === 'deadline') service.inBackground(release(id, keys));
+        // Redis still keeps it, or was silent, and what it was sent in vain (a renewal) it may still execute: others need
+        // not wait for that.
+        if (why !== 'gone' && why !== 'taken') service.inBackground(release(id, keys));
       },
     };
   }

@@ -22,7 +22,7 @@ export interface WebLocks {
   request<T>(name: string, callback: (lock: WebLock) => Promise<T> | T): Promise<T>;
   request<T>(
     name: string,
-    options: WebLockOptions & { ifAvailable?: false },
+    options: WebLockOptions & { ifAvailable?: false | undefined },
     callback: (lock: WebLock) => Promise<T> | T,
   ): Promise<T>;
   request<T>(
@@ -41,13 +41,12 @@ export interface WebLock {
   readonly lease: Lease;
 }
 
-export interface WebLockOptions extends Omit<AcquireOptions, 'signal'> {
-  mode?: 'exclusive' | 'shared';
-  signal?: AbortSignal;
+export interface WebLockOptions extends AcquireOptions {
+  mode?: 'exclusive' | 'shared' | undefined;
   /** Do not wait: `callback` gets null when the lock is not free. */
-  ifAvailable?: boolean;
+  ifAvailable?: boolean | undefined;
   /** Take the lock from whoever holds it, ahead of whoever waits. */
-  steal?: boolean;
+  steal?: boolean | undefined;
 }
 
 export interface LockSnapshot {
@@ -71,7 +70,7 @@ export interface WebLocksSource extends Locks {
 
 export interface WebLocksOptions {
   /** Told of a failing release that must not replace the outcome of the callback. */
-  onReleaseFailed?: (error: unknown) => void;
+  onReleaseFailed?: ((error: unknown) => void) | undefined;
 }
 
 export function createWebLocks(
@@ -113,7 +112,10 @@ export function createWebLocks(
 }
 
 function obtain(locks: WebLocksSource, name: string, options: WebLockOptions): Promise<Lease | null> {
-  const { mode: _, ifAvailable = false, steal = false, ...acquireOptions } = options;
+  const { ifAvailable = false, steal = false } = options;
+  // Only what it knows: to the standard an unknown member of the options is no mistake.
+  const { waitMs, ttlMs, renew, maxHoldMs, tokenAbove, signal } = options;
+  const acquireOptions = { waitMs, ttlMs, renew, maxHoldMs, tokenAbove, signal };
   if (ifAvailable) return locks.tryAcquire(name, acquireOptions);
   if (!steal) return locks.acquire(name, acquireOptions);
   if (locks.steal === undefined) throw notSupported('This kind of lock cannot be stolen.');

@@ -1,4 +1,5 @@
 import { LockTimeoutError, LockUnavailableError } from '../errors.ts';
+import { clientOf } from '../holder-id.ts';
 import type { HeldLease } from '../lease.ts';
 import type { LockEvent } from '../lock-events.ts';
 import type { Answers } from './answers.ts';
@@ -15,13 +16,18 @@ export class Callers {
   readonly #name: string;
   readonly #context: LineContext;
   readonly #answers: Answers;
+  readonly #heldAs: () => string | undefined;
   readonly #waiters = new WaiterList();
 
-  /** @param answers what they are told of Redis */
-  constructor(name: string, context: LineContext, answers: Answers) {
+  /**
+   * @param answers what they are told of Redis
+   * @param heldAs the id under which this process holds the lock, if it does
+   */
+  constructor(name: string, context: LineContext, answers: Answers, heldAs: () => string | undefined) {
     this.#name = name;
     this.#context = context;
     this.#answers = answers;
+    this.#heldAs = heldAs;
   }
 
   get size(): number {
@@ -75,11 +81,13 @@ export class Callers {
    */
   refuse(waiter: Waiter, why: WhyLeft, cause: unknown = this.#answers.silence?.cause): void {
     const { waitMs, signal } = waiter;
-    const details = { lock: this.#name, holder: this.#answers.holder };
+    const holder = this.#heldAs() ?? this.#answers.holder;
+    const details = { lock: this.#name, holder };
     if (why === 'aborted') {
       this.#sendAway(waiter, signal?.reason, why);
     } else if (cause === undefined) {
-      this.#sendAway(waiter, new LockTimeoutError({ ...details, waitMs }), why);
+      const heldHere = holder !== undefined && clientOf(holder) === this.#context.store.client;
+      this.#sendAway(waiter, new LockTimeoutError({ ...details, waitMs, heldHere }), why);
     } else {
       this.#sendAway(waiter, new LockUnavailableError({ ...details, cause }), 'unavailable');
     }

@@ -79,7 +79,9 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     this.isShared = isShared;
     this.#context = context;
     this.#steals = steals;
-    this.#callers = new Callers(name, context, this.#answers);
+    this.#callers = new Callers(name, context, this.#answers, () =>
+      this.#turn === undefined ? undefined : this.#entry?.id,
+    );
   }
 
   /** What it has in Redis. */
@@ -147,7 +149,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
   /** Sends everybody away, and gives everything back. */
   async close(cause: Error): Promise<void> {
     this.#callers.dismissAll(cause);
-    this.#turn?.lease?.lose({ why: 'released', cause });
+    this.#turn?.lease?.lose({ why: 'closed', cause });
     await this.#handBack().catch(() => undefined);
   }
 
@@ -307,7 +309,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
   /** @param isEnough for the first caller; otherwise it is if Redis was asked for just what that one wants */
   #take(grant: Grant, kept: Kept, from: From, isEnough = false): void {
     const { first, size } = this.#callers;
-    const terms = first ?? { ttlMs: kept.ttlMs, renew: false };
+    const terms = first ?? { ttlMs: kept.ttlMs, renew: false, maxHoldMs: Infinity };
     const turn = new Turn(this, this.#context, this.#entry?.id ?? '', { grant, terms, kept, waiters: size });
     this.#turn = turn;
     this.#early = undefined;
@@ -388,8 +390,9 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
   }
 
   onLoss(loss: Loss): void {
-    // Redis was silent: what it was asked for in vain (a renewal) it may still do. Otherwise there is nothing left.
-    if (loss.why === 'deadline') this.#giveUp();
+    // Redis still keeps it, or was silent: what it was asked for in vain (a renewal) it may still do. Otherwise there is
+    // nothing left.
+    if (loss.why === 'deadline' || loss.why === 'max-hold') this.#giveUp();
     else {
       this.#retire();
       this.#goOn();

@@ -98,6 +98,7 @@ export class Turn implements HoldPort {
   /** The lease of the moment has been given back. */
   returned(lease: HeldLease): void {
     this.lease = undefined;
+    this.hold.rest();
     this.#heldMs = this.#context.alarms.clock.now() - this.#leaseSinceMs;
     this.#context.emit?.({ type: 'released', lock: lease.name, token: lease.token, heldMs: this.#heldMs });
   }
@@ -128,6 +129,12 @@ export class Turn implements HoldPort {
 
   onRenewed(): void {
     this.#context.emit?.({ type: 'renewed', lock: this.#owner.name });
+  }
+
+  onRenewalFailed(cause: unknown): void {
+    if (this.lease === undefined) return;
+    const { name: lock, token } = this.lease;
+    this.#context.emit?.({ type: 'renewal-failed', lock, token, cause });
   }
 
   onLoss(loss: Loss): void {

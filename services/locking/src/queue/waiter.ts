@@ -20,6 +20,7 @@ export class Waiter implements Alarm {
 
   readonly ttlMs: number;
   readonly renew: boolean;
+  readonly maxHoldMs: number;
   readonly tokenAbove: number;
   readonly waitMs: number;
   readonly signal: AbortSignal | undefined;
@@ -33,6 +34,7 @@ export class Waiter implements Alarm {
   constructor(settings: AcquireSettings, alarms: Alarms) {
     this.ttlMs = settings.ttlMs;
     this.renew = settings.renew;
+    this.maxHoldMs = settings.maxHoldMs;
     this.tokenAbove = settings.tokenAbove;
     this.waitMs = settings.waitMs;
     this.signal = settings.signal;

@@ -12,6 +12,7 @@ import {
   type Lease,
   type LockEvent,
   type Locks,
+  type RenewalFailure,
 } from '#src/index.ts';
 
 import { openLockLab, type LockKind, type LockLab } from './lock-lab.ts';
@@ -176,6 +177,38 @@ export function describeLocks(kind: LockKind): void {
       expect(await lab.keys()).toEqual([]);
     });
 
+    test('for a lock that its own process holds ends like any other, and says so', async () => {
+      const locks = lab.open();
+      const lease = await locks.acquire('seat');
+      expect(await locks.tryAcquire('seat')).toBeNull();
+      for (const waitMs of [0, 50]) {
+        const again = await locks.acquire('seat', { waitMs }).catch((error: unknown) => error);
+        expect(again).toMatchObject({ code: 'LOCK_TIMEOUT', holder: lease.holder, heldHere: true });
+        expect((again as Error).message).toContain('pass its lease on');
+      }
+      const several = locks.acquire(['seat', 'other'], { waitMs: 0 });
+      await expect(several).rejects.toMatchObject({ heldHere: true });
+      const elsewhere = lab.open().acquire('seat', { waitMs: 0 });
+      await expect(elsewhere).rejects.toMatchObject({ holder: lease.holder, heldHere: false });
+      await lease.release();
+    });
+
+    test('takes options that are undefined for options that are not given', async () => {
+      const nothing = { waitMs: undefined, ttlMs: undefined, renew: undefined, maxHoldMs: undefined };
+      const locks = lab.open({ ...nothing, onEvent: undefined, onRenewalFailed: undefined });
+      const lease = await locks.acquire('seat', { ...nothing, signal: undefined, tokenAbove: undefined });
+      expect(lease.remainingMs()).toBeGreaterThan(5_000);
+      await lease.release();
+    });
+
+    test('with an option that does not exist is refused, and so is a lock: both name what was meant', async () => {
+      const misspelt = { ttlms: 5_000, wait: 7 } as never;
+      expect(() => lab.open(misspelt)).toThrow(/"ttlms".* ttlMs\?/);
+      const locks = lab.open();
+      await expect(locks.acquire('seat', misspelt)).rejects.toThrow(/"ttlms".* ttlMs\?/);
+      await expect(locks.tryAcquire('seat', { xyz: 1 } as never)).rejects.toThrow(/"xyz".*waitMs, ttlMs/);
+    });
+
     test.each([
       ['a negative wait', { waitMs: -1 }, RangeError],
       ['an endless wait', { waitMs: Infinity }, RangeError],
@@ -183,6 +216,7 @@ export function describeLocks(kind: LockKind): void {
       ['a TTL of a fraction', { ttlMs: 100.5 }, RangeError],
       ['an unsafe token', { tokenAbove: Number.MAX_SAFE_INTEGER }, RangeError],
       ['a wait in words', { waitMs: 'long' as never }, TypeError],
+      ['a lease that may last no time', { maxHoldMs: 0 }, RangeError],
       ['a signal that is none', { signal: {} as never }, TypeError],
     ])('with %s is refused', async (_what, options, errorClass) => {
       await expect(lab.open().acquire('seat', options)).rejects.toThrow(errorClass);
@@ -207,6 +241,24 @@ export function describeLocks(kind: LockKind): void {
       expect(lease.remainingMs()).toBe(0);
       expect(() => lease.assertHeld()).toThrow(LockLostError);
       await expect(lease.release()).resolves.toBeUndefined();
+      // That was its holder's own doing, so nobody has to be told.
+      expect(lease.signal.aborted).toBe(false);
+    });
+
+    test('ends after maxHoldMs, although it is renewed, and others need not wait for its TTL', async () => {
+      const locks = lab.open({ maxHoldMs: 300 });
+      const lease = await locks.acquire('seat', { ttlMs: 60_000 });
+      expect(lease.remainingMs()).toBeLessThanOrEqual(300);
+      const aborted = onceAborted(lease);
+      const next = await lab.open().acquire('seat', { waitMs: 20_000 });
+      expect(await aborted).toMatchObject({ code: 'LOCK_LOST', token: lease.token, why: 'max-hold' });
+      await expect(lease.release()).rejects.toThrow(LockLostError);
+      expect(() => next.assertHeld()).not.toThrow();
+      await next.release();
+      // The next caller of the same process has its own limit, or none.
+      const unlimited = await locks.acquire('seat', { ttlMs: 60_000, maxHoldMs: 30_000 });
+      expect(unlimited.remainingMs()).toBeGreaterThan(20_000);
+      await unlimited.release();
     });
 
     test('is renewed for as long as it is held', async () => {
@@ -468,11 +520,16 @@ export function describeLocks(kind: LockKind): void {
       await expect(lab.open().withLock('seat', { waitMs: 10_000 }, () => 'free')).resolves.toBe('free');
     });
 
-    test('that falls silent ends a lease at its deadline', async () => {
-      const lease = await lab.open({ throughProxies: true }).acquire('seat', { ttlMs: 500 });
+    test('that falls silent ends a lease at its deadline; a renewal that failed is told before', async () => {
+      const failures: RenewalFailure[] = [];
+      const onRenewalFailed = (failure: RenewalFailure) => void failures.push(failure);
+      const locks = lab.open({ throughProxies: true, onRenewalFailed });
+      // Longer than the lock waits for an answer to its renewal.
+      const lease = await locks.acquire('seat', { ttlMs: 2_400 });
       const aborted = onceAborted(lease);
       for (const proxy of lab.proxies) proxy.blackHole();
       expect(await aborted).toMatchObject({ name: 'LockLostError', why: 'deadline' });
+      expect(failures[0]).toMatchObject({ lock: 'seat', token: lease.token, cause: expect.any(Error) });
       const next = await lab.open().acquire('seat');
       expect(next.token).toBeGreaterThan(lease.token);
       await next.release();
@@ -484,11 +541,24 @@ export function describeLocks(kind: LockKind): void {
       const locks = lab.open();
       const leases = await Promise.all(['a', 'b'].map((name) => locks.acquire(name, { ttlMs: 60_000 })));
       const wait = locks.acquire('a').catch((error: unknown) => error);
-      await locks[Symbol.asyncDispose]();
-      expect(await wait).toMatchObject({ name: 'LockUnavailableError', cause: { message: /closed/ } });
+      const ends = Promise.all(leases.map(onceAborted));
+      await locks.close();
+      expect(await wait).toMatchObject({ code: 'LOCK_UNAVAILABLE', cause: { message: /closed/ } });
       expect(leases.map((lease) => lease.remainingMs())).toEqual([0, 0]);
+      expect(await ends).toEqual(
+        ['a', 'b'].map((lock) => expect.objectContaining({ code: 'LOCK_LOST', lock, why: 'closed' })),
+      );
       await expect(locks.acquire('a')).rejects.toMatchObject({ name: 'LockUnavailableError' });
       await expect.poll(() => lab.open().tryAcquire(['a', 'b'])).not.toBeNull();
+    });
+
+    test('a result is not passed off as protected when the service was closed meanwhile', async () => {
+      const locks = lab.open();
+      const unprotected = locks.withLock('seat', async () => {
+        await locks[Symbol.asyncDispose]();
+        return 'sold';
+      });
+      await expect(unprotected).rejects.toMatchObject({ code: 'LOCK_LOST', why: 'closed' });
     });
 
     test('nothing is left in Redis once all is released and the memory of tokens has expired', async () => {

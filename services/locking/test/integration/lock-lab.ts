@@ -1,7 +1,7 @@
 import { startFaultProxy, startRedis, type FaultProxy, type Server } from '@lastseat/infra/servers';
 import { Redis } from 'ioredis';
 
-import type { AcquireOptions, LockEventListener, Locks } from '#src/index.ts';
+import type { AcquireDefaultOptions, Listeners, Locks } from '#src/index.ts';
 
 /** One of the algorithms, as the conformance suite needs it. */
 export interface LockKind {
@@ -10,12 +10,11 @@ export interface LockKind {
   createLocks(redises: Redis[], options: LockKindOptions): Locks;
 }
 
-export interface LockKindOptions extends Pick<AcquireOptions, 'ttlMs' | 'waitMs' | 'renew'> {
+export interface LockKindOptions extends AcquireDefaultOptions, Listeners {
   tokenMemoryMs?: number;
   retryDelayMs?: number;
   keyPrefix?: string;
   clientId?: string;
-  onEvent?: LockEventListener;
 }
 
 /** Servers of its own, so that a test may empty, freeze or cut them off, and any number of lock services on them. */

@@ -81,7 +81,7 @@ describe('closing', () => {
     const wait = next.locks.acquire('seat');
     await next.told('queued');
     await client.locks.close();
-    expect(signal.reason).toMatchObject({ name: 'LockLostError', why: 'released' });
+    expect(signal.reason).toMatchObject({ name: 'LockLostError', why: 'closed' });
     await (await wait).release();
   });
 

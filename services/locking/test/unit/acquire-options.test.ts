@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { acquireDefaults, acquireSettings } from '#src/acquire-options.ts';
 
 test('what is not asked for is taken from the defaults', () => {
-  const defaults = { waitMs: 1, ttlMs: 20, renew: false };
+  const defaults = { waitMs: 1, ttlMs: 20, renew: false, maxHoldMs: 40 };
   expect(acquireSettings({}, defaults)).toEqual({ ...defaults, signal: undefined, tokenAbove: 0 });
   expect(acquireSettings({ waitMs: 0, renew: true }, defaults)).toMatchObject({
     waitMs: 0,

@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
 import { LockLostError, LockUnavailableError } from '#src/errors.ts';
 import { driftMs } from '#src/hold.ts';
@@ -7,14 +7,15 @@ import { holdLease, type LeasePort } from '#src/lease.ts';
 import { createHandClock } from '../hand-clock.ts';
 
 const ttlMs = 9_000;
+const common = { name: 'seat', holder: 'me:1', token: 7, ttlMs, renew: true, maxHoldMs: Infinity };
 
-function setUp(port: Partial<LeasePort> = {}, terms: { renew?: boolean } = {}) {
+function setUp(port: Partial<LeasePort> = {}, terms: { renew?: boolean; maxHoldMs?: number } = {}) {
   const clock = createHandClock();
   const extend = vi.fn<LeasePort['extend']>(port.extend ?? (() => Promise.resolve('held')));
   const release = vi.fn<LeasePort['release']>(port.release ?? (() => Promise.resolve('released')));
   const lease = holdLease(
-    { name: 'seat', holder: 'me:1', token: 7, ttlMs, renew: terms.renew ?? true, sentAtMs: clock.now() },
-    { extend, release },
+    { ...common, ...terms, sentAtMs: clock.now() },
+    { ...port, extend, release },
     clock.alarms,
   );
   return { clock, extend, release, lease };
@@ -189,4 +190,51 @@ test('extending what Redis no longer knows is a loss', async () => {
   const { lease } = setUp({ extend: () => Promise.resolve('gone') });
   await expect(lease.extend()).rejects.toMatchObject({ name: 'LockLostError', why: 'gone' });
   expect(lease.signal.aborted).toBe(true);
+});
+
+describe('maxHoldMs', () => {
+  test('ends a lease that is renewed again and again', async () => {
+    const onLoss = vi.fn<NonNullable<LeasePort['onLoss']>>();
+    const { clock, extend, lease } = setUp({ onLoss }, { maxHoldMs: 10 * ttlMs });
+    const { signal } = lease;
+    await clock.pass(10 * ttlMs - 1);
+    expect(extend.mock.calls.length).toBeGreaterThan(20);
+    expect(signal.aborted).toBe(false);
+    await clock.pass(1);
+    expect(signal.reason).toMatchObject({ code: 'LOCK_LOST', why: 'max-hold' });
+    expect(onLoss).toHaveBeenCalledExactlyOnceWith({ why: 'max-hold' });
+    expect(clock.timers()).toBe(0);
+  });
+
+  test('ends it also where the event loop was blocked, by the next look', async () => {
+    const { clock, lease } = setUp({}, { maxHoldMs: 100 });
+    clock.block(100);
+    expect(() => lease.assertHeld()).toThrow('longer than maxHoldMs');
+  });
+
+  test('cannot be extended', async () => {
+    const { clock, lease } = setUp({}, { maxHoldMs: 100 });
+    await lease.extend(5_000);
+    expect(lease.remainingMs()).toBe(100);
+    await clock.pass(100);
+    expect(lease.remainingMs()).toBe(0);
+  });
+
+  test('is the smaller limit only: a deadline that comes first is a deadline', async () => {
+    const { clock, lease } = setUp({}, { renew: false, maxHoldMs: ttlMs });
+    await clock.pass(ttlMs);
+    expect(() => lease.assertHeld()).toThrow('its deadline passed');
+  });
+});
+
+test('a renewal that is not answered is told, each time, and not after the release', async () => {
+  const onRenewalFailed = vi.fn<NonNullable<LeasePort['onRenewalFailed']>>();
+  const { clock, lease } = setUp({ extend: unknown, onRenewalFailed });
+  await clock.pass(ttlMs / 2);
+  expect(onRenewalFailed.mock.calls.length).toBeGreaterThan(1);
+  expect(onRenewalFailed).toHaveBeenLastCalledWith(expect.objectContaining({ message: 'no reply' }));
+  await lease.release();
+  onRenewalFailed.mockClear();
+  await clock.pass(ttlMs);
+  expect(onRenewalFailed).not.toHaveBeenCalled();
 });

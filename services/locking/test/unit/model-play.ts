@@ -78,7 +78,7 @@ async function run(world: World, exclusive: boolean, random: () => number): Prom
     const locks = createQueueLocks(
       client.open,
       {
-        defaults: { waitMs: 400, ttlMs: longestTtlMs, renew: true },
+        defaults: { waitMs: 400, ttlMs: longestTtlMs, renew: true, maxHoldMs: Infinity },
         line: {
           coalesce,
           lingerMs: coalesce ? world.lingerMs : 0,

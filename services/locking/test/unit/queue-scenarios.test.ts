@@ -45,7 +45,7 @@ function open(id: string, { lingerMs = 0 } = {}) {
   const locks = createQueueLocks(
     client.open,
     {
-      defaults: { waitMs: 60_000, ttlMs: 60_000, renew: true },
+      defaults: { waitMs: 60_000, ttlMs: 60_000, renew: true, maxHoldMs: Infinity },
       line: { coalesce: true, lingerMs, turnGrants, turnMs: 50, unavailableAfterMs: 5_000 },
       maxWaiting: 100,
       pollMs,

@@ -10,7 +10,8 @@ import { createHandClock, type HandClock } from '../hand-clock.ts';
 
 const ttlMs = 9_000;
 const names = ['a', 'b', 'c'];
-const settings: AcquireSettings = { waitMs: 0, ttlMs, renew: false, signal: undefined, tokenAbove: 0 };
+const limits = { ttlMs, renew: false, maxHoldMs: Infinity };
+const settings: AcquireSettings = { ...limits, waitMs: 0, signal: undefined, tokenAbove: 0 };
 
 /** What becomes of a release, by the name of the lock. */
 type Release = (name: string, clock: HandClock) => Promise<'released' | 'gone'>;
@@ -19,7 +20,7 @@ function setUp(release: Release) {
   const clock = createHandClock();
   const asked: string[] = [];
   const acquireOne = (name: string): Promise<Lease> => {
-    const terms = { name, holder: 'me:1', token: 7, ttlMs, renew: false, sentAtMs: clock.now() };
+    const terms = { name, holder: 'me:1', token: 7, ...limits, sentAtMs: clock.now() };
     const port = {
       extend: () => Promise.resolve('held' as const),
       release() {

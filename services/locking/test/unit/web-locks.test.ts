@@ -14,7 +14,15 @@ const ttlMs = 1_000;
 function setUp() {
   const clock = createHandClock();
   const lease = holdLease(
-    { name: 'seat', holder: 'me:1', token: 7, ttlMs, renew: false, sentAtMs: clock.now() },
+    {
+      name: 'seat',
+      holder: 'me:1',
+      token: 7,
+      ttlMs,
+      renew: false,
+      maxHoldMs: Infinity,
+      sentAtMs: clock.now(),
+    },
     { extend: () => Promise.resolve('held'), release: () => Promise.resolve('released') },
     clock.alarms,
   );
