@@ -35,10 +35,10 @@ export interface Context extends AsyncDisposable {
   /** How many attempts this replica has had to repeat. */
   retriesOf: (strategy: StrategyName) => number;
   /** What keeps this replica from booking, found out by asking Postgres and Redis. */
-  findObstacles: () => Promise<Obstacle[]>;
+  failedChecks: () => Promise<FailedCheck[]>;
 }
 
-interface Obstacle {
+interface FailedCheck {
   what: string;
   cause?: unknown;
 }
@@ -113,15 +113,15 @@ export function openContext(config: Config, log: Logger): Context {
     }),
     isQuorumConfigured: quorumLock !== null,
     retriesOf,
-    async findObstacles() {
+    async failedChecks() {
       const found = await Promise.all([
-        obstacleFrom('Postgres', askPostgres()),
-        obstacleFrom(
+        failedCheckOf('Postgres', askPostgres()),
+        failedCheckOf(
           'Redis',
           redis.ping().then(() => null),
         ),
       ]);
-      return found.filter((obstacle) => obstacle !== null);
+      return found.filter((check) => check !== null);
     },
     async [Symbol.asyncDispose]() {
       const closeLocks = Promise.all(locks.map(async (lock) => lock[Symbol.asyncDispose]()));
@@ -157,7 +157,7 @@ function createPostgresCheck(probes: Db): () => Promise<string | null> {
 }
 
 /** A server that answers may say itself what is in the way. */
-async function obstacleFrom(server: string, answer: Promise<string | null>): Promise<Obstacle | null> {
+async function failedCheckOf(server: string, answer: Promise<string | null>): Promise<FailedCheck | null> {
   const cause = await failureWithin(answer, PING_TIMEOUT_MS);
   if (cause !== undefined) return { what: `${server} gives no answer`, cause };
   const what = await answer;

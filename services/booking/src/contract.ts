@@ -1,6 +1,11 @@
+import { z } from '@hono/zod-openapi';
+
+import { eventIdText, plainText, wholeNumber } from './contract-fields.ts';
+
 /**
- * The wire contract: what a client of the booking API may rely on. The load harness imports this file and the words of
- * stock-findings.ts and nothing else of the service, so that it judges the service from outside.
+ * The wire contract: what a client of the booking API may rely on. The schemas are what the service reads its input by
+ * and what its OpenAPI document is made of. The load harness imports this file, the words of stock-findings.ts and the
+ * types of client.ts, and nothing else of the service, so that it judges the service from outside.
  */
 
 /** Names the process that answered; on every answer of a replica, errors included. */
@@ -68,49 +73,82 @@ export const FENCED_STRATEGIES: readonly StrategyName[] = ['fenced-lock', 'quoru
  */
 export type OutcomeCode = 'booked' | 'sold_out' | 'busy' | 'event_not_found' | 'unavailable' | 'unknown';
 
+export const eventParams = z.object({ event_id: eventIdText() });
+
+export const bookingParams = z.object({ booking_id: z.string().openapi({ format: 'uuid' }) });
+
 /**
  * Body of every booking route: JSON in UTF-8; a byte order mark is ignored. All of it may be left out: then one ticket
  * for an unnamed customer.
  */
-export interface BookingBody {
-  /** 1 to 200 characters, not all of them blank, and no control characters. */
-  customer?: string;
-  /** 1 to `MAX_QUANTITY`; booked whole or not at all. */
-  quantity?: number;
-}
+export const bookingBody = z
+  .strictObject({
+    customer: plainText(200).default('anonymous'),
+    quantity: wholeNumber(1, MAX_QUANTITY).default(1).openapi({ description: 'Booked whole or not at all.' }),
+  })
+  .openapi('BookingBody');
+
+export type BookingBody = z.input<typeof bookingBody>;
+
+/** The same with what was left out. */
+export type BookingInput = z.output<typeof bookingBody>;
 
 /** 201 of every booking route, `GET /bookings/{id}`, and `DELETE /bookings/{id}`, which tells what was taken back. */
-export interface BookingView {
-  /** UUID v7, made before the transaction. */
-  bookingId: string;
-  eventId: number;
-  customer: string;
-  quantity: number;
-  strategy: StrategyName;
-  /** The replica that booked it, as in `x-instance-id`. */
-  instanceId: string;
-  /** Fencing token that the booking was made under; null for strategies without one. */
-  fencingToken: number | null;
-}
+export const bookingView = z
+  .object({
+    bookingId: z.string().openapi({ format: 'uuid', description: 'UUID v7, made before the transaction.' }),
+    eventId: z.int(),
+    customer: z.string(),
+    quantity: z.int(),
+    strategy: z.enum(STRATEGY_NAMES),
+    instanceId: z
+      .string()
+      .openapi({ description: `The replica that booked it, as in \`${INSTANCE_HEADER}\`.` }),
+    fencingToken: z.int().nullable().openapi({
+      description: 'Fencing token that the booking was made under; null for strategies without one.',
+    }),
+  })
+  .openapi('Booking');
+
+export type BookingView = z.infer<typeof bookingView>;
+
+export const eventBody = z
+  .strictObject({ name: plainText(200), capacity: wholeNumber(0, MAX_CAPACITY) })
+  .openapi('EventBody');
+
+export const eventChangeBody = eventBody
+  .partial()
+  .refine(
+    ({ name, capacity }) => name !== undefined || capacity !== undefined,
+    'give a name, a capacity or both',
+  )
+  .openapi('EventChangeBody');
 
 /**
  * `GET /events/{event_id}`, and each element of `GET /events`. Read from Postgres, never from a cache, by a read that
  * began after the request arrived.
  */
-export interface EventView {
-  id: number;
-  name: string;
-  capacity: number;
-  /** What the counter says is left: never below 0 and never above `capacity`. */
-  available: number;
-  /**
-   * In lab mode, tickets in booking rows of this epoch. Elsewhere, and in answers to changes, what the counter says:
-   * `capacity - available`.
-   */
-  booked: number;
-  /** Booked tickets beyond `capacity`. The counter knows of none: outside lab mode `make audit` finds them. */
-  oversold: number;
-}
+export const eventView = z
+  .object({
+    id: z.int(),
+    name: z.string(),
+    capacity: z.int(),
+    available: z.int().openapi({
+      description: 'What the counter says is left: never below 0 and never above `capacity`.',
+    }),
+    booked: z.int().openapi({
+      description:
+        'In lab mode, tickets in booking rows of this epoch. Elsewhere, and in answers to changes, what the counter ' +
+        'says: `capacity - available`.',
+    }),
+    oversold: z.int().openapi({
+      description:
+        'Booked tickets beyond `capacity`. The counter knows of none: outside lab mode `make audit` finds them.',
+    }),
+  })
+  .openapi('Event');
+
+export type EventView = z.infer<typeof eventView>;
 
 /**
  * What a strategy promises: `none` it oversells under concurrency; `while-lease-held` exact unless a holder is paused
@@ -118,39 +156,60 @@ export interface EventView {
  * first two write back what they have read, and with it destroy what anybody else has booked meanwhile: beside them
  * nothing can be promised.
  */
-export type Guarantee = 'none' | 'while-lease-held' | 'always';
+const guarantee = z.enum(['none', 'while-lease-held', 'always']);
+
+export type Guarantee = z.infer<typeof guarantee>;
 
 /** Each element of `GET /strategies`. */
-export interface StrategyView {
-  name: StrategyName;
-  guarantee: Guarantee;
-  /** The guarantee holds as long as nothing else books the same event. */
-  holdsBeside: StrategyName[];
-  guardsWith: string;
-  breaksWhen: string;
-  costs: string;
-  /** The strategy that books when a request names none. */
-  isDefault: boolean;
-  /** Whether this instance offers it now: unsafe ones need lab mode, the quorum lock needs its servers. */
-  available: boolean;
-  /** Attempts that this instance has had to repeat: conflicts, refused tokens. */
-  retries: number;
-}
+export const strategyView = z
+  .object({
+    name: z.enum(STRATEGY_NAMES),
+    guarantee,
+    holdsBeside: z.array(z.enum(STRATEGY_NAMES)).openapi({
+      description: 'The guarantee holds as long as nothing else books the same event.',
+    }),
+    guardsWith: z.string(),
+    breaksWhen: z.string(),
+    costs: z.string(),
+    isDefault: z.boolean().openapi({ description: 'The strategy that books when a request names none.' }),
+    available: z.boolean().openapi({
+      description:
+        'Whether this instance offers it now: unsafe ones need lab mode, the quorum lock needs its servers.',
+    }),
+    retries: z.int().openapi({
+      description: 'Attempts that this instance has had to repeat: conflicts, refused tokens.',
+    }),
+  })
+  .openapi('Strategy');
+
+export type StrategyView = z.infer<typeof strategyView>;
+
+/** 200 of the probes. */
+export const healthView = z.object({ status: z.literal('ok'), instanceId: z.string() }).openapi('Health');
 
 /** RFC 9457 problem details; every answer of 400 and above has this body and `application/problem+json`. */
-export interface Problem {
-  type: string;
-  title: string;
-  status: number;
-  /** What is wrong and how to mend it. */
-  detail: string;
-  /** Stable machine-readable code: an outcome code or the kind of bad input. */
-  code: string;
-  /** For a 400: the offending fields, each with what is wrong with it. */
-  errors?: { field: string; detail: string }[];
-  instanceId: string;
-  /** As in `x-request-id`. With `unknown`: ask `GET /requests/{request_id}` before trying again. */
-  requestId: string;
-  /** With `unknown`: the booking that it may have become. */
-  bookingId?: string;
-}
+export const problemBody = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().openapi({ description: 'What is wrong and how to mend it.' }),
+    code: z.string().openapi({
+      description: 'Stable machine-readable code: an outcome code or the kind of bad input.',
+    }),
+    errors: z
+      .array(z.object({ field: z.string(), detail: z.string() }))
+      .optional()
+      .openapi({ description: 'For a 400: the offending fields, each with what is wrong with it.' }),
+    instanceId: z.string(),
+    requestId: z.string().openapi({
+      description: `As in \`${REQUEST_ID_HEADER}\`. With \`unknown\`: ask \`GET /requests/{request_id}\` before trying again.`,
+    }),
+    bookingId: z
+      .string()
+      .optional()
+      .openapi({ description: 'With `unknown`: the booking that it may have become.' }),
+  })
+  .openapi('Problem');
+
+export type Problem = z.infer<typeof problemBody>;

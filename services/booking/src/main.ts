@@ -14,8 +14,7 @@ async function serve(config: Config): Promise<void> {
     ...config,
     ...context,
     log,
-    findObstacles: async () =>
-      isStopping ? [{ what: 'this instance is stopping' }] : context.findObstacles(),
+    failedChecks: async () => (isStopping ? [{ what: 'this instance is stopping' }] : context.failedChecks()),
   });
 
   const stopped = nextSignal();

@@ -1,25 +1,39 @@
-import type { Context } from 'hono';
+import type { Context, TypedResponse } from 'hono';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
 
-import { INSTANCE_HEADER, REQUEST_ID_HEADER } from '#src/contract.ts';
+import { INSTANCE_HEADER, REQUEST_ID_HEADER, type Problem } from '#src/contract.ts';
 
 import { logProblem, type ProblemLog } from './log-problem.ts';
-import { type ProblemDetails, renderProblem } from './problem.ts';
+import { type ProblemDetails, renderProblem, type ProblemStatus } from './problem.ts';
 import type { Env } from './read-input.ts';
 import { requestIdOf } from './request-id.ts';
 
 /**
  * All answers are made here, each with the instance that made it and the request that it answers. They are built from
- * plain header objects because that is what @hono/node-server writes without a detour over `Headers`.
+ * plain header objects because that is what @hono/node-server writes without a detour over `Headers`. Their types tell
+ * a typed client what it gets.
  */
 export interface Answers {
-  json(c: Context<Env>, status: number, body: unknown, headers?: Record<string, string>): Response;
-  problem(c: Context<Env>, problem: ProblemDetails): Response;
+  json<Body, Status extends ContentfulStatusCode>(
+    c: Context<Env>,
+    status: Status,
+    body: Body,
+    headers?: Record<string, string>,
+  ): Response & TypedResponse<Body, Status, 'json'>;
+  problem(c: Context<Env>, problem: ProblemDetails): ProblemAnswer;
 }
+
+export type ProblemAnswer = Response & TypedResponse<Problem, ProblemStatus, 'json'>;
 
 export function createAnswers(instanceId: string, log: ProblemLog): Answers {
   return {
-    json: (c, status, body, headers) =>
-      new Response(JSON.stringify(body), {
+    json<Body, Status extends ContentfulStatusCode>(
+      c: Context<Env>,
+      status: Status,
+      body: Body,
+      headers?: Record<string, string>,
+    ) {
+      const response = new Response(JSON.stringify(body), {
         status,
         headers: {
           'content-type': 'application/json',
@@ -27,11 +41,13 @@ export function createAnswers(instanceId: string, log: ProblemLog): Answers {
           [REQUEST_ID_HEADER]: requestIdOf(c),
           ...headers,
         },
-      }),
+      });
+      return response as Response & TypedResponse<Body, Status, 'json'>;
+    },
     problem(c, problem) {
       logProblem(log, c, problem);
       const { body, ...init } = renderProblem(problem, { instanceId, requestId: requestIdOf(c) });
-      return new Response(body, init);
+      return new Response(body, init) as ProblemAnswer;
     },
   };
 }

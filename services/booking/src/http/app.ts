@@ -1,53 +1,31 @@
-import { Hono } from 'hono';
-
-import type { Strategies } from '#src/booking/registry.ts';
-import type { StrategyName } from '#src/contract.ts';
-import type { PooledDb } from '#src/storage/pool.ts';
-import type { Db } from '#src/storage/schema.ts';
-
-import { createAnswers, type Answers } from './answer.ts';
-import { addBookingRoutes } from './booking-routes.ts';
-import { addEventRoutes } from './event-routes.ts';
-import { addHealthRoutes, type Obstacle } from './health-routes.ts';
-import { addLabRoutes } from './lab-routes.ts';
-import type { ProblemLog } from './log-problem.ts';
+import { createAnswers } from './answer.ts';
+import { type BookingDeps, bookingRoutes } from './booking-routes.ts';
+import { type EventDeps, eventRoutes } from './event-routes.ts';
+import { type HealthDeps, healthRoutes } from './health-routes.ts';
+import { type LabDeps, labRoutes } from './lab-routes.ts';
+import { type NewBookingDeps, newBookingRoutes } from './new-booking-routes.ts';
 import { ProblemError } from './problem.ts';
-import type { Env } from './read-input.ts';
-import { addStrategyRoutes } from './strategy-routes.ts';
+import { createRouter } from './router.ts';
+import { type StrategyRouteDeps, strategyRoutes } from './strategy-routes.ts';
 
-/** What the routes are made of. */
-export interface AppDeps {
-  instanceId: string;
-  labMode: boolean;
-  adminToken: string | undefined;
-  raceWindowMs: number;
-  log: ProblemLog;
-  db: PooledDb;
-  reads: Db;
-  strategies: Strategies;
-  isQuorumConfigured: boolean;
-  /** How many attempts this instance has had to repeat. */
-  retriesOf: (strategy: StrategyName) => number;
-  /** What keeps this instance from booking; empty when nothing does. Bounded in time. */
-  findObstacles: () => Promise<Obstacle[]>;
-}
-
-export interface RouteDeps extends AppDeps {
-  answers: Answers;
-}
+/** What the routes are made of, but for the answers. */
+export type AppDeps = Omit<
+  NewBookingDeps & BookingDeps & EventDeps & StrategyRouteDeps & LabDeps & HealthDeps,
+  'answers'
+>;
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
-export function createApp(appDeps: AppDeps): Hono<Env> {
-  const deps: RouteDeps = { ...appDeps, answers: createAnswers(appDeps.instanceId, appDeps.log) };
-  const { answers } = deps;
-  const app = new Hono<Env>();
-
-  addBookingRoutes(app, deps);
-  addEventRoutes(app, deps);
-  addStrategyRoutes(app, deps);
-  addLabRoutes(app, deps);
-  addHealthRoutes(app, deps);
+export function createApp(appDeps: AppDeps) {
+  const answers = createAnswers(appDeps.instanceId, appDeps.log);
+  const deps = { ...appDeps, answers };
+  const app = createRouter()
+    .route('/', newBookingRoutes(deps))
+    .route('/', bookingRoutes(deps))
+    .route('/', eventRoutes(deps))
+    .route('/', strategyRoutes(deps))
+    .route('/', labRoutes(deps))
+    .route('/', healthRoutes(deps));
 
   app.notFound((c) => {
     const allowed = METHODS.filter((method) => app.router.match(method, c.req.path)[0].length > 0);

@@ -1,7 +1,7 @@
-import type { Hono } from 'hono';
-import { z } from 'zod';
+import { createRoute, z } from '@hono/zod-openapi';
 
-import { MAX_CAPACITY } from '#src/contract.ts';
+import { wholeNumberText } from '#src/contract-fields.ts';
+import { eventBody, eventChangeBody, eventParams, eventView } from '#src/contract.ts';
 import {
   type CountedBy,
   createEvent,
@@ -10,38 +10,86 @@ import {
   lockAndChangeEvent,
   type Page,
 } from '#src/storage/events.ts';
+import type { PooledDb } from '#src/storage/pool.ts';
+import type { Db } from '#src/storage/schema.ts';
 import { shareReads } from '#src/storage/share-reads.ts';
 import { autocommit, transact } from '#src/storage/transaction.ts';
 import { REQUEST_DEADLINE_MS } from '#src/time-limits.ts';
 
-import type { RouteDeps } from './app.ts';
-import { assertMayChange } from './may-change.ts';
+import type { Answers } from './answer.ts';
 import { guardAgainstOutage } from './outage.ts';
-import { ProblemError } from './problem.ts';
-import {
-  type Env,
-  plainText,
-  readEventId,
-  readJson,
-  readOptionalWholeNumber,
-  readQuery,
-  wholeNumber,
-} from './read-input.ts';
+import { eventNotFound, ProblemError, problems } from './problem.ts';
+import { requireAdmin } from './require-admin.ts';
+import { createRouter } from './router.ts';
 
 /** An answer of some 100 kB. In the lab each event in a list costs a sum over its bookings. */
 const MAX_LISTED = 1_000;
 const DEFAULT_LISTED = 100;
 
-const eventBody = z.strictObject({ name: plainText(200), capacity: wholeNumber(0, MAX_CAPACITY) });
+const shown = { description: 'The event.', content: { 'application/json': { schema: eventView } } };
 
-const changeBody = eventBody
-  .partial()
-  .refine(
-    ({ name, capacity }) => name !== undefined || capacity !== undefined,
-    'give a name, a capacity or both',
-  );
+const listAll = createRoute({
+  tags: ['events'],
+  method: 'get',
+  path: '/events',
+  summary: 'List the events by their ids',
+  request: {
+    query: z.object({
+      after: wholeNumberText(0, 2_147_483_647).optional(),
+      limit: wholeNumberText(1, MAX_LISTED).optional(),
+    }),
+  },
+  responses: {
+    200: {
+      description: 'A page of them. If there may be more, the header `Link` names the next page.',
+      content: { 'application/json': { schema: z.array(eventView) } },
+    },
+    ...problems('busy', 'unavailable'),
+  },
+});
 
-export function addEventRoutes(app: Hono<Env>, deps: RouteDeps): void {
+const lookUp = createRoute({
+  tags: ['events'],
+  method: 'get',
+  path: '/events/{event_id}',
+  summary: 'Look at an event',
+  request: { params: eventParams },
+  responses: { 200: shown, ...problems('event_not_found', 'busy', 'unavailable') },
+});
+
+const create = createRoute({
+  tags: ['events'],
+  method: 'post',
+  path: '/events',
+  summary: 'Create an event',
+  request: { body: { content: { 'application/json': { schema: eventBody } }, required: true } },
+  responses: { 201: shown, ...problems('unauthorized', 'busy', 'unavailable', 'unknown') },
+});
+
+const change = createRoute({
+  tags: ['events'],
+  method: 'patch',
+  path: '/events/{event_id}',
+  summary: 'Change the name or the capacity of an event',
+  request: {
+    params: eventParams,
+    body: { content: { 'application/json': { schema: eventChangeBody } }, required: true },
+  },
+  responses: {
+    200: shown,
+    ...problems('unauthorized', 'event_not_found', 'below_booked', 'busy', 'unavailable', 'unknown'),
+  },
+});
+
+export interface EventDeps {
+  answers: Answers;
+  db: PooledDb;
+  reads: Db;
+  labMode: boolean;
+  adminToken: string | undefined;
+}
+
+export function eventRoutes(deps: EventDeps) {
   const { answers, db, labMode, reads } = deps;
 
   // The lab is there to show what the rows say; elsewhere nobody oversells, and a look costs the same whatever was sold.
@@ -52,54 +100,41 @@ export function addEventRoutes(app: Hono<Env>, deps: RouteDeps): void {
     ({ after, limit }) => `${after} ${limit}`,
   );
 
-  app.get('/events', async (c) => {
-    const query = readQuery(c, 'after', 'limit');
-    const after = readOptionalWholeNumber('after', query.after, 0, 2_147_483_647) ?? 0;
-    const limit = readOptionalWholeNumber('limit', query.limit, 1, MAX_LISTED) ?? DEFAULT_LISTED;
-    const events = await guardAgainstOutage(() => lookAtPage({ after, limit }));
-    const last = events.at(-1);
-    if (last === undefined || events.length < limit) return answers.json(c, 200, events);
-    return answers.json(c, 200, events, { link: `</events?after=${last.id}&limit=${limit}>; rel="next"` });
-  });
-
-  app.get('/events/:event_id', async (c) => {
-    readQuery(c);
-    const id = readEventId(c.req.param('event_id'));
-    const event = await guardAgainstOutage(() => lookAt(id));
-    if (event === undefined) throw eventNotFound(id);
-    return answers.json(c, 200, event);
-  });
-
-  app.post('/events', async (c) => {
-    assertMayChange(c, deps);
-    readQuery(c);
-    const body = await readJson(c, eventBody);
-    const event = await guardAgainstOutage(
-      () => autocommit(db, (db) => createEvent(db, body)),
-      'GET /events lists the event if it was created',
-    );
-    return answers.json(c, 201, event, { location: `/events/${event.id}` });
-  });
-
-  app.patch('/events/:event_id', async (c) => {
-    assertMayChange(c, deps);
-    readQuery(c);
-    const id = readEventId(c.req.param('event_id'));
-    const body = await readJson(c, changeBody);
-    const untilDeadline = db.until(performance.now() + REQUEST_DEADLINE_MS);
-    const change = await guardAgainstOutage(
-      () => transact(untilDeadline, (trx) => lockAndChangeEvent(trx, id, body)),
-      `GET /events/${id} tells whether it was changed`,
-    );
-    if (change === undefined) throw eventNotFound(id);
-    if (change.code === 'below_booked') {
-      const detail = `${change.booked} tickets of event ${id} are booked; its capacity cannot be smaller.`;
-      throw new ProblemError({ code: 'below_booked', detail });
-    }
-    return answers.json(c, 200, change.event);
-  });
-}
-
-export function eventNotFound(id: number): ProblemError {
-  return new ProblemError({ code: 'event_not_found', detail: `There is no event ${id}.` });
+  return createRouter()
+    .openapi(listAll, async (c) => {
+      const { after = 0, limit = DEFAULT_LISTED } = c.req.valid('query');
+      const events = await guardAgainstOutage(() => lookAtPage({ after, limit }));
+      const last = events.at(-1);
+      if (last === undefined || events.length < limit) return answers.json(c, 200, events);
+      return answers.json(c, 200, events, { link: `</events?after=${last.id}&limit=${limit}>; rel="next"` });
+    })
+    .openapi(lookUp, async (c) => {
+      const { event_id: id } = c.req.valid('param');
+      const event = await guardAgainstOutage(() => lookAt(id));
+      if (event === undefined) throw eventNotFound(id);
+      return answers.json(c, 200, event);
+    })
+    .openapi({ ...create, middleware: requireAdmin(deps) }, async (c) => {
+      const body = c.req.valid('json');
+      const event = await guardAgainstOutage(
+        () => autocommit(db, (db) => createEvent(db, body)),
+        'GET /events lists the event if it was created',
+      );
+      return answers.json(c, 201, event, { location: `/events/${event.id}` });
+    })
+    .openapi({ ...change, middleware: requireAdmin(deps) }, async (c) => {
+      const { event_id: id } = c.req.valid('param');
+      const body = c.req.valid('json');
+      const untilDeadline = db.until(c.get('arrivedAtMs') + REQUEST_DEADLINE_MS);
+      const change = await guardAgainstOutage(
+        () => transact(untilDeadline, (trx) => lockAndChangeEvent(trx, id, body)),
+        `GET /events/${id} tells whether it was changed`,
+      );
+      if (change === undefined) throw eventNotFound(id);
+      if (change.code === 'below_booked') {
+        const detail = `${change.booked} tickets of event ${id} are booked; its capacity cannot be smaller.`;
+        throw new ProblemError({ code: 'below_booked', detail });
+      }
+      return answers.json(c, 200, change.event);
+    });
 }

@@ -1,52 +1,94 @@
 import { randomUUIDv7 } from 'node:crypto';
 
-import type { Context, Hono } from 'hono';
+import { createRoute, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
 
-import { type BookingView, MAX_CAPACITY } from '#src/contract.ts';
+import { wholeNumberText } from '#src/contract-fields.ts';
+import {
+  type BookingInput,
+  bookingBody,
+  bookingView,
+  eventParams,
+  eventView,
+  MAX_CAPACITY,
+} from '#src/contract.ts';
 import { deleteBookingsBefore } from '#src/storage/bookings.ts';
 import { beginEpoch } from '#src/storage/events.ts';
+import type { PooledDb } from '#src/storage/pool.ts';
 import { autocommit } from '#src/storage/transaction.ts';
 import { QUERY_TIMEOUT_MS, REQUEST_DEADLINE_MS } from '#src/time-limits.ts';
 
-import type { RouteDeps } from './app.ts';
-import { bookingBody } from './booking-routes.ts';
-import { eventNotFound } from './event-routes.ts';
+import type { Answers } from './answer.ts';
+import { viewOf } from './booking-view.ts';
+import { onlyInLab } from './lab-mode.ts';
+import type { ProblemLog } from './log-problem.ts';
 import { guardAgainstOutage } from './outage.ts';
-import {
-  type Env,
-  labModeOff,
-  readEventId,
-  readJson,
-  readOptionalWholeNumber,
-  readQuery,
-} from './read-input.ts';
+import { eventNotFound, problems } from './problem.ts';
+import type { Env } from './read-input.ts';
+import { createRouter } from './router.ts';
 
 /** Bookings deleted per statement: some 50 ms, well within the statement timeout. */
 const SWEEP_SLICE = 10_000;
 
-export function addLabRoutes(app: Hono<Env>, { answers, db, instanceId, labMode, log }: RouteDeps): void {
-  /** A new epoch with all tickets free; without `tickets` the capacity stays. */
-  app.post('/reset/:event_id', async (c) => {
-    if (!labMode) throw labModeOff('Reset');
-    const query = readQuery(c, 'tickets');
-    const id = readEventId(c.req.param('event_id'));
-    const tickets = readOptionalWholeNumber('tickets', query.tickets, 0, MAX_CAPACITY);
-    const deadlineMs = performance.now() + REQUEST_DEADLINE_MS;
-    const event = await guardAgainstOutage(async () => {
-      const begun = await autocommit(db.until(deadlineMs), (db) => beginEpoch(db, id, tickets));
-      if (begun !== undefined) await sweep(id, begun.epoch, deadlineMs);
-      return begun?.event;
-    }, `GET /events/${id} tells whether it was reset`);
-    if (event === undefined) throw eventNotFound(id);
-    return answers.json(c, 200, event);
-  });
+const reset = createRoute({
+  tags: ['lab'],
+  method: 'post',
+  path: '/reset/{event_id}',
+  summary: 'Begin a new epoch with all tickets free; without `tickets` the capacity stays',
+  request: {
+    params: eventParams,
+    query: z.object({ tickets: wholeNumberText(0, MAX_CAPACITY).optional() }),
+  },
+  responses: {
+    200: {
+      description: 'The event as it begins.',
+      content: { 'application/json': { schema: eventView } },
+    },
+    ...problems('lab_mode_off', 'event_not_found', 'busy', 'unavailable', 'unknown'),
+  },
+});
 
-  /** The measure of the stack itself: a booking request that is read, checked and answered, and touches nothing. */
-  app.on(['GET', 'POST'], '/noop', async (c) => {
-    if (!labMode) throw labModeOff('The no-op route');
-    readQuery(c);
-    return answerNoop(c);
-  });
+const noop = createRoute({
+  tags: ['lab'],
+  method: 'post',
+  path: '/noop',
+  summary:
+    'The measure of the stack itself: a booking request that is read, checked and answered, and touches nothing',
+  request: { body: { content: { 'application/json': { schema: bookingBody } } } },
+  responses: {
+    201: { description: 'As if booked.', content: { 'application/json': { schema: bookingView } } },
+    ...problems('lab_mode_off'),
+  },
+});
+
+export interface LabDeps {
+  answers: Answers;
+  db: PooledDb;
+  instanceId: string;
+  labMode: boolean;
+  log: ProblemLog;
+}
+
+export function labRoutes({ answers, db, instanceId, labMode, log }: LabDeps) {
+  const noopOnlyInLab = onlyInLab(labMode, 'The no-op route');
+
+  return createRouter()
+    .openapi({ ...reset, middleware: onlyInLab(labMode, 'Reset') }, async (c) => {
+      const { event_id: id } = c.req.valid('param');
+      const { tickets } = c.req.valid('query');
+      const deadlineMs = c.get('arrivedAtMs') + REQUEST_DEADLINE_MS;
+      const event = await guardAgainstOutage(async () => {
+        const begun = await autocommit(db.until(deadlineMs), (db) => beginEpoch(db, id, tickets));
+        if (begun !== undefined) await sweep(id, begun.epoch, deadlineMs);
+        return begun?.event;
+      }, `GET /events/${id} tells whether it was reset`);
+      if (event === undefined) throw eventNotFound(id);
+      return answers.json(c, 200, event);
+    })
+    .openapi({ ...noop, middleware: noopOnlyInLab }, async (c) => answerNoop(c, c.req.valid('json')))
+    .openapi({ ...noop, method: 'get' as const, request: {}, middleware: noopOnlyInLab }, async (c) =>
+      answerNoop(c, { customer: 'anonymous', quantity: 1 }),
+    );
 
   /**
    * Deletes what the epochs before have left behind, outside the transaction that everybody waits for. What is left
@@ -66,10 +108,9 @@ export function addLabRoutes(app: Hono<Env>, { answers, db, instanceId, labMode,
     }
   }
 
-  async function answerNoop(c: Context<Env>): Promise<Response> {
-    const { customer, quantity } = await readJson(c, bookingBody);
+  function answerNoop(c: Context<Env>, { customer, quantity }: BookingInput) {
     const bookingId = randomUUIDv7();
-    const view: BookingView = {
+    const view = viewOf({
       bookingId,
       eventId: 1,
       customer,
@@ -77,7 +118,7 @@ export function addLabRoutes(app: Hono<Env>, { answers, db, instanceId, labMode,
       strategy: 'no-lock',
       instanceId,
       fencingToken: Date.now() * 1_000,
-    };
+    });
     return answers.json(c, 201, view, { location: `/bookings/${bookingId}` });
   }
 }

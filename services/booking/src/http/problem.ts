@@ -1,4 +1,10 @@
-import { INSTANCE_HEADER, REQUEST_ID_HEADER, type OutcomeCode, type Problem } from '#src/contract.ts';
+import {
+  INSTANCE_HEADER,
+  type OutcomeCode,
+  type Problem,
+  problemBody,
+  REQUEST_ID_HEADER,
+} from '#src/contract.ts';
 
 /**
  * Every way to say no: the code that a program reads, the status and the title. Outcomes of bookings stand first; a
@@ -31,8 +37,11 @@ const kinds = {
   not_ready: { status: 503, title: 'Not ready', retryAfterS: 1 },
 } satisfies Record<Exclude<OutcomeCode, 'booked'>, ProblemKind> & Record<string, ProblemKind>;
 
+/** Those that a problem may have. */
+export type ProblemStatus = 400 | 401 | 404 | 405 | 408 | 409 | 413 | 415 | 417 | 431 | 500 | 503 | 504;
+
 interface ProblemKind {
-  status: number;
+  status: ProblemStatus;
   title: string;
   /** When to come back, in seconds. */
   retryAfterS?: number;
@@ -49,8 +58,27 @@ export interface ProblemDetails extends Partial<Pick<Problem, 'errors' | 'bookin
   cause?: unknown;
 }
 
-export function statusOf(code: ProblemCode): number {
+export function statusOf(code: ProblemCode): ProblemStatus {
   return kinds[code].status;
+}
+
+type ProblemResponse = {
+  description: string;
+  content: { 'application/problem+json': { schema: typeof problemBody } };
+};
+
+/** What the document tells of the problems of a route. */
+export function problems(...codes: readonly ProblemCode[]): Record<ProblemStatus, ProblemResponse> {
+  const byStatus = Map.groupBy(['invalid_input', 'internal', ...codes] as const, statusOf);
+  const responses = [...byStatus].map(([status, codes]) => [
+    status,
+    {
+      description: codes.map((code) => `\`${code}\`: ${kinds[code].title}.`).join(' '),
+      content: { 'application/problem+json': { schema: problemBody } },
+    },
+  ]);
+  // Of the others a route has none. The types name all, so that each handler may answer with any problem.
+  return Object.fromEntries(responses) as Record<ProblemStatus, ProblemResponse>;
 }
 
 /** Ends a handler early; the app's error handler turns it into its answer. */
@@ -64,6 +92,10 @@ export class ProblemError extends Error {
   }
 }
 
+export function eventNotFound(id: number): ProblemError {
+  return new ProblemError({ code: 'event_not_found', detail: `There is no event ${id}.` });
+}
+
 export function invalidInput(errors: NonNullable<Problem['errors']>): ProblemError {
   const detail = errors.map(({ field, detail }) => `${field}: ${detail}`).join('; ');
   return new ProblemError({ code: 'invalid_input', detail, errors });
@@ -73,7 +105,7 @@ export function invalidInput(errors: NonNullable<Problem['errors']>): ProblemErr
 export function renderProblem(
   given: ProblemDetails,
   { instanceId, requestId }: Pick<Problem, 'instanceId' | 'requestId'>,
-): { status: number; headers: Record<string, string>; body: string } {
+): { status: ProblemStatus; headers: Record<string, string>; body: string } {
   const { code, headers, cause: _, ...details } = given;
   const { status, title, retryAfterS }: ProblemKind = kinds[code];
   const problem: Problem = {

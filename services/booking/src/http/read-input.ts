@@ -1,77 +1,38 @@
 import type { HttpBindings } from '@hono/node-server';
+import type { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { z } from 'zod';
-
-import { MAX_RACE_WINDOW_MS, RACE_WINDOW_HEADER } from '#src/contract.ts';
 
 import { invalidInput, ProblemError } from './problem.ts';
 
-/** What arrives, checked: ids, numbers and JSON bodies. Each throws a `ProblemError` that names the field. */
+/** What arrives, checked: paths, queries, headers and JSON bodies. Each throws a `ProblemError` that names the field. */
 
 export interface Env {
   /** Absent when the app is called without a server, as tests do. */
   Bindings: Partial<HttpBindings>;
-  Variables: { requestId?: string };
+  Variables: {
+    requestId?: string;
+    /** Monotonic time at which it arrived: before anything of it was read or waited for. */
+    arrivedAtMs: number;
+  };
 }
-
-/** Postgres keeps event ids in an integer. */
-const MAX_EVENT_ID = 2_147_483_647;
 
 /** A booking is some hundred bytes. nginx has a limit of its own in front of this one. */
 const MAX_BODY_BYTES = 16 * 1024;
-
-export function readEventId(text: string | undefined): number {
-  return readWholeNumber('event_id', text, 1, MAX_EVENT_ID);
-}
-
-export function readWholeNumber(field: string, text: string | undefined, min: number, max: number): number {
-  const value = text !== undefined && /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= min && value <= max) return value;
-  throw invalidInput([{ field, detail: `must be a whole number from ${min} to ${max}` }]);
-}
-
-export function readOptionalWholeNumber(
-  field: string,
-  text: string | undefined,
-  min: number,
-  max: number,
-): number | undefined {
-  return text === undefined ? undefined : readWholeNumber(field, text, min, max);
-}
 
 /**
  * The query parameters of a request. One that the route does not know, or that is given twice, is refused: it would
  * otherwise be ignored, and something else be done than was meant.
  */
-export function readQuery<Name extends string = never>(
-  c: Context<Env>,
-  ...known: readonly Name[]
-): { readonly [name in Name]?: string } {
+export function readQuery(c: Context<Env>, known: readonly string[]): Record<string, string> {
   const start = c.req.url.indexOf('?');
   if (start === -1) return {};
   const given = new URLSearchParams(c.req.url.slice(start + 1));
   const errors = [...new Set(given.keys())].flatMap((field) => {
-    if (!known.some((name) => name === field)) return [{ field, detail: 'is not known here' }];
+    if (!known.includes(field)) return [{ field, detail: 'is not known here' }];
     return given.getAll(field).length > 1 ? [{ field, detail: 'must be given once' }] : [];
   });
   if (errors.length > 0) throw invalidInput(errors);
-  return Object.fromEntries(given) as { [name in Name]?: string };
-}
-
-/** The pause between read and write that a request may ask for in lab mode. */
-export function readRaceWindowMs(
-  c: Context<Env>,
-  { labMode, raceWindowMs }: { labMode: boolean; raceWindowMs: number },
-): number {
-  const asked = c.req.header(RACE_WINDOW_HEADER);
-  if (asked === undefined) return raceWindowMs;
-  if (!labMode) throw labModeOff(`The header ${RACE_WINDOW_HEADER}`);
-  return readWholeNumber(RACE_WINDOW_HEADER, asked, 0, MAX_RACE_WINDOW_MS);
-}
-
-export function labModeOff(what: string): ProblemError {
-  const detail = `${what} exists only in lab mode. Start the service with LAB_MODE=on.`;
-  return new ProblemError({ code: 'lab_mode_off', detail });
+  return Object.fromEntries(given);
 }
 
 /** A JSON body that fits the schema. An empty body counts as `{}`. */
@@ -116,7 +77,7 @@ function parse(text: string): unknown {
   }
 }
 
-function check<T>(schema: z.ZodType<T>, value: unknown): T {
+export function check<T>(schema: z.ZodType<T>, value: unknown): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   throw invalidInput(result.error.issues.flatMap(describe));
@@ -171,24 +132,4 @@ function bodyTooLarge(): ProblemError {
     detail: `The body may have at most ${MAX_BODY_BYTES} bytes.`,
     headers: { connection: 'close' },
   });
-}
-
-/** Text that Postgres stores and a terminal shows as one line that says what it seems to say. */
-export function plainText(maxLength: number) {
-  return z
-    .string('must be a string')
-    .max(maxLength, `must have at most ${maxLength} characters`)
-    .refine((text) => !unshowable.test(text) && text.isWellFormed(), 'must not contain control characters')
-    .refine((text) => visible.test(text), 'must not be blank');
-}
-
-/** Control characters, ends of lines, and those that turn the direction of what follows them. */
-const unshowable = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u;
-
-/** U+2800 is the Braille pattern without a dot. */
-const visible = /[^\p{White_Space}\p{Default_Ignorable_Code_Point}\u2800]/u;
-
-export function wholeNumber(min: number, max: number) {
-  const error = `must be a whole number from ${min} to ${max}`;
-  return z.int(error).min(min, error).max(max, error);
 }

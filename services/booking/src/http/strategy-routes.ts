@@ -1,32 +1,51 @@
-import type { Hono } from 'hono';
+import { createRoute, z } from '@hono/zod-openapi';
 
 import { DEFAULT_STRATEGY, type Strategies } from '#src/booking/registry.ts';
-import type { Guarantee, StrategyName, StrategyView } from '#src/contract.ts';
+import { type Guarantee, type StrategyName, strategyView } from '#src/contract.ts';
 
-import type { RouteDeps } from './app.ts';
-import { type Env, readQuery } from './read-input.ts';
+import type { Answers } from './answer.ts';
+import { problems } from './problem.ts';
+import { createRouter } from './router.ts';
 
-export function addStrategyRoutes(
-  app: Hono<Env>,
-  { answers, isQuorumConfigured, labMode, retriesOf, strategies }: RouteDeps,
-): void {
-  app.get('/strategies', (c) => {
-    readQuery(c);
-    const views = [...strategies.values()].map(
-      ({ name, guarantee, guardsWith, breaksWhen, costs }): StrategyView => ({
-        name,
-        guarantee,
-        holdsBeside: holdsBeside(strategies, name, guarantee),
-        guardsWith,
-        breaksWhen,
-        costs,
-        isDefault: name === DEFAULT_STRATEGY,
-        available:
-          (labMode || name === DEFAULT_STRATEGY || name === 'fenced-lock') &&
-          (isQuorumConfigured || name !== 'quorum-lock'),
-        retries: retriesOf(name),
-      }),
-    );
+const listStrategies = createRoute({
+  tags: ['lab'],
+  method: 'get',
+  path: '/strategies',
+  summary: 'List the ways to guard a booking',
+  responses: {
+    200: {
+      description: 'All of them.',
+      content: { 'application/json': { schema: z.array(strategyView) } },
+    },
+    ...problems(),
+  },
+});
+
+export interface StrategyRouteDeps {
+  answers: Answers;
+  strategies: Strategies;
+  isQuorumConfigured: boolean;
+  labMode: boolean;
+  /** How many attempts this instance has had to repeat. */
+  retriesOf: (strategy: StrategyName) => number;
+}
+
+export function strategyRoutes(deps: StrategyRouteDeps) {
+  const { answers, isQuorumConfigured, labMode, retriesOf, strategies } = deps;
+  return createRouter().openapi(listStrategies, async (c) => {
+    const views = [...strategies.values()].map(({ name, guarantee, guardsWith, breaksWhen, costs }) => ({
+      name,
+      guarantee,
+      holdsBeside: holdsBeside(strategies, name, guarantee),
+      guardsWith,
+      breaksWhen,
+      costs,
+      isDefault: name === DEFAULT_STRATEGY,
+      available:
+        (labMode || name === DEFAULT_STRATEGY || name === 'fenced-lock') &&
+        (isQuorumConfigured || name !== 'quorum-lock'),
+      retries: retriesOf(name),
+    }));
     return answers.json(c, 200, views);
   });
 }

@@ -38,7 +38,7 @@ export function createFakeApp({
     strategies: new Map(strategies),
     isQuorumConfigured: false,
     retriesOf: () => 0,
-    findObstacles: async () => [],
+    failedChecks: async () => [],
     ...deps,
   });
   return { app, requests, lines };

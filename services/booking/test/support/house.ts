@@ -100,7 +100,7 @@ export function strategyOf(context: Context, name: StrategyName): Strategy {
 /** Opening waits for nothing; a test that wants to book at once has to. */
 export async function untilReady(context: Context): Promise<void> {
   await vi.waitFor(async () => {
-    const obstacles = await context.findObstacles();
-    if (obstacles.length > 0) throw new Error(obstacles.map(({ what }) => what).join());
+    const failed = await context.failedChecks();
+    if (failed.length > 0) throw new Error(failed.map(({ what }) => what).join());
   }, 10_000);
 }

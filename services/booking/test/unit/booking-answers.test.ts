@@ -105,7 +105,7 @@ test('a crowd beyond the limit is told to come back', async () => {
 });
 
 test('readiness tells what stands in the way; liveness does not care', async () => {
-  const { app } = createFakeApp({ findObstacles: async () => [{ what: 'Redis gives no answer' }] });
+  const { app } = createFakeApp({ failedChecks: async () => [{ what: 'Redis gives no answer' }] });
   const ready = await app.request('/readyz');
   expect(ready.status).toBe(503);
   expect(await ready.json()).toMatchObject({ code: 'not_ready', detail: 'Redis gives no answer.' });

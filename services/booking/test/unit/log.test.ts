@@ -77,11 +77,11 @@ test('a route that asks Postgres itself says why it could not', async () => {
 
 test('an instance that is not ready says what is away; one that stops is no warning', async () => {
   const causes = [new Error('ECONNREFUSED'), new Error('no answer within 1500 ms')];
-  for (const [obstacles, line] of [
+  for (const [failed, line] of [
     [causes.map((cause) => ({ what: 'gone', cause })), { level: 'warn', err: { errors: causes } }],
     [[{ what: 'stopping' }], { level: 'info', code: 'not_ready' }],
   ] as const) {
-    const { app, lines } = createFakeApp({ findObstacles: async () => [...obstacles] });
+    const { app, lines } = createFakeApp({ failedChecks: async () => [...failed] });
     expect((await app.request('/readyz')).status).toBe(503);
     expect(lines).toMatchObject([line]);
   }

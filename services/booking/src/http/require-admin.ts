@@ -1,8 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-import type { Context } from 'hono';
+import type { MiddlewareHandler } from 'hono';
 
-import type { AppDeps } from './app.ts';
 import { ProblemError } from './problem.ts';
 import type { Env } from './read-input.ts';
 
@@ -10,17 +9,26 @@ import type { Env } from './read-input.ts';
  * For whatever changes an event or takes a booking back. Outside the lab it needs the token of the operator; without a
  * token configured it is closed.
  */
-export function assertMayChange(
-  c: Context<Env>,
-  { adminToken, labMode }: Pick<AppDeps, 'adminToken' | 'labMode'>,
-): void {
-  if (labMode) return;
+export function requireAdmin({
+  adminToken,
+  labMode,
+}: {
+  adminToken: string | undefined;
+  labMode: boolean;
+}): MiddlewareHandler<Env> {
+  return async (c, next) => {
+    if (!labMode) assertIsAdmin(c.req.header('authorization'), adminToken);
+    await next();
+  };
+}
+
+function assertIsAdmin(authorization: string | undefined, adminToken: string | undefined): void {
   if (adminToken === undefined) {
     const detail =
       'Changes of events and cancellations are closed. Start the service with ADMIN_TOKEN, or with LAB_MODE=on.';
     throw new ProblemError({ code: 'not_found', detail });
   }
-  const [, token] = /^Bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '') ?? [];
+  const [, token] = /^Bearer +(\S+)$/i.exec(authorization ?? '') ?? [];
   if (token !== undefined && isSame(token, adminToken)) return;
   throw new ProblemError({
     code: 'unauthorized',

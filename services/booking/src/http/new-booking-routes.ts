@@ -1,0 +1,192 @@
+import { randomUUIDv7 } from 'node:crypto';
+
+import { createRoute, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+
+import { book } from '#src/booking/book.ts';
+import { DEFAULT_STRATEGY, type Strategies } from '#src/booking/registry.ts';
+import type { Strategy } from '#src/booking/strategy.ts';
+import {
+  type BookingInput,
+  bookingBody,
+  bookingView,
+  eventParams,
+  MAX_RACE_WINDOW_MS,
+  RACE_WINDOW_HEADER,
+  REQUEST_COUNT_HEADER,
+  STRATEGY_NAMES,
+} from '#src/contract.ts';
+import { REQUEST_DEADLINE_MS } from '#src/time-limits.ts';
+
+import type { Answers } from './answer.ts';
+import { type BookingToShow, viewOf } from './booking-view.ts';
+import { labModeOff, onlyInLab, readRaceWindowMs } from './lab-mode.ts';
+import { ProblemError, problems } from './problem.ts';
+import type { Env } from './read-input.ts';
+import { refusalOf } from './refusal.ts';
+import { createRequestCount } from './request-count.ts';
+import { mayBeRepeated, requestIdOf, uuidOf } from './request-id.ts';
+import { createRouter } from './router.ts';
+
+/**
+ * Bookings under way in one replica. Each holds a socket, a body and a place in a queue; a crowd beyond this is told
+ * to come back, which it can act on, rather than to wait for an answer that comes too late.
+ */
+const MAX_IN_FLIGHT = 4_096;
+
+/** What all routes that book have in common. */
+const booking = {
+  tags: ['bookings'],
+  parameters: [
+    {
+      in: 'header' as const,
+      name: RACE_WINDOW_HEADER,
+      schema: { type: 'integer' as const, minimum: 0, maximum: MAX_RACE_WINDOW_MS },
+      description:
+        'Lab mode only: how long it waits between its read and its write, so that a race is certain.',
+    },
+  ],
+  responses: {
+    201: { description: 'Booked.', content: { 'application/json': { schema: bookingView } } },
+    ...problems('sold_out', 'busy', 'event_not_found', 'request_id_reused', 'unavailable', 'unknown'),
+  },
+};
+
+const body = { content: { 'application/json': { schema: bookingBody } } };
+
+const bookTickets = createRoute({
+  ...booking,
+  method: 'post',
+  path: '/events/{event_id}/bookings',
+  summary: 'Book tickets',
+  request: {
+    params: eventParams,
+    query: z.object({
+      strategy: z
+        .string()
+        .optional()
+        .openapi({ enum: [...STRATEGY_NAMES], description: 'Lab mode only.' }),
+    }),
+    body,
+  },
+});
+
+const bookWithLock = createRoute({
+  ...booking,
+  method: 'post',
+  path: '/book-with-lock/{event_id}',
+  summary: 'Book under the queue lock, its token checked by Postgres',
+  request: { params: eventParams, body },
+});
+
+const bookWithoutLock = createRoute({
+  ...booking,
+  tags: ['lab'],
+  method: 'post',
+  path: '/book-no-lock/{event_id}',
+  summary: 'Read, decide, write: the race',
+  request: { params: eventParams, body },
+});
+
+const bookByStrategy = createRoute({
+  ...booking,
+  tags: ['lab'],
+  method: 'post',
+  path: '/book/{strategy}/{event_id}',
+  summary: 'Book with any of the strategies',
+  request: {
+    params: eventParams.extend({ strategy: z.string().openapi({ enum: [...STRATEGY_NAMES] }) }),
+    body,
+  },
+});
+
+export interface NewBookingDeps {
+  answers: Answers;
+  strategies: Strategies;
+  instanceId: string;
+  labMode: boolean;
+  raceWindowMs: number;
+}
+
+export function newBookingRoutes(deps: NewBookingDeps) {
+  const { answers, instanceId, labMode, strategies } = deps;
+  const requestCount = labMode ? createRequestCount() : undefined;
+  let inFlight = 0;
+
+  return createRouter()
+    .openapi(bookTickets, async (c) => {
+      const { strategy = DEFAULT_STRATEGY } = c.req.valid('query');
+      if (!labMode && c.req.valid('query').strategy !== undefined)
+        throw labModeOff('The choice of a strategy');
+      return answerBooking(c, strategyOf(strategy), c.req.valid('param').event_id, c.req.valid('json'));
+    })
+    .openapi(bookWithLock, async (c) =>
+      answerBooking(c, strategyOf('fenced-lock'), c.req.valid('param').event_id, c.req.valid('json')),
+    )
+    .openapi({ ...bookWithoutLock, middleware: onlyInLab(labMode, 'Booking without a lock') }, async (c) =>
+      answerBooking(c, strategyOf('no-lock'), c.req.valid('param').event_id, c.req.valid('json')),
+    )
+    .openapi({ ...bookByStrategy, middleware: onlyInLab(labMode, 'The choice of a strategy') }, async (c) => {
+      const { strategy, event_id } = c.req.valid('param');
+      return answerBooking(c, strategyOf(strategy), event_id, c.req.valid('json'));
+    });
+
+  function strategyOf(name: string): Strategy {
+    const strategy = strategies.get(name);
+    if (strategy !== undefined) return strategy;
+    const detail = `There is no strategy "${name}". Choose one of: ${STRATEGY_NAMES.join(', ')}.`;
+    throw new ProblemError({ code: 'strategy_not_found', detail });
+  }
+
+  async function answerBooking(
+    c: Context<Env>,
+    strategy: Strategy,
+    eventId: number,
+    { customer, quantity }: BookingInput,
+  ) {
+    const arrivedAtMs = c.get('arrivedAtMs');
+    const deadlineMs = arrivedAtMs + REQUEST_DEADLINE_MS;
+    const requestId = requestIdOf(c);
+    const raceWindowMs = readRaceWindowMs(c, deps);
+    const headers = countedAs(eventId);
+
+    if (inFlight >= MAX_IN_FLIGHT) {
+      const detail = `This instance has ${MAX_IN_FLIGHT} bookings under way; nothing was written.`;
+      return answers.problem(c, { code: 'busy', detail, headers });
+    }
+    inFlight += 1;
+    try {
+      const { signal } = c.req.raw;
+      const bookingId = randomUUIDv7();
+      const request = {
+        arrivedAtMs,
+        bookingId,
+        requestId: uuidOf(requestId),
+        mayBeRepeated: mayBeRepeated(c, requestId),
+        eventId,
+        quantity,
+        customer,
+        raceWindowMs,
+        deadlineMs,
+        signal,
+      };
+      const outcome = await book(strategy, request);
+      if (outcome.code === 'booked_before') return answerBooked(c, outcome.booking, headers);
+      if (outcome.code !== 'booked') {
+        return answers.problem(c, { ...refusalOf(outcome, { ...request, requestId }), headers });
+      }
+      const { fencingToken } = outcome;
+      return answerBooked(c, { ...request, strategy: strategy.name, instanceId, fencingToken }, headers);
+    } finally {
+      inFlight -= 1;
+    }
+  }
+
+  function countedAs(eventId: number): Record<string, string> {
+    return requestCount ? { [REQUEST_COUNT_HEADER]: requestCount.next(eventId) } : {};
+  }
+
+  function answerBooked(c: Context<Env>, booking: BookingToShow, headers: Record<string, string>) {
+    return answers.json(c, 201, viewOf(booking), { location: `/bookings/${booking.bookingId}`, ...headers });
+  }
+}
