@@ -5,20 +5,15 @@ import type { Strategy, StrategyDeps } from '#src/booking/strategy.ts';
 import { insertBooking } from '#src/storage/bookings.ts';
 import { lockEventByAdvisory, readStock, takeStock } from '#src/storage/inventory.ts';
 
-/**
- * Guards with: a lock in Postgres that is tied to a number and to no row (pg_advisory_xact_lock). It ends with the
- *   transaction, so it cannot be forgotten, and the commit comes before the release.
- * Breaks when: what was read is written back, and somebody has booked without asking for the same number: nothing ties
- *   it to the row. So the write takes tickets from what is there by then, and only if there are enough. Under REPEATABLE
- *   READ too: the snapshot would be taken before the lock was obtained.
- * Costs: a connection for as long as the critical section lasts, waiting included.
- */
-export function advisoryLock({ db, instanceId }: StrategyDeps): Strategy {
+/** What is read is not written back: nothing ties the number to the row, so that somebody may book without asking for it. */
+export function advisoryLock({ db, instanceId }: Pick<StrategyDeps, 'db' | 'instanceId'>): Strategy {
   return {
     name: 'advisory-lock',
     guarantee: 'always',
-    guardsWith: 'pg_advisory_xact_lock on the number of the event',
-    breaksWhen: 'never; who books without asking for the same number is noticed by the write',
+    guardsWith:
+      'pg_advisory_xact_lock on the number of the event; it ends with the transaction, so the commit comes before the release',
+    breaksWhen:
+      'never; who books without asking for the same number is noticed by the write, which takes tickets only from what is left',
     costs: 'a connection for as long as the critical section lasts, waiting included',
 
     book(request) {

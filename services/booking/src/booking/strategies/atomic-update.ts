@@ -5,17 +5,11 @@ import type { Strategy, StrategyDeps } from '#src/booking/strategy.ts';
 import { takeStockAndInsertBooking } from '#src/storage/bookings.ts';
 import { readStock } from '#src/storage/inventory.ts';
 
-/**
- * Guards with: one statement that checks and takes at once (`set available = available - n where available >= n`).
- *   There is no moment between read and write, and therefore no race.
- * Breaks when: never. But it fits only decisions that one statement can make.
- * Costs: one round trip, and one commit after the other per event: the row is locked until each is on disk.
- */
-export function atomicUpdate({ db, instanceId }: StrategyDeps): Strategy {
+export function atomicUpdate({ db, instanceId }: Pick<StrategyDeps, 'db' | 'instanceId'>): Strategy {
   return {
     name: 'atomic-update',
     guarantee: 'always',
-    guardsWith: 'one conditional UPDATE',
+    guardsWith: 'one statement that checks and takes at once: there is no moment between read and write',
     breaksWhen: 'never; but it fits only decisions that one statement can make',
     costs: 'one round trip; bookings of one event wait for each other to reach the disk',
 

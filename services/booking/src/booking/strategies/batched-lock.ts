@@ -2,19 +2,26 @@ import { LockTimeoutError } from '@lastseat/locking';
 
 import { createBatchQueues, type Gathered } from '#src/booking/batching/batch-queues.ts';
 import { bookInBatch } from '#src/booking/batching/book-in-batch.ts';
-import { decideBatch, type BatchOptions, type Guard } from '#src/booking/batching/decide-batch.ts';
+import {
+  type BatchDeps,
+  type BatchOptions,
+  decideBatch,
+  type Guard,
+} from '#src/booking/batching/decide-batch.ts';
 import { failWith } from '#src/booking/batching/pending.ts';
 import { EVENT_NOT_FOUND, lockNameOf } from '#src/booking/strategy.ts';
 import type { Strategy, StrategyDeps } from '#src/booking/strategy.ts';
 
+type LockDeps = Pick<
+  StrategyDeps,
+  'eventExists' | 'keptLock' | 'lockTtlMs' | 'lockWaitMs' | 'onReleaseFailed'
+>;
+
 /**
- * Guards with: the batches of `batched-update`, each under one lease of the queue lock and with its fencing token,
- *   checked by Postgres. A replica keeps the lock while nobody else wants it.
- * Breaks when: never, as far as exactness goes. Without Redis nothing is booked.
- * Costs: what `batched-update` costs, and the hand-over of the lock from one replica to the next. What it buys is what
- *   one statement cannot do: a batch may be decided outside the database while the lease is held.
+ * What it buys is what one statement cannot do: a batch may be decided outside the database while the lease is held. A
+ * replica keeps the lock while nobody else wants it.
  */
-export function batchedLock(deps: StrategyDeps): Strategy {
+export function batchedLock(deps: Omit<BatchDeps, 'strategy'> & LockDeps): Strategy {
   const batchDeps = { ...deps, strategy: 'batched-lock' } as const;
   const queues = createBatchQueues({ decide });
 
@@ -43,14 +50,15 @@ export function batchedLock(deps: StrategyDeps): Strategy {
     name: 'batched-lock',
     guarantee: 'always',
     guardsWith: 'one lease of the queue lock for many bookings, its fencing token checked by Postgres',
-    breaksWhen: 'never; a holder paused past its lease is refused by its token',
+    breaksWhen:
+      'never; a holder paused past its lease is refused by its token. Without Redis nothing is booked',
     costs: 'one commit for a whole batch; a hand-over of the lock where several replicas book',
     book: (request) => bookInBatch(queues, request, deps.lockWaitMs),
   };
 }
 
 async function acquire(
-  { keptLock, lockTtlMs: ttlMs, onReleaseFailed }: StrategyDeps,
+  { keptLock, lockTtlMs: ttlMs, onReleaseFailed }: LockDeps,
   eventId: number,
   { waitMs, tokenAbove }: Parameters<BatchOptions['nextGuard']>[0],
 ): Promise<Guard> {

@@ -1,16 +1,16 @@
 import { createBatchQueues } from '#src/booking/batching/batch-queues.ts';
 import { bookInBatch } from '#src/booking/batching/book-in-batch.ts';
-import { decideBatch, type Guard } from '#src/booking/batching/decide-batch.ts';
+import { type BatchDeps, decideBatch, type Guard } from '#src/booking/batching/decide-batch.ts';
 import type { Strategy, StrategyDeps } from '#src/booking/strategy.ts';
 
 /**
- * Guards with: one conditional statement for all requests that have gathered. It takes the tickets of all of them and
- *   writes their rows, or does nothing; then a transaction hands out what is left in arrival order. No lock, no Redis.
- * Breaks when: never. But it fits only decisions that Postgres alone can make.
- * Costs: a batch shares one commit, so a hot event sells many times faster than one statement a booking. A lone booking
- *   pays one round trip and one commit.
+ * The way of a booking by default, in the order of reading: http/new-booking-routes.ts, this file,
+ * batching/batch-queues.ts (what gathers), batching/decide-batch.ts (who gets tickets), batching/book-together.ts
+ * (several events in one statement) and storage/batches.ts (the statement).
  */
-export function batchedUpdate(deps: StrategyDeps): Strategy {
+export function batchedUpdate(
+  deps: Omit<BatchDeps, 'strategy'> & Pick<StrategyDeps, 'lockWaitMs'>,
+): Strategy {
   const batchDeps = { ...deps, strategy: 'batched-update' } as const;
   const queues = createBatchQueues({
     decide: ({ eventId, take }) => decideBatch(batchDeps, { eventId, guard: UNGUARDED, nextGuard, take }),
@@ -18,7 +18,7 @@ export function batchedUpdate(deps: StrategyDeps): Strategy {
   return {
     name: 'batched-update',
     guarantee: 'always',
-    guardsWith: 'one conditional UPDATE for many bookings',
+    guardsWith: 'one conditional statement for all bookings that have gathered',
     breaksWhen: 'never; but it fits only decisions that Postgres alone can make',
     costs: 'one commit for a whole batch; a lone booking pays it alone',
     book: (request) => bookInBatch(queues, request, deps.lockWaitMs),

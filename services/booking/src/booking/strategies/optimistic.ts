@@ -7,18 +7,16 @@ import type { Outcome, Strategy, StrategyDeps } from '#src/booking/strategy.ts';
 import { insertBooking } from '#src/storage/bookings.ts';
 import { readStock, writeStockIfUnchanged } from '#src/storage/inventory.ts';
 
-/**
- * Guards with: compare and set. The row's version is read with the stock, and the write happens only if it is still
- *   the same; otherwise the booking starts over from the read.
- * Breaks when: never. Every writer must raise the version, and all of ours do.
- * Costs: nothing when alone. In a crowd all but one of those who read together start over, so that the work grows
- *   with the square of the crowd, and some give up ("busy").
- */
-export function optimistic({ db, instanceId, onRetry }: StrategyDeps): Strategy {
+/** All but one of those who read together start over, so that the work grows with the square of the crowd. */
+export function optimistic({
+  db,
+  instanceId,
+  onRetry,
+}: Pick<StrategyDeps, 'db' | 'instanceId' | 'onRetry'>): Strategy {
   return {
     name: 'optimistic',
     guarantee: 'always',
-    guardsWith: 'a version compared and raised by the write',
+    guardsWith: 'a version compared and raised by the write; who finds another one starts over from the read',
     breaksWhen: 'never, as long as every writer raises the version',
     costs: 'retries that grow with contention, and refusals ("busy") when they run out',
 

@@ -5,16 +5,12 @@ import type { Strategy, StrategyDeps } from '#src/booking/strategy.ts';
 import { insertBooking } from '#src/storage/bookings.ts';
 import { lockStock, writeStock } from '#src/storage/inventory.ts';
 
-/**
- * Guards with: SELECT ... FOR UPDATE. Postgres itself holds the event's row from the read to the commit.
- * Breaks when: never. A read before the lock, or outside the transaction, would be the race again.
- * Costs: a connection for as long as the critical section lasts, waiting included; four round trips under the lock.
- */
-export function rowLock({ db, instanceId }: StrategyDeps): Strategy {
+/** A read before the lock, or outside the transaction, would be the race again. */
+export function rowLock({ db, instanceId }: Pick<StrategyDeps, 'db' | 'instanceId'>): Strategy {
   return {
     name: 'row-lock',
     guarantee: 'always',
-    guardsWith: 'SELECT ... FOR UPDATE on the row of the event',
+    guardsWith: 'SELECT ... FOR UPDATE on the row of the event, held from the read to the commit',
     breaksWhen: 'never, as long as every reader that decides takes the row lock first',
     costs: 'a connection for as long as the critical section lasts, waiting included',
 

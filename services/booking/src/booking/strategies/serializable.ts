@@ -9,21 +9,17 @@ import { insertBooking } from '#src/storage/bookings.ts';
 import { isSerializationFailure } from '#src/storage/failure.ts';
 import { readStock, writeStock } from '#src/storage/inventory.ts';
 
-/**
- * Guards with: the isolation level. The code is the race of `no-lock`, written as if it were alone; Postgres refuses
- *   the transactions for which that was not true (SQLSTATE 40001), and they start over.
- * Breaks when: never at SERIALIZABLE. At READ COMMITTED, Postgres's default, the very same code oversells.
- * Costs: retries that grow with contention, and refusals ("busy") when they run out.
- */
+/** The code is the race of `no-lock`, written as if it were alone. */
 export function serializable(
-  { db, instanceId, onRetry }: StrategyDeps,
+  { db, instanceId, onRetry }: Pick<StrategyDeps, 'db' | 'instanceId' | 'onRetry'>,
   { isolation = 'serializable' }: { isolation?: IsolationLevel } = {},
 ): Strategy {
   return {
     name: 'serializable',
     guarantee: 'always',
-    guardsWith: 'SERIALIZABLE transactions, repeated on SQLSTATE 40001',
-    breaksWhen: 'never; at READ COMMITTED the same code oversells',
+    guardsWith:
+      'SERIALIZABLE transactions: Postgres refuses those that were not as if alone (SQLSTATE 40001), and they start over',
+    breaksWhen: 'never; at READ COMMITTED, the default of Postgres, the same code oversells',
     costs: 'retries that grow with contention, and refusals ("busy") when they run out',
 
     book(request) {

@@ -13,20 +13,22 @@ import { insertBooking } from '#src/storage/bookings.ts';
 import { readStock, writeStock } from '#src/storage/inventory.ts';
 
 /**
- * Guards with: the textbook Redis lock around the same read, decide, write as `no-lock`. The lease is not renewed and
- *   nobody checks it: this is the lock as most programs have it.
- * Breaks when: a holder is paused for longer than its lease (garbage collection, a stopped process, a slow disk) and
- *   then writes what it decided long ago. Also when somebody books without taking the lock. A change of capacity takes
- *   none either, and is noticed by the write: the buyer is told to come back.
- * Costs: two round trips to Redis, one booking at a time per event, and waiting by polling.
+ * The lock as most programs have it: the lease is not renewed and nobody checks it. Also somebody who books without taking
+ * the lock breaks it. A change of capacity takes none either, and is noticed by the write: the buyer is told to come back.
  */
-export function simpleLock(deps: StrategyDeps): Strategy {
+export function simpleLock(
+  deps: Pick<
+    StrategyDeps,
+    'db' | 'eventExists' | 'instanceId' | 'lockTtlMs' | 'lockWaitMs' | 'onReleaseFailed' | 'simpleLock'
+  >,
+): Strategy {
   const { db, instanceId, simpleLock: locks, lockTtlMs: ttlMs, lockWaitMs, onReleaseFailed } = deps;
   return {
     name: 'simple-lock',
     guarantee: 'while-lease-held',
     guardsWith: 'the textbook Redis lock: SET NX PX, compare and delete',
-    breaksWhen: 'a holder is paused for longer than its lease and then writes',
+    breaksWhen:
+      'a holder is paused for longer than its lease (garbage collection, a stopped process, a slow disk) and then writes',
     costs: 'two round trips to Redis, one booking at a time per event, waiting by polling',
 
     async book(request) {
