@@ -9,21 +9,6 @@ export function box(title: string, sections: readonly (readonly string[])[], wid
   return [edge('╭', '╮', ` ${title} `), body.join(`\n${edge('├', '┤')}\n`), edge('╰', '╯')].join('\n');
 }
 
-/** Breaks a text between words, so that no line is longer than `width`; a word that is stays whole. */
-export function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else {
-      line = line ? `${line} ${word}` : word;
-    }
-  }
-  return [...lines, line];
-}
-
 /** Colours take no room on the screen. */
 export function padEnd(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - visibleLength(text)));

@@ -1,26 +1,45 @@
 import { stripVTControlCharacters } from 'node:util';
 
+import Table from 'cli-table3';
+
 /**
  * Columns as wide as what is in them: the first one to the left, numbers to the right. A row that is too short has a
  * remark in place of its numbers, which may be as long as it likes.
  */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const lines = [header, ...rows];
-  const isRemark = (line: readonly string[]): boolean => line.length < header.length;
-  const widths = header.map((_, column) => {
-    const cells = lines.filter((line) => column === 0 || !isRemark(line)).map((line) => line[column] ?? '');
-    return Math.max(...cells.map(widthOf));
+  const isRemark = (row: readonly string[]): boolean => row.length < header.length;
+  const lines = new Table({
+    chars: NO_LINES,
+    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
+    colAligns: header.map((_, column) => (column === 0 ? 'left' : 'right')),
   });
-  return lines.map((line) =>
-    line
-      .map((cell, column) => {
-        const space = ' '.repeat(Math.max(0, (widths[column] ?? 0) - widthOf(cell)));
-        return column === 0 || isRemark(line) ? cell + space : space + cell;
-      })
-      .join('   ')
-      .trimEnd(),
-  );
+  lines.push([...header]);
+  // A remark would make its columns as wide as itself: it is put in place afterwards.
+  const blanks = header.slice(1).map(() => '');
+  for (const row of rows) lines.push(isRemark(row) ? [row[0] ?? '', ...blanks] : [...row]);
+  const [first = '', ...others] = lines
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd());
+  const width = Math.max(...[header, ...rows].map(([cell = '']) => widthOf(cell)));
+  return [
+    first,
+    ...others.map((line, index) => {
+      const row = rows[index] ?? [];
+      if (!isRemark(row)) return line;
+      return [line + ' '.repeat(width - widthOf(line)), ...row.slice(1)].join(GAP).trimEnd();
+    }),
+  ];
 }
+
+const GAP = '   ';
+
+// cli-table3 draws a frame unless each of its pieces is nothing.
+const EDGES = ['top', 'bottom', 'left', 'right', 'mid'];
+const CORNERS = ['top-mid', 'top-left', 'top-right', 'bottom-mid', 'bottom-left', 'bottom-right'];
+const CROSSINGS = ['left-mid', 'mid-mid', 'right-mid'];
+const NOTHING = Object.fromEntries([...EDGES, ...CORNERS, ...CROSSINGS].map((piece) => [piece, '']));
+const NO_LINES = { ...NOTHING, middle: GAP };
 
 /** Colours take no room on the screen. */
 function widthOf(text: string): number {

@@ -1,5 +1,22 @@
 export { nearest } from './did-you-mean.ts';
-export { isYes, parseFlags, variableOf, wholeNumber, withBareJson, type NumberRange } from './flags.ts';
-export { jsonTarget, refuseUnwritable, writeJson, type JsonTarget } from './json-report.ts';
+export { parseFlags, type NumberRange } from './flags.ts';
+export { refuseUnwritable, writeJson, type JsonTarget } from './json-report.ts';
+export {
+  helpText,
+  json,
+  name,
+  names,
+  number,
+  numbers,
+  readTable,
+  text,
+  variablesOf,
+  yes,
+  type OptionTable,
+  type OptionValues,
+} from './option-table.ts';
+export { runProgram } from './run-program.ts';
 export { UsageError } from './usage-error.ts';
+export { UserError } from '../stack/user-error.ts';
 export { refuseUnknownVariables, VARIABLES } from './variables.ts';
+export { wrap } from './wrap.ts';

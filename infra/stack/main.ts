@@ -1,7 +1,6 @@
-import { UsageError } from '../command-line/index.ts';
+import { runProgram } from '../command-line/index.ts';
 import { down, logs, ps, scale, up, type Output } from './commands.ts';
 import { readRequest } from './options.ts';
-import { UserError } from './user-error.ts';
 
 const help = `Runs the whole topology: nginx, replicas of the booking service, Redis and Postgres.
 
@@ -28,11 +27,9 @@ const commands = { up, scale, ps, logs, down };
 
 const output: Output = { note: (line) => console.error(line), say: (text) => console.log(text) };
 
-try {
+await runProgram(async () => {
   const request = readRequest(process.argv.slice(2), process.env);
   if (request.help) console.log(help);
   else await commands[request.command](request, output);
-} catch (error) {
-  console.error(error instanceof UserError ? error.message : error);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
-}
+  return 0;
+});

@@ -1,12 +1,11 @@
-import { refuseUnwritable, UsageError, writeJson } from '@lastseat/infra/command-line';
-import { UserError } from '@lastseat/infra/stack';
+import { refuseUnwritable, runProgram, UsageError, writeJson } from '@lastseat/infra/command-line';
 import { paintFor } from '@lastseat/lab-frame/paint.ts';
-import { count } from '@lastseat/lab-frame/words.ts';
+import { showProgress } from '@lastseat/lab-frame/progress.ts';
+import { count, thousands } from '@lastseat/lab-frame/words.ts';
 
-import { helpText } from './help.ts';
+import { HELP } from './help.ts';
 import { readOptions } from './options.ts';
 import { plan } from './plan.ts';
-import { showProgress } from './progress.ts';
 import { jsonReport } from './report/json.ts';
 import { crowdInWords, runLine, runTable } from './report/run-table.ts';
 import { summary } from './report/summary.ts';
@@ -17,15 +16,12 @@ import { openOracle, type Oracle } from './truth.ts';
 // A terminal that nobody has widened, and a README.
 const WIDTH = 80;
 
-process.exitCode = await main().catch((error: unknown) => {
-  console.error(error instanceof UserError ? error.message : error);
-  return error instanceof UsageError ? 2 : 1;
-});
+await runProgram(main);
 
 async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2), process.env);
   if (options.help) {
-    console.log(helpText());
+    console.log(HELP);
     return 0;
   }
   refuseUnwritable(options.json);
@@ -42,10 +38,13 @@ async function main(): Promise<number> {
   const runs: Run[] = [];
   for (const [index, scenario] of planned.entries()) {
     const what = `${scenario.guard.title}: ${crowdInWords(scenario.crowd)}`;
-    using progress = showProgress(what, scenario.crowd.buyers, process.stderr);
+    let answered = 0;
+    const line = (): string =>
+      `${what}: ${thousands(answered)} of ${thousands(scenario.crowd.buyers)} answered`;
+    using _progress = showProgress(line, process.stderr, { quietMs: 2_000 });
     // Where all runs use one event, its next reset is the end of what there is to look at.
     if (options.eventId !== null && index > 0) await lookOnceMore(index - 1);
-    const done = await run(scenario, { ...options, target, oracle, onProgress: progress.update });
+    const done = await run(scenario, { ...options, target, oracle, onProgress: (now) => (answered = now) });
     runs.push(done);
     const many = options.repeat > 1;
     // In a long list only what went wrong is worth a table.

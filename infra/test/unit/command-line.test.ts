@@ -5,12 +5,22 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 
 import {
+  helpText,
+  json,
+  name,
+  names,
   nearest,
+  number,
+  numbers,
   parseFlags,
+  readTable,
   refuseUnknownVariables,
   refuseUnwritable,
+  text,
   UsageError,
   VARIABLES,
+  variablesOf,
+  yes,
 } from '../../command-line/index.ts';
 
 describe("a variable on make's command line", () => {
@@ -49,6 +59,75 @@ describe('an unknown flag', () => {
   ])('is refused in one line: %j', (args, message) => {
     expect(() => parseFlags({ args, options })).toThrow(message);
     expect(() => parseFlags({ args, options })).toThrow(/^[^\n]*$/);
+  });
+});
+
+describe('a table of options', () => {
+  const table = {
+    buyers: number({ min: 1, max: 100, what: 'buyers' }),
+    connections: numbers({ min: 1, max: 9, what: 'at a time' }),
+    strategy: names(['row-lock', 'optimistic'], { what: 'how' }),
+    runtime: name(['native', 'docker'], { what: 'on what' }),
+    url: text('URL', { what: 'where', variable: 'LOAD_URL' }),
+    quick: yes({ what: 'soon' }),
+    'dry-run': yes({ what: 'nothing', variable: null }),
+    json: json('all of it'),
+  };
+  const read = (argv: string[], env: NodeJS.ProcessEnv = {}) => readTable(table, argv, env);
+
+  it('leaves what nobody said undefined', () => {
+    expect(read([], { BUYERS: '', QUICK: '' })).toEqual({
+      buyers: undefined,
+      connections: undefined,
+      strategy: undefined,
+      runtime: undefined,
+      url: undefined,
+      quick: false,
+      'dry-run': false,
+      json: null,
+      help: false,
+    });
+  });
+
+  it('is read from variables, and from flags, which win', () => {
+    const env = { BUYERS: '5', CONNECTIONS: '1, 2,1', STRATEGY: 'row-lock', QUICK: '1', JSON: '1' };
+    const said = { buyers: 5, connections: [1, 2], strategy: ['row-lock'], quick: true, json: '-' };
+    expect(read([], env)).toMatchObject(said);
+    const flags = ['--buyers', '7', '--strategy', 'optimistic', '--strategy=row-lock', '--json=x.json'];
+    const all = { ...said, buyers: 7, strategy: ['optimistic', 'row-lock'], json: 'x.json' };
+    expect(read(flags, env)).toMatchObject(all);
+  });
+
+  it('takes an option by the name of its variable, and none where it has none', () => {
+    expect(read([], { LOAD_URL: 'http://there', URL: 'elsewhere' }).url).toBe('http://there');
+    expect(read([], { DRY_RUN: '1' })['dry-run']).toBe(false);
+    expect(read(['--dry-run'])['dry-run']).toBe(true);
+    expect(variablesOf(table)).toContain('LOAD_URL');
+    expect(variablesOf(table)).not.toContain('DRY_RUN');
+  });
+
+  it.each<[string[], NodeJS.ProcessEnv, string]>([
+    [['--buyers', '101'], {}, '--buyers 101: a whole number from 1 to 100'],
+    [[], { BUYERS: 'x' }, 'BUYERS=x: a whole number from 1 to 100'],
+    [[], { CONNECTIONS: '1,many' }, 'CONNECTIONS=many: a whole number from 1 to 9'],
+    [[], { STRATEGY: 'row-lok' }, 'STRATEGY=row-lok: did you mean row-lock?'],
+    [['--runtime', 'podman'], {}, '--runtime podman: one or several of native, docker'],
+    [['--quik'], {}, "Unknown option '--quik': did you mean --quick?"],
+    [[], { MAKEFLAGS: ' -- BUYER=5' }, 'BUYER=5: no target knows BUYER; did you mean BUYERS?'],
+  ])('refuses %j %j in one line', (argv, env, message) => {
+    expect(() => read(argv, env)).toThrow(UsageError);
+    expect(() => read(argv, env)).toThrow(message);
+  });
+
+  it('is what the help says', () => {
+    const examples = [['make it', 'now']] as const;
+    const help = helpText({ summary: 'It.', examples, program: 'it.ts', table, notes: 'Exit code: 0.' });
+    expect(help).toMatch(/--buyers N +buyers; 1 to 100$/m);
+    expect(help).toMatch(/--strategy NAMES +how: row-lock, optimistic$/m);
+    expect(help).toMatch(/--url URL +where \(LOAD_URL\)$/m);
+    expect(help).toMatch(/--json\[=FILE\] +all of it/m);
+    expect(help).toMatch(/--help +this text$/m);
+    for (const line of help.split('\n')) expect(line.length).toBeLessThanOrEqual(110);
   });
 });
 

@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os';
 
 import type { StrategyView } from '@lastseat/booking/contract';
-import { refuseUnwritable, UsageError, writeJson } from '@lastseat/infra/command-line';
+import { refuseUnwritable, runProgram, writeJson } from '@lastseat/infra/command-line';
 import { UserError } from '@lastseat/infra/stack';
+import { onInterruption } from '@lastseat/lab-frame/interruption.ts';
 import { paintFor } from '@lastseat/lab-frame/paint.ts';
 import { circumstances } from '@lastseat/lab-frame/results/recorded-run.ts';
 import { addRun, assertWritable, resultsFile } from '@lastseat/lab-frame/results/results-file.ts';
@@ -10,7 +11,7 @@ import { count } from '@lastseat/lab-frame/words.ts';
 
 import { figuresOf } from './figures.ts';
 import { startGenerator } from './generator/generator.ts';
-import { helpText } from './help.ts';
+import { HELP } from './help.ts';
 import { openLedger } from './ledger.ts';
 import { benchMedians } from './medians.ts';
 import { isFullRun, readOptions, type Options } from './options.ts';
@@ -23,15 +24,12 @@ import { refuseEmptyPlan, takeSteps } from './take-steps.ts';
 
 const WIDTH = 80;
 
-process.exitCode = await main().catch((error: unknown) => {
-  console.error(error instanceof UserError ? error.message : error);
-  return error instanceof UsageError ? 2 : 1;
-});
+await runProgram(main);
 
 async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2), process.env);
   if (options.help) {
-    console.log(helpText());
+    console.log(HELP);
     return 0;
   }
   refuseEmptyPlan(options);
@@ -39,7 +37,7 @@ async function main(): Promise<number> {
   const recorded = isFullRun(options) ? resultsFile('guards') : null;
   if (recorded !== null) assertWritable(recorded);
   const when = circumstances();
-  const signal = interruption();
+  const signal = onInterruption('removing what was started');
   await using resources = new AsyncDisposableStack();
   const stack = resources.use(await startUnlessInterrupted(signal));
   const bench: Bench = {
@@ -74,18 +72,6 @@ async function main(): Promise<number> {
     speak(`\n${added}`);
   }
   return voids === 0 ? 0 : 1;
-}
-
-/** The first Ctrl-C ends the bench in order; after the second, only the watchdogs clean up. */
-function interruption(): AbortSignal {
-  const controller = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(name, () => {
-      console.error('interrupted: removing what was started ...');
-      controller.abort(new UserError('interrupted'));
-    });
-  }
-  return controller.signal;
 }
 
 /** Ctrl-C on a terminal also reaches the servers that are just being started: that they fail then is no news. */

@@ -1,14 +1,13 @@
 import { STRATEGY_NAMES, type StrategyName } from '@lastseat/booking/contract';
 import {
-  isYes,
-  jsonTarget,
-  nearest,
-  parseFlags,
-  refuseUnknownVariables,
+  json,
+  names,
+  number,
+  numbers,
+  readTable,
   UsageError,
-  variableOf,
-  wholeNumber,
-  withBareJson,
+  variablesOf,
+  yes,
   type JsonTarget,
 } from '@lastseat/infra/command-line';
 
@@ -47,74 +46,48 @@ const CONNECTIONS = [8, 64, 512];
 // Two with the race window and one without.
 const EXACTNESS = 3;
 const COMPARED_SLICES = 10;
-const CONNECTION_RANGE = { min: 1, max: 4_096, what: 'buyers at a time on the hot event' };
 
-/** Each may be written `--name N`, or NAME=N in the environment (which is what `make bench NAME=N` does). */
-export const NUMBER_OPTIONS = {
-  repeats: {
+export const TABLE = {
+  quick: yes({ what: 'one short repeat: to see that all is in order, not to quote from' }),
+  repeats: number({
     min: 1,
     max: 100,
     what: 'slices of each figure; everything else is measured in every third of them',
-  },
-  'window-ms': { min: 200, max: 60_000, what: 'how long each measurement lasts, after a warm-up' },
-  exactness: { min: 1, max: 10_000, what: 'crowds that each strategy must serve exactly' },
+  }),
+  'window-ms': number({ min: 200, max: 60_000, what: 'how long each measurement lasts, after a warm-up' }),
+  exactness: number({ min: 1, max: 10_000, what: 'runs in which each strategy must sell exactly' }),
+  only: names(STRATEGY_NAMES, { what: 'these strategies, by comma' }),
+  connections: numbers({
+    min: 1,
+    max: 4_096,
+    what: 'buyers at a time on one hot event, by comma (default: 8,64,512)',
+  }),
+  parts: names(BENCH_PARTS, { what: 'by comma (default: all but compare)' }),
+  json: json('every measurement'),
 };
 
-const FLAGS = {
-  quick: { type: 'boolean' },
-  only: { type: 'string' },
-  connections: { type: 'string' },
-  parts: { type: 'string' },
-  repeats: { type: 'string' },
-  'window-ms': { type: 'string' },
-  exactness: { type: 'string' },
-  json: { type: 'string' },
-  help: { type: 'boolean', short: 'h' },
-} as const;
-
 export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Options {
-  refuseUnknownVariables(env);
-  const flags = parseFlags({ args: withBareJson(argv), options: FLAGS }).values;
-  type Name = Exclude<keyof typeof FLAGS, 'help' | 'quick'>;
-  const text = (name: Name): string | undefined => flags[name] ?? (env[variableOf(name)] || undefined);
-  const said = (name: Name, value: string): string =>
-    flags[name] === undefined ? `${variableOf(name)}=${value}` : `--${name} ${value}`;
-  const number = (name: keyof typeof NUMBER_OPTIONS): number | undefined => {
-    const value = text(name);
-    return value === undefined ? undefined : wholeNumber(said(name, value), value, NUMBER_OPTIONS[name]);
-  };
-  const list = <T>(
-    name: 'only' | 'connections' | 'parts',
-    read: (item: string, said: string) => T,
-  ): T[] | undefined => {
-    const items = text(name)
-      ?.split(',')
-      .map((item) => item.trim());
-    return items && [...new Set(items.map((item) => read(item, said(name, item))))];
-  };
-
-  const parts = list('parts', (item, said) => oneOf(said, item, BENCH_PARTS)) ?? [...USUAL_PARTS];
-  const only = list('only', (item, said) => oneOf(said, item, STRATEGY_NAMES)) ?? null;
+  const given = readTable(TABLE, argv, env);
+  const parts = given.parts ?? [...USUAL_PARTS];
+  const only = given.only ?? null;
   if (parts.includes('compare') && only?.length !== 2) {
     throw new UsageError('--parts compare: --only has to name the two that are compared');
   }
-  const isQuick = flags.quick === true || isYes(env['QUICK']);
-  const usual = isQuick ? QUICK : USUAL;
+  const usual = given.quick ? QUICK : USUAL;
   return {
-    help: flags.help === true,
-    isQuick,
+    help: given.help,
+    isQuick: given.quick,
     parts,
     only,
-    connections:
-      list('connections', (item, said) => wholeNumber(said, item, CONNECTION_RANGE)) ?? CONNECTIONS,
+    connections: given.connections ?? CONNECTIONS,
     pace: {
       ...usual,
-      repeats: number('repeats') ?? usual.repeats,
-      windowMs: number('window-ms') ?? usual.windowMs,
+      repeats: given.repeats ?? usual.repeats,
+      windowMs: given['window-ms'] ?? usual.windowMs,
     },
-    exactness: number('exactness') ?? (isQuick ? 1 : EXACTNESS),
-    comparedSlices: number('repeats') ?? (isQuick ? 1 : COMPARED_SLICES),
-    json: jsonTarget(text('json')),
+    exactness: given.exactness ?? (given.quick ? 1 : EXACTNESS),
+    comparedSlices: given.repeats ?? (given.quick ? 1 : COMPARED_SLICES),
+    json: given.json,
   };
 }
 
@@ -125,20 +98,5 @@ export function isFullRun({ isQuick, only, parts, connections, pace }: Options):
   return !isQuick && hasAll && isLong && CONNECTIONS.every((crowd) => connections.includes(crowd));
 }
 
-function oneOf<T extends string>(said: string, item: string, known: readonly T[]): T {
-  const found = known.find((name) => name === item);
-  if (found !== undefined) return found;
-  const meant = nearest(item, known);
-  const hint = meant === null ? `one or several of ${known.join(', ')}` : `did you mean ${meant}?`;
-  throw new UsageError(`${said}: ${hint}`);
-}
-
 /** Every variable that says something to this program. */
-export function variables(): string[] {
-  return [
-    'RUNTIME',
-    ...Object.keys(FLAGS)
-      .filter((name) => name !== 'help')
-      .map(variableOf),
-  ];
-}
+export const variables = (): string[] => ['RUNTIME', ...variablesOf(TABLE)];

@@ -1,4 +1,5 @@
 import type { StrategyName, StrategyView } from '@lastseat/booking/contract';
+import type { PlannedStep } from '@lastseat/lab-frame/progress.ts';
 
 import type { Target } from '../target.ts';
 import type { Generator } from './generator/generator.ts';
@@ -16,11 +17,7 @@ export interface Bench {
   resources: AsyncDisposableStack;
 }
 
-/** The smallest piece of a bench that is worth a word on the screen. */
-export interface Step {
-  what: string;
-  /** A guess, for the time that is left. */
-  expectedMs: number;
+export interface Step extends PlannedStep {
   run(bench: Bench): Promise<void>;
 }
 

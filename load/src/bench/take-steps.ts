@@ -1,5 +1,6 @@
 import { STRATEGY_NAMES, type StrategyName, type StrategyView } from '@lastseat/booking/contract';
 import { UsageError } from '@lastseat/infra/command-line';
+import { showSteps } from '@lastseat/lab-frame/progress.ts';
 
 import { nothing, type Measurements } from './measurements.ts';
 import type { Options } from './options.ts';
@@ -9,7 +10,6 @@ import { messageSteps } from './parts/messages.ts';
 import { rushSteps } from './parts/rush.ts';
 import { speedSteps } from './parts/speed.ts';
 import { sweepSteps } from './parts/sweep.ts';
-import { showProgress } from './progress.ts';
 import type { BenchStack } from './stack/start-stack.ts';
 import { untilServing } from './stack/until-serving.ts';
 import type { Bench, Field, Step } from './step.ts';
@@ -18,7 +18,7 @@ import type { Bench, Field, Step } from './step.ts';
 export async function takeSteps(bench: Bench, field: Field, options: Options): Promise<Measurements> {
   const results = nothing();
   const all = planSteps(field, options, bench.stack.runtime, results);
-  using progress = showProgress(all, process.stderr);
+  using progress = showSteps(all, process.stderr);
   for (const step of all) {
     bench.signal.throwIfAborted();
     progress.begin(step);

@@ -1,4 +1,5 @@
-import { box, padEnd, wrap } from '@lastseat/lab-frame/box.ts';
+import { wrap } from '@lastseat/infra/command-line';
+import { box, padEnd } from '@lastseat/lab-frame/box.ts';
 import type { Paint } from '@lastseat/lab-frame/paint.ts';
 import { count, thousands } from '@lastseat/lab-frame/words.ts';
 

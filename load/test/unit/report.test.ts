@@ -1,4 +1,4 @@
-import { wrap } from '@lastseat/lab-frame/box.ts';
+import { wrap } from '@lastseat/infra/command-line';
 import { plain } from '@lastseat/lab-frame/paint.ts';
 import { describe, expect, it } from 'vitest';
 

@@ -1,31 +1,28 @@
-import { refuseUnwritable, UsageError, writeJson } from '@lastseat/infra/command-line';
+import { refuseUnwritable, runProgram, UsageError, writeJson } from '@lastseat/infra/command-line';
 import { paintFor } from '@lastseat/lab-frame/paint.ts';
+import { showSteps } from '@lastseat/lab-frame/progress.ts';
 import { circumstances } from '@lastseat/lab-frame/results/recorded-run.ts';
 import { addRun, assertWritable, resultsFile } from '@lastseat/lab-frame/results/results-file.ts';
 
 import { contenderOf } from './contenders.ts';
 import { whyFailed } from './failures.ts';
 import { figuresOf } from './figures.ts';
-import { helpText } from './help.ts';
+import { help } from './help.ts';
 import { jsonReport } from './json-report.ts';
 import { startLab, type LabDescription } from './lab.ts';
 import { whyVoid } from './measurement.ts';
 import { lockMedians } from './medians.ts';
 import { isFullRun, readOptions } from './options.ts';
-import { showProgress } from './progress.ts';
 import { crowdTable, figuresTable, footnotes, workloadTables } from './report.ts';
 import { nothing, type Results } from './results.ts';
 import { schedule } from './schedule.ts';
 
-process.exitCode = await main().catch((error: unknown) => {
-  console.error(error instanceof UsageError ? error.message : error);
-  return error instanceof UsageError ? 2 : 1;
-});
+await runProgram(main);
 
 async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2), process.env);
   if (options.help) {
-    console.log(helpText());
+    console.log(help);
     return 0;
   }
   refuseUnwritable(options.json);
@@ -47,9 +44,9 @@ async function main(): Promise<number> {
       windowFactor,
     });
     about = await lab.describe();
-    using progress = showProgress(steps, process.stderr);
+    using progress = showSteps(steps, process.stderr);
     for (const step of steps) {
-      progress.next(step.what, step.plannedMs);
+      progress.begin(step);
       await step.measure(lab, results);
     }
   }

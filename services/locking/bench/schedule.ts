@@ -1,3 +1,4 @@
+import type { PlannedStep } from '@lastseat/lab-frame/progress.ts';
 import { percentile } from '@lastseat/lab-frame/statistics.ts';
 
 import type { Contender } from './contender.ts';
@@ -7,10 +8,8 @@ import type { Lab } from './lab.ts';
 import { nothing, type Results } from './results.ts';
 import { crowd, warmUps, type Workload } from './workloads.ts';
 
-/** One measurement, and how long it may take: for whoever waits for all of them. */
-export interface Step {
-  what: string;
-  plannedMs: number;
+/** One measurement. */
+export interface Step extends PlannedStep {
   measure(lab: Lab, results: Results): Promise<void>;
 }
 
@@ -99,7 +98,7 @@ function sliceStep(
   const stepOf = (contender: Contender): Step => runStep(contender, workload, sectionMs, repeat, options);
   return {
     what: `${workload.key}, section ${sectionMs} ms: slice ${repeat + 1}`,
-    plannedMs: usuallyJudged * stepOf(control).plannedMs,
+    expectedMs: usuallyJudged * stepOf(control).expectedMs,
     async measure(lab, results) {
       const keys = judgedWith(workload.key, results);
       const judged = contenders.filter(({ key }) => keys.includes(key));
@@ -134,7 +133,7 @@ function runStep(
   const { warmUpMs, windowMs, drainMs } = workload;
   return {
     what: `${workload.key}, section ${sectionMs} ms: ${contender.title}`,
-    plannedMs: (warmUpMs + windowMs + drainMs / 2) * windowFactor + aroundMs,
+    expectedMs: (warmUpMs + windowMs + drainMs / 2) * windowFactor + aroundMs,
     async measure(lab, results) {
       results.runs.push(await lab.run(contender, workload, sectionMs, repeat));
     },
@@ -148,7 +147,7 @@ function warmUpStep(contender: Contender, workload: Workload, options: ScheduleO
   const step = runStep(contender, workload, 0, 0, options);
   return {
     what: `warming up: ${contender.title}`,
-    plannedMs: step.plannedMs + startingMs,
+    expectedMs: step.expectedMs + startingMs,
     measure: (lab) => step.measure(lab, nothing()),
   };
 }
@@ -161,7 +160,7 @@ function bareTripsStep(
 ): Step {
   return {
     what: 'two bare round trips to Redis',
-    plannedMs: workload.windowMs * windowFactor + aroundMs,
+    expectedMs: workload.windowMs * windowFactor + aroundMs,
     async measure(lab, results) {
       const sorted = (await lab.bareTrips(sectionMs, workload.windowMs)).sort();
       const [p50Ms, p99Ms] = [percentile(sorted, 0.5), percentile(sorted, 0.99)];
@@ -173,7 +172,7 @@ function bareTripsStep(
 function crowdStep(contender: Contender, repeat: number): Step {
   return {
     what: `${crowd.many} waiters in one process: ${contender.title}`,
-    plannedMs: contender.standsInLine ? 1_500 : 3_000,
+    expectedMs: contender.standsInLine ? 1_500 : 3_000,
     async measure(lab, results) {
       const log = await lab.crowd(contender);
       results.crowds.push({

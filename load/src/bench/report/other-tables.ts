@@ -1,8 +1,8 @@
 import { median } from '@lastseat/lab-frame/statistics.ts';
+import { table } from '@lastseat/lab-frame/table.ts';
 import { count, thousands } from '@lastseat/lab-frame/words.ts';
 
 import type { ExactRun, GuardName, MessagesPerBooking, Rush, SweepStep } from '../measurements.ts';
-import { columns } from './columns.ts';
 import type { Section } from './section.ts';
 
 /** How often one booking goes to Postgres and to Redis. */
@@ -10,15 +10,15 @@ export function messageTables(messages: readonly MessagesPerBooking[]): Section[
   const byCrowd = [...Map.groupBy(messages, ({ connections }) => connections)];
   return byCrowd.map(([connections, rows]) => ({
     title: `Messages for one booking, ${connections} connections`,
-    lines: columns([
+    lines: table(
       ['', 'SQL statements', 'round trips', 'Redis commands', 'round trips'],
-      ...rows.map(({ guard, statements, postgresRoundTrips, redisCommands, redisRoundTrips }) => [
+      rows.map(({ guard, statements, postgresRoundTrips, redisCommands, redisRoundTrips }) => [
         guard,
         ...[statements, postgresRoundTrips, redisCommands, redisRoundTrips].map((number) =>
           number.toFixed(2),
         ),
       ]),
-    ]),
+    ),
   }));
 }
 
@@ -28,15 +28,15 @@ export function rushTable(rushes: readonly Rush[]): Section[] {
   return [
     {
       title: `${thousands(first.buyers)} buyers for one ticket, ${first.connections} connections`,
-      lines: columns([
+      lines: table(
         ['', 'booked', 'refused/s', 'no-op route/s'],
-        ...rushes.map(({ repeat, rows, refusalsPerS, noopPerS }) => [
+        rushes.map(({ repeat, rows, refusalsPerS, noopPerS }) => [
           `${first.guard}, repeat ${repeat}`,
           thousands(rows),
           thousands(refusalsPerS),
           thousands(noopPerS),
         ]),
-      ]),
+      ),
     },
   ];
 }
@@ -46,12 +46,12 @@ export function sweepTables(sweeps: readonly SweepStep[]): Section[] {
   const replicas = [...new Set(sweeps.map((step) => step.replicas))].sort((a, b) => a - b);
   return [...Map.groupBy(sweeps, ({ connections }) => connections)].map(([connections, steps]) => ({
     title: `Answers per second with more or fewer replicas, ${connections} connections`,
-    lines: columns([
+    lines: table(
       ['replicas', ...replicas.map(String)],
-      ...[...Map.groupBy(steps, ({ guard }) => guard)].flatMap(([guard, steps]) =>
+      [...Map.groupBy(steps, ({ guard }) => guard)].flatMap(([guard, steps]) =>
         sweepRows(guard, replicas, steps),
       ),
-    ]),
+    ),
   }));
 }
 
@@ -81,7 +81,7 @@ export function exactnessTable(runs: readonly ExactRun[]): Section[] {
   return [
     {
       title: `Sold exactly: ${count(each, 'run')} of each, counted in Postgres`,
-      lines: columns([['', 'promises', 'exact', 'oversold', 'undersold', 'void'], ...rows]),
+      lines: table(['', 'promises', 'exact', 'oversold', 'undersold', 'void'], rows),
     },
   ];
 }

@@ -1,4 +1,5 @@
-import { box, visibleLength, wrap } from '@lastseat/lab-frame/box.ts';
+import { wrap } from '@lastseat/infra/command-line';
+import { box, visibleLength } from '@lastseat/lab-frame/box.ts';
 import { figureLines } from '@lastseat/lab-frame/figures/figure-lines.ts';
 import type { Figure } from '@lastseat/lab-frame/figures/figure.ts';
 import type { Paint } from '@lastseat/lab-frame/paint.ts';

@@ -1,9 +1,10 @@
-import { wrap } from '@lastseat/lab-frame/box.ts';
+import { wrap } from '@lastseat/infra/command-line';
 import { median } from '@lastseat/lab-frame/statistics.ts';
+import { table } from '@lastseat/lab-frame/table.ts';
 import { thousands } from '@lastseat/lab-frame/words.ts';
 
 import { PARTS, type Cell, type GuardName } from '../measurements.ts';
-import { bar, columns } from './columns.ts';
+import { bar } from './bar.ts';
 import type { Section } from './section.ts';
 
 /** How fast, how long, and at whose expense: every guard under every load. Medians of the repeats. */
@@ -35,13 +36,13 @@ function speedLines(cells: readonly Cell[], guards: readonly GuardName[], loads:
   const rateOf = (guard: GuardName, load: Load) =>
     medianOf(cells, guard, load, ({ bookingsPerS }) => bookingsPerS);
   const fastest = Math.max(...guards.map((guard) => rateOf(guard, main) ?? 0));
-  const table = columns([
+  const rates = table(
     heading(loads),
-    ...guards.map((guard) => [titleOf(guard), ...loads.map((load) => rate(rateOf(guard, load)))]),
-  ]);
+    guards.map((guard) => [titleOf(guard), ...loads.map((load) => rate(rateOf(guard, load)))]),
+  );
   const bars = ['', ...guards.map((guard) => bar((rateOf(guard, main) ?? 0) / fastest, BAR_WIDTH))];
-  const width = Math.max(...table.map((line) => line.length));
-  const lines = table.map((line, index) => `${line.padEnd(width)}  ${bars[index]}`.trimEnd());
+  const width = Math.max(...rates.map((line) => line.length));
+  const lines = rates.map((line, index) => `${line.padEnd(width)}  ${bars[index]}`.trimEnd());
   const notes = [...refusalNotes(cells, guards, loads), ...oversellNotes(cells)];
   return [...lines, ...notes.flatMap((note) => wrap(note, NOTE_WIDTH))];
 }
@@ -56,10 +57,10 @@ function latencyLines(
     const p99 = medianOf(cells, guard, load, ({ latencyMs }) => latencyMs?.p99);
     return p50 === null || p99 === null ? '-' : `${milliseconds(p50)} / ${milliseconds(p99)}`;
   };
-  return columns([
+  return table(
     heading(loads),
-    ...guards.map((guard) => [titleOf(guard), ...loads.map((load) => latency(guard, load))]),
-  ]);
+    guards.map((guard) => [titleOf(guard), ...loads.map((load) => latency(guard, load))]),
+  );
 }
 
 function cpuTable(cells: readonly Cell[], guards: readonly GuardName[]): Section[] {
@@ -75,7 +76,7 @@ function cpuTable(cells: readonly Cell[], guards: readonly GuardName[]): Section
   return [
     {
       title: `Cores used by each part, ${load.connections} connections`,
-      lines: columns([['', ...PARTS, 'all']].concat(rows)),
+      lines: table(['', ...PARTS, 'all'], rows),
     },
   ];
 }

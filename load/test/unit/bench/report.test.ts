@@ -3,7 +3,6 @@ import { expect, it } from 'vitest';
 
 import { figuresOf } from '#src/bench/figures.ts';
 import { nothing } from '#src/bench/measurements.ts';
-import { inWords, timeLeftMs } from '#src/bench/progress.ts';
 import { reasonsOf, report } from '#src/bench/report/report.ts';
 
 import { cell, exactRun } from './measured.ts';
@@ -55,14 +54,6 @@ it('fits a terminal that nobody has widened', () => {
   const busy = everything.map((guard) => cell({ guard }, { answered: 10, statuses: { 201: 5, 503: 5 } }));
   measured.push(...busy, ...busy);
   for (const line of tell({ cells: measured }).split('\n')) expect(line.length).toBeLessThanOrEqual(80);
-});
-
-it('stretches the time that is left by what the steps so far have taken', () => {
-  const steps = Array.from({ length: 10 }, () => ({ what: '', expectedMs: 1_000, run: async () => {} }));
-  expect(timeLeftMs(steps, 0, 0)).toBe(10_000);
-  expect(timeLeftMs(steps, 5, 10_000)).toBe(10_000);
-  expect(inWords(45_000)).toBe('45 s');
-  expect(inWords(400_000)).toBe('7 min');
 });
 
 function tell(measured: Partial<ReturnType<typeof nothing>>): string {

@@ -43,7 +43,7 @@ describe('the options', () => {
     [['--only', ','], /^--only : one or several of queue, /],
     [['--workload', '5x5'], /^--workload 5x5: one or several of 1x1, /],
     [['--qick'], "Unknown option '--qick': did you mean --quick?"],
-    [['--speed'], /^Unknown option '--speed': the options are --help --quick /],
+    [['--speed'], /^Unknown option '--speed': the options are --quick /],
   ])('are refused in one line: %j', (argv, message) => {
     const wrong = () => readOptions(argv, {});
     expect(wrong).toThrow(UsageError);

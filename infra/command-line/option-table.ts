@@ -1,0 +1,193 @@
+import { nearest } from './did-you-mean.ts';
+import { isYes, parseFlags, variableOf, wholeNumber, withBareJson, type NumberRange } from './flags.ts';
+import { jsonTarget, type JsonTarget } from './json-report.ts';
+import { UsageError } from './usage-error.ts';
+import { refuseUnknownVariables } from './variables.ts';
+import { wrap } from './wrap.ts';
+
+/**
+ * The options of a program, each told once. From the table come what it reads, from flags and from the environment
+ * (where make puts NAME=value), what it refuses, and what its help says:
+ *
+ *     const table = { buyers: number({ min: 1, max: 100, what: 'buyers' }), quick: yes({ what: 'once, in short' }) };
+ *     const { buyers, quick } = readTable(table, process.argv.slice(2), process.env);
+ *
+ * A flag wins over a variable; an empty one says nothing, because make hands over what was not set as nothing.
+ */
+export type OptionTable = Record<string, Option<unknown>>;
+
+export interface Option<T> {
+  what: string;
+  /** How the help calls its value; null for a flag that has none. */
+  value: string | null;
+  /** Where its variable is not the name of the flag in capitals; null if it has none. */
+  variable: string | null | undefined;
+  /** @param said how a value was given, for whoever complains: `--buyers x`, or `BUYERS=x` */
+  read(text: string | undefined, said: (value: string) => string): T;
+}
+
+export type OptionValues<Table extends OptionTable> = {
+  [Name in keyof Table]: ReturnType<Table[Name]['read']>;
+};
+
+interface About {
+  what: string;
+  variable?: string | null;
+}
+
+export function number(about: About & NumberRange): Option<number | undefined> {
+  const what = `${about.what}; ${about.min} to ${about.max}`;
+  return option({ ...about, what }, 'N', (text, said) => text && wholeNumber(said(text), text, about));
+}
+
+export function numbers(about: About & NumberRange): Option<number[] | undefined> {
+  return option(
+    about,
+    'N,N',
+    (text, said) => text && items(text, (item) => wholeNumber(said(item), item, about)),
+  );
+}
+
+/** Some of the known names, by comma or with the flag repeated. */
+export function names<Name extends string>(
+  known: readonly Name[],
+  { what, ...about }: About,
+): Option<Name[] | undefined> {
+  const all = { ...about, what: `${what}: ${known.join(', ')}` };
+  return option(all, 'NAMES', (text, said) => text && items(text, (item) => oneOf(known, item, said)));
+}
+
+/** One of the known names. */
+export function name<Name extends string>(
+  known: readonly Name[],
+  { what, ...about }: About,
+): Option<Name | undefined> {
+  const all = { ...about, what: `${what}: ${known.join(' or ')}` };
+  return option(all, 'NAME', (text, said) => text && oneOf(known, text, said));
+}
+
+export function text(value: string, about: About): Option<string | undefined> {
+  return option(about, value, (text) => text);
+}
+
+export function yes(about: About): Option<boolean> {
+  return { ...option(about, '', isYes), value: null };
+}
+
+/** `--json` alone and JSON=1 mean the standard output. */
+export function json(what: string): Option<JsonTarget> {
+  return option({ what: `${what} into FILE, or without one (JSON=1) to stdout` }, '[=FILE]', jsonTarget);
+}
+
+function option<T>(
+  { what, variable }: About,
+  value: string,
+  read: (text: string | undefined, said: (value: string) => string) => T | '',
+): Option<T> {
+  return { what, variable, value, read: (text, said) => read(text, said) as T };
+}
+
+function items<T>(text: string, read: (item: string) => T): T[] {
+  return [...new Set(text.split(',').map((item) => read(item.trim())))];
+}
+
+function oneOf<Name extends string>(
+  known: readonly Name[],
+  item: string,
+  said: (value: string) => string,
+): Name {
+  const found = known.find((name) => name === item);
+  if (found !== undefined) return found;
+  const meant = nearest(item, known);
+  const hint = meant === null ? `one or several of ${known.join(', ')}` : `did you mean ${meant}?`;
+  throw new UsageError(`${said(item)}: ${hint}`);
+}
+
+/** @throws UsageError of one line, for the first thing that is not understood */
+export function readTable<Table extends OptionTable>(
+  table: Table,
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+): OptionValues<Table> & { help: boolean } {
+  refuseUnknownVariables(env);
+  const flags = Object.entries(table).map(([name, { value }]) => [
+    name,
+    value === null ? { type: 'boolean' as const } : { type: 'string' as const, multiple: true },
+  ]);
+  const options = { ...Object.fromEntries(flags), help: { type: 'boolean', short: 'h' } };
+  const given = parseFlags({ args: withBareJson(argv), options }).values as Record<
+    string,
+    string[] | boolean
+  >;
+  const values = Object.entries(table).map(([name, option]) => {
+    const flag = flagText(given[name]);
+    const variable = variableOfOption(name, option);
+    const text = flag ?? (variable === null ? undefined : env[variable]);
+    const said = (value: string): string =>
+      flag === undefined ? `${variable}=${value}` : `--${name} ${value}`;
+    return [name, option.read(text === '' ? undefined : text, said)];
+  });
+  return { ...(Object.fromEntries(values) as OptionValues<Table>), help: given['help'] === true };
+}
+
+function flagText(flag: string[] | boolean | undefined): string | undefined {
+  if (typeof flag === 'boolean') return flag ? '1' : undefined;
+  return flag?.join(',');
+}
+
+function variableOfOption(name: string, { variable }: Option<unknown>): string | null {
+  return variable === undefined ? variableOf(name) : variable;
+}
+
+/** Every variable that says something to a program with such a table. */
+export function variablesOf(table: OptionTable): string[] {
+  return Object.entries(table).flatMap(([name, option]) => variableOfOption(name, option) ?? []);
+}
+
+export interface HelpText {
+  /** One sentence: what the program does. */
+  summary: string;
+  /** Command lines of make, each with what it does. */
+  examples: readonly (readonly [line: string, what: string])[];
+  /** Where it lies, for those who want flags: `load/src/main.ts`. */
+  program: string;
+  table: OptionTable;
+  /** What is left to say, exit codes among it. */
+  notes: string;
+}
+
+const WIDTH = 110;
+
+export function helpText({ summary, examples, program, table, notes }: HelpText): string {
+  const options = Object.entries({ ...table, help: yes({ what: 'this text', variable: null }) });
+  return [
+    ...wrap(summary, WIDTH),
+    '',
+    ...columns(examples),
+    '',
+    `Every option is a flag (node ${program} --flag) or a variable of make (FLAG=value):`,
+    '',
+    ...columns(options.map(([name, option]) => [flagInWords(name, option), whatInWords(name, option)])),
+    '',
+    ...notes.split('\n').flatMap((line) => wrap(line, WIDTH)),
+  ].join('\n');
+}
+
+function flagInWords(name: string, { value }: Option<unknown>): string {
+  if (value === null) return `--${name}`;
+  return value.startsWith('[') ? `--${name}${value}` : `--${name} ${value}`;
+}
+
+function whatInWords(name: string, option: Option<unknown>): string {
+  const { what, variable } = option;
+  return typeof variable === 'string' && variable !== variableOf(name) ? `${what} (${variable})` : what;
+}
+
+function columns(rows: readonly (readonly [string, string])[]): string[] {
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return rows.flatMap(([left, right]) =>
+    wrap(right, WIDTH - width - 4).map(
+      (line, index) => `  ${(index === 0 ? left : '').padEnd(width)}  ${line}`,
+    ),
+  );
+}
