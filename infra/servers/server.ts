@@ -70,3 +70,34 @@ export async function retryWhenPortTaken<T>(start: () => Promise<T>): Promise<T>
     }
   }
 }
+
+/** Starts several at once. Those that have started end with the stack, also when another one fails. */
+export async function startAll(
+  stack: AsyncDisposableStack,
+  count: number,
+  start: (index: number) => Promise<Server>,
+): Promise<Server[]> {
+  const started = await Promise.allSettled(Array.from({ length: count }, (_, index) => start(index)));
+  for (const one of started) if (one.status === 'fulfilled') stack.use(one.value);
+  return started.map((one) => {
+    if (one.status === 'rejected') throw one.reason;
+    return one.value;
+  });
+}
+
+/** Asks again and again until it is so. An error means "not yet". */
+export async function waitUntil(what: string, isSo: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + startTimeoutMs;
+  for (;;) {
+    let cause: unknown;
+    try {
+      if (await isSo()) return;
+    } catch (error) {
+      cause = error;
+    }
+    if (performance.now() > deadline) {
+      throw new Error(`waited ${startTimeoutMs / 1_000} s in vain until ${what}`, { cause });
+    }
+    await sleep(probeIntervalMs);
+  }
+}

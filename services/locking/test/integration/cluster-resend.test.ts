@@ -1,13 +1,12 @@
 import {
   findBinary,
-  freePort,
   startFaultProxy,
-  startRedis,
+  startRedisCluster,
   type FaultProxy,
   type Server,
 } from '@lastseat/infra/servers';
-import { Cluster, Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { Cluster } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { createQueueLock, createSimpleLock, type Locks } from '#src/index.ts';
 
@@ -16,39 +15,17 @@ import { createQueueLock, createSimpleLock, type Locks } from '#src/index.ts';
 const missing = findBinary('redis-server') === null;
 const suffix = missing ? ' (no redis-server installed)' : '';
 
-const slots = 16_384;
-const nodes = 3;
-
 const stack = new AsyncDisposableStack();
-let servers: Server[];
+let servers: readonly Server[];
 let proxies: FaultProxy[];
 
 beforeAll(async () => {
   if (missing) return;
-  servers = await Promise.all(Array.from({ length: nodes }, startNode));
-  const direct = servers.map(({ url }) => new Redis(url));
-  const [, busPort = ''] = await direct[0]!.config('GET', 'cluster-port');
-  for (const [i, redis] of direct.entries()) {
-    stack.defer(() => redis.disconnect());
-    const share = (n: number) => Math.floor((n * slots) / nodes);
-    await redis.cluster('ADDSLOTSRANGE', share(i), share(i + 1) - 1);
-    if (i > 0) await redis.call('CLUSTER', 'MEET', '127.0.0.1', servers[0]!.port, busPort);
-  }
-  await vi.waitUntil(async () => (await Promise.all(direct.map(isWhole))).every(Boolean), 30_000);
+  servers = stack.use(await startRedisCluster(3)).nodes;
   proxies = await Promise.all(servers.map(({ port }) => startFaultProxy(port)));
   for (const proxy of proxies) stack.use(proxy);
 });
 afterAll(() => stack.disposeAsync());
-
-async function isWhole(redis: Redis): Promise<boolean> {
-  return /cluster_state:ok[^]*cluster_known_nodes:3/.test(await redis.cluster('INFO'));
-}
-
-async function startNode(): Promise<Server> {
-  // By default the port and 10,000: more than there are, for some.
-  const settings = { 'cluster-enabled': 'yes', 'cluster-port': String(await freePort()) };
-  return stack.use(await startRedis({ runtime: 'native', settings }));
-}
 
 function connect(): Cluster {
   const natMap = Object.fromEntries(
