@@ -24,9 +24,11 @@ export async function startRedisCluster(primaries: number): Promise<RedisCluster
     return startRedis({ runtime: 'native', settings });
   });
   const firstSlot = (index: number) => Math.floor((index * slots) / primaries);
-  for (const [index, { url, port }] of nodes.entries()) {
+  for (const [index, { url }] of nodes.entries()) {
     await order(url, `CLUSTER ADDSLOTSRANGE ${firstSlot(index)} ${firstSlot(index + 1) - 1}`);
-    if (index > 0) await order(nodes[0]!.url, `CLUSTER MEET 127.0.0.1 ${port} ${busPorts[index]}`);
+    for (const [other, { port }] of nodes.slice(0, index).entries()) {
+      await order(url, `CLUSTER MEET 127.0.0.1 ${port} ${busPorts[other]}`);
+    }
   }
   await waitUntil('each node of the cluster knows all others', async () => {
     const told = await Promise.all(nodes.map(({ url }) => askRedis(url, 'CLUSTER INFO')));

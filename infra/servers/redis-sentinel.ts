@@ -43,11 +43,9 @@ export async function startSentinelGroup({ downAfterMs }: SentinelOptions): Prom
     `sentinel parallel-syncs ${name} ${replicas}`,
   ].join('\n');
   const watchers = await startAll(stack, sentinels, () =>
-    startNativeRedis(plainRedis, { 'sentinel.conf': `${conf}\n` }, (dir, port) => [
-      'sentinel.conf',
-      '--sentinel',
-      ...['--port', String(port), '--bind', '127.0.0.1', '--dir', dir],
-    ]),
+    startNativeRedis(plainRedis, { 'sentinel.conf': `${conf}\n` }, (dir, port) =>
+      `sentinel.conf --sentinel --port ${port} --bind 127.0.0.1 --dir ${dir}`.split(' '),
+    ),
   );
   const known = `,slaves=${replicas},sentinels=${sentinels}`;
   await waitUntil('the sentinels know each other and the replicas', async () => {
@@ -66,7 +64,8 @@ export async function startSentinelGroup({ downAfterMs }: SentinelOptions): Prom
     sentinels: watchers,
     nodes,
     async primary() {
-      const reply = await askRedis(watchers[0]!.url, `SENTINEL get-master-addr-by-name ${name}`);
+      const question = `SENTINEL get-master-addr-by-name ${name}`;
+      const [reply = ''] = await Promise.all(watchers.map(({ url }) => askRedis(url, question)));
       const node = nodes.find(({ port }) => reply.includes(`\r\n${port}\r\n`));
       if (node === undefined) throw new Error(`the sentinels name another primary: ${reply}`);
       return node;

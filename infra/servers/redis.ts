@@ -33,10 +33,10 @@ export async function startRedis({ runtime, settings = {}, tls }: RedisStartOpti
     'redis.conf': await readFile(settingsFile, 'utf8'),
     ...(tls && { [certificateFile]: tls.certificate, [keyFile]: tls.key }),
   };
-  const args = (port: number) => [
-    ...(tls ? tlsArgs(port) : ['--port', String(port)]),
-    ...Object.entries(settings).flatMap(([name, value]) => [`--${name}`, ...value.split(' ')]),
-  ];
+  const settingArgs = Object.entries(settings).flatMap(([name, value]) =>
+    [`--${name}`].concat(value.split(' ')),
+  );
+  const args = (port: number) => [...(tls ? tlsArgs(port) : ['--port', String(port)]), ...settingArgs];
   if ((runtime ?? (await chooseServerRuntime())) === 'docker') {
     const workingDirectory = '/data';
     return startContainerServer({
@@ -44,9 +44,7 @@ export async function startRedis({ runtime, settings = {}, tls }: RedisStartOpti
       image: images.redis,
       containerPort,
       command: [
-        'redis-server',
-        'redis.conf',
-        ...['--bind', '0.0.0.0', '--protected-mode', 'no'],
+        ...'redis-server redis.conf --bind 0.0.0.0 --protected-mode no'.split(' '),
         ...args(containerPort),
       ],
       environment: {},
@@ -58,7 +56,10 @@ export async function startRedis({ runtime, settings = {}, tls }: RedisStartOpti
   }
   return startNativeRedis(kind, files, (dir, port) => [
     'redis.conf',
-    ...['--bind', '127.0.0.1', '--dir', dir],
+    '--bind',
+    '127.0.0.1',
+    '--dir',
+    dir,
     ...args(port),
   ]);
 }
@@ -96,12 +97,9 @@ const certificateFile = 'server.crt';
 const keyFile = 'server.key';
 
 function tlsArgs(port: number): string[] {
-  return [
-    ...['--port', '0', '--tls-port', String(port)],
-    ...['--tls-cert-file', certificateFile, '--tls-key-file', keyFile],
-    // Clients show no certificates of their own.
-    ...['--tls-auth-clients', 'no'],
-  ];
+  const files = `--tls-cert-file ${certificateFile} --tls-key-file ${keyFile}`;
+  // Clients show no certificates of their own.
+  return `--port 0 --tls-port ${port} ${files} --tls-auth-clients no`.split(' ');
 }
 
 function redisKind(tls: Certificate | undefined): ServerKind {

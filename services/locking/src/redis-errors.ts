@@ -9,9 +9,16 @@ function codeOf({ message }: Error): string | undefined {
 /** No permission, a key of another type, a mistake: the answer will not change by waiting. */
 const finalCodes = new Set(['NOAUTH', 'NOPERM', 'WRONGTYPE', 'CROSSSLOT', 'ERR']);
 
+/**
+ * A node of a cluster whose slot is moving to another one ends a script that touches a key after it has deleted it: the
+ * node may not make it anew. What came before that has been done, and asking again goes on from there.
+ */
+const slotIsMoving = 'Script attempted to access a non local key';
+
 /** Whether Redis has refused for a reason that waiting does not cure. Not so when memory is short (OOM), for instance. */
 export function isRefusal(error: unknown): error is Error {
-  return error instanceof Error && finalCodes.has(codeOf(error) ?? '');
+  if (!(error instanceof Error) || error.message.includes(slotIsMoving)) return false;
+  return finalCodes.has(codeOf(error) ?? '');
 }
 
 /** Whether a key holds something else than what belongs there. */
