@@ -77,6 +77,8 @@ const variables = {
    * beyond these, and all replicas share Postgres's max_connections.
    */
   PG_POOL_MAX: wholeNumber(1, 200).default(6),
+  /** How long an `Idempotency-Key` stands for the booking that was made with it; a day. */
+  IDEMPOTENCY_KEY_TTL_S: wholeNumber(1, 31_536_000).default(86_400),
   /** After SIGTERM: how long idle connections are left to the proxy to close. Above its idle time-out (nginx: 2 s). */
   DRAIN_DELAY_MS: wholeNumber(0, 60_000).default(DEFAULT_DRAIN_DELAY_MS),
   LOG_LEVEL: z
@@ -125,6 +127,7 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     lockTtlMs: value.LOCK_TTL_MS,
     lockWaitMs: value.LOCK_WAIT_MS,
     pgPoolMax: value.PG_POOL_MAX,
+    keyTtlMs: value.IDEMPOTENCY_KEY_TTL_S * 1_000,
     drainDelayMs: value.DRAIN_DELAY_MS,
     logLevel: value.LOG_LEVEL,
   });

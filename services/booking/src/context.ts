@@ -108,6 +108,7 @@ export function openContext(config: Config, log: Logger): Context {
       quorumLock,
       lockTtlMs,
       lockWaitMs,
+      keyTtlMs: config.keyTtlMs,
       onRetry: (strategy) => retries.set(strategy, retriesOf(strategy) + 1),
       onReleaseFailed: (err) => log.debug({ err }, 'a lease could not be given back; it ends with its TTL'),
     }),

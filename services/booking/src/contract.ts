@@ -23,6 +23,15 @@ export const REQUEST_ID_HEADER = 'x-request-id';
  */
 export const REQUEST_COUNT_HEADER = 'x-request-count';
 
+/**
+ * Names what is to be booked once, however often it is sent: 1 to `MAX_IDEMPOTENCY_KEY` printable characters, chosen by
+ * the client, good for one booking of an event and a customer. A repeat gets the first answer, with the header
+ * `IDEMPOTENCY_REPLAYED_HEADER`, also after a cancellation; a refusal is not remembered.
+ */
+export const IDEMPOTENCY_KEY_HEADER = 'idempotency-key';
+export const IDEMPOTENCY_REPLAYED_HEADER = 'idempotency-replayed';
+export const MAX_IDEMPOTENCY_KEY = 255;
+
 /** What nginx names itself in the answers that it gives in place of a replica. */
 export const PROXY_INSTANCE_ID = 'nginx';
 

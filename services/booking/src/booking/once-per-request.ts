@@ -1,44 +1,81 @@
 import type { BookingFinder } from '#src/storage/booking-finder.ts';
 import { KeyTakenError } from '#src/storage/failure.ts';
+import { forgetKey, type FirstBooking } from '#src/storage/first-bookings.ts';
+import type { PooledDb } from '#src/storage/pool.ts';
 import { CANCELLED_EPOCH } from '#src/storage/schema.ts';
 
-import { SOLD_OUT, type BookingRequest, type Outcome, type Strategy } from './strategy.ts';
+import { type BookingRequest, type Outcome, type Strategy } from './strategy.ts';
 
 /**
- * One request, one booking, whatever repeats it. A key of the table decides, in the statement that books: whoever comes
- * second writes nothing and is told so by Postgres. What it answers is the booking of the first.
+ * One request, one booking, whatever repeats it; and one booking for an idempotency key, of one customer and event.
+ * Unique keys of the table decide, in the statement that books: whoever comes second writes nothing and is told so by
+ * Postgres. What it answers is the booking of the first.
  *
- * A refusal writes nothing that the key could stop. So before a request that may have been sent before is told that
+ * A refusal writes nothing that the keys could stop. So before a request that may have been sent before is told that
  * the tickets are gone, its own booking is looked for, which may have taken the last of them.
  */
-export function oncePerRequest(strategy: Strategy, finder: BookingFinder): Strategy {
-  return {
-    ...strategy,
-    async book(request) {
-      try {
-        const outcome = await strategy.book(request);
-        const isInDoubt = outcome.code === 'sold_out' && request.mayBeRepeated;
-        return isInDoubt ? ((await findFirst(request)) ?? SOLD_OUT) : outcome;
-      } catch (error) {
-        if (error instanceof KeyTakenError) return (await findFirst(request)) ?? GONE;
-        throw error;
-      }
-    },
-  };
+export interface OncePerRequestDeps {
+  db: PooledDb;
+  finder: BookingFinder;
+  /** A key is good for another booking so long after the one that was made with it. */
+  keyTtlMs: number;
+}
 
-  async function findFirst(request: BookingRequest): Promise<Outcome | undefined> {
-    const booking = await finder.ofRequest(request.requestId);
-    if (booking === undefined || booking.epoch === CANCELLED_EPOCH) return undefined;
-    const isSame =
-      booking.eventId === request.eventId &&
-      booking.quantity === request.quantity &&
-      booking.customer === request.customer;
-    return isSame ? { code: 'booked_before', booking } : { code: 'request_id_reused' };
+export function oncePerRequest(
+  strategy: Strategy,
+  { db, finder, keyTtlMs }: OncePerRequestDeps,
+): Strategy {
+  async function bookOnce(request: BookingRequest): Promise<Outcome> {
+    const outcome = await bookOrFindKeyTaken(strategy, request);
+    const isTaken = outcome === KEY_TAKEN;
+    const mayBeRepeated = request.mayBeRepeated || request.idempotencyKey !== null;
+    if (!isTaken && !(outcome.code === 'sold_out' && mayBeRepeated)) return outcome;
+
+    const first = await finder.firstOf(request);
+    const refusal = isTaken ? inProgress(request) : outcome;
+    if (first === undefined) return refusal;
+    if (!first.hasKey) return answerOfRequest(first, request) ?? refusal;
+    if (first.ageMs < keyTtlMs) return answerOfKey(first, request);
+    if (!isTaken) return refusal;
+    await forgetKey(db.until(request.deadlineMs), first.booking, keyTtlMs);
+    const second = await bookOrFindKeyTaken(strategy, request);
+    return second === KEY_TAKEN ? inProgress(request) : second;
+  }
+
+  return { ...strategy, book: bookOnce };
+}
+
+const KEY_TAKEN = 'key taken';
+
+async function bookOrFindKeyTaken(
+  strategy: Strategy,
+  request: BookingRequest,
+): Promise<Outcome | typeof KEY_TAKEN> {
+  try {
+    return await strategy.book(request);
+  } catch (error) {
+    if (error instanceof KeyTakenError) return KEY_TAKEN;
+    throw error;
   }
 }
 
-/** What stood in the way is gone: it was cancelled, swept away by a reset, or refused itself. */
-const GONE: Outcome = Object.freeze({
-  code: 'busy',
-  detail: 'The same request was decided at the same time; nothing was written.',
-});
+/** The first answer, also if the booking was cancelled since: a key is not a way to book again. */
+function answerOfKey({ booking }: FirstBooking, request: BookingRequest): Outcome {
+  const isSame = booking.quantity === request.quantity;
+  return isSame ? { code: 'booked_before', booking } : { code: 'idempotency_key_reused' };
+}
+
+function answerOfRequest({ booking }: FirstBooking, request: BookingRequest): Outcome | undefined {
+  if (booking.epoch === CANCELLED_EPOCH) return undefined;
+  const isSame =
+    booking.eventId === request.eventId &&
+    booking.quantity === request.quantity &&
+    booking.customer === request.customer;
+  return isSame ? { code: 'booked_before', booking } : { code: 'request_id_reused' };
+}
+
+/** What stood in the way is gone: it was swept away by a reset, or refused itself. */
+function inProgress({ idempotencyKey }: BookingRequest): Outcome {
+  if (idempotencyKey !== null) return { code: 'idempotency_key_in_use' };
+  return { code: 'busy', detail: 'The same request was decided at the same time; nothing was written.' };
+}

@@ -35,9 +35,9 @@ export const DEFAULT_STRATEGY: StrategyName = 'batched-update';
 
 export type Strategies = ReadonlyMap<string, Strategy>;
 
-export function createStrategies(deps: StrategyDeps): Strategies {
-  const finder = createBookingFinder(deps.db);
+export function createStrategies(deps: StrategyDeps & { keyTtlMs: number }): Strategies {
+  const once = { ...deps, finder: createBookingFinder(deps.db) };
   return new Map(
-    Object.entries(strategies).map(([name, create]) => [name, oncePerRequest(create(deps), finder)]),
+    Object.entries(strategies).map(([name, create]) => [name, oncePerRequest(create(deps), once)]),
   );
 }

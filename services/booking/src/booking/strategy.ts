@@ -31,6 +31,8 @@ export interface BookingRequest {
   requestId: string;
   /** The same request may have been sent before, and have booked: its id was made neither here nor by the proxy. */
   mayBeRepeated: boolean;
+  /** Given by whoever sent it; of one event and customer it is good for one booking. */
+  idempotencyKey: string | null;
   eventId: number;
   quantity: number;
   customer: string;
@@ -44,12 +46,16 @@ export interface BookingRequest {
 
 export type Outcome =
   | { code: 'booked'; fencingToken: number | null }
-  /** By the same request, when it came before. */
+  /** By the same request, when it came before, or with the same key. */
   | { code: 'booked_before'; booking: StoredBooking }
   | { code: 'sold_out' }
   | { code: 'event_not_found' }
   /** A request for something else had the same id, and has booked. */
   | { code: 'request_id_reused' }
+  /** The same for its idempotency key. */
+  | { code: 'idempotency_key_reused' }
+  /** Another request with its key was decided at the same time. */
+  | { code: 'idempotency_key_in_use' }
   /** With what was thrown, where something was: for the log. */
   | { code: 'busy' | 'unavailable'; detail: string; cause?: unknown }
   | { code: 'unknown'; cause?: unknown };

@@ -11,6 +11,9 @@ import {
   bookingBody,
   bookingView,
   eventParams,
+  IDEMPOTENCY_KEY_HEADER,
+  IDEMPOTENCY_REPLAYED_HEADER,
+  MAX_IDEMPOTENCY_KEY,
   MAX_RACE_WINDOW_MS,
   RACE_WINDOW_HEADER,
   REQUEST_COUNT_HEADER,
@@ -20,6 +23,7 @@ import { REQUEST_DEADLINE_MS } from '#src/time-limits.ts';
 
 import type { Answers } from './answer.ts';
 import { type BookingToShow, viewOf } from './booking-view.ts';
+import { readIdempotencyKey } from './idempotency-key.ts';
 import { labModeOff, onlyInLab, readRaceWindowMs } from './lab-mode.ts';
 import { ProblemError, problems } from './problem.ts';
 import type { Env } from './read-input.ts';
@@ -40,6 +44,14 @@ const booking = {
   parameters: [
     {
       in: 'header' as const,
+      name: IDEMPOTENCY_KEY_HEADER,
+      schema: { type: 'string' as const, minLength: 1, maxLength: MAX_IDEMPOTENCY_KEY, pattern: '^[ -~]+$' },
+      description:
+        `Names the booking, so that it is made once, however often it is sent: a repeat gets the first answer, with ` +
+        `\`${IDEMPOTENCY_REPLAYED_HEADER}: true\`. Of one event and customer.`,
+    },
+    {
+      in: 'header' as const,
       name: RACE_WINDOW_HEADER,
       schema: { type: 'integer' as const, minimum: 0, maximum: MAX_RACE_WINDOW_MS },
       description:
@@ -48,7 +60,16 @@ const booking = {
   ],
   responses: {
     201: { description: 'Booked.', content: { 'application/json': { schema: bookingView } } },
-    ...problems('sold_out', 'busy', 'event_not_found', 'request_id_reused', 'unavailable', 'unknown'),
+    ...problems(
+      'sold_out',
+      'busy',
+      'event_not_found',
+      'request_id_reused',
+      'idempotency_key_reused',
+      'idempotency_key_in_use',
+      'unavailable',
+      'unknown',
+    ),
   },
 };
 
@@ -148,6 +169,7 @@ export function newBookingRoutes(deps: NewBookingDeps) {
     const deadlineMs = arrivedAtMs + REQUEST_DEADLINE_MS;
     const requestId = requestIdOf(c);
     const raceWindowMs = readRaceWindowMs(c, deps);
+    const idempotencyKey = readIdempotencyKey(c);
     const headers = countedAs(eventId);
 
     if (inFlight >= MAX_IN_FLIGHT) {
@@ -163,6 +185,7 @@ export function newBookingRoutes(deps: NewBookingDeps) {
         bookingId,
         requestId: uuidOf(requestId),
         mayBeRepeated: mayBeRepeated(c, requestId),
+        idempotencyKey,
         eventId,
         quantity,
         customer,
@@ -171,9 +194,12 @@ export function newBookingRoutes(deps: NewBookingDeps) {
         signal,
       };
       const outcome = await book(strategy, request);
-      if (outcome.code === 'booked_before') return answerBooked(c, outcome.booking, headers);
+      if (outcome.code === 'booked_before') {
+        const replayed = idempotencyKey === null ? {} : { [IDEMPOTENCY_REPLAYED_HEADER]: 'true' };
+        return answerBooked(c, outcome.booking, { ...headers, ...replayed });
+      }
       if (outcome.code !== 'booked') {
-        return answers.problem(c, { ...refusalOf(outcome, { ...request, requestId }), headers });
+        return answers.problem(c, { headers, ...refusalOf(outcome, { ...request, requestId }) });
       }
       const { fencingToken } = outcome;
       return answerBooked(c, { ...request, strategy: strategy.name, instanceId, fencingToken }, headers);

@@ -13,6 +13,8 @@ import {
 const kinds = {
   sold_out: { status: 409, title: 'Sold out' },
   request_id_reused: { status: 409, title: 'Another request had this id' },
+  idempotency_key_reused: { status: 422, title: 'Another request had this idempotency key' },
+  idempotency_key_in_use: { status: 409, title: 'A request with this key is under way', retryAfterS: 1 },
   busy: { status: 503, title: 'Busy', retryAfterS: 1 },
   event_not_found: { status: 404, title: 'No such event' },
   unavailable: { status: 503, title: 'Temporarily unavailable', retryAfterS: 2 },
@@ -38,7 +40,7 @@ const kinds = {
 } satisfies Record<Exclude<OutcomeCode, 'booked'>, ProblemKind> & Record<string, ProblemKind>;
 
 /** Those that a problem may have. */
-export type ProblemStatus = 400 | 401 | 404 | 405 | 408 | 409 | 413 | 415 | 417 | 431 | 500 | 503 | 504;
+export type ProblemStatus = 400 | 401 | 404 | 405 | 408 | 409 | 413 | 415 | 417 | 422 | 431 | 500 | 503 | 504;
 
 interface ProblemKind {
   status: ProblemStatus;

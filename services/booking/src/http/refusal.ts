@@ -23,6 +23,17 @@ export function refusalOf(
     const detail = `Another request had the id ${requestId}, and has booked something else; nothing was booked.`;
     return { code, detail };
   }
+  if (code === 'idempotency_key_reused') {
+    const detail =
+      'The idempotency key has made another booking of this customer, with other content; nothing was booked.';
+    return { code, detail };
+  }
+  if (code === 'idempotency_key_in_use') {
+    const detail =
+      'Another request with this idempotency key was decided at the same time; nothing was booked by this one. ' +
+      'Send it again for the answer.';
+    return { code, detail };
+  }
   const detail =
     'The connection to Postgres was lost during the commit and could not be restored in time. ' +
     `GET /requests/${requestId} tells whether the booking was made: look before you try again.`;

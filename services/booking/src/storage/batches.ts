@@ -1,6 +1,7 @@
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 
 import { agesSince, beganAfter, beganWithin } from './arrival.ts';
+import type { NewBooking } from './bookings.ts';
 import type { Db, Trx } from './schema.ts';
 
 /** Bookings of one event that are written together. */
@@ -12,8 +13,10 @@ export interface Batch {
   token: number | null;
   /** Monotonic time at which the oldest of them arrived; undefined: they all belong to the present epoch. */
   arrivedAtMs?: number | undefined;
-  bookings: readonly { bookingId: string; requestId: string; customer: string; quantity: number }[];
+  bookings: readonly BatchedBooking[];
 }
+
+type BatchedBooking = Pick<NewBooking, 'bookingId' | 'requestId' | 'idempotencyKey' | 'customer' | 'quantity'>;
 
 /**
  * What a statement made of a batch. It booked all of it, or did nothing; then `available` is what was left when the
@@ -30,6 +33,7 @@ export type BatchResult = { isBooked: true } | { isBooked: false; available: num
 export async function takeStockAndInsertAll(db: Db | Trx, batch: Batch): Promise<BatchResult> {
   const { arrivedAtMs, eventId, strategy, instanceId, token, bookings } = batch;
   const total = totalOf(batch);
+  const { columns, arrays } = extrasOf(bookings);
   const { rows } = await sql<ResultRow>`
     with seen as (
       select available from inventory where event_id = ${eventId}
@@ -41,13 +45,14 @@ export async function takeStockAndInsertAll(db: Db | Trx, batch: Batch): Promise
       returning epoch, version
     ), inserted as (
       insert into bookings (id, request_id, event_id, epoch, stock_revision, quantity, customer, strategy, instance_id,
-                            fencing_token)
+                            fencing_token${columns})
       select id, request_id, ${eventId}, epoch, version, quantity, customer, ${strategy}, ${instanceId}, ${token}::bigint
+             ${columns}
       from taken, unnest(${bookings.map(({ bookingId }) => bookingId)}::uuid[],
                          ${bookings.map(({ requestId }) => requestId)}::uuid[],
                          ${bookings.map(({ customer }) => customer)}::text[],
-                         ${bookings.map(({ quantity }) => quantity)}::integer[])
-        as booking (id, request_id, customer, quantity)
+                         ${bookings.map(({ quantity }) => quantity)}::integer[]${arrays})
+        as booking (id, request_id, customer, quantity${columns})
     )
     select exists (select from taken) as "isBooked", (select available from seen) as available`.execute(db);
   return resultOf(rows[0]);
@@ -64,6 +69,7 @@ export async function takeStockAndInsertEach(db: Db, batches: readonly Batch[]):
   const bookings = batches.flatMap(({ eventId, bookings }) =>
     bookings.map((booking) => ({ ...booking, eventId })),
   );
+  const { columns, arrays } = extrasOf(bookings);
   const { rows } = await sql<ResultRow & { eventId: number }>`
     with wanted as materialized (
       select wanted.*, (select available from inventory where inventory.event_id = wanted.event_id) as seen
@@ -86,19 +92,28 @@ export async function takeStockAndInsertEach(db: Db, batches: readonly Batch[]):
       returning inventory.event_id, epoch, version, token, strategy, instance_id
     ), inserted as (
       insert into bookings (id, request_id, event_id, epoch, stock_revision, quantity, customer, strategy, instance_id,
-                            fencing_token)
-      select id, request_id, event_id, epoch, version, quantity, customer, strategy, instance_id, token
+                            fencing_token${columns})
+      select id, request_id, event_id, epoch, version, quantity, customer, strategy, instance_id, token${columns}
       from taken join unnest(${bookings.map(({ bookingId }) => bookingId)}::uuid[],
                              ${bookings.map(({ requestId }) => requestId)}::uuid[],
                              ${bookings.map(({ eventId }) => eventId)}::integer[],
                              ${bookings.map(({ quantity }) => quantity)}::integer[],
-                             ${bookings.map(({ customer }) => customer)}::text[])
-        as booking (id, request_id, event_id, quantity, customer) using (event_id)
+                             ${bookings.map(({ customer }) => customer)}::text[]${arrays})
+        as booking (id, request_id, event_id, quantity, customer${columns}) using (event_id)
     )
     select wanted.event_id as "eventId", taken.event_id is not null as "isBooked", seen as available
     from wanted left join taken using (event_id)`.execute(db);
   const byEvent = new Map(rows.map((row) => [row.eventId, row]));
   return batches.map(({ eventId }) => resultOf(byEvent.get(eventId)));
+}
+
+/** What only some bookings have. Where none of a batch does, the columns' defaults say so, and it costs nothing. */
+function extrasOf(bookings: readonly BatchedBooking[]): Record<'columns' | 'arrays', RawBuilder<unknown>> {
+  if (bookings.every(({ idempotencyKey }) => idempotencyKey === null)) return { columns: sql``, arrays: sql`` };
+  return {
+    columns: sql`, idempotency_key`,
+    arrays: sql`, ${bookings.map(({ idempotencyKey }) => idempotencyKey)}::text[]`,
+  };
 }
 
 interface ResultRow {

@@ -1,17 +1,17 @@
-import { findBookingsOfRequests, type StoredBooking } from './bookings.ts';
+import { findFirstBookings, firstIn, type FirstBooking, type Identity } from './first-bookings.ts';
 import type { Db } from './schema.ts';
 
-/** Finds bookings by the request that made them. */
+/** Finds bookings by the request that made them, or by its key. */
 export interface BookingFinder {
-  ofRequest(requestId: string): Promise<StoredBooking | undefined>;
+  firstOf(request: Identity): Promise<FirstBooking | undefined>;
 }
 
 /** Requests in one statement. */
 const MAX_REQUESTS = 1_000;
 
 interface Asked {
-  requestId: string;
-  resolve: (booking: StoredBooking | undefined) => void;
+  request: Identity;
+  resolve: (first: FirstBooking | undefined) => void;
   reject: (cause: unknown) => void;
 }
 
@@ -32,18 +32,20 @@ export function createBookingFinder(db: Db): BookingFinder {
 
   async function ask(together: readonly Asked[]): Promise<void> {
     try {
-      const requestIds = together.map(({ requestId }) => requestId);
-      const found = await findBookingsOfRequests(db, requestIds);
-      for (const { requestId, resolve } of together) resolve(found.get(requestId));
+      const found = await findFirstBookings(
+        db,
+        together.map(({ request }) => request),
+      );
+      for (const { request, resolve } of together) resolve(firstIn(found, request));
     } catch (error) {
       for (const { reject } of together) reject(error);
     }
   }
 
   return {
-    ofRequest: (requestId) =>
+    firstOf: (request) =>
       new Promise((resolve, reject) => {
-        waiting.push({ requestId, resolve, reject });
+        waiting.push({ request, resolve, reject });
         if (isAsking) return;
         isAsking = true;
         void askAll();

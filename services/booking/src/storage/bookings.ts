@@ -7,6 +7,8 @@ import { CANCELLED_EPOCH, type Db, type Trx } from './schema.ts';
 export interface NewBooking {
   bookingId: string;
   requestId: string;
+  /** Null for a request without one. */
+  idempotencyKey: string | null;
   eventId: number;
   quantity: number;
   customer: string;
@@ -26,12 +28,22 @@ export async function insertBooking(
   trx: Trx,
   booking: NewBooking & { epoch: number; stockRevision: number },
 ): Promise<void> {
-  await sql`
-    insert into bookings (id, event_id, epoch, quantity, customer, strategy, instance_id, fencing_token, request_id,
-                          stock_revision)
-    values (${booking.bookingId}, ${booking.eventId}, ${booking.epoch}, ${booking.quantity}, ${booking.customer},
-            ${booking.strategy}, ${booking.instanceId}, ${booking.fencingToken}, ${booking.requestId},
-            ${booking.stockRevision})`.execute(trx);
+  await trx
+    .insertInto('bookings')
+    .values({
+      id: booking.bookingId,
+      request_id: booking.requestId,
+      idempotency_key: booking.idempotencyKey,
+      event_id: booking.eventId,
+      epoch: booking.epoch,
+      stock_revision: booking.stockRevision,
+      quantity: booking.quantity,
+      customer: booking.customer,
+      strategy: booking.strategy,
+      instance_id: booking.instanceId,
+      fencing_token: booking.fencingToken,
+    })
+    .execute();
 }
 
 /**
@@ -51,9 +63,9 @@ export async function takeStockAndInsertBooking(
       returning epoch, version
     ), booked as (
       insert into bookings (id, event_id, epoch, quantity, customer, strategy, instance_id, fencing_token, request_id,
-                            stock_revision)
+                            stock_revision, idempotency_key)
       select ${bookingId}::uuid, ${eventId}, epoch, ${quantity}, ${customer}, ${strategy}, ${instanceId},
-             ${fencingToken}::bigint, ${requestId}::uuid, version
+             ${fencingToken}::bigint, ${requestId}::uuid, version, ${booking.idempotencyKey}::text
       from taken
       returning id
     )
@@ -64,15 +76,27 @@ export async function takeStockAndInsertBooking(
   return rows[0] ?? { isBooked: false, hadEnough: null };
 }
 
-const selectBooking = sql`
-  select id as "bookingId", request_id as "requestId", event_id as "eventId", epoch, quantity, customer, strategy,
-         instance_id as "instanceId", fencing_token as "fencingToken"
-  from bookings`;
+/** How a `StoredBooking` is read. */
+export const STORED_BOOKING = [
+  'bookings.id as bookingId',
+  'bookings.request_id as requestId',
+  'bookings.idempotency_key as idempotencyKey',
+  'bookings.event_id as eventId',
+  'bookings.epoch',
+  'bookings.quantity',
+  'bookings.customer',
+  'bookings.strategy',
+  'bookings.instance_id as instanceId',
+  'bookings.fencing_token as fencingToken',
+] as const;
 
 export async function findBooking(db: Db, id: string): Promise<StoredBooking | undefined> {
-  const { rows } = await sql<StoredBooking>`
-    ${selectBooking} where id = ${id} and epoch <> ${CANCELLED_EPOCH}`.execute(db);
-  return rows[0];
+  return db
+    .selectFrom('bookings')
+    .select(STORED_BOOKING)
+    .where('id', '=', id)
+    .where('epoch', '<>', CANCELLED_EPOCH)
+    .executeTakeFirst();
 }
 
 /** The bookings of those requests that have made one, by request; those that were cancelled since have that epoch. */
@@ -80,15 +104,22 @@ export async function findBookingsOfRequests(
   db: Db | Trx,
   requestIds: readonly string[],
 ): Promise<Map<string, StoredBooking>> {
-  const { rows } = await sql<StoredBooking & { requestId: string }>`
-    ${selectBooking} where request_id = any(${requestIds}::uuid[])`.execute(db);
-  return new Map(rows.map((booking) => [booking.requestId, booking]));
+  const rows = await db
+    .selectFrom('bookings')
+    .select(STORED_BOOKING)
+    .where('request_id', '=', sql<string>`any(${requestIds}::uuid[])`)
+    .execute();
+  return new Map(rows.map((booking) => [booking.requestId ?? '', booking]));
 }
 
 /** Those of the ids that were booked, and are not cancelled. */
 export async function findBookedIds(db: Db | Trx, ids: readonly string[]): Promise<Set<string>> {
-  const { rows } = await sql<{ id: string }>`
-    select id from bookings where id = any(${ids}::uuid[]) and epoch <> ${CANCELLED_EPOCH}`.execute(db);
+  const rows = await db
+    .selectFrom('bookings')
+    .select('id')
+    .where('id', '=', sql<string>`any(${ids}::uuid[])`)
+    .where('epoch', '<>', CANCELLED_EPOCH)
+    .execute();
   return new Set(rows.map(({ id }) => id));
 }
 
@@ -97,9 +128,16 @@ export async function deleteBookingsBefore(
   db: Db,
   { eventId, epoch, limit }: { eventId: number; epoch: number; limit: number },
 ): Promise<number> {
-  const { numAffectedRows = 0n } = await sql`
-    delete from bookings where id in (
-      select id from bookings where event_id = ${eventId} and epoch < ${epoch} limit ${limit}
-    )`.execute(db);
-  return Number(numAffectedRows);
+  const { numDeletedRows } = await db
+    .deleteFrom('bookings')
+    .where('id', 'in', (before) =>
+      before
+        .selectFrom('bookings')
+        .select('id')
+        .where('event_id', '=', eventId)
+        .where('epoch', '<', epoch)
+        .limit(limit),
+    )
+    .executeTakeFirstOrThrow();
+  return Number(numDeletedRows);
 }

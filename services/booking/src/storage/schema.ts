@@ -52,5 +52,7 @@ interface BookingsTable {
   request_id: string | null;
   /** The counter's `version` after its tickets were taken: the order of an event's commits. Null as above. */
   stock_revision: number | null;
+  /** What its maker has named it, so that it is made once: unique for an event and a customer. */
+  idempotency_key: string | null;
   created_at: ColumnType<Date, never, never>;
 }

@@ -45,19 +45,15 @@ export const mistakes: readonly Mistake<Noticer>[] = [
     if (stock.fence > token) return { fence: stock.fence };
     await raiseFence(trx, { eventId, token });
   }
-  const inDoubt = batch
-    .filter(({ isInDoubt }) => isInDoubt || isKeyTaken)
-    .map(({ request }) => request.requestId);
-  const booked = new Map<string, Booked>(
-    inDoubt.length > 0 ? await findBookingsOfRequests(trx, inDoubt) : [],
-  );
+  const inDoubt = batch.filter(({ isInDoubt }) => isInDoubt || isKeyTaken).map(({ request }) => request);
+  const booked = new Map<string, Booked>();
+  for (const [name, first] of inDoubt.length > 0 ? await findFirstBookings(trx, inDoubt) : [])
+    booked.set(name, first.booking);
 `,
-    wrong: `  const inDoubt = batch
-    .filter(({ isInDoubt }) => isInDoubt || isKeyTaken)
-    .map(({ request }) => request.requestId);
-  const booked = new Map<string, Booked>(
-    inDoubt.length > 0 ? await findBookingsOfRequests(trx, inDoubt) : [],
-  );
+    wrong: `  const inDoubt = batch.filter(({ isInDoubt }) => isInDoubt || isKeyTaken).map(({ request }) => request);
+  const booked = new Map<string, Booked>();
+  for (const [name, first] of inDoubt.length > 0 ? await findFirstBookings(trx, inDoubt) : [])
+    booked.set(name, first.booking);
   const stock = await lockStock(trx, eventId, { mayWait, arrivedAtMs: oldestArrivalOf(batch) });
   if (stock === undefined) {
     const isThere = (await readStock(trx, eventId)) !== undefined;
@@ -119,8 +115,8 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   {
     name: 'the booking of an earlier request with the same key is taken for the one of this request',
     file: 'booking/batching/decide-batch.ts',
-    right: 'if (found?.bookingId === bookingId) return',
-    wrong: 'if (found !== undefined) return',
+    right: 'if (found?.bookingId === pending.request.bookingId)',
+    wrong: 'if (found !== undefined)',
     noticedBy: 'batch',
   },
   {

@@ -9,6 +9,7 @@ export function bookingRequest(eventId: number, overrides: Partial<BookingReques
     bookingId: randomUUIDv7(),
     requestId: randomUUIDv7(),
     mayBeRepeated: false,
+    idempotencyKey: null,
     eventId,
     quantity: 1,
     customer: 'test',

@@ -13,13 +13,14 @@ import {
   type Batch,
   type BatchResult,
 } from '#src/storage/batches.ts';
-import { findBookingsOfRequests, type StoredBooking } from '#src/storage/bookings.ts';
+import type { StoredBooking } from '#src/storage/bookings.ts';
 import {
   CommitUnknownError,
   KeyTakenError,
   PostgresBusyError,
   PostgresUnavailableError,
 } from '#src/storage/failure.ts';
+import { findFirstBookings, firstIn, namesOf } from '#src/storage/first-bookings.ts';
 import { lockStock, readStock } from '#src/storage/inventory.ts';
 import type { PooledDb } from '#src/storage/pool.ts';
 import type { Trx } from '#src/storage/schema.ts';
@@ -46,8 +47,8 @@ import type { RowWaits } from './row-waits.ts';
  * because one of those that it was to write is booked. Otherwise its statement may still reach the server, when
  * tickets may have come back: the request is unknown.
  *
- * If Postgres finds a key taken, one of the requests has been sent twice, and either of the two has booked: then all of
- * them are looked for.
+ * If Postgres finds a key taken, one of the requests has been sent twice, or its idempotency key has, and either of the
+ * two has booked: then all of them are looked for.
  */
 
 /** A lost lease, a refused token and a lost answer may follow one another; more in a row is an outage. */
@@ -284,15 +285,13 @@ async function bookWhatFits(
     if (stock.fence > token) return { fence: stock.fence };
     await raiseFence(trx, { eventId, token });
   }
-  const inDoubt = batch
-    .filter(({ isInDoubt }) => isInDoubt || isKeyTaken)
-    .map(({ request }) => request.requestId);
-  const booked = new Map<string, Booked>(
-    inDoubt.length > 0 ? await findBookingsOfRequests(trx, inDoubt) : [],
-  );
+  const inDoubt = batch.filter(({ isInDoubt }) => isInDoubt || isKeyTaken).map(({ request }) => request);
+  const booked = new Map<string, Booked>();
+  for (const [name, first] of inDoubt.length > 0 ? await findFirstBookings(trx, inDoubt) : [])
+    booked.set(name, first.booking);
   const isTooOld = stock.isOfLaterEpoch ? await findTooOld(trx, eventId, batch) : () => false;
   const open = withoutRepeats(batch).filter(
-    (pending) => !booked.has(pending.request.requestId) && !isTooOld(pending),
+    (pending) => firstIn(booked, pending.request) === undefined && !isTooOld(pending),
   );
 
   const granted = allocate(
@@ -313,13 +312,14 @@ async function bookWhatFits(
   // The last thing before COMMIT. The fence would refuse us too, but only once our successor has booked.
   guard.assertHeld();
 
-  for (const { request } of toBook) booked.set(request.requestId, { ...request, fencingToken: token });
+  for (const { request } of toBook)
+    for (const name of namesOf(request)) booked.set(name, { ...request, fencingToken: token });
   const isLostAttemptOver = token !== null || booked.size > 0;
   const decisions = batch.map((pending): Decision => {
-    const { bookingId, requestId } = pending.request;
-    const found = booked.get(requestId);
-    if (found?.bookingId === bookingId) return { code: 'booked', fencingToken: found.fencingToken };
-    if (found !== undefined) return new KeyTakenError('the same request has booked before');
+    const found = firstIn(booked, pending.request);
+    if (found?.bookingId === pending.request.bookingId)
+      return { code: 'booked', fencingToken: found.fencingToken };
+    if (found !== undefined) return new KeyTakenError('the same request, or its key, has booked before');
     if (pending.isInDoubt && !isLostAttemptOver) return { code: 'unknown' };
     return isTooOld(pending) ? CHANGED_MEANWHILE : SOLD_OUT;
   });
@@ -328,10 +328,15 @@ async function bookWhatFits(
 
 type Booked = Pick<StoredBooking, 'bookingId' | 'fencingToken'>;
 
-/** Of a request that is there twice, the first. */
+/** Of a request, or a key, that is there twice, the first. */
 function withoutRepeats(batch: readonly Pending[]): Pending[] {
   const seen = new Set<string>();
-  return batch.filter(({ request: { requestId } }) => !seen.has(requestId) && seen.add(requestId));
+  return batch.filter(({ request }) => {
+    const names = namesOf(request);
+    if (names.some((name) => seen.has(name))) return false;
+    for (const name of names) seen.add(name);
+    return true;
+  });
 }
 
 /** The event was reset after the oldest of them arrived: after which of the others too? */

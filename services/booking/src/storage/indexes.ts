@@ -1,0 +1,63 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { sql } from 'kysely';
+
+import type { Db } from './schema.ts';
+
+/**
+ * Indexes of tables that may be large when they get one. They are built CONCURRENTLY, while others read and write, and so
+ * not in a migration: that is a transaction. An attempt that was broken off leaves an invalid index, which is built anew.
+ */
+const indexes: Readonly<Record<string, string>> = {
+  // What makes a key good for one booking. A booking without a key is not in it and pays nothing for it.
+  bookings_of_key: `unique index concurrently bookings_of_key on bookings (event_id, customer, idempotency_key)
+    where idempotency_key is not null`,
+};
+
+/** Between two looks whether somebody else is still building. */
+const PAUSE_MS = 100;
+
+/** Ours alone, beside the advisory locks of bookings (two numbers) and of Kysely. */
+const LOCK = 7_234_301_588;
+
+/**
+ * Builds those that are missing. Of several at the same time one builds, and the others look again until it has: whoever
+ * waited for a lock would be one more transaction that the builder has to wait for.
+ * @returns the names of those that were built
+ */
+export async function buildIndexes(db: Db): Promise<string[]> {
+  return db.connection().execute(async (connection) => {
+    while (!(await tryLock(connection))) await sleep(PAUSE_MS);
+    try {
+      const built: string[] = [];
+      // It waits for every transaction that is older, and nobody waits for it meanwhile.
+      await sql`set lock_timeout = 0`.execute(connection);
+      for (const name of await findMissingIndexes(connection)) {
+        await sql`drop index concurrently if exists ${sql.id(name)}`.execute(connection);
+        await sql`create ${sql.raw(indexes[name] ?? '')}`.execute(connection);
+        built.push(name);
+      }
+      return built;
+    } finally {
+      await sql`reset lock_timeout`.execute(connection);
+      await sql`select pg_advisory_unlock(${sql.lit(LOCK)})`.execute(connection);
+    }
+  });
+}
+
+async function tryLock(connection: Db): Promise<boolean> {
+  const { rows } = await sql<{ isOurs: boolean }>`
+    select pg_try_advisory_lock(${sql.lit(LOCK)}) as "isOurs"`.execute(connection);
+  return rows[0]?.isOurs === true;
+}
+
+/** Names of those that are not there, or not whole. */
+export async function findMissingIndexes(db: Db): Promise<string[]> {
+  const { rows } = await sql<{ name: string }>`
+    select relname as name from pg_index join pg_class on pg_class.oid = indexrelid
+    where relname = any(${Object.keys(indexes)}) and indisvalid and pg_table_is_visible(pg_class.oid)`.execute(
+    db,
+  );
+  const whole = new Set(rows.map(({ name }) => name));
+  return Object.keys(indexes).filter((name) => !whole.has(name));
+}
