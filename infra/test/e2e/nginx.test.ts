@@ -93,6 +93,48 @@ describe.each(nginxes)('$name', (kind) => {
     if (named !== undefined) expect(named).toBe(id);
   });
 
+  const keyed = { 'idempotency-key': 'order 1' };
+
+  test.each([
+    '/events/1/bookings',
+    '/events/1/bookings?strategy=row-lock',
+    '/events/1/holds',
+    '/book-with-lock/1',
+    '/book/row-lock/1',
+  ])('a POST %s with a key that a replica took with it is asked of another one', async (path) => {
+    const answers: Answer[] = [({ socket }) => socket.destroy(), (_, response) => response.end('{"made":1}')];
+    let asked = 0;
+    const inTurn: Answer = (request, response) => answers[asked++]?.(request, response);
+    await using first = await startReplica(inTurn);
+    await using second = await startReplica(inTurn);
+    await using alone = await startNginx(kind, [first.port, second.port]);
+    expect(await ask(alone, 'POST', path, undefined, keyed)).toMatchObject({ status: 200 });
+    expect(asked).toBe(2);
+  });
+
+  test.each([
+    ['POST', '/book/no-lock/1'],
+    ['POST', '/book-no-lock/1'],
+    ['POST', '/events'],
+    ['POST', '/reset/1'],
+    ['PATCH', '/events/1'],
+    ['DELETE', '/events/1/bookings'],
+  ])('a key makes no %s %s safe to repeat', async (method, path) => {
+    let asked = 0;
+    const dies: Answer = ({ socket }) => {
+      asked += 1;
+      socket.destroy();
+    };
+    await using first = await startReplica(dies);
+    await using second = await startReplica(dies);
+    await using alone = await startNginx(kind, [first.port, second.port]);
+    expect(await ask(alone, method, path, undefined, keyed)).toMatchObject({
+      status: 504,
+      problem: { code: 'unknown' },
+    });
+    expect(asked).toBe(1);
+  });
+
   test('a read that a replica took with it is asked of another one', async () => {
     received.length = 0;
     expect(await ask(nginx, 'GET', '/die-once')).toMatchObject({ status: 200 });
@@ -239,8 +281,14 @@ function expectOwnRefusal(answer: string, status: number, code: string) {
   expect(JSON.parse(body)).toMatchObject({ type, status, code, instanceId: 'nginx', requestId: id });
 }
 
-async function ask({ url }: Nginx, method: string, path: string, body?: Buffer) {
-  const response = await fetch(`${url}${path}`, { method, ...(body && { body }) });
+async function ask(
+  { url }: Nginx,
+  method: string,
+  path: string,
+  body?: Buffer,
+  sent: Record<string, string> = {},
+) {
+  const response = await fetch(`${url}${path}`, { method, headers: sent, ...(body && { body }) });
   const { status, headers } = response;
   const text = await response.text();
   const type = headers.get('content-type');

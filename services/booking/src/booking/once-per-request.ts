@@ -21,10 +21,7 @@ export interface OncePerRequestDeps {
   keyTtlMs: number;
 }
 
-export function oncePerRequest(
-  strategy: Strategy,
-  { db, finder, keyTtlMs }: OncePerRequestDeps,
-): Strategy {
+export function oncePerRequest(strategy: Strategy, { db, finder, keyTtlMs }: OncePerRequestDeps): Strategy {
   async function bookOnce(request: BookingRequest): Promise<Outcome> {
     const outcome = await bookOrFindKeyTaken(strategy, request);
     const isTaken = outcome === KEY_TAKEN;

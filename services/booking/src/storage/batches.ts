@@ -16,7 +16,10 @@ export interface Batch {
   bookings: readonly BatchedBooking[];
 }
 
-type BatchedBooking = Pick<NewBooking, 'bookingId' | 'requestId' | 'idempotencyKey' | 'customer' | 'quantity'>;
+type BatchedBooking = Pick<
+  NewBooking,
+  'bookingId' | 'requestId' | 'idempotencyKey' | 'customer' | 'quantity'
+>;
 
 /**
  * What a statement made of a batch. It booked all of it, or did nothing; then `available` is what was left when the
@@ -109,7 +112,8 @@ export async function takeStockAndInsertEach(db: Db, batches: readonly Batch[]):
 
 /** What only some bookings have. Where none of a batch does, the columns' defaults say so, and it costs nothing. */
 function extrasOf(bookings: readonly BatchedBooking[]): Record<'columns' | 'arrays', RawBuilder<unknown>> {
-  if (bookings.every(({ idempotencyKey }) => idempotencyKey === null)) return { columns: sql``, arrays: sql`` };
+  if (bookings.every(({ idempotencyKey }) => idempotencyKey === null))
+    return { columns: sql``, arrays: sql`` };
   return {
     columns: sql`, idempotency_key`,
     arrays: sql`, ${bookings.map(({ idempotencyKey }) => idempotencyKey)}::text[]`,

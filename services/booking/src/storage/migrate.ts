@@ -73,7 +73,7 @@ function migratorOf(db: Db): Migrator {
 
 const folder = join(import.meta.dirname, 'migrations');
 
-async function getMigrations(): Promise<Record<string, Migration>> {
+export async function getMigrations(): Promise<Record<string, Migration>> {
   const files = (await readdir(folder)).filter((name) => name.endsWith('.ts'));
   const load = async (file: string) =>
     [file.slice(0, -'.ts'.length), (await import(join(folder, file))) as Migration] as const;

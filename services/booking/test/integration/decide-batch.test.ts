@@ -192,6 +192,32 @@ test('a request that is in a batch twice is booked once, and nobody is the worse
   expect(await house.event(eventId)).toMatchObject({ available: 1, booked: 2 });
 });
 
+test('a key that is in a batch twice, or in the batches of two replicas at once, books once', async () => {
+  const eventId = await house.newEvent(20);
+  const keyed = (customer: string) => {
+    const { pending, outcome } = pendingRequest(eventId, { customer });
+    const request = { ...pending.request, idempotencyKey: 'same' };
+    return { pending: { ...pending, request }, outcome: outcome.catch((error: unknown) => error) };
+  };
+  const plain = Array.from({ length: 4 }, () => pendingRequest(eventId));
+  const batches = [
+    [keyed('ada'), plain[0]!, keyed('ada'), keyed('eve'), plain[1]!],
+    [plain[2]!, keyed('eve'), keyed('ada'), plain[3]!],
+  ];
+  await Promise.all(
+    batches.map((batch) =>
+      decide(
+        eventId,
+        batch.map(({ pending }) => pending),
+      ),
+    ),
+  );
+  for (const { outcome } of plain) expect(await outcome).toMatchObject({ code: 'booked' });
+  const outcomes = await Promise.all(batches.flat().map(({ outcome }) => outcome));
+  expect(outcomes.filter((outcome) => outcome instanceof KeyTakenError)).toHaveLength(3);
+  expect(await house.event(eventId)).toMatchObject({ available: 14, booked: 6 });
+});
+
 test('whose request has made another booking is told so, and the others are booked', async () => {
   const eventId = await house.newEvent(9);
   const [first, second] = [pendingRequest(eventId), pendingRequest(eventId)];

@@ -106,7 +106,7 @@ test('a commit that cannot be looked up is unknown, never failed', async () => {
 
 test('a connection lost before the commit means that nothing was written', async () => {
   const eventId = await house.newEvent(3);
-  cutBefore((sent) => sent.includes('insert into bookings'));
+  cutBefore((sent) => sent.includes('insert into "bookings"'));
   const outcome = await book(strategyOf(context, 'row-lock'), bookingRequest(eventId));
   await proxy.heal();
   expect(outcome.code).toBe('unavailable');
