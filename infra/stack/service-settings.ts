@@ -9,6 +9,7 @@ export const SERVICE_SETTINGS = [
   'LOCK_TTL_MS',
   'LOCK_WAIT_MS',
   'PG_POOL_MAX',
+  'IDEMPOTENCY_KEY_TTL_S',
   'LOG_LEVEL',
 ] as const;
 

@@ -44,6 +44,11 @@ test.each([
     400,
   ],
   [
+    'two idempotency keys',
+    'POST /book-with-lock/1 HTTP/1.1\r\nhost: a\r\nidempotency-key: a\r\nidempotency-key: a\r\nconnection: close\r\n\r\n',
+    400,
+  ],
+  [
     'an expectation of something odd',
     'GET /livez HTTP/1.1\r\nhost: a\r\nexpect: magic\r\nconnection: close\r\n\r\n',
     417,
