@@ -1,10 +1,12 @@
 import { spawnSync } from 'node:child_process';
 
+import { IMAGES } from '../images.ts';
 import { toStderr } from './install.ts';
 import type { Report } from './install.ts';
 import type { RuntimeName } from './server.ts';
 
-export const images = { redis: 'redis:8-alpine', postgres: 'postgres:18-alpine' } as const;
+/** What the servers of tests are made of. */
+export const images = { redis: IMAGES.redis, postgres: IMAGES.postgres } as const;
 
 /** What RUNTIME asks for; null when it leaves the choice to us. */
 export function runtimeFromEnvironment(env: NodeJS.ProcessEnv = process.env): RuntimeName | null {

@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
+import { IMAGES } from '../../images.ts';
 import { freePort } from '../../servers/index.ts';
 import { listContainers } from '../../stack/docker/containers.ts';
 import { obstacleToDocker } from '../../stack/docker/engine.ts';
@@ -105,8 +106,7 @@ describe.skipIf(obstacle !== null)(obstacle === null ? title : `${title} (${obst
       'com.docker.compose.oneoff': 'False',
     };
     const flags = Object.entries(labels).flatMap(([label, value]) => ['--label', `${label}=${value}`]);
-    const image = 'nginx:1.30-alpine';
-    await capture('docker', ['create', '--name', name, ...flags, image], commandTimeoutMs);
+    await capture('docker', ['create', '--name', name, ...flags, IMAGES.nginx], commandTimeoutMs);
     const ours = dockerRuntime(name, () => {});
     const refusal = `project "${name}" of Docker belongs to /elsewhere/lastseat`;
     try {

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
+import { IMAGES } from '../../images.ts';
 import { ensureInstalled, findBinary, freePort } from '../../servers/index.ts';
 import { obstacleToDocker } from '../../stack/docker/engine.ts';
 
@@ -42,11 +43,11 @@ if (installed) {
 }
 if (isInDocker) {
   nginxes.push({
-    name: 'nginx:1.30-alpine',
+    name: IMAGES.nginx,
     command: ({ conf }) =>
       [
         'docker run --rm --network host --read-only --tmpfs /tmp --cap-drop ALL --user nginx',
-        `--volume ${conf}:/conf:ro --entrypoint nginx nginx:1.30-alpine -p /tmp/ -c /conf/nginx.conf`,
+        `--volume ${conf}:/conf:ro --entrypoint nginx ${IMAGES.nginx} -p /tmp/ -c /conf/nginx.conf`,
       ].flatMap((line) => line.split(' ')),
   });
 }

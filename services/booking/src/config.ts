@@ -89,6 +89,9 @@ const variables = {
     .default('info'),
 };
 
+/** The names of all of them: what a way of running may set. */
+export const SETTINGS: readonly string[] = Object.keys(variables);
+
 /** Their values never reach a log or a terminal. */
 const secrets: ReadonlySet<string> = new Set([
   'DATABASE_URL',

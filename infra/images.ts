@@ -1,0 +1,11 @@
+/**
+ * The images that everything runs in, wherever it runs: Compose, Swarm, Kubernetes and the tests. What a file repeats is
+ * compared with this one by a test. Each tag stays at one version of its program and takes what is mended in it; whoever
+ * wants the same bytes for ever writes a digest in its place (`docker buildx imagetools inspect` tells it).
+ */
+export const IMAGES = {
+  node: 'node:26-slim',
+  postgres: 'postgres:18-alpine',
+  redis: 'redis:8-alpine',
+  nginx: 'nginx:1.30-alpine',
+} as const;
