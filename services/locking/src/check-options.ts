@@ -1,4 +1,4 @@
-import { isCluster, type RedisClient } from './redis-script.ts';
+import type { ClientPort } from './client/port.ts';
 
 /** What all kinds of lock are given. */
 interface CommonOptions {
@@ -12,29 +12,13 @@ interface CommonOptions {
  * Refuses at creation what would fail later, when nobody knows any more where it comes from.
  * @throws TypeError in one sentence that names the option and says how to set it right
  */
-export function checkOptions(redis: RedisClient, options: CommonOptions): void {
-  if (typeof redis?.duplicate !== 'function') {
-    throw new TypeError('A lock needs an ioredis client, a Redis or a Cluster, as its first argument.');
-  }
+export function checkOptions(client: ClientPort, options: CommonOptions): void {
   const { keyPrefix, clientId, onEvent, onReleaseFailed } = options;
   checkText('keyPrefix', keyPrefix);
   checkText('clientId', clientId ?? '');
   checkFunction('onEvent', onEvent ?? checkFunction);
   checkFunction('onReleaseFailed', onReleaseFailed);
-  checkHashTag(keyPrefix, redis.options.keyPrefix ?? '');
-}
-
-/**
- * For the locks that use the client itself: replies must come as Redis gives them.
- * @throws TypeError the client turns numbers into strings
- */
-export function checkReplies(redis: RedisClient): void {
-  const options = isCluster(redis) ? redis.options.redisOptions : redis.options;
-  if (options?.stringNumbers === true) {
-    throw new TypeError(
-      'stringNumbers of the Redis client turns the numbers that this lock reads into strings: give it a client without that option.',
-    );
-  }
+  checkHashTag(keyPrefix, client.keyPrefix);
 }
 
 function checkText(name: string, value: unknown): void {

@@ -1,5 +1,6 @@
 import type { Alarm, Alarms } from './alarms.ts';
 import type { LossReason } from './errors.ts';
+import { retryDelayMs } from './retry-delay.ts';
 
 /** What a request for more time can be told. A rejection means: unknown, it may have happened. */
 export type Extended = 'held' | 'gone' | 'taken';
@@ -70,9 +71,6 @@ const leastShare = 0.9;
 export function isEnoughFor(ttlMs: number, leftMs: number, longestMs: number): boolean {
   return leftMs >= leastShare * ttlMs && longestMs <= ttlMs;
 }
-
-/** A first retry after 50 ms, doubled up to a quarter of the TTL: several attempts fit before the deadline. */
-const firstRetryMs = 50;
 
 /**
  * A lock that is ours until a deadline, and the renewal that moves the deadline.
@@ -231,7 +229,9 @@ export class Hold implements Alarm {
       }
       return extended;
     } catch (error) {
-      this.#renewAtMs = this.#alarms.clock.now() + this.#retryDelayMs();
+      // Never more than a quarter of the TTL: several attempts fit before the deadline.
+      const delayMs = retryDelayMs(this.#failures, { longestMs: this.#ttlMs / 4 });
+      this.#renewAtMs = this.#alarms.clock.now() + delayMs;
       this.#failures += 1;
       throw error;
     } finally {
@@ -239,11 +239,5 @@ export class Hold implements Alarm {
       settled.resolve();
       this.#aim();
     }
-  }
-
-  /** Half of it fixed, half of it random: the renewals of many leases spread out when Redis comes back. */
-  #retryDelayMs(): number {
-    const cap = Math.min(firstRetryMs * 2 ** this.#failures, this.#ttlMs / 4);
-    return cap / 2 + (Math.random() * cap) / 2;
   }
 }

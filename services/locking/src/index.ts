@@ -10,7 +10,7 @@ export {
 export { clientOf } from './holder-id.ts';
 export { createQueueLock, type QueueLockOptions, type QueueLocks } from './queue-lock.ts';
 export type { Listeners, LockEvent, LockEventListener, RenewalFailure } from './lock-events.ts';
-export type { ServerFinding } from './check-server.ts';
+export type { ServerFinding } from './client/check-server.ts';
 export { createSimpleLock, type SimpleLockOptions, type SimpleLocks } from './simple-lock.ts';
 export {
   createWebLocks,

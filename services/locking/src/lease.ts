@@ -1,8 +1,8 @@
 import { checkTtl } from './acquire-options.ts';
 import { type Alarms, systemAlarms } from './alarms.ts';
-import type { Clock } from './clock.ts';
 import { LockLostError, LockUnavailableError } from './errors.ts';
 import { Hold, type Extended, type Loss } from './hold.ts';
+import { createLateReleases } from './late-releases.ts';
 import type { Lease } from './lock.ts';
 
 /** What giving a lock back can be told. A rejection means: unknown, it may have happened. */
@@ -55,35 +55,13 @@ export function holdLease(terms: LeaseTerms, port: LeasePort, alarms: Alarms = s
       try {
         return await port.release();
       } catch (error) {
-        void releaseLater(port, deadlineMs, alarms.clock);
+        const isExpired = () => alarms.clock.now() >= deadlineMs;
+        void createLateReleases(alarms).repeat(() => port.release(), isExpired);
         throw error;
       }
     },
   });
   return lease;
-}
-
-/** A second try after 50 ms, then ever rarer: often enough for a short outage, cheap for a long one. */
-const retryDelaysMs = { first: 50, longest: 1_000 };
-
-/**
- * Nobody knows whether the lock was given back. The caller has been told so and waits no more; the others need not
- * wait for its expiry if Redis comes back before.
- */
-async function releaseLater(port: LeasePort, deadlineMs: number, clock: Clock): Promise<void> {
-  let delayMs = retryDelaysMs.first;
-  for (;;) {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    clock.setTimer(resolve, delayMs / 2 + (Math.random() * delayMs) / 2);
-    await promise;
-    if (clock.now() >= deadlineMs) return;
-    try {
-      await port.release();
-      return;
-    } catch {
-      delayMs = Math.min(2 * delayMs, retryDelaysMs.longest);
-    }
-  }
 }
 
 /** Who takes a lease back. */

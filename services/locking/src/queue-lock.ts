@@ -7,14 +7,14 @@ import {
 } from './acquire-options.ts';
 import { systemAlarms } from './alarms.ts';
 import { checkOptions } from './check-options.ts';
-import { checkServer, type ServerFinding } from './check-server.ts';
+import { checkServer, type ServerFinding } from './client/check-server.ts';
+import { openClient, type RedisClient } from './client/choose-adapter.ts';
 import { createHolderIds } from './holder-id.ts';
 import { checkKnown, defaultOptionNames, type OptionNames } from './known-options.ts';
 import { type Listeners, listenFor, tellRoundTrips } from './lock-events.ts';
 import type { AcquireDefaultOptions } from './lock.ts';
 import { createQueueLocks, type QueueLocksCore } from './queue/locks.ts';
 import { openRedisQueueStore } from './queue/redis-store.ts';
-import type { RedisClient } from './redis-script.ts';
 
 export interface QueueLockOptions extends AcquireDefaultOptions, Listeners {
   /**
@@ -109,7 +109,8 @@ export function createQueueLock(redis: RedisClient, options: QueueLockOptions = 
     onReleaseFailed = () => undefined,
   } = options;
   checkKnown(options, optionNames);
-  checkOptions(redis, { ...options, keyPrefix, onReleaseFailed });
+  const client = openClient(redis);
+  checkOptions(client, { ...options, keyPrefix, onReleaseFailed });
   checkInteger('lingerMs', lingerMs, 0, maxTimerMs);
   checkInteger('turnGrants', turnGrants, 1, 1_000_000);
   checkInteger('turnMs', turnMs, 1, maxTimerMs);
@@ -127,8 +128,8 @@ export function createQueueLock(redis: RedisClient, options: QueueLockOptions = 
   const alarms = systemAlarms;
   const locks = createQueueLocks(
     (messages) =>
-      openRedisQueueStore(redis, alarms, messages, {
-        client: createHolderIds(options.clientId).client,
+      openRedisQueueStore(client, alarms, messages, {
+        clientId: createHolderIds(options.clientId).client,
         keyPrefix,
         commandTimeoutMs,
         staleMs: Math.round(3.5 * pollMs),
@@ -145,5 +146,5 @@ export function createQueueLock(redis: RedisClient, options: QueueLockOptions = 
     },
     alarms,
   );
-  return { ...locks, check: () => checkServer(redis, commandTimeoutMs) };
+  return { ...locks, check: () => checkServer(client.shared, commandTimeoutMs) };
 }

@@ -7,9 +7,12 @@ import {
   tokenMemoryDefaultMs,
   type AcquireSettings,
 } from './acquire-options.ts';
+import { systemAlarms } from './alarms.ts';
 import { assembleLocks } from './assemble-locks.ts';
-import { checkOptions, checkReplies } from './check-options.ts';
-import { checkServer, type ServerFinding } from './check-server.ts';
+import { checkOptions } from './check-options.ts';
+import { createCalls } from './client/calls.ts';
+import { checkServer, type ServerFinding } from './client/check-server.ts';
+import { openClient, type RedisClient } from './client/choose-adapter.ts';
 import { systemClock } from './clock.ts';
 import { driftMs } from './hold.ts';
 import { createHolderIds } from './holder-id.ts';
@@ -18,8 +21,7 @@ import type { LeasePort, Released } from './lease.ts';
 import { type Listeners, listenFor, tellRoundTrips } from './lock-events.ts';
 import type { Locks, AcquireDefaultOptions } from './lock.ts';
 import { createQuorumGrant, type QuorumGrant } from './quorum/grant.ts';
-import { createQuorumServer } from './quorum/server.ts';
-import type { RedisClient } from './redis-script.ts';
+import { createQuorumServer, quorumKeyTypes } from './quorum/server.ts';
 import { createRetryingService } from './retrying-service.ts';
 import { createTurnstile } from './turnstile.ts';
 
@@ -90,9 +92,10 @@ export function createQuorumLock(
   } = options;
   checkKnown(options, optionNames);
   checkServers(redises);
-  for (const redis of redises) {
-    checkOptions(redis, { ...options, keyPrefix, onReleaseFailed });
-    checkReplies(redis);
+  const clients = redises.map(openClient);
+  for (const client of clients) {
+    checkOptions(client, { ...options, keyPrefix, onReleaseFailed });
+    client.checkReplies();
   }
   checkInteger('retryDelayMs', retryDelayMs, 1, maxTimerMs);
   checkInteger('serverTimeoutMs', serverTimeoutMs, 1, maxTimerMs);
@@ -100,8 +103,14 @@ export function createQuorumLock(
   const defaults = acquireSettings(options, acquireDefaults);
 
   const emit = listenFor(options);
-  const bounds = { timeoutMs: serverTimeoutMs, onRoundTrip: tellRoundTrips(emit) };
-  const servers = redises.map((redis) => createQuorumServer(redis, { keyPrefix, tokenMemoryMs, bounds }));
+  const callsOf = clients.map(({ shared }) =>
+    createCalls(shared, systemAlarms, {
+      timeoutMs: serverTimeoutMs,
+      onRoundTrip: tellRoundTrips(emit),
+      keyTypes: quorumKeyTypes,
+    }),
+  );
+  const servers = callsOf.map((calls) => createQuorumServer(calls, { keyPrefix, tokenMemoryMs }));
   const holderIds = createHolderIds(options.clientId);
   const service = createRetryingService(retryDelayMs, emit, createTurnstile(retryDelayMs));
 
@@ -152,15 +161,20 @@ export function createQuorumLock(
 
   async function check(): Promise<QuorumFinding[]> {
     const findings = await Promise.all(
-      redises.map(async (redis, server) => {
-        const ofOne = await checkServer(redis, Math.max(checkTimeoutMs, serverTimeoutMs));
+      clients.map(async ({ shared }, server) => {
+        const ofOne = await checkServer(shared, Math.max(checkTimeoutMs, serverTimeoutMs));
         return ofOne.map(({ level, message }) => ({ server, level, message }));
       }),
     );
     return findings.flat();
   }
 
-  return { ...assembleLocks({ defaults, acquireOne, onReleaseFailed, close: () => service.close() }), check };
+  async function close(): Promise<void> {
+    await service.close();
+    for (const calls of callsOf) calls.close();
+  }
+
+  return { ...assembleLocks({ defaults, acquireOne, onReleaseFailed, close }), check };
 }
 
 function checkServers(redises: readonly RedisClient[]): void {

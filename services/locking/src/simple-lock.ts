@@ -9,19 +9,23 @@ import {
   tokenMemoryDefaultMs,
   type AcquireSettings,
 } from './acquire-options.ts';
+import { systemAlarms } from './alarms.ts';
 import { assembleLocks } from './assemble-locks.ts';
-import { checkOptions, checkReplies } from './check-options.ts';
-import { checkServer, type ServerFinding } from './check-server.ts';
+import { checkOptions } from './check-options.ts';
+import { createCalls, isSendable } from './client/calls.ts';
+import { checkServer, type ServerFinding } from './client/check-server.ts';
+import { openClient, type RedisClient } from './client/choose-adapter.ts';
+import { RefusedError } from './client/errors.ts';
+import { listHeld } from './client/list-held.ts';
+import { loadScript } from './client/script.ts';
 import { systemClock } from './clock.ts';
 import { driftMs, type Extended } from './hold.ts';
 import { createHolderIds } from './holder-id.ts';
 import { checkKnown, defaultOptionNames, type OptionNames } from './known-options.ts';
 import type { LeasePort, Released } from './lease.ts';
-import { listHeld } from './list-held.ts';
 import { type Listeners, listenFor, tellRoundTrips } from './lock-events.ts';
 import { checkName, lockKey } from './lock-name.ts';
 import type { AcquireOptions, Lease, AcquireDefaultOptions } from './lock.ts';
-import { isInVain, isSendable, loadScript, type RedisClient } from './redis-script.ts';
 import { createRetryingService } from './retrying-service.ts';
 import type { LockSnapshot, WebLocksSource } from './web-locks.ts';
 
@@ -58,6 +62,9 @@ const acquireScript = loadScript('simple-acquire');
 const extendScript = loadScript('extend');
 const releaseScript = loadScript('release');
 
+/** What each key of a name holds. */
+const keyTypes = [['string'], ['string']];
+
 const optionNames: OptionNames<SimpleLockOptions> = {
   ...defaultOptionNames,
   retryDelayMs: true,
@@ -91,8 +98,9 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
     onReleaseFailed = () => undefined,
   } = options;
   checkKnown(options, optionNames);
-  checkOptions(redis, { ...options, keyPrefix, onReleaseFailed });
-  checkReplies(redis);
+  const client = openClient(redis);
+  checkOptions(client, { ...options, keyPrefix, onReleaseFailed });
+  client.checkReplies();
   checkInteger('retryDelayMs', retryDelayMs, 1, maxTimerMs);
   checkInteger('commandTimeoutMs', commandTimeoutMs, 1, maxTimerMs);
   checkInteger('tokenMemoryMs', tokenMemoryMs, 0, maxTimerMs);
@@ -101,7 +109,12 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
   const holderIds = createHolderIds(options.clientId);
   const emit = listenFor(options);
   const service = createRetryingService(retryDelayMs, emit);
-  const bounds = { timeoutMs: commandTimeoutMs, onRoundTrip: tellRoundTrips(emit) };
+  const connection = client.shared;
+  const calls = createCalls(connection, systemAlarms, {
+    timeoutMs: commandTimeoutMs,
+    onRoundTrip: tellRoundTrips(emit),
+    keyTypes,
+  });
 
   function acquireOne(name: string, settings: AcquireSettings, steal = false): Promise<Lease> {
     // One id for the whole wait: a try that took the lock although its reply was lost is recognised by the next one.
@@ -121,12 +134,13 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
     steal: boolean,
   ): Promise<TryResult> {
     // Sent during an outage it would be executed at its end, when perhaps nobody waits for it any more.
-    if (!isSendable(redis)) return noAnswer(notConnected(), false);
+    if (!isSendable(connection)) return noAnswer(notConnected(), false);
     const { ttlMs, tokenAbove } = settings;
     const sentAtMs = systemClock.now();
     try {
-      const args = [id, ttlMs, tokenAbove, ttlMs + tokenMemoryMs, steal ? 'steal' : ''];
-      const { reply } = await acquireScript(redis, keys, args, bounds);
+      const memoryMs = ttlMs + tokenMemoryMs;
+      const args = [id, `${ttlMs}`, `${tokenAbove}`, `${memoryMs}`, steal ? 'steal' : ''];
+      const { reply } = await calls.run(acquireScript, keys, args);
       const answer = reply as [0, string] | [1, number];
       if (answer[0] === 0) return { takenBy: answer[1] };
       if (systemClock.now() >= sentAtMs + ttlMs - driftMs(ttlMs)) throw new Error('the grant came too late');
@@ -141,12 +155,10 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
     }
   }
 
-  function noAnswer(error: unknown, mayHold: boolean): TryResult {
-    return { noAnswer: error, mayHold, inVain: isInVain(error, redis) };
-  }
-
   function notConnected(): Error {
-    return new Error(`not connected to Redis (${redis.status})`);
+    const { state } = connection.link;
+    const message = `not connected to Redis (${state})`;
+    return state === 'ended' ? new RefusedError(message) : new Error(message);
   }
 
   function leasePort(id: string, keys: Keys): LeasePort {
@@ -162,14 +174,14 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
   }
 
   async function extend(id: string, keys: Keys, ttlMs: number): Promise<Extended> {
-    if (!isSendable(redis)) throw notConnected();
-    const { reply } = await extendScript(redis, keys, [id, ttlMs, ttlMs + tokenMemoryMs], bounds);
+    if (!isSendable(connection)) throw notConnected();
+    const { reply } = await calls.run(extendScript, keys, [id, `${ttlMs}`, `${ttlMs + tokenMemoryMs}`]);
     if (reply === 1) return 'held';
     return reply === 0 ? 'gone' : 'taken';
   }
 
   async function release(id: string, keys: Keys): Promise<Released> {
-    const { reply, mayHaveRunTwice } = await releaseScript(redis, [keys[0]], [id], bounds);
+    const { reply, mayHaveRunTwice } = await calls.run(releaseScript, [keys[0]], [id]);
     if (reply === 1 || mayHaveRunTwice) return 'released';
     return reply === 0 ? 'gone' : 'taken';
   }
@@ -186,13 +198,16 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
       defaults,
       acquireOne: (name, settings) => acquireOne(name, settings),
       onReleaseFailed,
-      close: () => service.close(),
+      async close() {
+        await service.close();
+        calls.close();
+      },
     }),
-    check: () => checkServer(redis, commandTimeoutMs),
+    check: () => checkServer(connection, commandTimeoutMs),
     steal,
     async inspect() {
       const { client: clientId } = holderIds;
-      const held = await listHeld(redis, keyPrefix, commandTimeoutMs, service.callers);
+      const held = await listHeld(calls, keyPrefix, service.callers);
       // What was answered before that is acted upon now: nobody both waits and holds.
       await afterReplies();
       const heldHere = new Set(held.filter((lock) => lock.clientId === clientId).map(({ name }) => name));
@@ -201,4 +216,8 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
       return { held, pending: waiting.map((name) => ({ name, mode: 'exclusive', clientId })) };
     },
   };
+}
+
+function noAnswer(error: unknown, mayHold: boolean): TryResult {
+  return { noAnswer: error, mayHold, inVain: error instanceof RefusedError };
 }

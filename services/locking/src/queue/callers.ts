@@ -1,10 +1,11 @@
 import { LockTimeoutError, LockUnavailableError } from '../errors.ts';
 import { clientOf } from '../holder-id.ts';
 import type { HeldLease } from '../lease.ts';
+import { LinkedList } from '../linked-list.ts';
 import type { LockEvent } from '../lock-events.ts';
 import type { Answers } from './answers.ts';
 import type { LineContext } from './line-context.ts';
-import { type Waiter, WaiterList } from './waiter.ts';
+import type { Waiter } from './waiter.ts';
 
 /** How a caller came by the lock, see `LockEvent`. */
 export type From = Extract<LockEvent, { type: 'granted' }>['from'];
@@ -17,7 +18,7 @@ export class Callers {
   readonly #context: LineContext;
   readonly #answers: Answers;
   readonly #heldAs: () => string | undefined;
-  readonly #waiters = new WaiterList();
+  readonly #waiters = new LinkedList<Waiter>();
 
   /**
    * @param answers what they are told of Redis

@@ -1,8 +1,9 @@
-import type { Alarm, Alarms } from '../alarms.ts';
+import type { Alarms } from '../alarms.ts';
+import { RefusedError } from '../client/errors.ts';
+import { createLateReleases } from '../late-releases.ts';
 import type { Released } from '../lease.ts';
 import type { LockEventListener } from '../lock-events.ts';
-import { retryDelayMs } from './retry-delay.ts';
-import { RefusedError, type GivenBack, type NotHeld, type QueueStore, type ReleaseRequest } from './store.ts';
+import type { GivenBack, NotHeld, QueueStore, ReleaseRequest } from './store.ts';
 
 /** What nobody here wants any more and Redis may still have. */
 export interface GiveBack {
@@ -45,7 +46,7 @@ export function createGiveBack(
   const underWay: Giving[] = [];
   /** The last token of entries of which nobody knows whether they were given back. */
   const unconfirmed = new Map<number, number>();
-  const pauses = new Set<Alarm>();
+  const lateReleases = createLateReleases(alarms);
   let stopped = false;
 
   function end({ slot }: Giving): void {
@@ -79,58 +80,30 @@ export function createGiveBack(
   }
 
   /**
-   * Whoever gave it back has been told that the outcome is unknown; the others need not wait for its expiry. There is no
-   * time after which it can be left alone: a Redis that is silent may yet do what it was asked for before.
+   * There is no time after which it can be left alone: a Redis that is silent may yet do what it was asked for before.
    */
-  async function releaseLater(name: string, number: number, request: ReleaseRequest): Promise<void> {
+  function releaseLater(name: string, number: number, request: ReleaseRequest): Promise<void> {
     if (request.lastToken !== undefined && request.lastToken > 0) unconfirmed.set(number, request.lastToken);
     for (const oldest of unconfirmed.keys()) {
       if (unconfirmed.size <= maxUnconfirmed) break;
       unconfirmed.delete(oldest);
     }
-    for (let failures = 0; ; failures += 1) {
-      await pause(retryDelayMs(failures));
-      if (stopped || underWay.length > maxUnderWay) return;
-      try {
-        released(name, number, await store.release(name, request));
-        return;
-      } catch (error) {
-        if (error instanceof RefusedError) return;
-      }
-    }
-  }
-
-  /** Ends early when Redis can be reached again. */
-  function pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const alarm: Alarm = {
-        atMs: 0,
-        slot: -1,
-        ring() {
-          alarms.clear(alarm);
-          pauses.delete(alarm);
-          resolve();
-        },
-      };
-      pauses.add(alarm);
-      alarms.set(alarm, alarms.clock.now() + ms);
-    });
-  }
-
-  function recheck(): void {
-    for (const pause of pauses) pause.ring();
+    return lateReleases.repeat(
+      async () => released(name, number, await store.release(name, request)),
+      () => stopped || underWay.length > maxUnderWay,
+    );
   }
 
   return {
     begin,
     isUnderWay: (number) => underWay.some((giving) => giving.number === number),
     lastTokenOf: (number) => unconfirmed.get(number) ?? 0,
-    recheck,
+    recheck: () => lateReleases.wake(),
     stop() {
       stopped = true;
     },
     async settled() {
-      recheck();
+      lateReleases.wake();
       // Once more, since what was not answered is tried again until then.
       await Promise.allSettled(underWay.map(({ ended }) => ended));
       await Promise.allSettled(underWay.map(({ ended }) => ended));

@@ -1,19 +1,12 @@
 import type { Alarm } from '../alarms.ts';
+import { RefusedError } from '../client/errors.ts';
 import { isEnoughFor, type Kept, keptUntil, type Loss } from '../hold.ts';
 import type { HeldLease, Released } from '../lease.ts';
+import { retryDelayMs } from '../retry-delay.ts';
 import { Answers } from './answers.ts';
 import { Callers, type From } from './callers.ts';
 import type { Entry, LineContext } from './line-context.ts';
-import { retryDelayMs } from './retry-delay.ts';
-import {
-  RefusedError,
-  type Grant,
-  type HandedOver,
-  type NotHeld,
-  type Queued,
-  type Seen,
-  type YieldRequest,
-} from './store.ts';
+import type { Grant, HandedOver, NotHeld, Queued, Seen, YieldRequest } from './store.ts';
 import { Turn, type TurnOwner } from './turn.ts';
 import type { Waiter, WaitingRoom } from './waiter.ts';
 
@@ -410,8 +403,7 @@ export class Line implements Alarm, TurnOwner, WaitingRoom {
     const next = this.#context.register(this, ttlMs);
     const { firstToken, lastToken } = turn;
     const { id } = this.#entry;
-    const contended = this.#isContended(turn);
-    const request = { id, nextId: next.id, firstToken, lastToken, ttlMs, tokenAbove, contended };
+    const request = { id, nextId: next.id, firstToken, lastToken, ttlMs, tokenAbove };
     alarms.clear(this);
     turn.hold.end();
     this.#turn = undefined;

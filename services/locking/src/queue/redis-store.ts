@@ -1,12 +1,11 @@
 import type { Alarms } from '../alarms.ts';
+import { createCalls } from '../client/calls.ts';
+import { isWrongType, RefusedError } from '../client/errors.ts';
+import type { ClientPort } from '../client/port.ts';
+import { scanKeys } from '../client/scan-keys.ts';
+import type { Script } from '../client/script.ts';
+import type { RoundTripListener } from '../lock-events.ts';
 import { lockKey } from '../lock-name.ts';
-import { isCluster, type RedisClient } from '../redis-script.ts';
-import { scanKeys } from '../scan-keys.ts';
-import type { Read } from './call.ts';
-import { hdel, type Keys, type Operation, writeKeys } from './operation.ts';
-import { createRedisCalls } from './redis-calls.ts';
-import { duplicateFor } from './redis-connections.ts';
-import { createSubscription } from './redis-subscription.ts';
 import { queueScripts } from './scripts.ts';
 import type {
   GivenBack,
@@ -22,14 +21,15 @@ import type {
   Seen,
   Vanished,
 } from './store.ts';
+import { createSubscription } from './subscription.ts';
 
 export interface RedisQueueStoreOptions {
-  readonly client: string;
+  readonly clientId: string;
   readonly keyPrefix: string;
   readonly commandTimeoutMs: number;
   readonly staleMs: number;
   readonly tokenMemoryMs: number;
-  readonly onRoundTrip: ((script: string, tookMs: number) => void) | undefined;
+  readonly onRoundTrip: RoundTripListener | undefined;
 }
 
 /** What each key of a name holds. (A string instead of the lock is somebody else's, and respected.) */
@@ -40,13 +40,13 @@ const inspectedWaiters = 100;
 
 /** The steps of the queue lock as Lua scripts; `lua/queue-*.lua` tell their arguments and replies. */
 export function openRedisQueueStore(
-  redis: RedisClient,
+  client: ClientPort,
   alarms: Alarms,
   messages: QueueMessages,
-  { client, keyPrefix, commandTimeoutMs, staleMs, tokenMemoryMs, onRoundTrip }: RedisQueueStoreOptions,
+  { clientId, keyPrefix, commandTimeoutMs, staleMs, tokenMemoryMs, onRoundTrip }: RedisQueueStoreOptions,
 ): QueueStore {
-  // What ioredis would put before every key; our own connections leave keys alone.
-  const outerPrefix = redis.options.keyPrefix ?? '';
+  // What the program's client would put before every key; our own connections leave keys alone.
+  const outerPrefix = client.keyPrefix;
   const channelPrefix = `${outerPrefix}${keyPrefix}@`;
   const keyStart = outerPrefix + lockKey(keyPrefix, '').slice(0, -1);
   const nameOf = (key: string) => key.slice(keyStart.length, -1);
@@ -57,17 +57,17 @@ export function openRedisQueueStore(
     // Long enough that a client which was cut off or blocked for a while finds its place again.
     queueMemoryMs: 4 * staleMs,
     tokenMemoryMs,
-    countsReceivers: !isCluster(redis),
+    countsReceivers: !client.isCluster,
   });
-  const connection = duplicateFor(redis, 'locks', alarms, commandTimeoutMs);
-  const calls = createRedisCalls(connection, alarms, commandTimeoutMs, onRoundTrip, keyTypes);
-  const channel = `${channelPrefix}${client}`;
-  const publish = (message: string) => connection.publish(channel, message);
-  connection.on('ready', () => {
+  const connection = client.connect({ name: 'locks', replyTimeoutMs: commandTimeoutMs });
+  const calls = createCalls(connection, alarms, { timeoutMs: commandTimeoutMs, onRoundTrip, keyTypes });
+  const channel = `${channelPrefix}${clientId}`;
+  const publish = async (message: string) => (await calls.send((own) => own.publish(channel, message))).reply;
+  connection.link.on('ready', () => {
     messages.reachable();
     subscription.follow();
   });
-  const subscription = createSubscription(redis, alarms, commandTimeoutMs, channel, publish, {
+  const subscription = createSubscription(client, alarms, commandTimeoutMs, channel, publish, {
     onListening: () => messages.listening(),
     onMessage(text) {
       const message = readMessage(text);
@@ -78,27 +78,41 @@ export function openRedisQueueStore(
     },
   });
 
-  // A name is asked for and given back again, as a rule before another one is.
-  let latest: { name: string; keys: Keys } | undefined;
-
-  function keysOf(name: string): Keys {
-    if (latest?.name === name) return latest.keys;
-    const key = `${keyStart}${name}}`;
-    latest = { name, keys: writeKeys([key, `${key}:queue`, `${key}:waiting`, `${key}:token`]) };
-    return latest.keys;
-  }
-
-  function run<R, T>(
-    operation: Operation,
+  async function run<R, T>(
+    script: Script,
     name: string,
     args: readonly string[],
-    read: (reply: R, mayHaveRunTwice: boolean) => T | Promise<T>,
+    read: (reply: R, mayHaveRunTwice: boolean) => T,
   ): Promise<T> {
-    return calls.run(operation, keysOf(name), args, read as Read<T>);
+    const key = `${keyStart}${name}}`;
+    const keys = [key, `${key}:queue`, `${key}:waiting`, `${key}:token`];
+    const { reply, mayHaveRunTwice } = await calls.run(script, keys, args);
+    return read(reply as R, mayHaveRunTwice);
+  }
+
+  /**
+   * As long as nobody waits, this is enough, and costs Redis a third of what the script does. Otherwise it changes
+   * nothing.
+   */
+  async function releaseAlone(
+    name: string,
+    id: string,
+  ): Promise<{ done: boolean; mayHaveRunTwice: boolean }> {
+    try {
+      const { reply, mayHaveRunTwice } = await calls.send(
+        (own) => own.hdel(`${keyStart}${name}}`, id),
+        'hdel',
+      );
+      return { done: reply === 1, mayHaveRunTwice };
+    } catch (error) {
+      // Somebody else's value is there, and what was looked for is not.
+      if (error instanceof RefusedError && isWrongType(error)) return { done: false, mayHaveRunTwice: false };
+      throw error;
+    }
   }
 
   return {
-    client,
+    client: clientId,
     get listening() {
       return subscription.listening;
     },
@@ -117,29 +131,24 @@ export function openRedisQueueStore(
     extend: (name, { id, ttlMs, reserved }) =>
       run(scripts.extend, name, [id, `${ttlMs}`, `${reserved ?? ''}`], keptOrNot),
 
-    yield(name, { id, nextId, firstToken, lastToken, ttlMs, tokenAbove, contended }) {
-      if (contended) calls.messagesFirst();
-      return run(
+    yield: (name, { id, nextId, firstToken, lastToken, ttlMs, tokenAbove }) =>
+      run(
         scripts.yield,
         name,
         [id, `${lastToken}`, `${ttlMs}`, `${tokenAbove}`, nextId, `${firstToken}`],
         grantPlaceOrNot,
-      );
-    },
+      ),
 
-    release(name, { id, lastToken, contended }) {
+    async release(name, { id, lastToken, contended }) {
       const byScript = () => run(scripts.release, name, [id, `${lastToken ?? ''}`], releasedOrNot);
-      if (contended) calls.messagesFirst();
       if (contended || lastToken !== undefined) return byScript();
-      // As long as nobody waits, this is enough, and costs a third. Otherwise it changes nothing.
-      return run(hdel, name, [id], (deleted, mayHaveRunTwice): Ended | Promise<Ended> =>
-        deleted === 1 ? releasedAlone : byScript().then((ended) => endedOnce(ended, mayHaveRunTwice)),
-      );
+      const alone = await releaseAlone(name, id);
+      return alone.done ? releasedAlone : endedOnce(await byScript(), alone.mayHaveRunTwice);
     },
 
     poll(name, id) {
       subscription.probe();
-      return run(scripts.poll, name, [id, client], seenOrVanished);
+      return run(scripts.poll, name, [id, clientId], seenOrVanished);
     },
 
     steal: (name, { id, ttlMs, tokenAbove }) =>
@@ -149,21 +158,19 @@ export function openRedisQueueStore(
 
     async heldNames() {
       const names: string[] = [];
-      for await (const keys of scanKeys(connection, keyStart, '}', commandTimeoutMs))
-        names.push(...keys.map(nameOf));
+      for await (const keys of scanKeys(calls, keyStart, '}')) names.push(...keys.map(nameOf));
       return [...new Set(names)];
     },
 
     open() {
-      // Failed attempts are repeated by the connection itself.
-      if (connection.status === 'wait') connection.connect().catch(() => undefined);
+      connection.link.open();
       subscription.open();
     },
 
     async close() {
       subscription.close();
       calls.close();
-      connection.disconnect();
+      connection.link.close();
     },
   };
 }

@@ -1,9 +1,9 @@
+import { createScript, type Script } from '../client/script.ts';
 import { readLua } from '../lua-file.ts';
-import { createScript, type Operation } from './operation.ts';
 
 const steps = ['acquire', 'extend', 'yield', 'release', 'poll', 'steal', 'inspect'] as const;
 
-export type QueueScripts = Record<(typeof steps)[number], Operation>;
+export type QueueScripts = Record<(typeof steps)[number], Script>;
 
 /** What `lua/queue-shared.lua` says about each. */
 export interface QueueScriptSettings {

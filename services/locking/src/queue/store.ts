@@ -84,8 +84,6 @@ export interface YieldRequest {
   lastToken: number;
   ttlMs: number;
   tokenAbove: number;
-  /** Another client waits for it, in all likelihood. */
-  contended: boolean;
 }
 
 export interface Grant {
@@ -152,9 +150,4 @@ export interface Inspection {
   waiting: number;
   /** The first of them. */
   waiters: string[];
-}
-
-/** Redis has answered, and the answer will not change by waiting: no permission, a key of another type. */
-export class RefusedError extends Error {
-  override readonly name = 'RefusedError';
 }

@@ -1,5 +1,6 @@
 import type { AcquireSettings } from '../acquire-options.ts';
 import type { Alarm, Alarms } from '../alarms.ts';
+import type { Linked } from '../linked-list.ts';
 import type { Lease } from '../lock.ts';
 
 /** Where a waiter waits. */
@@ -12,7 +13,7 @@ export interface WaitingRoom {
  * One call that waits for a lock. It is its own alarm, its own abort listener and its own link in the list of its
  * line: ten thousand of them wait at once, and each separate object or closure would be made ten thousand times.
  */
-export class Waiter implements Alarm {
+export class Waiter implements Alarm, Linked<Waiter> {
   atMs = 0;
   slot = -1;
   next: Waiter | undefined;
@@ -80,31 +81,5 @@ export class Waiter implements Alarm {
     this.#room = undefined;
     this.#alarms.clear(this);
     this.signal?.removeEventListener('abort', this);
-  }
-}
-
-/** First come, first served; anybody may leave from the middle. All in constant time, and nothing per waiter. */
-export class WaiterList {
-  size = 0;
-  first: Waiter | undefined;
-  #last: Waiter | undefined;
-
-  push(waiter: Waiter): void {
-    waiter.previous = this.#last;
-    if (this.#last === undefined) this.first = waiter;
-    else this.#last.next = waiter;
-    this.#last = waiter;
-    this.size += 1;
-  }
-
-  remove(waiter: Waiter): void {
-    const { previous, next } = waiter;
-    if (previous === undefined) this.first = next;
-    else previous.next = next;
-    if (next === undefined) this.#last = previous;
-    else next.previous = previous;
-    waiter.previous = undefined;
-    waiter.next = undefined;
-    this.size -= 1;
   }
 }

@@ -1,6 +1,6 @@
 import type { Alarm, Alarms } from '../alarms.ts';
+import { retryDelayMs } from '../retry-delay.ts';
 import type { Line } from './line.ts';
-import { retryDelayMs } from './retry-delay.ts';
 import type { QueueStore, Seen, Vanished } from './store.ts';
 
 /** The slow look at the queue: messages from Redis are a hint, and what they should have said may be lost. */
@@ -70,7 +70,8 @@ export function createWatches(
     } catch (error) {
       watch.looking = false;
       for (const line of watch.lines) line.unseen(error, sentAtMs);
-      if (watch.lines.size > 0) alarms.set(watch, alarms.clock.now() + retryDelayMs(4, pollMs));
+      if (watch.lines.size > 0)
+        alarms.set(watch, alarms.clock.now() + retryDelayMs(4, { longestMs: pollMs }));
     }
   }
 

@@ -1,7 +1,8 @@
+import { type Calls, isSendable } from '../client/calls.ts';
+import { loadScript } from '../client/script.ts';
 import type { Extended } from '../hold.ts';
 import type { Released } from '../lease.ts';
 import { lockKey } from '../lock-name.ts';
-import { isSendable, loadScript, type RedisClient, type ScriptBounds } from '../redis-script.ts';
 
 /** One of the independent servers of a quorum lock. Every call is bounded; a rejection means: unknown. */
 export interface QuorumServer {
@@ -21,7 +22,6 @@ export type MintReply = 'written' | 'not held' | { readonly refusedFor: number }
 
 export interface QuorumServerOptions {
   keyPrefix: string;
-  bounds: ScriptBounds;
   tokenMemoryMs: number;
 }
 
@@ -30,40 +30,43 @@ const mintScript = loadScript('quorum-mint');
 const extendScript = loadScript('extend');
 const releaseScript = loadScript('release');
 
+/** What each key of a name holds. */
+export const quorumKeyTypes = [['string'], ['string']];
+
 export function createQuorumServer(
-  redis: RedisClient,
-  { keyPrefix, bounds, tokenMemoryMs }: QuorumServerOptions,
+  calls: Calls,
+  { keyPrefix, tokenMemoryMs }: QuorumServerOptions,
 ): QuorumServer {
   const lock = (name: string) => lockKey(keyPrefix, name);
   const token = (name: string) => `${lockKey(keyPrefix, name)}:token`;
   return {
-    isReachable: () => isSendable(redis),
+    isReachable: () => isSendable(calls.connection),
 
     async take(name, id, ttlMs) {
-      const args = [id, ttlMs, ttlMs + tokenMemoryMs];
-      const { reply } = await takeScript(redis, [lock(name), token(name)], args, bounds);
+      const args = [id, `${ttlMs}`, `${ttlMs + tokenMemoryMs}`];
+      const { reply } = await calls.run(takeScript, [lock(name), token(name)], args);
       const answer = reply as [0, string] | [1, number, number];
       if (answer[0] === 0) return { taken: false, holder: answer[1] };
       return { taken: true, lastToken: answer[1], clockUs: answer[2] };
     },
 
     async mint(name, id, candidate, ttlMs) {
-      const args = [id, candidate, ttlMs + tokenMemoryMs];
-      const { reply } = await mintScript(redis, [lock(name), token(name)], args, bounds);
+      const args = [id, `${candidate}`, `${ttlMs + tokenMemoryMs}`];
+      const { reply } = await calls.run(mintScript, [lock(name), token(name)], args);
       const answer = reply as [0] | [1] | [-1, number];
       if (answer[0] === -1) return { refusedFor: answer[1] };
       return answer[0] === 1 ? 'written' : 'not held';
     },
 
     async extend(name, id, ttlMs) {
-      const args = [id, ttlMs, ttlMs + tokenMemoryMs];
-      const { reply } = await extendScript(redis, [lock(name), token(name)], args, bounds);
+      const args = [id, `${ttlMs}`, `${ttlMs + tokenMemoryMs}`];
+      const { reply } = await calls.run(extendScript, [lock(name), token(name)], args);
       if (reply === 1) return 'held';
       return reply === 0 ? 'gone' : 'taken';
     },
 
     async release(name, id) {
-      const { reply, mayHaveRunTwice } = await releaseScript(redis, [lock(name)], [id], bounds);
+      const { reply, mayHaveRunTwice } = await calls.run(releaseScript, [lock(name)], [id]);
       if (reply === 1 || mayHaveRunTwice) return 'released';
       return reply === 0 ? 'gone' : 'taken';
     },

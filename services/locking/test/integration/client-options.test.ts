@@ -3,7 +3,8 @@ import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 
 import { createQueueLock, createQuorumLock, createSimpleLock } from '#src/index.ts';
-import type { RedisClient } from '#src/redis-script.ts';
+
+type RedisClient = Redis | Cluster;
 
 const kinds = {
   'queue lock': (redis: RedisClient, options = {}) => createQueueLock(redis, options),

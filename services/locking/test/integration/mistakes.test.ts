@@ -13,7 +13,7 @@ const testFiles: Record<Noticer, string> = {
   'quorum tokens': 'test/unit/quorum-tokens.test.ts',
   turnstile: 'test/unit/turnstile.test.ts',
   'several names': 'test/unit/several-names.test.ts',
-  'errors of Redis': 'test/unit/redis-errors.test.ts',
+  'errors of Redis': 'test/unit/client-errors.test.ts',
   cluster: 'test/integration/cluster-resend.test.ts',
   lease: 'test/unit/lease.test.ts',
   'with-lock': 'test/unit/with-lock.test.ts',

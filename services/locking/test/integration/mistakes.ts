@@ -116,8 +116,8 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   {
     name: 'a lock that could not be ended without a look at the queue is believed to be',
     file: 'queue/redis-store.ts',
-    right: 'deleted === 1 ? releasedAlone :',
-    wrong: 'deleted !== null ? releasedAlone :',
+    right: 'done: reply === 1',
+    wrong: 'done: reply !== null',
     noticedBy: 'scripts',
   },
   {
@@ -410,7 +410,7 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   },
   {
     name: 'an error that a script of an old Redis passes on is taken for one of the script',
-    file: 'redis-errors.ts',
+    file: 'client/errors.ts',
     right: "wrapped.exec(message)?.groups?.['code'] ?? ",
     wrong: '',
     noticedBy: 'errors of Redis',

@@ -1,10 +1,10 @@
-import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 
 import { systemAlarms } from '#src/alarms.ts';
-import { createScript, writeKeys } from '#src/queue/operation.ts';
-import { createRedisCalls, type RedisCalls } from '#src/queue/redis-calls.ts';
-import { duplicateFor } from '#src/queue/redis-connections.ts';
+import { createCalls, type Calls } from '#src/client/calls.ts';
+import { openClient } from '#src/client/choose-adapter.ts';
+import type { Connection } from '#src/client/port.ts';
+import { createScript } from '#src/client/script.ts';
 
 import { openQueueLab, type QueueLab } from './queue-lab.ts';
 
@@ -14,35 +14,34 @@ const many = 10_000;
 const underWay = 1_000;
 const timeoutsForThem = 4;
 /** A tenth of a millisecond of work: on any machine Redis is what takes the time. */
-const keys = writeKeys(['backlog']);
+const keys = ['backlog'];
 const script = createScript('count', 'local n = 0 for i = 1, 10000 do n = n + i % 7 end return 1');
 
 let lab: QueueLab;
-let connection: Redis;
-let calls: RedisCalls;
+let connection: Connection;
+let calls: Calls;
 let timeoutMs: number;
 beforeAll(async () => {
   lab = await openQueueLab();
 });
 afterEach(() => {
   calls.close();
-  connection.disconnect();
+  connection.link.close();
 });
 afterAll(() => lab[Symbol.asyncDispose]());
 
 beforeEach(async () => {
-  connection = duplicateFor(lab.redis, 'backlog', systemAlarms, 60_000) as Redis;
-  await connection.connect();
-  calls = createRedisCalls(connection, systemAlarms, 60_000);
+  connection = openClient(lab.redis).connect({ name: 'backlog', replyTimeoutMs: 60_000 });
+  calls = createCalls(connection, systemAlarms, { timeoutMs: 60_000 });
   await run(1);
   const sinceMs = performance.now();
   await run(underWay);
   timeoutMs = timeoutsForThem * (performance.now() - sinceMs);
-  calls = createRedisCalls(connection, systemAlarms, timeoutMs);
+  calls = createCalls(connection, systemAlarms, { timeoutMs });
 });
 
-function run(times: number): Promise<PromiseSettledResult<number>[]> {
-  return Promise.allSettled(Array.from({ length: times }, () => calls.run(script, keys, [], Number)));
+function run(times: number): Promise<PromiseSettledResult<unknown>[]> {
+  return Promise.allSettled(Array.from({ length: times }, () => calls.run(script, keys, [])));
 }
 
 test('calls that wait for their turn while others are answered do not take Redis for silent', async () => {

@@ -4,6 +4,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 
 import { systemAlarms } from '#src/alarms.ts';
+import { openClient } from '#src/client/choose-adapter.ts';
 import { lockKey } from '#src/lock-name.ts';
 import { openRedisQueueStore } from '#src/queue/redis-store.ts';
 import type { HandedOver, Inspection, QueueMessages, QueueStore } from '#src/queue/store.ts';
@@ -35,7 +36,7 @@ type Step =
       ttlMs: number;
     }
   | { do: 'extend'; id: string; reserved: number | undefined }
-  | { do: 'yield'; id: string; lastToken: number; tokenAbove: number; contended: boolean; late: boolean }
+  | { do: 'yield'; id: string; lastToken: number; tokenAbove: number; late: boolean }
   | { do: 'release'; id: string; lastToken: number | undefined; contended: boolean }
   | { do: 'poll'; id: string; client: 'a' | 'b' }
   | { do: 'lose lock' | 'flush' }
@@ -77,7 +78,6 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       id,
       lastToken,
       tokenAbove: above,
-      contended: fc.boolean(),
       late: fc.constantFrom(false, false, true),
     }),
   },
@@ -128,8 +128,8 @@ beforeAll(async () => {
       listening: resolve,
       reachable: () => undefined,
     };
-    const store = openRedisQueueStore(redis, systemAlarms, messages, {
-      client,
+    const store = openRedisQueueStore(openClient(redis), systemAlarms, messages, {
+      clientId: client,
       keyPrefix: prefix,
       commandTimeoutMs: 5_000,
       staleMs,

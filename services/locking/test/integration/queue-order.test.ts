@@ -82,23 +82,6 @@ describe('the queue', () => {
     await (await lease).release();
   });
 
-  test('has its message served before the answer: a release that hands over has a PING ahead in the same write', async () => {
-    const client = lab.open({ throughProxy: true });
-    const requests: string[] = [];
-    lab.proxy.dropReplies(1, { matching: (request) => requests.push(request.toString()) === 0 });
-    const alone = await client.locks.acquire('seat');
-    await alone.release();
-    const served = () => requests.filter((request) => /ping[^]*evalsha/i.test(request));
-    expect(served()).toEqual([]);
-    const holder = await lab.open().locks.acquire('seat');
-    const { lease } = await lineUp(client);
-    await holder.release();
-    const own = await lease;
-    expect(served()).toEqual([]);
-    await own.release();
-    expect(served()).toHaveLength(1);
-  });
-
   test('costs a waiting process one look a second, however many of its callers wait', async () => {
     const holder = await lab.open().locks.acquire('seat');
     const waiting = lab.open({ coalesce: false });

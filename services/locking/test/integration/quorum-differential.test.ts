@@ -3,6 +3,9 @@ import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 
+import { systemAlarms } from '#src/alarms.ts';
+import { createCalls } from '#src/client/calls.ts';
+import { openClient } from '#src/client/choose-adapter.ts';
 import { lockKey } from '#src/lock-name.ts';
 import { createQuorumServer, type QuorumServer } from '#src/quorum/server.ts';
 
@@ -33,7 +36,8 @@ let redis: Redis;
 let real: QuorumServer;
 beforeAll(() => {
   redis = new Redis(inject('redisUrl'));
-  real = createQuorumServer(redis, { keyPrefix, tokenMemoryMs, bounds: { timeoutMs: 5_000 } });
+  const calls = createCalls(openClient(redis).shared, systemAlarms, { timeoutMs: 5_000 });
+  real = createQuorumServer(calls, { keyPrefix, tokenMemoryMs });
 });
 afterAll(async () => {
   const keys = await redis.keys(`{${keyPrefix}*`);

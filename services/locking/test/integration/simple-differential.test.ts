@@ -3,8 +3,11 @@ import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 
+import { systemAlarms } from '#src/alarms.ts';
+import { createCalls, type Calls } from '#src/client/calls.ts';
+import { openClient } from '#src/client/choose-adapter.ts';
+import { loadScript } from '#src/client/script.ts';
 import { lockKey } from '#src/lock-name.ts';
-import { loadScript } from '#src/redis-script.ts';
 
 import { expectAlike, farAhead } from './near-clock.ts';
 
@@ -71,8 +74,10 @@ function createModel() {
 }
 
 let redis: Redis;
+let calls: Calls;
 beforeAll(() => {
   redis = new Redis(inject('redisUrl'));
+  calls = createCalls(openClient(redis).shared, systemAlarms, { timeoutMs });
 });
 afterAll(async () => {
   const keys = await redis.keys(`{${keyPrefix}*`);
@@ -91,9 +96,11 @@ async function compare(name: string, steps: Step[]): Promise<void> {
   const model = createModel();
   const keys = [lockKey(keyPrefix, name), `${lockKey(keyPrefix, name)}:token`] as const;
   const run = async (script: keyof typeof scripts, ...args: (string | number)[]) => {
-    const { reply } = await scripts[script](redis, script === 'release' ? [keys[0]] : keys, args, {
-      timeoutMs,
-    });
+    const { reply } = await calls.run(
+      scripts[script],
+      script === 'release' ? [keys[0]] : keys,
+      args.map(String),
+    );
     return reply;
   };
 

@@ -1,8 +1,9 @@
 import type fc from 'fast-check';
 
 import { type Alarms, createAlarms } from '#src/alarms.ts';
+import { RefusedError } from '#src/client/errors.ts';
 import type { Clock } from '#src/clock.ts';
-import { type HandedOver, type QueueMessages, type QueueStore, RefusedError } from '#src/queue/store.ts';
+import type { HandedOver, QueueMessages, QueueStore } from '#src/queue/store.ts';
 
 import type { ModelServer, Told } from './model-queue-server.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { isDemotion, isRefusal } from '#src/redis-errors.ts';
+import { isDemotion, isRefusal } from '#src/client/errors.ts';
 
 const readonly = "READONLY You can't write against a read only replica.";
 const memory = "OOM command not allowed when used memory > 'maxmemory'.";

@@ -1,7 +1,6 @@
 import type { Alarm, Alarms } from '../alarms.ts';
-import { isCluster, type RedisClient } from '../redis-script.ts';
-import { connectAnew, duplicateFor } from './redis-connections.ts';
-import { retryDelayMs } from './retry-delay.ts';
+import type { ClientPort } from '../client/port.ts';
+import { retryDelayMs } from '../retry-delay.ts';
 
 /** One channel, on a connection of its own. */
 export interface Subscription {
@@ -32,7 +31,7 @@ const rarestMs = 10_000;
  * @param publish sends a message to the channel by that way, and tells how many of the same server hear it
  */
 export function createSubscription(
-  redis: RedisClient,
+  client: ClientPort,
   alarms: Alarms,
   timeoutMs: number,
   channel: string,
@@ -40,7 +39,7 @@ export function createSubscription(
   { onMessage, onListening }: { onMessage: (message: string) => void; onListening: () => void },
 ): Subscription {
   const { clock } = alarms;
-  const connection = duplicateFor(redis, 'lock-messages', alarms, timeoutMs);
+  const subscriber = client.connectSubscriber({ name: 'lock-messages', replyTimeoutMs: timeoutMs });
   let listening = false;
   let checkedMs = -Infinity;
   /** Whether what was sent by the last check has come. */
@@ -49,22 +48,22 @@ export function createSubscription(
   let failures = 0;
 
   /** No answer, or no message. */
-  const unanswered: Alarm = { atMs: 0, slot: -1, ring: () => connectAnew(connection) };
+  const unanswered: Alarm = { atMs: 0, slot: -1, ring: () => subscriber.link.reconnect() };
   /** The server that is asked does not know us. */
-  const elsewhere: Alarm = { atMs: 0, slot: -1, ring: () => connectAnew(connection) };
+  const elsewhere: Alarm = { atMs: 0, slot: -1, ring: () => subscriber.link.reconnect() };
 
-  connection.on('ready', () => void subscribe());
-  connection.on('close', stop);
-  connection.on('message', (_channel: string, message: string) => {
+  subscriber.link.on('ready', () => void subscribe());
+  subscriber.link.on('close', stop);
+  subscriber.onMessage((message) => {
     heard = true;
     alarms.clear(unanswered);
     if (message !== check) onMessage(message);
   });
 
   async function subscribe(): Promise<void> {
-    if (!isCluster(redis)) alarms.set(unanswered, clock.now() + timeoutMs);
+    if (!client.isCluster) alarms.set(unanswered, clock.now() + timeoutMs);
     try {
-      await connection.subscribe(channel);
+      await subscriber.subscribe(channel);
     } catch {
       // Cut off again, or not permitted: then `listening` stays false, which whoever waits is told.
       return;
@@ -78,7 +77,7 @@ export function createSubscription(
 
   async function verify(): Promise<void> {
     // (A cluster looks after its connections itself, and its nodes do not count each other's subscribers.)
-    if (!listening || isCluster(redis)) return;
+    if (!listening || client.isCluster) return;
     const sentAtMs = clock.now();
     checkedMs = sentAtMs;
     heard = false;
@@ -91,7 +90,7 @@ export function createSubscription(
     }
     if (!listening || checkedMs !== sentAtMs) return;
     if (receivers === 0) {
-      alarms.set(elsewhere, clock.now() + retryDelayMs(failures, rarestMs));
+      alarms.set(elsewhere, clock.now() + retryDelayMs(failures, { longestMs: rarestMs }));
       failures += 1;
     } else {
       failures = 0;
@@ -109,17 +108,14 @@ export function createSubscription(
     get listening() {
       return listening;
     },
-    open() {
-      // Failed attempts are repeated by the connection itself.
-      if (connection.status === 'wait') connection.connect().catch(() => undefined);
-    },
+    open: () => subscriber.link.open(),
     probe() {
       if (clock.now() - checkedMs >= trustedMs) void verify();
     },
     follow: () => void verify(),
     close() {
       stop();
-      connection.disconnect();
+      subscriber.link.close();
     },
   };
 }

@@ -1,3 +1,8 @@
+/**
+ * What an answer of Redis means that is an error, told by its code. Whatever has no code is no answer: nobody knows then
+ * what became of the call.
+ */
+
 /** Before version 7 Redis put what a command in a script was answered into an error of its own. */
 const wrapped = /^ERR Error running script \(call to \S+\): (?:@?user_script: ?\d+: )+-?(?<code>[A-Z]+) /;
 
@@ -22,8 +27,13 @@ export function isRefusal(error: unknown): error is Error {
 }
 
 /** Whether a key holds something else than what belongs there. */
-export function isWrongType(error: Error): boolean {
-  return codeOf(error) === 'WRONGTYPE';
+export function isWrongType(error: unknown): boolean {
+  return error instanceof Error && codeOf(error) === 'WRONGTYPE';
+}
+
+/** Whether a script was called by its hash and the server does not have it. */
+export function isNoScript(error: Error): boolean {
+  return codeOf(error) === 'NOSCRIPT';
 }
 
 /**
@@ -35,4 +45,9 @@ const demotedCodes = new Set(['READONLY', 'LOADING', 'MASTERDOWN', 'NOREPLICAS']
 /** Whether another server may have become the primary: at the same address, for whoever connects anew. */
 export function isDemotion(error: Error): boolean {
   return demotedCodes.has(codeOf(error) ?? '');
+}
+
+/** Asking again is in vain: Redis has refused for a reason that waiting does not cure, or the connection was ended. */
+export class RefusedError extends Error {
+  override readonly name = 'RefusedError';
 }

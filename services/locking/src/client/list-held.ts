@@ -1,10 +1,9 @@
-import { LockUnavailableError } from './errors.ts';
-import { clientOf } from './holder-id.ts';
-import { lockKey } from './lock-name.ts';
-import type { RedisClient } from './redis-script.ts';
+import { LockUnavailableError } from '../errors.ts';
+import { clientOf } from '../holder-id.ts';
+import { lockKey } from '../lock-name.ts';
+import type { LockInfo } from '../web-locks.ts';
+import type { Calls } from './calls.ts';
 import { scanKeys } from './scan-keys.ts';
-import type { LockInfo } from './web-locks.ts';
-import { withTimeout } from './with-timeout.ts';
 
 /**
  * All locks under that prefix, where a lock's key holds the id of its holder. Walks through the whole key space: for
@@ -14,30 +13,27 @@ import { withTimeout } from './with-timeout.ts';
  * @throws LockUnavailableError Redis did not answer in time
  */
 export async function listHeld(
-  redis: RedisClient,
+  calls: Calls,
   prefix: string,
-  timeoutMs: number,
   further: () => readonly string[],
 ): Promise<LockInfo[]> {
-  // SCAN, unlike GET, knows nothing of the prefix that ioredis may put before keys.
-  const outerPrefix = redis.options.keyPrefix ?? '';
+  // SCAN, unlike GET, knows nothing of the prefix that a client may put before keys.
   const end = '}';
-  const start = outerPrefix + lockKey(prefix, '').slice(0, -end.length);
+  const start = calls.connection.keyPrefix + lockKey(prefix, '').slice(0, -end.length);
   const held = new Map<string, LockInfo>();
 
   async function look(names: readonly string[]): Promise<void> {
-    const holderIds = await withTimeout(
-      Promise.all(names.map((name) => redis.get(lockKey(prefix, name)))),
-      timeoutMs,
+    const holderIds = await Promise.all(
+      names.map((name) => calls.send((own) => own.get(lockKey(prefix, name)))),
     );
     for (const [index, name] of names.entries()) {
-      const holderId = holderIds[index] ?? null; // null: released since
+      const holderId = holderIds[index]?.reply ?? null; // null: released since
       if (holderId !== null) held.set(name, { name, mode: 'exclusive', clientId: clientOf(holderId) });
     }
   }
 
   try {
-    for await (const keys of scanKeys(redis, start, end, timeoutMs)) {
+    for await (const keys of scanKeys(calls, start, end)) {
       await look(keys.map((key) => key.slice(start.length, -end.length)));
     }
     await look([...new Set(further())]);

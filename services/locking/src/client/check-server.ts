@@ -1,5 +1,6 @@
-import { whenReady, type RedisClient } from './redis-script.ts';
-import { withTimeout } from './with-timeout.ts';
+import { systemAlarms } from '../alarms.ts';
+import { createCalls, type Calls } from './calls.ts';
+import type { Connection } from './port.ts';
 
 export interface ServerFinding {
   /** `error`: locks will not work, or not be safe; `warning`: they may not be; `unknown`: it could not be found out. */
@@ -11,15 +12,16 @@ export interface ServerFinding {
 const oldestVersion = [6, 2] as const;
 
 /** Looks at the server once, at the start of a program: what is wrong with it is better known then. Never rejects. */
-export async function checkServer(redis: RedisClient, timeoutMs: number): Promise<ServerFinding[]> {
-  let info: string;
+export async function checkServer(connection: Connection, timeoutMs: number): Promise<ServerFinding[]> {
+  const calls = createCalls(connection, systemAlarms, { timeoutMs });
   try {
-    await whenReady(redis, timeoutMs);
-    info = await withTimeout(redis.info(), timeoutMs);
+    const { reply: info } = await calls.send((own) => own.info());
+    return [...checkVersion(info), ...checkRole(info), ...(await checkEviction(calls, info))];
   } catch (error) {
     return [{ level: 'error', message: `Redis cannot be asked: ${reason(error)}.` }];
+  } finally {
+    calls.close();
   }
-  return [...checkVersion(info), ...checkRole(info), ...(await checkEviction(redis, info, timeoutMs))];
 }
 
 function checkVersion(info: string): ServerFinding[] {
@@ -36,9 +38,9 @@ function checkRole(info: string): ServerFinding[] {
   return [{ level: 'error', message: 'This Redis is a replica: locks can be taken on its master only.' }];
 }
 
-async function checkEviction(redis: RedisClient, info: string, timeoutMs: number): Promise<ServerFinding[]> {
+async function checkEviction(calls: Calls, info: string): Promise<ServerFinding[]> {
   // INFO tells the policy too, and is permitted where CONFIG is not.
-  const policy = field(info, 'maxmemory_policy') ?? (await configured(redis, timeoutMs));
+  const policy = field(info, 'maxmemory_policy') ?? (await configured(calls));
   if (policy === 'noeviction') return [];
   if (policy === undefined) {
     const message =
@@ -54,10 +56,9 @@ async function checkEviction(redis: RedisClient, info: string, timeoutMs: number
   ];
 }
 
-async function configured(redis: RedisClient, timeoutMs: number): Promise<string | undefined> {
+async function configured(calls: Calls): Promise<string | undefined> {
   try {
-    const reply = await withTimeout(redis.config('GET', 'maxmemory-policy'), timeoutMs);
-    return reply[1];
+    return (await calls.send((own) => own.configGet('maxmemory-policy'))).reply;
   } catch {
     return undefined;
   }

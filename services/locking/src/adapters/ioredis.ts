@@ -1,0 +1,267 @@
+import type { Cluster, Redis } from 'ioredis';
+
+import type {
+  Adapter,
+  ClientPort,
+  Connection,
+  ConnectionSettings,
+  ConnectionState,
+  Link,
+  LinkEvent,
+  Subscriber,
+} from '../client/port.ts';
+import { retryDelayMs } from '../retry-delay.ts';
+
+/** A `Redis` or a `Cluster` of ioredis 5 or 6: as much of it as tells it from other clients. */
+export interface IoredisClient {
+  readonly status: string;
+  readonly isCluster: boolean;
+  readonly options: object;
+  duplicate(...args: never[]): unknown;
+  evalsha(...args: never[]): unknown;
+}
+
+type Client = Redis | Cluster;
+
+export const ioredisAdapter: Adapter = {
+  library: 'ioredis',
+  recognises(client) {
+    const { status, isCluster, duplicate, evalsha } = (client ?? {}) as Partial<IoredisClient>;
+    return (
+      typeof status === 'string' &&
+      typeof isCluster === 'boolean' &&
+      typeof duplicate === 'function' &&
+      typeof evalsha === 'function'
+    );
+  },
+  open: (client) => openClient(client as Client),
+};
+
+function openClient(client: Client): ClientPort {
+  return {
+    keyPrefix: client.options.keyPrefix ?? '',
+    isCluster: isCluster(client),
+    shared: sharedConnection(client),
+    connect(settings) {
+      const renewal = renewalOf(client, settings);
+      return createConnection(createSource(renewal.duplicate(), renewal), '', false);
+    },
+    connectSubscriber: (settings) => createSubscriber(renewalOf(client, settings)),
+    checkReplies() {
+      const options = isCluster(client) ? client.options.redisOptions : client.options;
+      if (options?.stringNumbers !== true) return;
+      throw new TypeError(
+        'stringNumbers of the Redis client turns the numbers that this lock reads into strings: give it a client without that option.',
+      );
+    },
+  };
+}
+
+function isCluster(client: Client): client is Cluster {
+  return client.isCluster;
+}
+
+function renewalOf(client: Client, { name, replyTimeoutMs }: ConnectionSettings): Renewal {
+  return { duplicate: () => duplicateOf(client, name), replyTimeoutMs };
+}
+
+/**
+ * A client of our own to the same Redis, without the options that would keep a command for later, send it twice, or change
+ * its reply.
+ */
+function duplicateOf(client: Client, name: string): Client {
+  const common = {
+    keyPrefix: '',
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    enableAutoPipelining: false,
+  };
+  const replies = {
+    // Whoever reads the reply decides that.
+    reconnectOnError: null,
+    // Each call has a time-out of its own. (A subscription that ioredis gives up would not be tried again.)
+    commandTimeout: undefined,
+    stringNumbers: false,
+  };
+  const own = isCluster(client)
+    ? client.duplicate([], { ...common, clusterRetryStrategy: reconnectDelayMs, redisOptions: replies })
+    : client.duplicate({
+        ...common,
+        ...replies,
+        connectionName: name,
+        autoResendUnfulfilledCommands: false,
+        autoResubscribe: false,
+        monitor: false,
+        retryStrategy: reconnectDelayMs,
+      });
+  // Without a listener ioredis would print each failed attempt to connect; the calls say what is wrong.
+  own.on('error', () => undefined);
+  return own;
+}
+
+/** At once, then ever slower up to once a second: whoever waits for a lock should not wait for a reconnection too. */
+function reconnectDelayMs(attempt: number): number {
+  return retryDelayMs(attempt, { firstMs: 20 });
+}
+
+/** Who we are, which protocol, and whether the data is loaded: so many replies in a row make a connection ready. */
+const handshakeReplies = 3;
+
+/**
+ * ioredis bounds how long connecting may take, and not the handshake after it. A connection that somebody accepts and
+ * nobody answers (a firewall, a stopped server) would be waited for until TCP gives up, which may be never.
+ */
+function boundHandshake(client: Client, replyTimeoutMs: number, giveUp: () => void): void {
+  let timer: NodeJS.Timeout | undefined;
+  client.on('connect', () => {
+    timer = setTimeout(giveUp, handshakeReplies * replyTimeoutMs).unref();
+  });
+  for (const settled of ['ready', 'close', 'end']) client.on(settled, () => clearTimeout(timer));
+}
+
+/**
+ * A client of the program, or one of our own: then `renew` makes another one, for when it does not answer. (ioredis would
+ * say farewell to a silent server for two seconds before it connects anew.)
+ */
+interface Source {
+  readonly client: () => Client;
+  readonly link: Link;
+}
+
+interface Renewal {
+  readonly duplicate: () => Client;
+  readonly replyTimeoutMs: number;
+}
+
+function createSource(first: Client, renew?: Renewal, onMessage?: (message: string) => void): Source {
+  const listeners: Record<LinkEvent, Set<() => void>> = { ready: new Set(), close: new Set() };
+  let client = first;
+  let closes = 0;
+
+  function tell(event: LinkEvent): void {
+    for (const listener of listeners[event]) listener();
+  }
+
+  function listenTo(one: Client): void {
+    const onClose = () => {
+      if (one === client) closes += 1;
+    };
+    one.on('close', onClose);
+    if (isCluster(one)) {
+      // A cluster has a connection to each node, and sends again what was lost there.
+      for (const node of one.nodes()) node.on('close', onClose);
+      one.on('+node', (node: Redis) => node.on('close', onClose));
+    }
+    for (const event of ['ready', 'close'] as const) {
+      one.on(event, () => {
+        if (one === client) tell(event);
+      });
+    }
+    if (onMessage !== undefined) {
+      one.on('message', (_channel: string, message: string) => {
+        if (one === client) onMessage(message);
+      });
+    }
+    if (renew !== undefined && !isCluster(one)) {
+      boundHandshake(one, renew.replyTimeoutMs, () => {
+        if (one === client) link.reconnect();
+      });
+    }
+  }
+
+  const link: Link = {
+    get state() {
+      return stateOf(client.status, closes);
+    },
+    get closes() {
+      return closes;
+    },
+    open() {
+      // Failed attempts are repeated by the client itself.
+      if (client.status === 'wait') client.connect().catch(() => undefined);
+    },
+    reconnect() {
+      if (renew === undefined || isCluster(client)) return;
+      const silent = client;
+      client = renew.duplicate();
+      listenTo(client);
+      silent.disconnect();
+      closes += 1;
+      tell('close');
+      link.open();
+    },
+    close() {
+      if (renew !== undefined) client.disconnect();
+    },
+    on(event, listener) {
+      listeners[event].add(listener);
+      return () => listeners[event].delete(listener);
+    },
+  };
+  listenTo(first);
+  return { client: () => client, link };
+}
+
+function stateOf(status: string, closes: number): ConnectionState {
+  if (status === 'ready') return 'ready';
+  if (status === 'end') return 'ended';
+  if (closes > 0) return 'broken';
+  return status === 'wait' ? 'idle' : 'opening';
+}
+
+// One for each client of the program for as long as that lives, however many locks use it: its listeners are never removed.
+const sharedConnections = new WeakMap<Client, Connection>();
+
+function sharedConnection(client: Client): Connection {
+  let connection = sharedConnections.get(client);
+  if (connection === undefined) {
+    connection = createConnection(createSource(client), client.options.keyPrefix ?? '', true);
+    sharedConnections.set(client, connection);
+  }
+  return connection;
+}
+
+function createConnection({ client, link }: Source, keyPrefix: string, isShared: boolean): Connection {
+  return {
+    link,
+    keyPrefix,
+    resends: isShared || isCluster(client()),
+    queues: isShared,
+    evalsha: (sha1, keys, args) => client().evalsha(sha1, keys.length, ...keys, ...args),
+    eval: (script, keys, args) => client().eval(script, keys.length, ...keys, ...args),
+    hdel: (key, field) => client().hdel(key, field),
+    publish: (channel, message) => client().publish(channel, message),
+    get: (key) => client().get(key),
+    type: (key) => client().type(key),
+    info: () => client().info(),
+    async configGet(parameter) {
+      // Pairs, or a map where the client was asked for those.
+      const reply: unknown = await client().config('GET', parameter);
+      if (Array.isArray(reply)) return reply[1] as string | undefined;
+      return (reply as Record<string, string>)[parameter];
+    },
+    async *scan(pattern, count) {
+      const own = client();
+      for (const server of isCluster(own) ? own.nodes('master') : [own]) {
+        let cursor = '0';
+        do {
+          const page: [string, string[]] = await server.scan(cursor, 'MATCH', pattern, 'COUNT', count);
+          yield page[1];
+          cursor = page[0];
+        } while (cursor !== '0');
+      }
+    },
+  };
+}
+
+function createSubscriber(renewal: Renewal): Subscriber {
+  let listener: (message: string) => void = () => undefined;
+  const { client, link } = createSource(renewal.duplicate(), renewal, (message) => listener(message));
+  return {
+    link,
+    subscribe: (channel) => client().subscribe(channel),
+    onMessage(told) {
+      listener = told;
+    },
+  };
+}
