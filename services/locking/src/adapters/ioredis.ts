@@ -8,7 +8,6 @@ import type {
   ConnectionState,
   Link,
   LinkEvent,
-  Subscriber,
 } from '../client/port.ts';
 import { retryDelayMs } from '../retry-delay.ts';
 
@@ -46,7 +45,11 @@ function openClient(client: Client): ClientPort {
       const renewal = renewalOf(client, settings);
       return createConnection(createSource(renewal.duplicate(), renewal), '', false);
     },
-    connectSubscriber: (settings) => createSubscriber(renewalOf(client, settings)),
+    connectSubscriber(settings, onMessage) {
+      const renewal = renewalOf(client, settings);
+      const { client: current, link } = createSource(renewal.duplicate(), renewal, onMessage);
+      return { link, subscribe: (channel) => current().subscribe(channel) };
+    },
     checkReplies() {
       const options = isCluster(client) ? client.options.redisOptions : client.options;
       if (options?.stringNumbers !== true) return;
@@ -250,18 +253,6 @@ function createConnection({ client, link }: Source, keyPrefix: string, isShared:
           cursor = page[0];
         } while (cursor !== '0');
       }
-    },
-  };
-}
-
-function createSubscriber(renewal: Renewal): Subscriber {
-  let listener: (message: string) => void = () => undefined;
-  const { client, link } = createSource(renewal.duplicate(), renewal, (message) => listener(message));
-  return {
-    link,
-    subscribe: (channel) => client().subscribe(channel),
-    onMessage(told) {
-      listener = told;
     },
   };
 }

@@ -38,8 +38,8 @@ export interface ClientPort {
   readonly shared: Connection;
   /** A connection of our own with the address, the credentials and the database of the client; not open yet. */
   connect(settings: ConnectionSettings): Connection;
-  /** The same for messages. */
-  connectSubscriber(settings: ConnectionSettings): Subscriber;
+  /** The same for messages: those of the channel that is subscribed to. */
+  connectSubscriber(settings: ConnectionSettings, onMessage: (message: string) => void): Subscriber;
   /**
    * For the locks that use the client itself.
    * @throws TypeError in one sentence: an option of the client changes what scripts reply
@@ -115,6 +115,4 @@ export interface Connection {
 export interface Subscriber {
   readonly link: Link;
   subscribe(channel: string): Promise<unknown>;
-  /** Messages of the channel that was subscribed to. One listener. */
-  onMessage(listener: (message: string) => void): void;
 }

@@ -39,7 +39,12 @@ export function createSubscription(
   { onMessage, onListening }: { onMessage: (message: string) => void; onListening: () => void },
 ): Subscription {
   const { clock } = alarms;
-  const subscriber = client.connectSubscriber({ name: 'lock-messages', replyTimeoutMs: timeoutMs });
+  const settings = { name: 'lock-messages', replyTimeoutMs: timeoutMs };
+  const subscriber = client.connectSubscriber(settings, (message) => {
+    heard = true;
+    alarms.clear(unanswered);
+    if (message !== check) onMessage(message);
+  });
   let listening = false;
   let checkedMs = -Infinity;
   /** Whether what was sent by the last check has come. */
@@ -54,11 +59,6 @@ export function createSubscription(
 
   subscriber.link.on('ready', () => void subscribe());
   subscriber.link.on('close', stop);
-  subscriber.onMessage((message) => {
-    heard = true;
-    alarms.clear(unanswered);
-    if (message !== check) onMessage(message);
-  });
 
   async function subscribe(): Promise<void> {
     if (!client.isCluster) alarms.set(unanswered, clock.now() + timeoutMs);
