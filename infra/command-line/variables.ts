@@ -13,7 +13,7 @@ const BY_TARGET = {
   audit: ['FIX'],
   'bench, bench-lock': ['QUICK', 'ONLY', 'PARTS', 'REPEATS', 'WINDOW_MS', 'EXACTNESS'],
   'bench-lock': ['WORKLOAD', 'RETRY_DELAY_MS'],
-  'what is printed': ['JSON', 'NO_COLOR', 'FORCE_COLOR'],
+  'what is printed': ['JSON', 'HISTORY', 'NO_COLOR', 'FORCE_COLOR'],
 };
 
 /**

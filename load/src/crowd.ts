@@ -50,7 +50,8 @@ export interface WaveOptions {
   quantity: number;
   timeoutMs: number;
   raceWindowMs: number;
-  onProgress?: (answered: number) => void;
+  /** Told of each attempt as soon as it is answered. */
+  onAnswer?: (attempt: Attempt) => void;
 }
 
 // The client notices that it is done at its next sample; its default of a second would be most of a short run.
@@ -96,7 +97,7 @@ export async function sendWave(options: WaveOptions): Promise<Wave> {
     }
     attempt.answer = readAnswer(status, body, headers ?? {}, performance.now());
     answered += 1;
-    options.onProgress?.(answered);
+    options.onAnswer?.(attempt);
   }
 
   const result = await new Promise<autocannon.Result>((resolve, reject) => {

@@ -1,9 +1,12 @@
+import { relative } from 'node:path';
+
 import { refuseUnwritable, runProgram, UsageError, writeJson } from '@lastseat/infra/command-line';
 import { paintFor } from '@lastseat/lab-frame/paint.ts';
 import { showProgress } from '@lastseat/lab-frame/progress.ts';
 import { count, thousands } from '@lastseat/lab-frame/words.ts';
 
 import { HELP } from './help.ts';
+import { historyOfLastLoad, writeHistory } from './history/write-history.ts';
 import { readOptions } from './options.ts';
 import { plan } from './plan.ts';
 import { jsonReport } from './report/json.ts';
@@ -32,8 +35,10 @@ async function main(): Promise<number> {
   const speak: (text: string) => void = options.json === '-' ? () => {} : (text) => console.log(text);
   const paint = paintFor(process.stdout);
 
+  const historyPath = options.history ?? historyOfLastLoad(process.env);
   await using oracle = await openOracle(target.postgresUrl);
   await refuseMissingEvent(options.eventId, oracle);
+  using history = writeHistory(historyPath);
   speak(`${headline(target)}\n`);
   const runs: Run[] = [];
   for (const [index, scenario] of planned.entries()) {
@@ -44,7 +49,13 @@ async function main(): Promise<number> {
     using _progress = showProgress(line, process.stderr, { quietMs: 2_000 });
     // Where all runs use one event, its next reset is the end of what there is to look at.
     if (options.eventId !== null && index > 0) await lookOnceMore(index - 1);
-    const done = await run(scenario, { ...options, target, oracle, onProgress: (now) => (answered = now) });
+    const done = await run(scenario, {
+      ...options,
+      target,
+      oracle,
+      history,
+      onProgress: (now) => (answered = now),
+    });
     runs.push(done);
     const many = options.repeat > 1;
     // In a long list only what went wrong is worth a table.
@@ -56,6 +67,7 @@ async function main(): Promise<number> {
   }
   for (const index of runs.keys()) await lookOnceMore(index);
   speak(`${options.repeat > 1 ? '\n' : ''}${summary(target.url, runs, paint)}`);
+  speak(paint('label', `Every operation: ${relative(process.cwd(), historyPath)}`));
   await writeJson(options.json, jsonReport(target, runs));
   return exitCodeOf(runs);
 

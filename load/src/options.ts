@@ -29,6 +29,8 @@ export interface Options {
   timeoutMs: number;
   maxUnknown: number;
   json: JsonTarget;
+  /** Where the history goes; undefined for the file of the last load. */
+  history: string | undefined;
   /** Use this event, and reset it before each run; null for an event of its own per run. */
   eventId: number | null;
   url: string | undefined;
@@ -84,6 +86,9 @@ export const TABLE = {
   }),
   strategy: names(['all', ...GUARD_NAMES], { what: 'one or several, by comma or repeated' }),
   json: json('a JSON report'),
+  history: text('FILE', {
+    what: 'every operation, one JSON object a line (default: .lastseat/load/history.jsonl, of the last load)',
+  }),
   url: text('URL', {
     what: 'another stack on this machine (default: the one that is up)',
     variable: 'LOAD_URL',
@@ -112,6 +117,7 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Op
     timeoutMs: (given.timeout ?? 10) * 1_000,
     maxUnknown: given['max-unknown'] ?? 0,
     json: given.json,
+    history: given.history,
     eventId: given.event ?? null,
     url: given.url,
     databaseUrl: given['database-url'],

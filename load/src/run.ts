@@ -3,15 +3,24 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { UserError } from '@lastseat/infra/stack';
 
-import { changedAfterwards } from './checks/afterwards.ts';
+import { afterwardsFailed, changedAfterwards } from './checks/afterwards.ts';
 import { collectEvidence } from './checks/evidence.ts';
 import { judge, judgement, type Judgement } from './checks/judge.ts';
 import { sendWave, type Attempt, type Wave } from './crowd.ts';
+import {
+  answeredOperation,
+  closingOperations,
+  createOperation,
+  historyOf,
+  type Sale,
+} from './history/operations.ts';
+import { countSettled, type SettledCounts } from './history/settled.ts';
+import type { HistoryWriter } from './history/write-history.ts';
 import { lookUpUnknown } from './look-up.ts';
 import { rollCall, watchConnections } from './replicas.ts';
 import type { Scenario } from './scenario.ts';
 import { readSettled } from './settle.ts';
-import { names, type Tally } from './tally.ts';
+import { isUnknown, names, type Tally } from './tally.ts';
 import { createEvent, resetEvent, type Target } from './target.ts';
 import type { Oracle, Truth } from './truth.ts';
 
@@ -27,6 +36,7 @@ export interface Run {
   tally: Tally;
   /** What Postgres held when the run was judged. */
   truth: Truth;
+  settled: SettledCounts;
   judgement: Judgement;
 }
 
@@ -37,6 +47,8 @@ export interface RunOptions {
   eventId: number | null;
   timeoutMs: number;
   maxUnknown: number;
+  /** Where every operation is written to as it ends. */
+  history?: HistoryWriter | undefined;
   onProgress?: (answered: number) => void;
 }
 
@@ -47,21 +59,31 @@ export async function run(scenario: Scenario, options: RunOptions): Promise<Run>
   const runId = randomBytes(4).toString('hex');
   await using witness = watchConnections(target, oracle);
   const upBefore = await rollCall(target);
+  const created = { startMs: performance.now(), endMs: 0 };
   const eventId = await prepareEvent(scenario, options);
+  created.endMs = performance.now();
   const before = await oracle.read(eventId);
   if (!before)
     throw new UserError(`Postgres knows no event ${eventId}: is it the database behind ${target.url}?`);
 
   const startedAt = new Date();
   const startedAtMs = performance.now();
-  const waves = await sendCrowd(scenario, runId, guard.path(eventId), options);
+  const sale: Sale = { event: eventId, strategy: guard.strategy, quantity: crowd.quantity };
+  options.history?.append(createOperation(sale, crowd.tickets, created));
+  const waves = await sendCrowd(scenario, runId, sale, options);
   const endedAtMs = performance.now();
 
   const attempts = waves.flatMap((wave) => wave.attempts);
+  const counted = { startMs: performance.now(), endMs: 0 };
   const truth = await readSettled(oracle, eventId, attempts, options.maxUnknown);
+  counted.endMs = performance.now();
   if (!truth) throw new UserError(`event ${eventId} vanished from Postgres during the run`);
 
   const answered = names(attempts);
+  const lookUps = await lookUpUnknown(target, attempts);
+  const isSettled = attempts.filter(isUnknown).length <= options.maxUnknown;
+  const sold = { sale, tickets: crowd.tickets, attempts, truth, lookUps, isSettled, created, counted };
+  for (const operation of closingOperations(sold)) options.history?.append(operation);
   const evidence = collectEvidence({
     crowd,
     terms: {
@@ -76,9 +98,10 @@ export async function run(scenario: Scenario, options: RunOptions): Promise<Run>
       up: await stillUp(upBefore, answered, target),
       inPostgres: await witness.found(answered),
     },
-    lookUps: await lookUpUnknown(target, attempts),
+    lookUps,
     waves,
     truth,
+    history: historyOf(sold),
   });
   return {
     scenario,
@@ -89,6 +112,7 @@ export async function run(scenario: Scenario, options: RunOptions): Promise<Run>
     endedAtMs,
     tally: evidence.tally,
     truth,
+    settled: countSettled(evidence.history),
     judgement: judge(evidence),
   };
 }
@@ -109,7 +133,8 @@ export async function lookAgain(done: Run, oracle: Oracle): Promise<Run> {
   const detail = changedAfterwards(done.truth, await oracle.read(done.eventId));
   if (detail === null) return done;
   const wrong = [...done.judgement.wrong, { kind: 'changed_afterwards' as const, detail }];
-  return { ...done, judgement: judgement({ ...done.judgement, wrong }) };
+  const checks = [...done.judgement.checks, afterwardsFailed(detail)];
+  return { ...done, judgement: judgement({ ...done.judgement, wrong, checks }) };
 }
 
 async function prepareEvent({ guard, crowd }: Scenario, options: RunOptions): Promise<number> {
@@ -127,13 +152,14 @@ const MAX_ATTEMPTS = 10;
 
 /** The crowd in waves: first everybody, then those who were told to try again. */
 async function sendCrowd(
-  { crowd }: Scenario,
+  { guard, crowd }: Scenario,
   runId: string,
-  path: string,
+  sale: Sale,
   options: RunOptions,
 ): Promise<Wave[]> {
+  const path = guard.path(sale.event);
   const waves: Wave[] = [];
-  let answeredBefore = 0;
+  let answered = 0;
   let buyers = Array.from({ length: crowd.buyers }, (_, index) => ({ buyer: index + 1, number: 1 }));
   for (;;) {
     const wave = await sendWave({
@@ -144,10 +170,13 @@ async function sendCrowd(
       quantity: crowd.quantity,
       timeoutMs: options.timeoutMs,
       raceWindowMs: crowd.raceWindowMs,
-      onProgress: (answered) => options.onProgress?.(answeredBefore + answered),
+      onAnswer: (attempt) => {
+        answered += 1;
+        options.onProgress?.(answered);
+        if (!isUnknown(attempt)) options.history?.append(answeredOperation(sale, attempt));
+      },
     });
     waves.push(wave);
-    answeredBefore += wave.attempts.filter((attempt) => attempt.answer).length;
     const again = wave.attempts.filter(mayTryAgain);
     if (again.length === 0 || wave.neverAsked > 0) return waves;
     buyers = again.map(({ buyer, number }) => ({ buyer, number: number + 1 }));

@@ -1,8 +1,14 @@
 import { count, examples, thousands } from '@lastseat/lab-frame/words.ts';
 
 import type { Truth } from '../truth.ts';
+import type { CheckResult } from './check.ts';
 
-/** Is what was counted at the end of a run still true when all runs are over? */
+/** The last check, made only when all runs are over: is what was counted at the end of a run still true? */
+export function afterwardsFailed(detail: string): CheckResult {
+  const claim = 'what was counted is still true when all runs are over';
+  return { check: 'changed-afterwards', claim, verdict: 'failed', details: [detail], isExpected: false };
+}
+
 export function changedAfterwards(before: Truth, now: Truth | null): string | null {
   if (now === null) return 'its event is gone from Postgres';
   // Whoever has reset the event since has done nothing to the run.

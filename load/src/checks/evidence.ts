@@ -1,6 +1,7 @@
 import type { StrategyName } from '@lastseat/booking/contract';
 
 import type { Attempt, Wave } from '../crowd.ts';
+import type { Operation } from '../history/operation.ts';
 import { tally, type Crowd, type Tally } from '../tally.ts';
 import type { Row, Truth } from '../truth.ts';
 
@@ -17,6 +18,8 @@ export interface Evidence {
   attempts: readonly Attempt[];
   waves: readonly Wave[];
   truth: Truth;
+  /** Every operation with its times, those of unknown end as far as they could be settled. */
+  history: readonly Operation[];
   tally: Tally;
   attemptOf: ReadonlyMap<string, Attempt>;
   rowsOf: ReadonlyMap<string, readonly Row[]>;
@@ -51,7 +54,7 @@ export interface Replicas {
 
 export type RunFacts = Pick<
   Evidence,
-  'crowd' | 'terms' | 'event' | 'runId' | 'replicas' | 'lookUps' | 'waves' | 'truth'
+  'crowd' | 'terms' | 'event' | 'runId' | 'replicas' | 'lookUps' | 'waves' | 'truth' | 'history'
 >;
 
 export function collectEvidence(facts: RunFacts): Evidence {

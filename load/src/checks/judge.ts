@@ -1,72 +1,37 @@
-import {
-  endedUnknown,
-  instanceUnnamed,
-  neverSoldOut,
-  receivedMore,
-  requestUnnamed,
-  refusedTooEarly,
-  unaccounted,
-  unexpectedAnswer,
-} from './answers.ts';
-import {
-  anotherRun,
-  bookedTwice,
-  bookedWithoutRow,
-  eventReset,
-  lookUpDiffers,
-  rowDiffers,
-  rowWithoutBuyer,
-  sameBookingTwice,
-  strategyDiffers,
-} from './bookings.ts';
-import {
-  contentionNotShown,
-  losersOnOneInstance,
-  notInPostgres,
-  oneInstance,
-  replicaLeftOut,
-} from './contention.ts';
+import { accountedAnswers } from './accounted-answers.ts';
+import { answersAgainstRows } from './answers-against-rows.ts';
+import type { Check, CheckResult } from './check.ts';
+import { contentionSpannedReplicas } from './contention-spanned-replicas.ts';
+import { counterAgainstRows } from './counter-against-rows.ts';
+import { epochs } from './epochs.ts';
 import type { Evidence } from './evidence.ts';
-import { capacityDiffers, counterDiffers, oversellNotShown, oversold, undersold } from './stock.ts';
-import { tokenMissing, tokensFall } from './tokens.ts';
+import { linearizability } from './linearizability.ts';
+import { oversold } from './oversold.ts';
+import { refusedWhileFree } from './refused-while-free.ts';
+import { tokensInCommitOrder } from './tokens-in-commit-order.ts';
+import { undersold } from './undersold.ts';
 
-/** Says in one plain sentence what is wrong, or null. */
-export type Check = (evidence: Evidence) => string | null;
-
-/** Every check, by the name of what it finds, the gravest first. */
-export const CHECKS = {
-  event_reset: eventReset,
+/** Every check, the gravest first. */
+export const CHECKS = [
+  epochs,
   oversold,
   undersold,
-  counter_differs: counterDiffers,
-  capacity_differs: capacityDiffers,
-  oversell_not_shown: oversellNotShown,
-  booked_without_row: bookedWithoutRow,
-  row_without_buyer: rowWithoutBuyer,
-  another_run: anotherRun,
-  booked_twice: bookedTwice,
-  same_booking_twice: sameBookingTwice,
-  row_differs: rowDiffers,
-  strategy_differs: strategyDiffers,
-  token_missing: tokenMissing,
-  tokens_fall: tokensFall,
-  refused_too_early: refusedTooEarly,
-  never_sold_out: neverSoldOut,
-  ended_unknown: endedUnknown,
-  unaccounted,
-  received_more: receivedMore,
-  unexpected_answer: unexpectedAnswer,
-  look_up_differs: lookUpDiffers,
-  instance_unnamed: instanceUnnamed,
-  request_unnamed: requestUnnamed,
-  one_instance: oneInstance,
-  losers_on_one_instance: losersOnOneInstance,
-  not_in_postgres: notInPostgres,
-  replica_left_out: replicaLeftOut,
-} satisfies Record<string, Check>;
+  counterAgainstRows,
+  answersAgainstRows,
+  tokensInCommitOrder,
+  refusedWhileFree,
+  linearizability,
+  accountedAnswers,
+  contentionSpannedReplicas,
+] as const satisfies Check[];
+
+type KeysOfEach<T> = T extends unknown ? keyof T : never;
+
+/** What a check can find. */
+export type CheckedKind = KeysOfEach<(typeof CHECKS)[number]['findings']>;
 
 /** The last two have places of their own: not a fault, and found only after all runs (`lookAgain`). */
-export type FindingKind = keyof typeof CHECKS | 'contention_not_shown' | 'changed_afterwards';
+export type FindingKind = CheckedKind | 'contention_not_shown' | 'changed_afterwards';
 
 export interface Finding {
   kind: FindingKind;
@@ -82,6 +47,8 @@ export interface Judgement {
   notShown: Finding[];
   /** What an unguarded run is there to show: the oversell, and the counter that hides it. */
   shown: Finding[];
+  /** Every check with what it says. */
+  checks: CheckResult[];
 }
 
 // A counter that is written from a stale reading also gives tickets back that were gone.
@@ -89,28 +56,76 @@ const TO_BE_SHOWN: ReadonlySet<FindingKind> = new Set<FindingKind>([
   'oversold',
   'counter_differs',
   'refused_too_early',
+  'not_linearizable',
 ]);
 
 export function judge(evidence: Evidence): Judgement {
-  const findings = Object.entries(CHECKS).flatMap(([kind, check]): Finding[] => {
-    const detail = check(evidence);
-    return detail === null ? [] : [{ kind: kind as FindingKind, detail }];
-  });
   // What was booked before a reset is gone: nothing else can be said of such a run.
-  const reset = findings.filter(({ kind }) => kind === 'event_reset');
-  if (reset.length > 0) return judgement({ wrong: reset });
+  const reset = epochs.findings.event_reset(evidence);
+  if (reset !== null) return judgeReset(reset);
 
-  const isShown = ({ kind }: Finding): boolean =>
+  const isToBeShown = ({ kind }: Finding): boolean =>
     evidence.terms.sells === 'too many' && TO_BE_SHOWN.has(kind);
-  const wrong = findings.filter((finding) => !isShown(finding));
-  const missing = contentionNotShown(evidence);
+  const judged = CHECKS.map((check) => judgeOne(check, evidence, isToBeShown));
+  const findings = judged.flatMap(({ findings }) => findings);
   return judgement({
-    wrong,
-    notShown: missing === null ? [] : [{ kind: 'contention_not_shown', detail: missing }],
-    shown: findings.filter(isShown),
+    wrong: findings.filter((finding) => !isToBeShown(finding)),
+    shown: findings.filter(isToBeShown),
+    notShown: judged.flatMap(({ notShown }) => notShown),
+    checks: judged.map(({ result }) => result),
   });
 }
 
-export function judgement({ wrong = [], notShown = [], shown = [] }: Partial<Judgement>): Judgement {
-  return { good: wrong.length === 0 && notShown.length === 0, wrong, notShown, shown };
+interface Judged {
+  result: CheckResult;
+  findings: Finding[];
+  notShown: Finding[];
+}
+
+function judgeOne(check: Check, evidence: Evidence, isToBeShown: (finding: Finding) => boolean): Judged {
+  const { name, claim } = check;
+  const findings = Object.entries(check.findings).flatMap(([kind, find]): Finding[] => {
+    const detail = find(evidence);
+    return detail === null ? [] : [{ kind: kind as FindingKind, detail }];
+  });
+  if (findings.length > 0) {
+    const details = findings.map(({ detail }) => detail);
+    const isExpected = findings.every(isToBeShown);
+    return {
+      result: { check: name, claim, verdict: 'failed', details, isExpected },
+      findings,
+      // A run may both be wrong and have shown nothing.
+      notShown: missing(check, evidence),
+    };
+  }
+  const why = check.notShown?.(evidence) ?? null;
+  const verdict = why === null ? 'passed' : 'not shown';
+  return {
+    result: { check: name, claim, verdict, details: why === null ? [] : [why], isExpected: false },
+    findings,
+    notShown: missing(check, evidence),
+  };
+}
+
+function missing(check: Check, evidence: Evidence): Finding[] {
+  const detail = check.isEssential ? check.notShown?.(evidence) : null;
+  return detail ? [{ kind: 'contention_not_shown', detail }] : [];
+}
+
+function judgeReset(detail: string): Judgement {
+  const checks = CHECKS.map(({ name, claim }): CheckResult => {
+    const isFailed = name === epochs.name;
+    const details = [isFailed ? detail : 'the event was reset meanwhile'];
+    return { check: name, claim, verdict: isFailed ? 'failed' : 'not shown', details, isExpected: false };
+  });
+  return judgement({ wrong: [{ kind: 'event_reset', detail }], checks });
+}
+
+export function judgement({
+  wrong = [],
+  notShown = [],
+  shown = [],
+  checks = [],
+}: Partial<Judgement>): Judgement {
+  return { good: wrong.length === 0 && notShown.length === 0, wrong, notShown, shown, checks };
 }

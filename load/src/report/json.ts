@@ -18,11 +18,13 @@ export function jsonReport(target: Target, runs: readonly Run[]): object {
       durationMs: run.durationMs,
       crowd: run.scenario.crowd,
       ...run.tally,
+      settled: run.settled,
       good: run.judgement.good,
       verdict: verdictOf(run),
       findings: run.judgement.wrong,
       notShown: run.judgement.notShown,
       shown: run.judgement.shown,
+      checks: run.judgement.checks,
     })),
   };
 }

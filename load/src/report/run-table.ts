@@ -3,6 +3,7 @@ import { box, padEnd } from '@lastseat/lab-frame/box.ts';
 import type { Paint } from '@lastseat/lab-frame/paint.ts';
 import { count, thousands } from '@lastseat/lab-frame/words.ts';
 
+import { settledInWords } from '../history/settled.ts';
 import type { Run } from '../run.ts';
 import type { Crowd } from '../tally.ts';
 import { styleOf, verdictOf, type Verdict } from './verdict.ts';
@@ -43,7 +44,7 @@ export function crowdInWords({ buyers, tickets }: Crowd): string {
   return `${count(buyers, 'buyer')} for ${count(tickets, 'ticket')}`;
 }
 
-function facts({ scenario, path, tally }: Run): Record<string, string> {
+function facts({ scenario, path, tally, settled }: Run): Record<string, string> {
   const { requests, tickets, latencyMs, instances } = tally;
   return {
     requests: `POST ${path} · ${how(scenario.crowd)}`,
@@ -51,6 +52,7 @@ function facts({ scenario, path, tally }: Run): Record<string, string> {
     oversold: thousands(tickets.oversold),
     refusals: refusals(tally),
     unanswered: `${thousands(requests.unanswered)} of ${count(requests.started, 'request')}`,
+    ...(settled.unknown > 0 ? { unknown: settledInWords(settled) } : {}),
     latency: latencyMs ? `p50 ${latency(latencyMs.p50)} · p99 ${latency(latencyMs.p99)}` : 'no answers',
     instances: `${instances.contended.length} shared the contention · ${instances.won.length} won · ${instances.lost.length} lost`,
     answers:

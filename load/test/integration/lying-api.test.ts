@@ -1,13 +1,23 @@
 import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 import { createDatabase, type Database } from '@lastseat/infra/servers';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 
+import type { CheckResult } from '#src/checks/check.ts';
+import type { Operation } from '#src/history/operation.ts';
+import { readHistory } from '#src/history/read-history.ts';
+import type { SettledCounts } from '#src/history/settled.ts';
+
 import { startLyingApi, type Lie } from './lying-api.ts';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const historyMain = fileURLToPath(new URL('../../src/history/main.ts', import.meta.url));
 const migrate = fileURLToPath(new URL('../../../services/booking/src/migrate.ts', import.meta.url));
 const execute = promisify(execFile);
 
@@ -20,14 +30,28 @@ beforeAll(async () => {
 });
 afterAll(() => database[Symbol.asyncDispose]());
 
+let home = '';
+beforeAll(() => {
+  home = mkdtempSync(join(tmpdir(), 'lastseat-load-'));
+});
+afterAll(() => rmSync(home, { recursive: true }));
+
 describe.concurrent('make load fails, with the reason, against an API that', () => {
   it.each<[lie: Lie, findings: string[], reason: RegExp, options?: string[]]>([
-    ['answers 201 without writing', ['undersold', 'booked_without_row'], /40 buyers got a 201 for a booking/],
+    [
+      'answers 201 without writing',
+      ['undersold', 'booked_without_row', 'not_linearizable'],
+      /40 buyers got a 201 for a booking/,
+    ],
     ['writes and drops the reply', ['ended_unknown'], /5 of 40 requests ended unknown: 5 were cut off/],
-    ['oversells', ['oversold', 'counter_differs'], /40 tickets sold though there were only 5: 35 too many/],
+    [
+      'oversells',
+      ['oversold', 'counter_differs', 'not_linearizable'],
+      /40 tickets sold though there were only 5: 35 too many/,
+    ],
     [
       'keeps the last ticket',
-      ['undersold'],
+      ['undersold', 'not_linearizable'],
       /4 of 5 tickets sold: 1 left while 36 buyers were told sold_out/,
     ],
     [
@@ -37,12 +61,12 @@ describe.concurrent('make load fails, with the reason, against an API that', () 
     ],
     [
       'writes two rows for one request',
-      ['oversold', 'counter_differs', 'booked_twice'],
+      ['oversold', 'counter_differs', 'booked_twice', 'not_linearizable'],
       /5 buyers asked for one booking/,
     ],
     [
       'says busy and books',
-      ['row_without_buyer'],
+      ['row_without_buyer', 'not_linearizable'],
       /5 bookings in Postgres that nobody was given .* was told busy/,
     ],
     ['is one instance', ['one_instance', 'losers_on_one_instance'], /answered by 1 of 2 replicas/],
@@ -64,20 +88,20 @@ describe.concurrent('make load fails, with the reason, against an API that', () 
     ],
     [
       'answers 504 and books later',
-      ['oversold', 'counter_differs'],
+      ['oversold', 'counter_differs', 'not_linearizable'],
       /6 tickets sold though there were only 5/,
       ['--max-unknown=1'],
     ],
     [
       'books one ticket of two',
-      ['row_differs'],
+      ['row_differs', 'not_linearizable'],
       /6 bookings in Postgres differ from what the buyer asked for or was told .*quantity 2 became 1/,
       ['--quantity=2', '--tickets=6'],
     ],
     ['names another event', ['row_differs'], /event \d+ became \d+/],
     [
       'refuses the first 60',
-      ['refused_too_early'],
+      ['refused_too_early', 'not_linearizable'],
       / buyers were told sold_out while there were tickets left/,
       ['--buyers=100', '--connections=10'],
     ],
@@ -105,12 +129,20 @@ describe.concurrent('make load fails, with the reason, against an API that', () 
     ['leaves a replica out', ['replica_left_out'], /replica-3 is up and answered nobody/],
     ['starts over in mid-sale', ['event_reset'], /event \d+ was reset meanwhile/],
     ['gets each request twice', ['received_more'], /38 booking requests more than the 40 of this run/],
-    ['sells to another run', ['another_run'], /1 booking of another run .*run-0badcafe-buyer-000001/],
+    [
+      'sells to another run',
+      ['another_run', 'not_linearizable'],
+      /1 booking of another run .*run-0badcafe-buyer-000001/,
+    ],
   ])('%s', async (lie, findings, reason, options = []) => {
     const { code, report } = await load(lie, options);
     const [run] = report.runs;
     expect(run.findings.map(({ kind }) => kind)).toEqual(findings);
     expect(run.findings.map(({ detail }) => detail).join('\n')).toMatch(reason);
+    const failed = run.checks.filter(({ verdict }) => verdict === 'failed');
+    expect(failed.flatMap(({ details }) => details).toSorted()).toEqual(
+      run.findings.map(({ detail }) => detail).toSorted(),
+    );
     expect(code).toBe(1);
   });
 });
@@ -205,20 +237,90 @@ describe.concurrent('a run without a lock', () => {
 
 it('says it in words, too', async () => {
   await using api = await startLyingApi(database.url, 'oversells');
-  const { code, stdout } = await node(crowdAt(api.url));
+  const { code, stdout } = await node([...crowdAt(api.url), `--history=${join(home, 'words.jsonl')}`]);
   expect(stdout).toMatch(/FAILED +40 tickets sold though there were only 5: 35 too many\./);
   expect(stdout).toMatch(/FAIL +1 of 1 run went wrong/);
   expect(code).toBe(1);
 });
 
+describe.concurrent('the history of a run', () => {
+  it('has every request with its times and its answer, from the first ticket to what Postgres holds', async () => {
+    const { report, history } = await load('none');
+    const [first] = history;
+    const last = history.at(-1);
+    const books = history.slice(1, -1);
+    expect([first?.operation, first?.free, last?.operation, last?.free]).toEqual(['create', 5, 'count', 0]);
+    expect(Map.groupBy(books, ({ answer }) => answer).get('booked')).toHaveLength(5);
+    expect(books).toHaveLength(40);
+    for (const { operation, startMs, endMs, startedAt, instance, request } of books) {
+      expect(operation).toBe('book');
+      expect(startMs).toBeGreaterThanOrEqual(first?.endMs ?? Infinity);
+      expect(endMs).toBeGreaterThan(startMs);
+      expect(endMs).toBeLessThanOrEqual(last?.startMs ?? 0);
+      expect(Math.abs(startedAt - Date.now())).toBeLessThan(600_000);
+      expect(instance).toMatch(/^replica-[12]$/);
+      expect(request).toMatch(/^[\da-f-]{36}$/);
+    }
+    expect(report.runs[0].settled).toMatchObject({ unknown: 0 });
+  });
+
+  it('settles what was of unknown end, and the report counts how', async () => {
+    const { report, history } = await load('writes and drops the reply', ['--max-unknown=5']);
+    const unknown = history.filter(({ outcome }) => outcome === 'unknown');
+    expect(unknown.map(({ settled, booking }) => [settled, typeof booking])).toEqual(
+      Array.from({ length: 5 }, () => ['done', 'string']),
+    );
+    expect(report.runs[0].settled).toEqual({ unknown: 5, done: 5, notDone: 0, open: 0, lookedUp: 0 });
+  });
+
+  it('can be judged and handed to others by a command of its own', async () => {
+    const { historyPath: honest } = await load('none');
+    const { historyPath: lying } = await load('oversells');
+    expect(await historyCommand('--check', honest)).toMatchObject({ code: 0 });
+    expect(await historyCommand('--check', lying)).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(
+        /^event \d+: not linearizable: no order of the operations explains that run-/,
+      ),
+    });
+    const edn = await historyCommand('--edn', honest);
+    // An invocation and a completion of each of 42 operations.
+    expect(edn.stdout.match(/^\{:index \d+, .*\}$/gm)).toHaveLength(84);
+    expect(await historyCommand('--check', join(home, 'missing.jsonl'))).toMatchObject({ code: 2 });
+  });
+});
+
 interface Report {
-  runs: [Record<'findings' | 'notShown', { kind: string; detail: string }[]>];
+  runs: [
+    Record<'findings' | 'notShown', { kind: string; detail: string }[]> & {
+      checks: CheckResult[];
+      settled: SettledCounts;
+    },
+  ];
 }
 
-async function load(lie: Lie, options: string[] = []): Promise<{ code: number; report: Report }> {
+async function historyCommand(...options: string[]): Promise<{ code: number; stdout: string }> {
+  return outcomeOf(execute(process.execPath, [historyMain, ...options]));
+}
+
+async function load(
+  lie: Lie,
+  options: string[] = [],
+): Promise<{ code: number; report: Report; history: Operation[]; historyPath: string }> {
   await using api = await startLyingApi(database.url, lie);
-  const { code, stdout } = await node([...crowdAt(api.url), '--json', ...options]);
-  return { code, report: JSON.parse(stdout) as Report };
+  const historyPath = join(home, `${randomUUID()}.jsonl`);
+  const { code, stdout } = await node([
+    ...crowdAt(api.url),
+    '--json',
+    `--history=${historyPath}`,
+    ...options,
+  ]);
+  return {
+    code,
+    report: JSON.parse(stdout) as Report,
+    history: await Array.fromAsync(readHistory(historyPath)),
+    historyPath,
+  };
 }
 
 /** 40 buyers at once for 5 tickets. */
@@ -238,7 +340,11 @@ async function node(options: string[]): Promise<{ code: number; stdout: string }
   const strategy = options.some((option) => option.startsWith('--strategy'))
     ? []
     : ['--strategy', 'simple-lock'];
-  return execute(process.execPath, [main, ...strategy, ...options]).then(
+  return outcomeOf(execute(process.execPath, [main, ...strategy, ...options]));
+}
+
+async function outcomeOf(program: Promise<{ stdout: string }>): Promise<{ code: number; stdout: string }> {
+  return program.then(
     ({ stdout }) => ({ code: 0, stdout }),
     (error: { code: number; stdout: string }) => error,
   );

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 
 import { changedAfterwards } from '#src/checks/afterwards.ts';
-import { CHECKS } from '#src/checks/judge.ts';
+import { CHECKS, type CheckedKind } from '#src/checks/judge.ts';
 
 import {
   answerOf,
@@ -17,7 +17,7 @@ import {
 } from './honest-run.ts';
 
 /** For each check, every way in which a run can deserve it, and the sentence that it then gets. */
-const LIES: Record<keyof typeof CHECKS, { lie: string; tell: (run: HonestRun) => void; detail: RegExp }[]> = {
+const LIES: Record<CheckedKind, { lie: string; tell: (run: HonestRun) => void; detail: RegExp }[]> = {
   oversold: [
     {
       lie: 'a fourth buyer gets one of three tickets',
@@ -347,6 +347,22 @@ const LIES: Record<keyof typeof CHECKS, { lie: string; tell: (run: HonestRun) =>
         /^1 buyer was told sold_out while there were tickets left \(buyer-11\): buyer-3 asked after that/,
     },
   ],
+  not_linearizable: [
+    {
+      lie: 'a buyer is told sold_out before those who got the tickets had asked',
+      tell: ({ attempts }) => {
+        attempts[10]!.answer!.receivedAtMs = 20;
+        attempts[2]!.startedAtMs = 21;
+      },
+      detail:
+        /^no order of the operations explains that buyer-11, who asked for 1 ticket, was told sold_out$/,
+    },
+    {
+      lie: 'a ticket that was sold is free at the end',
+      tell: ({ rows }) => rows.pop(),
+      detail: /^no order of the operations explains what Postgres holds at the end, 1 free ticket$/,
+    },
+  ],
   never_sold_out: [
     {
       lie: 'everybody is told busy once it is sold out',
@@ -399,7 +415,9 @@ const LIES: Record<keyof typeof CHECKS, { lie: string; tell: (run: HonestRun) =>
   ],
 };
 
-describe.each(Object.keys(CHECKS) as (keyof typeof CHECKS)[])('%s is found when', (kind) => {
+const KINDS = CHECKS.flatMap(({ findings }) => Object.keys(findings) as CheckedKind[]);
+
+describe.each(KINDS)('%s is found when', (kind) => {
   it.each(LIES[kind])('$lie', ({ tell, detail }) => {
     const run = honestRun();
     tell(run);
@@ -411,6 +429,18 @@ describe.each(Object.keys(CHECKS) as (keyof typeof CHECKS)[])('%s is found when'
 describe('an honest run', () => {
   it('has no findings', () => {
     expect(findingsOf(honestRun())).toEqual([]);
+  });
+
+  it('passes every check, and says of one why it has nothing to say', () => {
+    const { checks } = judgementOf(honestRun());
+    expect(checks.map(({ check }) => check)).toEqual(CHECKS.map(({ name }) => name));
+    expect(checks.filter(({ verdict }) => verdict !== 'passed')).toMatchObject([
+      {
+        check: 'tokens-in-commit-order',
+        verdict: 'not shown',
+        details: ['simple-lock gives no fencing tokens'],
+      },
+    ]);
   });
 
   it('may leave tickets over when fewer were wanted', () => {
@@ -495,6 +525,15 @@ describe('a run that shows no contention', () => {
   });
 });
 
+describe('a run of which an event was reset', () => {
+  it('is wrong for that, and nothing else is said of it', () => {
+    const run = honestRun();
+    LIES.event_reset[0]!.tell(run);
+    const verdicts = judgementOf(run).checks.map(({ check, verdict }) => [check, verdict]);
+    expect(verdicts).toEqual(CHECKS.map(({ name }) => [name, name === 'epochs' ? 'failed' : 'not shown']));
+  });
+});
+
 describe('the look after all runs', () => {
   it('finds nothing where nothing has changed, or where somebody has started the event over', () => {
     const { truth } = honestRun();
@@ -520,9 +559,15 @@ describe('an unguarded run', () => {
     const run = honestRun();
     run.terms.sells = 'too many';
     sell(run, 3);
-    const { good, shown } = judgementOf(run);
+    const { good, shown, checks } = judgementOf(run);
     expect(good).toBe(true);
-    expect(shown.map(({ kind }) => kind)).toEqual(['oversold', 'counter_differs']);
+    expect(shown.map(({ kind }) => kind)).toEqual(['oversold', 'counter_differs', 'not_linearizable']);
+    const failed = checks.filter(({ verdict }) => verdict === 'failed');
+    expect(failed.map(({ check, isExpected }) => [check, isExpected])).toEqual([
+      ['oversold', true],
+      ['counter-against-rows', true],
+      ['linearizability', true],
+    ]);
   });
 
   it('is still judged by everything else', () => {

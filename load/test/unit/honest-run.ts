@@ -4,13 +4,15 @@ import type { Answer } from '#src/answer.ts';
 import { collectEvidence, type Evidence, type RunFacts } from '#src/checks/evidence.ts';
 import { judge, type FindingKind, type Judgement } from '#src/checks/judge.ts';
 import type { Attempt, Wave } from '#src/crowd.ts';
+import type { Operation } from '#src/history/operation.ts';
+import { historyOf } from '#src/history/operations.ts';
 import type { Row } from '#src/truth.ts';
 
 /**
  * A run with which nothing is wrong: 40 buyers at once for 3 tickets (or more), on two replicas; whoever comes first
  * gets one. Each test spoils one thing of it.
  */
-export interface HonestRun extends Omit<RunFacts, 'waves'> {
+export interface HonestRun extends Omit<RunFacts, 'waves' | 'history'> {
   wave: Wave;
   attempts: Attempt[];
   rows: Row[];
@@ -52,7 +54,20 @@ export function honestRun(tickets = 3): HonestRun {
 }
 
 export function evidenceOf({ wave, ...run }: HonestRun): Evidence {
-  return collectEvidence({ ...run, waves: [wave] });
+  return collectEvidence({ ...run, waves: [wave], history: historyOfRun({ wave, ...run }) });
+}
+
+export function historyOfRun({ wave, crowd, event, terms, truth, lookUps }: HonestRun): Operation[] {
+  return historyOf({
+    sale: { event: event.id, strategy: terms.strategy, quantity: crowd.quantity },
+    tickets: crowd.tickets,
+    attempts: wave.attempts,
+    truth,
+    lookUps,
+    isSettled: true,
+    created: { startMs: -2, endMs: -1 },
+    counted: { startMs: 1_000, endMs: 1_001 },
+  });
 }
 
 export function judgementOf(run: HonestRun): Judgement {

@@ -3,6 +3,7 @@ import { plain } from '@lastseat/lab-frame/paint.ts';
 import { describe, expect, it } from 'vitest';
 
 import { judge } from '#src/checks/judge.ts';
+import { countSettled } from '#src/history/settled.ts';
 import { jsonReport } from '#src/report/json.ts';
 import { runLine, runTable } from '#src/report/run-table.ts';
 import { summary } from '#src/report/summary.ts';
@@ -119,6 +120,7 @@ function runOf(honest: HonestRun, name: GuardName): Run {
     durationMs: 123,
     endedAtMs: 123,
     truth,
+    settled: countSettled(evidence.history),
     tally: evidence.tally,
     judgement: judge(evidence),
   };

@@ -1,16 +1,28 @@
 import { agree, count, examples, thousands } from '@lastseat/lab-frame/words.ts';
 
 import { contenders, names } from '../tally.ts';
+import type { Check } from './check.ts';
 import type { Evidence } from './evidence.ts';
-import { mustOversell } from './stock.ts';
+import { mustOversell } from './oversold.ts';
 
-/** Was it a contention at all, between replicas that are processes of their own, and did all of them take part? */
+export const contentionSpannedReplicas = {
+  name: 'contention-spanned-replicas',
+  claim: 'buyers contended, on several replicas that are processes of their own',
+  findings: {
+    one_instance: oneInstance,
+    losers_on_one_instance: losersOnOneInstance,
+    not_in_postgres: notInPostgres,
+    replica_left_out: replicaLeftOut,
+  },
+  notShown: contentionNotShown,
+  isEssential: true,
+} satisfies Check;
 
 // nginx hands requests to the replicas as they are free, so a few may well meet the same one. Were it a fair coin
 // between two, twenty in a row would fall on one side once in half a million runs.
 const ENOUGH_TO_JUDGE = 20;
 
-export function oneInstance({ attempts, terms, tally }: Evidence): string | null {
+function oneInstance({ attempts, terms, tally }: Evidence): string | null {
   const contending = contenders(attempts).length;
   if (!severalReplicas(terms) || contending < ENOUGH_TO_JUDGE) return null;
   if (tally.instances.contended.length >= 2) return null;
@@ -24,7 +36,7 @@ export function oneInstance({ attempts, terms, tally }: Evidence): string | null
 // so where hardly anybody wins: then losers on one side mean that nearly everybody was sent there.
 const SCARCE = 1 / 4;
 
-export function losersOnOneInstance({ attempts, terms, tally }: Evidence): string | null {
+function losersOnOneInstance({ attempts, terms, tally }: Evidence): string | null {
   const contending = contenders(attempts);
   const won = contending.filter(({ answer }) => answer?.code === 'booked').length;
   const lost = contending.filter(({ answer }) => answer?.code === 'sold_out').length;
@@ -34,7 +46,7 @@ export function losersOnOneInstance({ attempts, terms, tally }: Evidence): strin
 }
 
 /** Whoever answers as two replicas from one process has one connection to Postgres, under one of the two names. */
-export function notInPostgres({ attempts, replicas, tally }: Evidence): string | null {
+function notInPostgres({ attempts, replicas, tally }: Evidence): string | null {
   const strangers = names(attempts).filter((name) => !replicas.inPostgres.includes(name));
   if (strangers.length === 0) return null;
   const answered = strangers.map(
@@ -46,7 +58,7 @@ export function notInPostgres({ attempts, replicas, tally }: Evidence): string |
 // nginx gives each request to the replica with the fewest: one that gets none of ten for each is never asked.
 const ENOUGH_FOR_EACH = 10;
 
-export function replicaLeftOut(evidence: Evidence): string | null {
+function replicaLeftOut(evidence: Evidence): string | null {
   const idle = idleReplicas(evidence);
   if (idle.length === 0 || !isEnoughForEach(evidence)) return null;
   return `${idle.join(' and ')} ${agree(idle.length, 'is', 'are')} up and answered nobody`;
@@ -66,7 +78,7 @@ function severalReplicas(terms: Evidence['terms']): boolean {
 }
 
 /** Nothing is wrong with such a run, but an API without any guard might have passed it too. */
-export function contentionNotShown(evidence: Evidence): string | null {
+function contentionNotShown(evidence: Evidence): string | null {
   const { crowd, terms, tally, attempts, replicas } = evidence;
   if (terms.sells === 'too many') {
     if (tally.tickets.oversold > 0 || mustOversell(crowd)) return null;

@@ -1,11 +1,18 @@
 import { FENCED_STRATEGIES } from '@lastseat/booking/contract';
 import { agree, count, examples } from '@lastseat/lab-frame/words.ts';
 
+import type { Check } from './check.ts';
 import type { Evidence } from './evidence.ts';
 
-/** Was every booking made under the lock that was asked for, and did the holders of the lock follow one another? */
+export const tokensInCommitOrder = {
+  name: 'tokens-in-commit-order',
+  claim:
+    'every booking was made under a fencing token, and in the order of commits none is smaller than the one before',
+  findings: { token_missing: tokenMissing, tokens_fall: tokensFall },
+  notShown: withoutTokens,
+} satisfies Check;
 
-export function tokenMissing({ truth, terms }: Evidence): string | null {
+function tokenMissing({ truth, terms }: Evidence): string | null {
   const { strategy } = terms;
   if (!FENCED_STRATEGIES.includes(strategy)) return null;
   const without = truth.rows.filter((row) => row.fencingToken === null || row.stockRevision === null);
@@ -15,7 +22,7 @@ export function tokenMissing({ truth, terms }: Evidence): string | null {
 }
 
 /** In the order of commits, which is that of the stock revision; the bookings of one batch share both. */
-export function tokensFall({ truth }: Evidence): string | null {
+function tokensFall({ truth }: Evidence): string | null {
   const fenced = truth.rows
     .flatMap(({ customer, fencingToken, stockRevision }) =>
       fencingToken === null || stockRevision === null ? [] : [{ customer, fencingToken, stockRevision }],
@@ -32,4 +39,10 @@ export function tokensFall({ truth }: Evidence): string | null {
   });
   if (falls.length === 0) return null;
   return `${count(falls.length, 'booking')} made under an older lease than the one before${examples(falls)}`;
+}
+
+function withoutTokens({ truth, terms }: Evidence): string | null {
+  if (!FENCED_STRATEGIES.includes(terms.strategy)) return `${terms.strategy} gives no fencing tokens`;
+  const tokens = new Set(truth.rows.map(({ fencingToken }) => fencingToken));
+  return tokens.size < 2 ? 'there was one lease at most: no two tokens to compare' : null;
 }

@@ -1,14 +1,29 @@
 import type { BookingView } from '@lastseat/booking/contract';
 import { agree, count, examples } from '@lastseat/lab-frame/words.ts';
 
-import { runIdOf, type Attempt } from '../crowd.ts';
+import type { Attempt } from '../crowd.ts';
 import { isUnknown } from '../tally.ts';
 import type { Row } from '../truth.ts';
+import type { Check } from './check.ts';
+import { isOfAnotherRun } from './epochs.ts';
 import type { Evidence } from './evidence.ts';
 
-/** Does every 201 have its one row, and every row its 201 or a request of unknown end? */
+export const answersAgainstRows = {
+  name: 'answers-against-rows',
+  claim:
+    'each 201 has its one row, each row its 201 or a request of unknown end, and both say what was asked for',
+  findings: {
+    booked_without_row: bookedWithoutRow,
+    row_without_buyer: rowWithoutBuyer,
+    booked_twice: bookedTwice,
+    same_booking_twice: sameBookingTwice,
+    row_differs: rowDiffers,
+    strategy_differs: strategyDiffers,
+    look_up_differs: lookUpDiffers,
+  },
+} satisfies Check;
 
-export function bookedWithoutRow(evidence: Evidence): string | null {
+function bookedWithoutRow(evidence: Evidence): string | null {
   const without = bookings(evidence).filter(
     ([, booking]) => !booking || !evidence.rowById.has(booking.bookingId),
   );
@@ -16,7 +31,7 @@ export function bookedWithoutRow(evidence: Evidence): string | null {
   return `${count(without.length, 'buyer')} got a 201 for a booking that Postgres does not have${customers(without)}`;
 }
 
-export function rowWithoutBuyer(evidence: Evidence): string | null {
+function rowWithoutBuyer(evidence: Evidence): string | null {
   const orphans = evidence.truth.rows.filter((row) => {
     if (isOfAnotherRun(row, evidence)) return false;
     const attempt = evidence.attemptOf.get(row.customer);
@@ -30,26 +45,7 @@ export function rowWithoutBuyer(evidence: Evidence): string | null {
   return `${count(orphans.length, 'booking')} in Postgres that nobody was given${examples(whose)}`;
 }
 
-/** Two loads on one event spoil each other's figures, and neither of them is Postgres's fault. */
-export function anotherRun(evidence: Evidence): string | null {
-  const others = evidence.truth.rows.filter((row) => isOfAnotherRun(row, evidence));
-  if (others.length === 0) return null;
-  return (
-    `${count(others.length, 'booking')} of another run on event ${evidence.event.id}` +
-    `${examples(others.map((row) => row.customer))}: let each run have an event of its own (leave EVENT away)`
-  );
-}
-
-function isOfAnotherRun(row: Row, { runId }: Evidence): boolean {
-  return ![null, runId].includes(runIdOf(row.customer));
-}
-
-export function eventReset({ event, truth }: Evidence): string | null {
-  if (truth.epoch === event.epoch) return null;
-  return `event ${event.id} was reset meanwhile, by another run or by hand: what this run booked does not count any more`;
-}
-
-export function bookedTwice(evidence: Evidence): string | null {
+function bookedTwice(evidence: Evidence): string | null {
   const { truth, attemptOf } = evidence;
   const rowsOfBuyer = Map.groupBy(truth.rows, (row) => attemptOf.get(row.customer)?.buyer ?? row.customer);
   const twice = [...rowsOfBuyer.values()].filter((rows) => rows.length > 1);
@@ -58,7 +54,7 @@ export function bookedTwice(evidence: Evidence): string | null {
   return `${count(twice.length, 'buyer')} asked for one booking and got several${examples(whose)}`;
 }
 
-export function sameBookingTwice(evidence: Evidence): string | null {
+function sameBookingTwice(evidence: Evidence): string | null {
   const given = bookings(evidence).filter(([, booking]) => booking);
   const holders = Map.groupBy(given, ([, booking]) => booking?.bookingId ?? '');
   const shared = [...holders].filter(([, attempts]) => attempts.length > 1);
@@ -67,7 +63,7 @@ export function sameBookingTwice(evidence: Evidence): string | null {
   return `${count(shared.length, 'booking id')} given to more than one buyer${examples(which)}`;
 }
 
-export function rowDiffers(evidence: Evidence): string | null {
+function rowDiffers(evidence: Evidence): string | null {
   const differing = bookings(evidence).flatMap(([attempt, booking]) => {
     const row = booking && evidence.rowById.get(booking.bookingId);
     const what = booking && row && differences(evidence, attempt, booking, row);
@@ -77,8 +73,15 @@ export function rowDiffers(evidence: Evidence): string | null {
   return `${count(differing.length, 'booking')} in Postgres ${agree(differing.length, 'differs', 'differ')} from what the buyer asked for or was told${examples(differing)}`;
 }
 
+function strategyDiffers({ truth, terms }: Evidence): string | null {
+  const other = truth.rows.filter((row) => row.strategy !== terms.strategy);
+  if (other.length === 0) return null;
+  const names = [...new Set(other.map((row) => row.strategy))];
+  return `${count(other.length, 'booking')} made with another guard than ${terms.strategy}${examples(names)}`;
+}
+
 /** Whoever was not told can look it up, and is told what Postgres says. */
-export function lookUpDiffers({ lookUps, rowsOf }: Evidence): string | null {
+function lookUpDiffers({ lookUps, rowsOf }: Evidence): string | null {
   const wrong = [...lookUps].flatMap(([customer, found]) => {
     const held = rowsOf.get(customer)?.[0]?.id ?? null;
     if (held === found) return [];
@@ -86,13 +89,6 @@ export function lookUpDiffers({ lookUps, rowsOf }: Evidence): string | null {
   });
   if (wrong.length === 0) return null;
   return `${count(wrong.length, 'request')} of unknown end looked up in vain${examples(wrong)}`;
-}
-
-export function strategyDiffers({ truth, terms }: Evidence): string | null {
-  const other = truth.rows.filter((row) => row.strategy !== terms.strategy);
-  if (other.length === 0) return null;
-  const names = [...new Set(other.map((row) => row.strategy))];
-  return `${count(other.length, 'booking')} made with another guard than ${terms.strategy}${examples(names)}`;
 }
 
 function differences({ event, crowd }: Evidence, attempt: Attempt, booking: BookingView, row: Row): string {

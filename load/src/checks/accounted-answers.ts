@@ -1,11 +1,26 @@
 import { agree, count, examples, thousands } from '@lastseat/lab-frame/words.ts';
 
-import type { Attempt } from '../crowd.ts';
+import type { Check } from './check.ts';
 import type { Evidence } from './evidence.ts';
 
-/** Is every request accounted for, and every answer a proper one that was right when it was given? */
+export const accountedAnswers = {
+  name: 'accounted-answers',
+  claim:
+    'every request that was started was answered or is unknown, and every answer is a proper one that names its maker',
+  findings: {
+    ended_unknown: endedUnknown,
+    unaccounted,
+    received_more: receivedMore,
+    unexpected_answer: unexpectedAnswer,
+    instance_unnamed: instanceUnnamed,
+    request_unnamed: requestUnnamed,
+  },
+} satisfies Check;
 
-export function endedUnknown({ tally, terms }: Evidence): string | null {
+const UNKNOWN_ANSWER = /^(unknown|http_5\d\d)$/;
+const PROPER_ANSWER = /^(booked|sold_out|busy|unavailable|unknown)$/;
+
+function endedUnknown({ tally, terms }: Evidence): string | null {
   const { unanswered, timedOut, unknown, started } = tally.requests;
   if (unknown <= terms.maxUnknown) return null;
   const cut = unanswered - timedOut;
@@ -19,7 +34,7 @@ export function endedUnknown({ tally, terms }: Evidence): string | null {
   return `${thousands(unknown)} of ${count(started, 'request')} ended unknown: ${how.join(', ')}`;
 }
 
-export function unaccounted({ tally, waves }: Evidence): string | null {
+function unaccounted({ tally, waves }: Evidence): string | null {
   const sent = waves.reduce((sum, wave) => sum + wave.client.sent, 0);
   const answered = waves.reduce((sum, wave) => sum + wave.client.answered, 0);
   const { requests, buyers } = tally;
@@ -38,48 +53,12 @@ export function unaccounted({ tally, waves }: Evidence): string | null {
   return gaps.length === 0 ? null : `the books do not balance: ${gaps.join('; ')}`;
 }
 
-const UNKNOWN_ANSWER = /^(unknown|http_5\d\d)$/;
-const PROPER_ANSWER = /^(booked|sold_out|busy|unavailable|unknown)$/;
-
-export function unexpectedAnswer({ tally }: Evidence): string | null {
-  const improper = Object.entries(tally.answers).filter(
-    ([code]) => !PROPER_ANSWER.test(code) && !UNKNOWN_ANSWER.test(code),
-  );
-  if (improper.length === 0) return null;
-  const total = improper.reduce((sum, [, times]) => sum + times, 0);
-  const which = improper.map(([code, times]) => (times === 1 ? code : `${code} ${thousands(times)} times`));
-  return `${count(total, 'answer')} that a buyer should never get${examples(which)}`;
-}
-
-export function instanceUnnamed({ attempts }: Evidence): string | null {
-  const wrong = attempts.flatMap(({ customer, answer }) => {
-    // What is no answer of the service (a 502 of nginx) is another check's business.
-    if (!answer || !PROPER_ANSWER.test(answer.code)) return [];
-    const { instanceId, instanceIdInBody } = answer;
-    if (instanceId === null) return [`${customer}: no x-instance-id on a ${answer.status}`];
-    if (instanceIdInBody === null || instanceIdInBody === instanceId) return [];
-    return [`${customer}: ${instanceId} in the header, ${instanceIdInBody} in the body`];
-  });
-  if (wrong.length === 0) return null;
-  return `${count(wrong.length, 'answer')} that do not say which instance gave them${examples(wrong)}`;
-}
-
-/** The id is the only handle of an answer that does not say how a request ended. */
-export function requestUnnamed({ attempts }: Evidence): string | null {
-  const unnamed = attempts.filter(
-    ({ answer }) => answer && PROPER_ANSWER.test(answer.code) && answer.requestId === null,
-  );
-  if (unnamed.length === 0) return null;
-  const whose = unnamed.map(({ customer, answer }) => `${customer}: a ${answer?.status}`);
-  return `${count(unnamed.length, 'answer')} without an x-request-id to look it up by${examples(whose)}`;
-}
-
 /**
  * Each replica numbers the requests that reach it, and tells the number. A number that no answer carries is a request
  * that this run did not send, or sent once and somebody on the way twice, whether or not it booked. A request before
  * the first answer or after the last of a replica is not seen.
  */
-export function receivedMore({ attempts }: Evidence): string | null {
+function receivedMore({ attempts }: Evidence): string | null {
   const counts = attempts.flatMap(({ answer }) => answer?.count ?? []);
   const received = [...Map.groupBy(counts, ({ counter }) => counter).values()].flatMap((ofReplica) => {
     const numbers = ofReplica.map(({ n }) => n);
@@ -94,32 +73,35 @@ export function receivedMore({ attempts }: Evidence): string | null {
   );
 }
 
-/** Who comes after the last ticket is to hear of it; `busy` would send them round for ever. */
-export function neverSoldOut({ tally }: Evidence): string | null {
-  const { soldOut, gaveUp } = tally.buyers;
-  if (gaveUp === 0 || soldOut > 0 || tally.tickets.undersold > 0) return null;
-  return `all ${count(gaveUp, 'loser')} gave up as busy: nobody was told sold_out`;
+function unexpectedAnswer({ tally }: Evidence): string | null {
+  const improper = Object.entries(tally.answers).filter(
+    ([code]) => !PROPER_ANSWER.test(code) && !UNKNOWN_ANSWER.test(code),
+  );
+  if (improper.length === 0) return null;
+  const total = improper.reduce((sum, [, times]) => sum + times, 0);
+  const which = improper.map(([code, times]) => (times === 1 ? code : `${code} ${thousands(times)} times`));
+  return `${count(total, 'answer')} that a buyer should never get${examples(which)}`;
 }
 
-/**
- * Nobody may be told that the tickets are gone before somebody who asks later gets as many. A run frees none, so the
- * booking that was asked for last stands for all: each refusal that was answered before it began is wrong.
- */
-export function refusedTooEarly({ attempts, crowd, rowsOf }: Evidence): string | null {
-  const booked = attempts.filter(({ customer }) =>
-    rowsOf.get(customer)?.some(({ quantity }) => quantity >= crowd.quantity),
+function instanceUnnamed({ attempts }: Evidence): string | null {
+  const wrong = attempts.flatMap(({ customer, answer }) => {
+    // What is no answer of the service (a 502 of nginx) is another check's business.
+    if (!answer || !PROPER_ANSWER.test(answer.code)) return [];
+    const { instanceId, instanceIdInBody } = answer;
+    if (instanceId === null) return [`${customer}: no x-instance-id on a ${answer.status}`];
+    if (instanceIdInBody === null || instanceIdInBody === instanceId) return [];
+    return [`${customer}: ${instanceId} in the header, ${instanceIdInBody} in the body`];
+  });
+  if (wrong.length === 0) return null;
+  return `${count(wrong.length, 'answer')} that do not say which instance gave them${examples(wrong)}`;
+}
+
+/** The id is the only handle of an answer that does not say how a request ended. */
+function requestUnnamed({ attempts }: Evidence): string | null {
+  const unnamed = attempts.filter(
+    ({ answer }) => answer && PROPER_ANSWER.test(answer.code) && answer.requestId === null,
   );
-  const last = booked.reduce<Attempt | null>(
-    (last, attempt) => (last && last.startedAtMs >= attempt.startedAtMs ? last : attempt),
-    null,
-  );
-  if (!last) return null;
-  const early = attempts.filter(
-    ({ answer }) => answer?.code === 'sold_out' && answer.receivedAtMs < last.startedAtMs,
-  );
-  if (early.length === 0) return null;
-  return (
-    `${count(early.length, 'buyer')} ${agree(early.length, 'was', 'were')} told sold_out while there were tickets ` +
-    `left${examples(early.map(({ customer }) => customer))}: ${last.customer} asked after that and got one`
-  );
+  if (unnamed.length === 0) return null;
+  const whose = unnamed.map(({ customer, answer }) => `${customer}: a ${answer?.status}`);
+  return `${count(unnamed.length, 'answer')} without an x-request-id to look it up by${examples(whose)}`;
 }
