@@ -30,6 +30,9 @@ export type OptionValues<Table extends OptionTable> = {
   [Name in keyof Table]: ReturnType<Table[Name]['read']>;
 };
 
+const LIST = 'NAMES';
+const NUMBERS = 'N,N';
+
 interface About {
   what: string;
   variable?: string | null;
@@ -43,7 +46,7 @@ export function number(about: About & NumberRange): Option<number | undefined> {
 export function numbers(about: About & NumberRange): Option<number[] | undefined> {
   return option(
     about,
-    'N,N',
+    NUMBERS,
     (text, said) => text && items(text, (item) => wholeNumber(said(item), item, about)),
   );
 }
@@ -54,7 +57,7 @@ export function names<Name extends string>(
   { what, ...about }: About,
 ): Option<Name[] | undefined> {
   const all = { ...about, what: `${what}: ${known.join(', ')}` };
-  return option(all, 'NAMES', (text, said) => text && items(text, (item) => oneOf(known, item, said)));
+  return option(all, LIST, (text, said) => text && items(text, (item) => oneOf(known, item, said)));
 }
 
 /** One of the known names. */
@@ -120,7 +123,7 @@ export function readTable<Table extends OptionTable>(
     string[] | boolean
   >;
   const values = Object.entries(table).map(([name, option]) => {
-    const flag = flagText(given[name]);
+    const flag = flagText(given[name], option);
     const variable = variableOfOption(name, option);
     const text = flag ?? (variable === null ? undefined : env[variable]);
     const said = (value: string): string =>
@@ -130,9 +133,10 @@ export function readTable<Table extends OptionTable>(
   return { ...(Object.fromEntries(values) as OptionValues<Table>), help: given['help'] === true };
 }
 
-function flagText(flag: string[] | boolean | undefined): string | undefined {
+/** A list may be given in several flags; of anything else the last one counts. */
+function flagText(flag: string[] | boolean | undefined, { value }: Option<unknown>): string | undefined {
   if (typeof flag === 'boolean') return flag ? '1' : undefined;
-  return flag?.join(',');
+  return value === LIST || value === NUMBERS ? flag?.join(',') : flag?.at(-1);
 }
 
 function variableOfOption(name: string, { variable }: Option<unknown>): string | null {

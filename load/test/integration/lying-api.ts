@@ -63,6 +63,7 @@ export async function startLyingApi(postgresUrl: string, lie: Lie): Promise<Lyin
   const forLater: BookingView[] = [];
   /** Booking requests that each replica has had for each event. */
   const received = new Map<string, number>();
+  let soldToOther: Promise<void> | undefined;
   let requests = 0;
   let earlier: BookingView | undefined;
 
@@ -132,10 +133,8 @@ export async function startLyingApi(postgresUrl: string, lie: Lie): Promise<Lyin
     if (lie === 'answers 201 without writing') return reply(201, booking);
     if (lie === 'refuses the first 60' && seen.size <= 60) return reply(409, { code: 'sold_out' });
 
-    if (lie === 'sells to another run' && once('sold')) {
-      const other = { ...booking, bookingId: randomUUID(), customer: 'run-0badcafe-buyer-000001' };
-      await insertRow(other, await takeTickets(other, 0));
-    }
+    // Before anybody of this run gets one: there is a ticket for it.
+    if (lie === 'sells to another run') await (soldToOther ??= sellToAnother(booking));
 
     const left = lie === 'keeps the last ticket' ? 1 : 0;
     const revision = await takeTickets(booking, left);
@@ -193,6 +192,11 @@ export async function startLyingApi(postgresUrl: string, lie: Lie): Promise<Lyin
       capacity,
     ]);
     return id;
+  }
+
+  async function sellToAnother(booking: BookingView): Promise<void> {
+    const other = { ...booking, bookingId: randomUUID(), customer: 'run-0badcafe-buyer-000001' };
+    await insertRow(other, await takeTickets(other, 0));
   }
 
   async function startOver(eventId: number): Promise<void> {

@@ -10,6 +10,12 @@ describe('options', () => {
     expect(options).toMatchObject({ tickets: 3, buyers: 50, raceWindowMs: 7 });
   });
 
+  it('given twice count as they were given last', () => {
+    expect(readOptions(['--tickets=3', '--url=a', '--tickets=4', '--database-url=b'], {})).toMatchObject({
+      tickets: 4,
+    });
+  });
+
   it('treat an empty variable as absent: make passes what was not set as nothing', () => {
     expect(readOptions([], { TICKETS: '', STRATEGY: '', JSON: '' })).toMatchObject({
       tickets: undefined,
