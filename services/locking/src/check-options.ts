@@ -1,5 +1,3 @@
-import type { ClientPort } from './client/port.ts';
-
 /** What all kinds of lock are given. */
 interface CommonOptions {
   readonly keyPrefix: string;
@@ -12,7 +10,7 @@ interface CommonOptions {
  * Refuses at creation what would fail later, when nobody knows any more where it comes from.
  * @throws TypeError in one sentence that names the option and says how to set it right
  */
-export function checkOptions(client: ClientPort, options: CommonOptions): void {
+export function checkOptions(client: { readonly keyPrefix: string }, options: CommonOptions): void {
   const { keyPrefix, clientId, onEvent, onReleaseFailed } = options;
   checkText('keyPrefix', keyPrefix);
   checkText('clientId', clientId ?? '');

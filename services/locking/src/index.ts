@@ -8,7 +8,10 @@ export {
   type LossReason,
 } from './errors.ts';
 export { clientOf } from './holder-id.ts';
-export { createQueueLock, type QueueLockOptions, type QueueLocks } from './queue-lock.ts';
+export { createMemoryLock, type MemoryLockOptions } from './memory-lock.ts';
+export { createMemoryServer, type MemoryServer } from './memory/server.ts';
+export { createQueueLock, type QueueLocks } from './queue-lock.ts';
+export type { QueueLockOptions } from './queue-lock-options.ts';
 export type { Listeners, LockEvent, LockEventListener, RenewalFailure } from './lock-events.ts';
 export type { ServerFinding } from './client/check-server.ts';
 export { createSimpleLock, type SimpleLockOptions, type SimpleLocks } from './simple-lock.ts';

@@ -4,8 +4,8 @@ import { isWrongType, RefusedError } from '../client/errors.ts';
 import type { ClientPort } from '../client/port.ts';
 import { scanKeys } from '../client/scan-keys.ts';
 import type { Script } from '../client/script.ts';
-import type { RoundTripListener } from '../lock-events.ts';
 import { lockKey } from '../lock-name.ts';
+import type { QueueStoreOptions } from '../queue-lock-options.ts';
 import { queueScripts } from './scripts.ts';
 import type {
   GivenBack,
@@ -23,15 +23,6 @@ import type {
 } from './store.ts';
 import { createSubscription } from './subscription.ts';
 
-export interface RedisQueueStoreOptions {
-  readonly clientId: string;
-  readonly keyPrefix: string;
-  readonly commandTimeoutMs: number;
-  readonly staleMs: number;
-  readonly tokenMemoryMs: number;
-  readonly onRoundTrip: RoundTripListener | undefined;
-}
-
 /** What each key of a name holds. (A string instead of the lock is somebody else's, and respected.) */
 const keyTypes = [['hash', 'string'], ['zset'], ['zset'], ['string']];
 
@@ -43,7 +34,7 @@ export function openRedisQueueStore(
   client: ClientPort,
   alarms: Alarms,
   messages: QueueMessages,
-  { clientId, keyPrefix, commandTimeoutMs, staleMs, tokenMemoryMs, onRoundTrip }: RedisQueueStoreOptions,
+  { clientId, keyPrefix, commandTimeoutMs, staleMs, tokenMemoryMs, onRoundTrip }: QueueStoreOptions,
 ): QueueStore {
   // What the program's client would put before every key; our own connections leave keys alone.
   const outerPrefix = client.keyPrefix;

@@ -15,13 +15,13 @@ import {
   type RenewalFailure,
 } from '#src/index.ts';
 
-import { openLockLab, type LockKind, type LockLab } from './lock-lab.ts';
+import { openLockLab, type ConformanceLab, type LockKind } from './lock-lab.ts';
 
 /** What every lock of this library promises, whatever its algorithm. Call it inside a `describe`. */
 export function describeLocks(kind: LockKind): void {
-  let lab: LockLab;
+  let lab: ConformanceLab;
   beforeAll(async () => {
-    lab = await openLockLab(kind);
+    lab = await (kind.openLab?.() ?? openLockLab(kind));
   });
   beforeEach(() => lab.onAll('flushall'));
   afterEach(() => lab.closeAll());

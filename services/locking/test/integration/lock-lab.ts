@@ -5,6 +5,8 @@ import type { AcquireDefaultOptions, Listeners, Locks } from '#src/index.ts';
 
 /** One of the algorithms, as the conformance suite needs it. */
 export interface LockKind {
+  /** Where it runs, if not on Redis. */
+  readonly openLab?: (() => Promise<ConformanceLab>) | undefined;
   /** How many servers it runs on. */
   readonly servers: number;
   createLocks(redises: Redis[], options: LockKindOptions): Locks;
@@ -17,19 +19,33 @@ export interface LockKindOptions extends AcquireDefaultOptions, Listeners {
   clientId?: string;
 }
 
-/** Servers of its own, so that a test may empty, freeze or cut them off, and any number of lock services on them. */
-export interface LockLab extends AsyncDisposable {
-  readonly servers: readonly Server[];
-  readonly proxies: readonly FaultProxy[];
+/** What can be done to the network of those who go through it, see `FaultProxy`. */
+export interface LabProxy {
+  dropReplies(count: number, options: { matching: (request: Buffer) => boolean }): { done: Promise<void> };
+  refuse(): Promise<void>;
+  blackHole(): void;
+  heal(): Promise<void>;
+}
+
+/** Where a test may lose data or cut services off, and any number of lock services there. */
+export interface ConformanceLab extends AsyncDisposable {
+  readonly proxies: readonly LabProxy[];
   /** A lock service with connections of its own, as another process would have; closed by `closeAll`. */
   open(options?: LockKindOptions & { throughProxies?: boolean }): Locks;
   /** The clients that were made for the service that was opened last. */
-  readonly clients: readonly Redis[];
+  readonly clients: readonly Pick<Redis, 'eventNames' | 'listenerCount'>[];
   /** All keys on all servers. */
   keys(): Promise<string[]>;
   onAll(command: 'flushall' | 'scriptflush'): Promise<void>;
   /** Ends all faults, services and connections. */
   closeAll(): Promise<void>;
+}
+
+/** Servers of its own. */
+export interface LockLab extends ConformanceLab {
+  readonly servers: readonly Server[];
+  readonly proxies: readonly FaultProxy[];
+  readonly clients: readonly Redis[];
 }
 
 export async function openLockLab(kind: LockKind): Promise<LockLab> {

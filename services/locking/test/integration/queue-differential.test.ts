@@ -6,10 +6,9 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { systemAlarms } from '#src/alarms.ts';
 import { openClient } from '#src/client/choose-adapter.ts';
 import { lockKey } from '#src/lock-name.ts';
+import { createQueueSteps } from '#src/memory/queue-steps.ts';
 import { openRedisQueueStore } from '#src/queue/redis-store.ts';
 import type { HandedOver, Inspection, QueueMessages, QueueStore } from '#src/queue/store.ts';
-
-import { createModelServer } from '../unit/model-queue-server.ts';
 
 // The model that the client is tested against says the same as the scripts: the same steps, one by one, on both. What
 // depends on the time is compared with some tolerance, and is otherwise far apart: nothing expires during the test.
@@ -174,7 +173,7 @@ test('the model of the scripts and the scripts give the same answers and send th
 async function compare(name: string, steps: Step[]): Promise<void> {
   const told: string[] = [];
   const toldGrants: HandedOver[] = [];
-  const model = createModelServer(
+  const model = createQueueSteps(
     { staleMs, queueMemoryMs: 4 * staleMs, tokenMemoryMs: memoryMs },
     () => Date.now() * 1_000,
     {

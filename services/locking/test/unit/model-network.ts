@@ -3,9 +3,8 @@ import type fc from 'fast-check';
 import { type Alarms, createAlarms } from '#src/alarms.ts';
 import { RefusedError } from '#src/client/errors.ts';
 import type { Clock } from '#src/clock.ts';
+import type { QueueSteps, Told } from '#src/memory/queue-steps.ts';
 import type { HandedOver, QueueMessages, QueueStore } from '#src/queue/store.ts';
-
-import type { ModelServer, Told } from './model-queue-server.ts';
 
 /** Longest wait for a reply: some dozen hops, so that now and then one comes too late. */
 export const commandTimeoutMs = 30;
@@ -62,7 +61,7 @@ export function connectClient(
   client: string,
   scheduler: Pick<fc.Scheduler, 'schedule'>,
   time: ReturnType<typeof createModelTime>,
-  server: () => ModelServer,
+  server: () => QueueSteps,
   random: () => number,
 ) {
   const self: ModelProcess = { runs: true };

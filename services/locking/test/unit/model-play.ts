@@ -1,10 +1,10 @@
 import { vi } from 'vitest';
 
 import type { Lease } from '#src/index.ts';
+import { createQueueSteps } from '#src/memory/queue-steps.ts';
 import { createQueueLocks } from '#src/queue/locks.ts';
 
 import { commandTimeoutMs, connectClient, createModelTime, type ModelClient } from './model-network.ts';
-import { createModelServer } from './model-queue-server.ts';
 import { longestTtlMs, type Op, type World } from './model-worlds.ts';
 
 const pollMs = 50;
@@ -61,7 +61,7 @@ async function run(world: World, exclusive: boolean, random: () => number): Prom
   let draining = false;
   let breach: string | undefined;
 
-  const server = createModelServer(
+  const server = createQueueSteps(
     { staleMs, queueMemoryMs: memoryMs, tokenMemoryMs: memoryMs },
     () => Math.floor((1_000_000 + time.now() + clockOffsetMs) * 1_000),
     {

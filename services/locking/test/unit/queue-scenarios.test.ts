@@ -1,10 +1,10 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 
 import type { Lease } from '#src/index.ts';
+import { createQueueSteps } from '#src/memory/queue-steps.ts';
 import { createQueueLocks } from '#src/queue/locks.ts';
 
 import { commandTimeoutMs, connectClient, createModelTime, type ModelClient } from './model-network.ts';
-import { createModelServer } from './model-queue-server.ts';
 
 // Promises about what happens at once: here no time passes unless a test lets it, so a poll or an expiry that would
 // make up for a mistake later never comes.
@@ -14,7 +14,7 @@ const turnGrants = 3;
 
 let time: ReturnType<typeof createModelTime>;
 let clients: Map<string, ModelClient>;
-let server: ReturnType<typeof createModelServer>;
+let server: ReturnType<typeof createQueueSteps>;
 /** What is on its way waits for this, by the first word of its label. */
 let gates: Map<string, Promise<void>>;
 
@@ -22,7 +22,7 @@ beforeEach(() => {
   time = createModelTime();
   clients = new Map();
   gates = new Map();
-  server = createModelServer(
+  server = createQueueSteps(
     { staleMs: 3.5 * pollMs, queueMemoryMs: 14 * pollMs, tokenMemoryMs: 3_600_000 },
     () => 1_000_000 + time.now() * 1_000,
     {

@@ -13,9 +13,9 @@ import type {
   Seen,
   Vanished,
   YieldRequest,
-} from '#src/queue/store.ts';
+} from '../queue/store.ts';
 
-export interface ModelSettings {
+export interface StepSettings {
   readonly staleMs: number;
   readonly queueMemoryMs: number;
   readonly tokenMemoryMs: number;
@@ -31,8 +31,8 @@ export interface Channels {
 
 const noGrant: HandedOver = { is: 'granted', token: 0, reserved: 0, clockUs: 0, waiting: 0, ttlMs: 0 };
 
-/** What one name has in Redis; each part with its own expiry. */
-interface Keys {
+/** What one name has; each part with its own expiry. */
+export interface Keys {
   /** Alone: it was taken when nobody waited, and nobody has come since. */
   lock: { id: string; token: number; untilMs: number; alone: boolean } | undefined;
   queue: { places: Map<string, number>; untilMs: number };
@@ -46,19 +46,20 @@ type GrantRequest = Pick<AcquireRequest, 'id' | 'ttlMs' | 'tokenAbove' | 'reserv
 const largestToken = Number.MAX_SAFE_INTEGER;
 
 /**
- * What the scripts do, said once more in another language: each step happens as a whole. That it says the same as the
- * scripts is shown in test/integration/queue-differential.test.ts.
+ * What the Lua scripts of the queue lock do, said once more in another language, on data in memory. Each step happens as a
+ * whole. That it says the same as the scripts is shown in test/integration/queue-differential.test.ts.
  *
  * @param nowUs the clock of Redis
  * @param minted told of every token that Redis makes
+ * @param names what there is already
  */
-export function createModelServer(
-  settings: ModelSettings,
+export function createQueueSteps(
+  settings: StepSettings,
   nowUs: () => number,
   channels: Channels,
   minted: (name: string, token: number, id: string) => void = () => undefined,
+  names: Map<string, Keys> = new Map(),
 ) {
-  const names = new Map<string, Keys>();
   const nowMs = () => Math.floor(nowUs() / 1_000);
 
   function keysOf(name: string): Keys {
@@ -320,7 +321,7 @@ export function createModelServer(
   };
 }
 
-export type ModelServer = ReturnType<typeof createModelServer>;
+export type QueueSteps = ReturnType<typeof createQueueSteps>;
 
 function parse(id: string): { client: string; ttlMs: number; kind: string; number: number } {
   const [, client = '', ttlMs = '', kind = '', number = ''] = /^(.*)\/(\d+)([:~])(\d+)$/.exec(id) ?? [];
