@@ -277,7 +277,7 @@ function expectOwnRefusal(answer: string, status: number, code: string) {
     'Cache-Control: no-store',
   ];
   expect(head.split('\r\n')).toEqual(expect.arrayContaining(lines));
-  const type = `urn:lastseat:problem:${code}`;
+  const type = `/docs/problems/${code}`;
   expect(JSON.parse(body)).toMatchObject({ type, status, code, instanceId: 'nginx', requestId: id });
 }
 

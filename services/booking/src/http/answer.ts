@@ -4,7 +4,8 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { INSTANCE_HEADER, REQUEST_ID_HEADER, type Problem } from '#src/contract.ts';
 
 import { logProblem, type ProblemLog } from './log-problem.ts';
-import { type ProblemDetails, renderProblem, type ProblemStatus } from './problem.ts';
+import type { ProblemStatus } from './problem-kinds.ts';
+import { type ProblemDetails, renderProblem } from './problem.ts';
 import type { Env } from './read-input.ts';
 import { requestIdOf } from './request-id.ts';
 
@@ -20,6 +21,8 @@ export interface Answers {
     body: Body,
     headers?: Record<string, string>,
   ): Response & TypedResponse<Body, Status, 'json'>;
+  /** A page that fetches nothing. */
+  html(c: Context<Env>, page: string): Response & TypedResponse<string, 200, 'text'>;
   problem(c: Context<Env>, problem: ProblemDetails): ProblemAnswer;
 }
 
@@ -43,6 +46,17 @@ export function createAnswers(instanceId: string, log: ProblemLog): Answers {
         },
       });
       return response as Response & TypedResponse<Body, Status, 'json'>;
+    },
+    html(c, page) {
+      const response = new Response(page, {
+        headers: {
+          'content-type': 'text/html; charset=utf-8',
+          'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+          [INSTANCE_HEADER]: instanceId,
+          [REQUEST_ID_HEADER]: requestIdOf(c),
+        },
+      });
+      return response as Response & TypedResponse<string, 200, 'text'>;
     },
     problem(c, problem) {
       logProblem(log, c, problem);

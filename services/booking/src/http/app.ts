@@ -1,5 +1,7 @@
 import { createAnswers } from './answer.ts';
 import { type BookingDeps, bookingRoutes } from './booking-routes.ts';
+import { docsRoutes } from './docs-routes.ts';
+import { documentOf } from './document.ts';
 import { type EventDeps, eventRoutes } from './event-routes.ts';
 import { type HealthDeps, healthRoutes } from './health-routes.ts';
 import { type LabDeps, labRoutes } from './lab-routes.ts';
@@ -26,6 +28,8 @@ export function createApp(appDeps: AppDeps) {
     .route('/', strategyRoutes(deps))
     .route('/', labRoutes(deps))
     .route('/', healthRoutes(deps));
+  const document = lazy(() => documentOf(app));
+  app.route('/', docsRoutes({ answers, document }));
 
   app.notFound((c) => {
     const allowed = METHODS.filter((method) => app.router.match(method, c.req.path)[0].length > 0);
@@ -50,4 +54,9 @@ export function createApp(appDeps: AppDeps) {
   });
 
   return app;
+}
+
+function lazy<T extends object>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
 }

@@ -18,15 +18,17 @@ import { createRouter } from './router.ts';
 const shown = { description: 'The booking.', content: { 'application/json': { schema: bookingView } } };
 
 const lookUpBooking = createRoute({
+  operationId: 'lookUpBooking',
   tags: ['bookings'],
   method: 'get',
   path: '/bookings/{booking_id}',
   summary: 'Look up a booking',
   request: { params: bookingParams },
-  responses: { 200: shown, ...problems('booking_not_found', 'busy', 'unavailable') },
+  responses: { 200: shown, ...problems('booking_not_found', 'busy', 'no_answer') },
 });
 
 const lookUpRequest = createRoute({
+  operationId: 'lookUpRequest',
   tags: ['bookings'],
   method: 'get',
   path: '/requests/{request_id}',
@@ -36,10 +38,11 @@ const lookUpRequest = createRoute({
       request_id: z.string().openapi({ description: `As in the answer's \`${REQUEST_ID_HEADER}\`.` }),
     }),
   },
-  responses: { 200: shown, ...problems('booking_not_found', 'busy', 'unavailable') },
+  responses: { 200: shown, ...problems('booking_not_found', 'busy', 'no_answer') },
 });
 
 const cancelBooking = createRoute({
+  operationId: 'cancelBooking',
   tags: ['bookings'],
   method: 'delete',
   path: '/bookings/{booking_id}',
@@ -47,7 +50,7 @@ const cancelBooking = createRoute({
   request: { params: bookingParams },
   responses: {
     200: { ...shown, description: 'What was cancelled.' },
-    ...problems('unauthorized', 'booking_not_found', 'busy', 'unavailable', 'unknown'),
+    ...problems('unauthorized', 'booking_not_found', 'busy', 'unknown'),
   },
 });
 

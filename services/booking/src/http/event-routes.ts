@@ -18,7 +18,7 @@ import { REQUEST_DEADLINE_MS } from '#src/time-limits.ts';
 
 import type { Answers } from './answer.ts';
 import { guardAgainstOutage } from './outage.ts';
-import { eventNotFound, ProblemError, problems } from './problem.ts';
+import { eventNotFound, IN_BODY, ProblemError, problems } from './problem.ts';
 import { requireAdmin } from './require-admin.ts';
 import { createRouter } from './router.ts';
 
@@ -29,6 +29,7 @@ const DEFAULT_LISTED = 100;
 const shown = { description: 'The event.', content: { 'application/json': { schema: eventView } } };
 
 const listAll = createRoute({
+  operationId: 'listEvents',
   tags: ['events'],
   method: 'get',
   path: '/events',
@@ -44,29 +45,32 @@ const listAll = createRoute({
       description: 'A page of them. If there may be more, the header `Link` names the next page.',
       content: { 'application/json': { schema: z.array(eventView) } },
     },
-    ...problems('busy', 'unavailable'),
+    ...problems('busy', 'no_answer'),
   },
 });
 
 const lookUp = createRoute({
+  operationId: 'lookUpEvent',
   tags: ['events'],
   method: 'get',
   path: '/events/{event_id}',
   summary: 'Look at an event',
   request: { params: eventParams },
-  responses: { 200: shown, ...problems('event_not_found', 'busy', 'unavailable') },
+  responses: { 200: shown, ...problems('event_not_found', 'busy', 'no_answer') },
 });
 
 const create = createRoute({
+  operationId: 'createEvent',
   tags: ['events'],
   method: 'post',
   path: '/events',
   summary: 'Create an event',
   request: { body: { content: { 'application/json': { schema: eventBody } }, required: true } },
-  responses: { 201: shown, ...problems('unauthorized', 'busy', 'unavailable', 'unknown') },
+  responses: { 201: shown, ...problems(...IN_BODY, 'unauthorized', 'busy', 'unknown') },
 });
 
 const change = createRoute({
+  operationId: 'changeEvent',
   tags: ['events'],
   method: 'patch',
   path: '/events/{event_id}',
@@ -77,7 +81,7 @@ const change = createRoute({
   },
   responses: {
     200: shown,
-    ...problems('unauthorized', 'event_not_found', 'below_booked', 'busy', 'unavailable', 'unknown'),
+    ...problems(...IN_BODY, 'unauthorized', 'event_not_found', 'below_booked', 'busy', 'unknown'),
   },
 });
 

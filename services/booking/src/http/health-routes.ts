@@ -17,6 +17,7 @@ export interface FailedCheck {
 const healthy = { description: 'Yes.', content: { 'application/json': { schema: healthView } } };
 
 const alive = createRoute({
+  operationId: 'alive',
   tags: ['health'],
   method: 'get',
   path: '/livez',
@@ -25,6 +26,7 @@ const alive = createRoute({
 });
 
 const ready = createRoute({
+  operationId: 'ready',
   tags: ['health'],
   method: 'get',
   path: '/readyz',
@@ -53,6 +55,9 @@ export function healthRoutes({ answers, failedChecks, instanceId }: HealthDeps) 
 
   return createRouter()
     .openapi(alive, async (c) => answers.json(c, 200, { status: 'ok' as const, instanceId }))
-    .openapi(ready, answerReady)
-    .openapi({ ...ready, path: '/healthz' as const, summary: 'The same as /readyz' }, answerReady);
+    .openapi(ready, async (c) => answerReady(c))
+    .openapi(
+      { ...ready, path: '/healthz' as const, operationId: 'healthy', summary: 'The same as /readyz' },
+      async (c) => answerReady(c),
+    );
 }

@@ -23,7 +23,7 @@ import { viewOf } from './booking-view.ts';
 import { onlyInLab } from './lab-mode.ts';
 import type { ProblemLog } from './log-problem.ts';
 import { guardAgainstOutage } from './outage.ts';
-import { eventNotFound, problems } from './problem.ts';
+import { eventNotFound, IN_BODY, problems } from './problem.ts';
 import type { Env } from './read-input.ts';
 import { createRouter } from './router.ts';
 
@@ -31,6 +31,7 @@ import { createRouter } from './router.ts';
 const SWEEP_SLICE = 10_000;
 
 const reset = createRoute({
+  operationId: 'resetEvent',
   tags: ['lab'],
   method: 'post',
   path: '/reset/{event_id}',
@@ -44,11 +45,12 @@ const reset = createRoute({
       description: 'The event as it begins.',
       content: { 'application/json': { schema: eventView } },
     },
-    ...problems('lab_mode_off', 'event_not_found', 'busy', 'unavailable', 'unknown'),
+    ...problems('lab_mode_off', 'event_not_found', 'busy', 'unknown'),
   },
 });
 
 const noop = createRoute({
+  operationId: 'noop',
   tags: ['lab'],
   method: 'post',
   path: '/noop',
@@ -57,7 +59,7 @@ const noop = createRoute({
   request: { body: { content: { 'application/json': { schema: bookingBody } } } },
   responses: {
     201: { description: 'As if booked.', content: { 'application/json': { schema: bookingView } } },
-    ...problems('lab_mode_off'),
+    ...problems(...IN_BODY, 'lab_mode_off'),
   },
 });
 
@@ -86,8 +88,9 @@ export function labRoutes({ answers, db, instanceId, labMode, log }: LabDeps) {
       return answers.json(c, 200, event);
     })
     .openapi({ ...noop, middleware: noopOnlyInLab }, async (c) => answerNoop(c, c.req.valid('json')))
-    .openapi({ ...noop, method: 'get' as const, request: {}, middleware: noopOnlyInLab }, async (c) =>
-      answerNoop(c, { customer: 'anonymous', quantity: 1 }),
+    .openapi(
+      { ...noop, operationId: 'noopGet', method: 'get' as const, request: {}, middleware: noopOnlyInLab },
+      async (c) => answerNoop(c, { customer: 'anonymous', quantity: 1 }),
     );
 
   /**

@@ -2,7 +2,8 @@ import type { Context } from 'hono';
 import { routePath } from 'hono/route';
 import type { Logger } from 'pino';
 
-import { type ProblemDetails, statusOf } from './problem.ts';
+import { kindOf } from './problem-kinds.ts';
+import type { ProblemDetails } from './problem.ts';
 import type { Env } from './read-input.ts';
 import { requestIdOf } from './request-id.ts';
 
@@ -14,7 +15,7 @@ export type ProblemLog = Pick<Logger, 'error' | 'warn' | 'info'>;
  * refuse by ourselves, such as a crowd beyond a limit, is news. Refusals below 500 are everyday business, and nothing is said.
  */
 export function logProblem(log: ProblemLog, c: Context<Env>, problem: ProblemDetails): void {
-  const status = statusOf(problem.code);
+  const { status } = kindOf(problem.code);
   if (status < 500) return;
   const { code, cause, detail, bookingId } = problem;
   const line = {

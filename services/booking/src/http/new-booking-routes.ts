@@ -25,7 +25,7 @@ import type { Answers } from './answer.ts';
 import { type BookingToShow, viewOf } from './booking-view.ts';
 import { readIdempotencyKey } from './idempotency-key.ts';
 import { labModeOff, onlyInLab, readRaceWindowMs } from './lab-mode.ts';
-import { ProblemError, problems } from './problem.ts';
+import { IN_BODY, ProblemError, problems } from './problem.ts';
 import type { Env } from './read-input.ts';
 import { refusalOf } from './refusal.ts';
 import { createRequestCount } from './request-count.ts';
@@ -61,13 +61,13 @@ const booking = {
   responses: {
     201: { description: 'Booked.', content: { 'application/json': { schema: bookingView } } },
     ...problems(
+      ...IN_BODY,
       'sold_out',
       'busy',
       'event_not_found',
       'request_id_reused',
       'idempotency_key_reused',
       'idempotency_key_in_use',
-      'unavailable',
       'unknown',
     ),
   },
@@ -77,6 +77,7 @@ const body = { content: { 'application/json': { schema: bookingBody } } };
 
 const bookTickets = createRoute({
   ...booking,
+  operationId: 'bookTickets',
   method: 'post',
   path: '/events/{event_id}/bookings',
   summary: 'Book tickets',
@@ -94,6 +95,7 @@ const bookTickets = createRoute({
 
 const bookWithLock = createRoute({
   ...booking,
+  operationId: 'bookWithLock',
   method: 'post',
   path: '/book-with-lock/{event_id}',
   summary: 'Book under the queue lock, its token checked by Postgres',
@@ -102,6 +104,7 @@ const bookWithLock = createRoute({
 
 const bookWithoutLock = createRoute({
   ...booking,
+  operationId: 'bookWithoutLock',
   tags: ['lab'],
   method: 'post',
   path: '/book-no-lock/{event_id}',
@@ -111,6 +114,7 @@ const bookWithoutLock = createRoute({
 
 const bookByStrategy = createRoute({
   ...booking,
+  operationId: 'bookByStrategy',
   tags: ['lab'],
   method: 'post',
   path: '/book/{strategy}/{event_id}',

@@ -1,55 +1,6 @@
-import {
-  INSTANCE_HEADER,
-  type OutcomeCode,
-  type Problem,
-  problemBody,
-  REQUEST_ID_HEADER,
-} from '#src/contract.ts';
+import { INSTANCE_HEADER, type Problem, problemBody, REQUEST_ID_HEADER } from '#src/contract.ts';
 
-/**
- * Every way to say no: the code that a program reads, the status and the title. Outcomes of bookings stand first; a
- * new outcome without a status does not compile.
- */
-const kinds = {
-  sold_out: { status: 409, title: 'Sold out' },
-  request_id_reused: { status: 409, title: 'Another request had this id' },
-  idempotency_key_reused: { status: 422, title: 'Another request had this idempotency key' },
-  idempotency_key_in_use: { status: 409, title: 'A request with this key is under way', retryAfterS: 1 },
-  busy: { status: 503, title: 'Busy', retryAfterS: 1 },
-  event_not_found: { status: 404, title: 'No such event' },
-  unavailable: { status: 503, title: 'Temporarily unavailable', retryAfterS: 2 },
-  unknown: { status: 504, title: 'It is not known whether it was done' },
-
-  invalid_input: { status: 400, title: 'Invalid input' },
-  invalid_json: { status: 400, title: 'Invalid JSON' },
-  bad_request: { status: 400, title: 'Bad request' },
-  unauthorized: { status: 401, title: 'Not authorised' },
-  not_found: { status: 404, title: 'Not found' },
-  strategy_not_found: { status: 404, title: 'No such strategy' },
-  booking_not_found: { status: 404, title: 'No such booking' },
-  lab_mode_off: { status: 404, title: 'Only in lab mode' },
-  method_not_allowed: { status: 405, title: 'Method not allowed' },
-  request_timeout: { status: 408, title: 'The request took too long to arrive' },
-  below_booked: { status: 409, title: 'More tickets are booked than that' },
-  body_too_large: { status: 413, title: 'Body too large' },
-  unsupported_media_type: { status: 415, title: 'Unsupported media type' },
-  expectation_failed: { status: 417, title: 'Expectation failed' },
-  headers_too_large: { status: 431, title: 'Headers too large' },
-  internal: { status: 500, title: 'Internal error' },
-  not_ready: { status: 503, title: 'Not ready', retryAfterS: 1 },
-} satisfies Record<Exclude<OutcomeCode, 'booked'>, ProblemKind> & Record<string, ProblemKind>;
-
-/** Those that a problem may have. */
-export type ProblemStatus = 400 | 401 | 404 | 405 | 408 | 409 | 413 | 415 | 417 | 422 | 431 | 500 | 503 | 504;
-
-interface ProblemKind {
-  status: ProblemStatus;
-  title: string;
-  /** When to come back, in seconds. */
-  retryAfterS?: number;
-}
-
-export type ProblemCode = keyof typeof kinds;
+import { kindOf, type ProblemCode, type ProblemStatus } from './problem-kinds.ts';
 
 /** What a particular problem adds to its kind. */
 export interface ProblemDetails extends Partial<Pick<Problem, 'errors' | 'bookingId'>> {
@@ -60,22 +11,24 @@ export interface ProblemDetails extends Partial<Pick<Problem, 'errors' | 'bookin
   cause?: unknown;
 }
 
-export function statusOf(code: ProblemCode): ProblemStatus {
-  return kinds[code].status;
-}
-
 type ProblemResponse = {
   description: string;
   content: { 'application/problem+json': { schema: typeof problemBody } };
 };
 
+/** Any route may be asked for something that it does not take, and may have a bug; or no replica is there to ask. */
+const EVERYWHERE: readonly ProblemCode[] = ['invalid_input', 'bad_request', 'internal', 'unavailable'];
+
+/** Of every route that takes a body. */
+export const IN_BODY: readonly ProblemCode[] = ['invalid_json', 'body_too_large', 'unsupported_media_type'];
+
 /** What the document tells of the problems of a route. */
 export function problems(...codes: readonly ProblemCode[]): Record<ProblemStatus, ProblemResponse> {
-  const byStatus = Map.groupBy(['invalid_input', 'internal', ...codes] as const, statusOf);
+  const byStatus = Map.groupBy([...EVERYWHERE, ...codes], (code) => kindOf(code).status);
   const responses = [...byStatus].map(([status, codes]) => [
     status,
     {
-      description: codes.map((code) => `\`${code}\`: ${kinds[code].title}.`).join(' '),
+      description: codes.map((code) => `${kindOf(code).title} (\`${code}\`).`).join(' '),
       content: { 'application/problem+json': { schema: problemBody } },
     },
   ]);
@@ -109,9 +62,9 @@ export function renderProblem(
   { instanceId, requestId }: Pick<Problem, 'instanceId' | 'requestId'>,
 ): { status: ProblemStatus; headers: Record<string, string>; body: string } {
   const { code, headers, cause: _, ...details } = given;
-  const { status, title, retryAfterS }: ProblemKind = kinds[code];
+  const { status, title, retryAfterS } = kindOf(code);
   const problem: Problem = {
-    type: `urn:lastseat:problem:${code}`,
+    type: `/docs/problems/${code}`,
     title,
     status,
     code,

@@ -14,8 +14,8 @@ import { check, type Env, readJson, readQuery } from './read-input.ts';
  */
 export function createRouter(): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>();
-  const add = ({ middleware = [], ...route }: RouteConfig, handler: Handler<Env>) => {
-    app.openAPIRegistry.registerPath(route);
+  const add = ({ middleware = [], hide = false, ...route }: RouteConfig, handler: Handler<Env>) => {
+    if (!hide) app.openAPIRegistry.registerPath(route);
     const readInput = inputReader(route);
     const read: Handler<Env> = (c, next) => {
       c.set('arrivedAtMs', performance.now());

@@ -8,6 +8,7 @@ import { problems } from './problem.ts';
 import { createRouter } from './router.ts';
 
 const listStrategies = createRoute({
+  operationId: 'listStrategies',
   tags: ['lab'],
   method: 'get',
   path: '/strategies',

@@ -1,0 +1,169 @@
+import type { OutcomeCode } from '#src/contract.ts';
+
+/** Those that a problem may have. */
+export type ProblemStatus = 400 | 401 | 404 | 405 | 408 | 409 | 413 | 415 | 417 | 422 | 431 | 500 | 503 | 504;
+
+export interface ProblemKind {
+  status: ProblemStatus;
+  title: string;
+  /** What it means for who asked, and what to do: the text of `/docs/problems/{code}`, which is the problem's type. */
+  meaning: string;
+  /** When to come back, in seconds. */
+  retryAfterS?: number;
+}
+
+/**
+ * Every way to say no: the code that a program reads, and what a person reads of it. Outcomes of bookings stand first;
+ * a new outcome without a status does not compile.
+ */
+const kinds = {
+  sold_out: {
+    status: 409,
+    title: 'Sold out',
+    meaning:
+      'Fewer tickets are left than were asked for, and nothing was booked. A smaller quantity may still fit, and a ' +
+      'cancellation may bring some back.',
+  },
+  request_id_reused: {
+    status: 409,
+    title: 'Another request had this id',
+    meaning:
+      'A request with the same x-request-id has booked something else; nothing was booked. Give each request an id ' +
+      'of its own, or none.',
+  },
+  idempotency_key_reused: {
+    status: 422,
+    title: 'Another request had this idempotency key',
+    meaning:
+      'A request of the same customer for the same event had this Idempotency-Key and asked for something else. ' +
+      'Nothing was booked. Give each request that you mean a key of its own, and repeat it only as it was.',
+  },
+  idempotency_key_in_use: {
+    status: 409,
+    title: 'A request with this key is under way',
+    meaning:
+      'Its answer is not known yet. Ask again after Retry-After, with the same key: you get that answer.',
+    retryAfterS: 1,
+  },
+  busy: {
+    status: 503,
+    title: 'Busy',
+    meaning: 'There are too many others at this moment. Nothing was written: try again after Retry-After.',
+    retryAfterS: 1,
+  },
+  event_not_found: {
+    status: 404,
+    title: 'No such event',
+    meaning: 'There is no event with this id. GET /events lists those that there are.',
+  },
+  unavailable: {
+    status: 503,
+    title: 'Temporarily unavailable',
+    meaning:
+      'Postgres, Redis or every replica is out of reach. Nothing was written: try again after Retry-After.',
+    retryAfterS: 2,
+  },
+  unknown: {
+    status: 504,
+    title: 'It is not known whether it was done',
+    meaning:
+      'The request was sent on and its answer lost: it may have been done, or still be done within some seconds. Look ' +
+      'before you ask again: the detail names the address, for a booking GET /requests/{request_id}.',
+  },
+
+  invalid_input: {
+    status: 400,
+    title: 'Invalid input',
+    meaning:
+      'A parameter, header or field of the body is missing, wrong, given twice or not known. `errors` names each.',
+  },
+  invalid_json: { status: 400, title: 'Invalid JSON', meaning: 'The body is not JSON in UTF-8.' },
+  bad_request: {
+    status: 400,
+    title: 'Bad request',
+    meaning: 'This is not an HTTP/1.1 request, or it ended early.',
+  },
+  unauthorized: {
+    status: 401,
+    title: 'Not authorised',
+    meaning: 'This needs a token in the header Authorization: Bearer, and there was none that is known.',
+  },
+  not_found: { status: 404, title: 'Not found', meaning: 'There is no such address, or it is closed here.' },
+  strategy_not_found: {
+    status: 404,
+    title: 'No such strategy',
+    meaning: 'No way to guard a booking has this name. GET /strategies lists those that there are.',
+  },
+  booking_not_found: {
+    status: 404,
+    title: 'No such booking',
+    meaning:
+      'There is no such booking, or not any more. One whose request was sent a few seconds ago may still come.',
+  },
+  lab_mode_off: {
+    status: 404,
+    title: 'Only in lab mode',
+    meaning:
+      'What could oversell or reset an event exists only where the service was started with LAB_MODE=on.',
+  },
+  method_not_allowed: {
+    status: 405,
+    title: 'Method not allowed',
+    meaning: 'The address exists, and takes other methods: the header Allow names them.',
+  },
+  request_timeout: {
+    status: 408,
+    title: 'The request took too long to arrive',
+    meaning: 'The headers or the body did not arrive in time. Nothing was done.',
+  },
+  below_booked: {
+    status: 409,
+    title: 'More tickets are booked than that',
+    meaning: 'The capacity of an event cannot be smaller than what is booked of it. Nothing was changed.',
+  },
+  body_too_large: {
+    status: 413,
+    title: 'Body too large',
+    meaning: 'A body of this service has some hundred bytes.',
+  },
+  unsupported_media_type: {
+    status: 415,
+    title: 'Unsupported media type',
+    meaning: 'A body must be application/json in UTF-8, and its Content-Type must say so.',
+  },
+  expectation_failed: {
+    status: 417,
+    title: 'Expectation failed',
+    meaning: 'The header Expect asks for something that nobody here can do.',
+  },
+  headers_too_large: {
+    status: 431,
+    title: 'Headers too large',
+    meaning: 'The headers of the request are too large, one of them or all together.',
+  },
+  internal: {
+    status: 500,
+    title: 'Internal error',
+    meaning: 'A bug. The log of the instance that the answer names has a line with its request id.',
+  },
+  not_ready: {
+    status: 503,
+    title: 'Not ready',
+    meaning: 'This instance cannot book now: it does not reach Postgres or Redis, or is about to stop.',
+    retryAfterS: 1,
+  },
+  no_answer: {
+    status: 504,
+    title: 'No replica answered in time',
+    meaning: 'The proxy got no answer to a request that changes nothing: ask again.',
+    retryAfterS: 2,
+  },
+} satisfies Record<Exclude<OutcomeCode, 'booked'>, ProblemKind> & Record<string, ProblemKind>;
+
+export type ProblemCode = keyof typeof kinds;
+
+export function kindOf(code: ProblemCode): ProblemKind {
+  return kinds[code];
+}
+
+export const problemCodes = Object.keys(kinds) as ProblemCode[];
