@@ -21,6 +21,8 @@ export interface Answers {
     body: Body,
     headers?: Record<string, string>,
   ): Response & TypedResponse<Body, Status, 'json'>;
+  /** 304: the client has what it asks for. */
+  unchanged(c: Context<Env>, tag: string): Response & TypedResponse<{}, 304, 'body'>;
   /** A page that fetches nothing. */
   html(c: Context<Env>, page: string): Response & TypedResponse<string, 200, 'text'>;
   problem(c: Context<Env>, problem: ProblemDetails): ProblemAnswer;
@@ -47,6 +49,10 @@ export function createAnswers(instanceId: string, log: ProblemLog): Answers {
       });
       return response as Response & TypedResponse<Body, Status, 'json'>;
     },
+    unchanged(c, tag) {
+      const headers = { etag: tag, [INSTANCE_HEADER]: instanceId, [REQUEST_ID_HEADER]: requestIdOf(c) };
+      return new Response(null, { status: 304, headers }) as ReturnType<Answers['unchanged']>;
+    },
     html(c, page) {
       const response = new Response(page, {
         headers: {
@@ -56,7 +62,7 @@ export function createAnswers(instanceId: string, log: ProblemLog): Answers {
           [REQUEST_ID_HEADER]: requestIdOf(c),
         },
       });
-      return response as Response & TypedResponse<string, 200, 'text'>;
+      return response as ReturnType<Answers['html']>;
     },
     problem(c, problem) {
       logProblem(log, c, problem);

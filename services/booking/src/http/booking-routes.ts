@@ -9,6 +9,7 @@ import { BOOKED_WITHIN_MS, REQUEST_DEADLINE_MS } from '#src/time-limits.ts';
 
 import type { Answers } from './answer.ts';
 import { viewOf } from './booking-view.ts';
+import { hasClientAlready, ifNoneMatch, tagOf } from './conditional.ts';
 import { guardAgainstOutage } from './outage.ts';
 import { ProblemError, problems } from './problem.ts';
 import { isRequestId, uuidOf } from './request-id.ts';
@@ -24,7 +25,12 @@ const lookUpBooking = createRoute({
   path: '/bookings/{booking_id}',
   summary: 'Look up a booking',
   request: { params: bookingParams },
-  responses: { 200: shown, ...problems('booking_not_found', 'busy', 'no_answer') },
+  parameters: [ifNoneMatch],
+  responses: {
+    200: shown,
+    304: { description: 'As the client has it.' },
+    ...problems('booking_not_found', 'busy', 'no_answer'),
+  },
 });
 
 const lookUpRequest = createRoute({
@@ -71,7 +77,9 @@ export function bookingRoutes(deps: BookingDeps) {
       const { booking_id: id } = c.req.valid('param');
       const booking = isUuid(id) ? await guardAgainstOutage(() => findBooking(reads, id)) : undefined;
       if (booking === undefined) throw bookingNotFound(id);
-      return answers.json(c, 200, viewOf(booking));
+      const view = viewOf(booking);
+      const etag = tagOf(view);
+      return hasClientAlready(c, etag) ? answers.unchanged(c, etag) : answers.json(c, 200, view, { etag });
     })
     .openapi(lookUpRequest, async (c) => {
       const { request_id: id } = c.req.valid('param');

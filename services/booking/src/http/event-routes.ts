@@ -17,6 +17,8 @@ import { autocommit, transact } from '#src/storage/transaction.ts';
 import { REQUEST_DEADLINE_MS } from '#src/time-limits.ts';
 
 import type { Answers } from './answer.ts';
+import { eventTag, hasClientAlready, ifMatch, ifNoneMatch, readIfMatch } from './conditional.ts';
+import { eventViewOf } from './event-view.ts';
 import { guardAgainstOutage } from './outage.ts';
 import { eventNotFound, IN_BODY, ProblemError, problems } from './problem.ts';
 import { requireAdmin } from './require-admin.ts';
@@ -56,7 +58,12 @@ const lookUp = createRoute({
   path: '/events/{event_id}',
   summary: 'Look at an event',
   request: { params: eventParams },
-  responses: { 200: shown, ...problems('event_not_found', 'busy', 'no_answer') },
+  parameters: [ifNoneMatch],
+  responses: {
+    200: shown,
+    304: { description: 'As the client has it.' },
+    ...problems('event_not_found', 'busy', 'no_answer'),
+  },
 });
 
 const create = createRoute({
@@ -75,13 +82,22 @@ const change = createRoute({
   method: 'patch',
   path: '/events/{event_id}',
   summary: 'Change the name or the capacity of an event',
+  parameters: [ifMatch],
   request: {
     params: eventParams,
     body: { content: { 'application/json': { schema: eventChangeBody } }, required: true },
   },
   responses: {
     200: shown,
-    ...problems(...IN_BODY, 'unauthorized', 'event_not_found', 'below_booked', 'busy', 'unknown'),
+    ...problems(
+      ...IN_BODY,
+      'unauthorized',
+      'event_not_found',
+      'below_booked',
+      'changed_meanwhile',
+      'busy',
+      'unknown',
+    ),
   },
 });
 
@@ -109,14 +125,17 @@ export function eventRoutes(deps: EventDeps) {
       const { after = 0, limit = DEFAULT_LISTED } = c.req.valid('query');
       const events = await guardAgainstOutage(() => lookAtPage({ after, limit }));
       const last = events.at(-1);
-      if (last === undefined || events.length < limit) return answers.json(c, 200, events);
-      return answers.json(c, 200, events, { link: `</events?after=${last.id}&limit=${limit}>; rel="next"` });
+      const views = events.map(eventViewOf);
+      if (last === undefined || events.length < limit) return answers.json(c, 200, views);
+      return answers.json(c, 200, views, { link: `</events?after=${last.id}&limit=${limit}>; rel="next"` });
     })
     .openapi(lookUp, async (c) => {
       const { event_id: id } = c.req.valid('param');
       const event = await guardAgainstOutage(() => lookAt(id));
       if (event === undefined) throw eventNotFound(id);
-      return answers.json(c, 200, event);
+      const etag = eventTag(event);
+      if (hasClientAlready(c, etag)) return answers.unchanged(c, etag);
+      return answers.json(c, 200, eventViewOf(event), { etag });
     })
     .openapi({ ...create, middleware: requireAdmin(deps) }, async (c) => {
       const body = c.req.valid('json');
@@ -124,14 +143,16 @@ export function eventRoutes(deps: EventDeps) {
         () => autocommit(db, (db) => createEvent(db, body)),
         'GET /events lists the event if it was created',
       );
-      return answers.json(c, 201, event, { location: `/events/${event.id}` });
+      const headers = { location: `/events/${event.id}`, etag: eventTag(event) };
+      return answers.json(c, 201, eventViewOf(event), headers);
     })
     .openapi({ ...change, middleware: requireAdmin(deps) }, async (c) => {
       const { event_id: id } = c.req.valid('param');
       const body = c.req.valid('json');
+      const isExpected = readIfMatch(c);
       const untilDeadline = db.until(c.get('arrivedAtMs') + REQUEST_DEADLINE_MS);
       const change = await guardAgainstOutage(
-        () => transact(untilDeadline, (trx) => lockAndChangeEvent(trx, id, body)),
+        () => transact(untilDeadline, (trx) => lockAndChangeEvent(trx, id, body, isExpected)),
         `GET /events/${id} tells whether it was changed`,
       );
       if (change === undefined) throw eventNotFound(id);
@@ -139,6 +160,11 @@ export function eventRoutes(deps: EventDeps) {
         const detail = `${change.booked} tickets of event ${id} are booked; its capacity cannot be smaller.`;
         throw new ProblemError({ code: 'below_booked', detail });
       }
-      return answers.json(c, 200, change.event);
+      const etag = eventTag(change.event);
+      if (change.code === 'other_revision') {
+        const detail = `Event ${id} was changed since: its ETag is now ${etag}.`;
+        throw new ProblemError({ code: 'changed_meanwhile', detail, headers: { etag } });
+      }
+      return answers.json(c, 200, eventViewOf(change.event), { etag });
     });
 }

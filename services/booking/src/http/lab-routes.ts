@@ -20,6 +20,8 @@ import { QUERY_TIMEOUT_MS, REQUEST_DEADLINE_MS } from '#src/time-limits.ts';
 
 import type { Answers } from './answer.ts';
 import { viewOf } from './booking-view.ts';
+import { eventTag } from './conditional.ts';
+import { eventViewOf } from './event-view.ts';
 import { onlyInLab } from './lab-mode.ts';
 import type { ProblemLog } from './log-problem.ts';
 import { guardAgainstOutage } from './outage.ts';
@@ -85,7 +87,7 @@ export function labRoutes({ answers, db, instanceId, labMode, log }: LabDeps) {
         return begun?.event;
       }, `GET /events/${id} tells whether it was reset`);
       if (event === undefined) throw eventNotFound(id);
-      return answers.json(c, 200, event);
+      return answers.json(c, 200, eventViewOf(event), { etag: eventTag(event) });
     })
     .openapi({ ...noop, middleware: noopOnlyInLab }, async (c) => answerNoop(c, c.req.valid('json')))
     .openapi(

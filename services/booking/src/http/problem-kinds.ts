@@ -1,7 +1,22 @@
 import type { OutcomeCode } from '#src/contract.ts';
 
 /** Those that a problem may have. */
-export type ProblemStatus = 400 | 401 | 404 | 405 | 408 | 409 | 413 | 415 | 417 | 422 | 431 | 500 | 503 | 504;
+export type ProblemStatus =
+  | 400
+  | 401
+  | 404
+  | 405
+  | 408
+  | 409
+  | 412
+  | 413
+  | 415
+  | 417
+  | 422
+  | 431
+  | 500
+  | 503
+  | 504;
 
 export interface ProblemKind {
   status: ProblemStatus;
@@ -120,6 +135,13 @@ const kinds = {
     status: 409,
     title: 'More tickets are booked than that',
     meaning: 'The capacity of an event cannot be smaller than what is booked of it. Nothing was changed.',
+  },
+  changed_meanwhile: {
+    status: 412,
+    title: 'Changed meanwhile',
+    meaning:
+      'The event is not any more what the header If-Match names: somebody else has changed it. Nothing was changed. ' +
+      'Get it again, and decide anew.',
   },
   body_too_large: {
     status: 413,

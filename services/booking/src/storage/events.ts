@@ -10,6 +10,10 @@ export interface EventRow {
   available: number;
   booked: number;
   oversold: number;
+  /** Of what an operator changes: name and capacity. */
+  revision: number;
+  /** Of what buyers change. */
+  stockRevision: number;
 }
 
 /**
@@ -21,11 +25,13 @@ export type CountedBy = 'counter' | 'rows';
 /** Each is one statement, so that counter and rows are of one moment. */
 const selectEvent = {
   counter: sql`
-    select e.id, e.name, i.capacity, i.available, i.capacity - i.available as booked, 0 as oversold
+    select e.id, e.name, i.capacity, i.available, i.capacity - i.available as booked, 0 as oversold,
+           e.revision, i.version as "stockRevision"
     from events e
     join inventory i on i.event_id = e.id`,
   rows: sql`
-    select e.id, e.name, i.capacity, i.available, b.booked, greatest(0, b.booked - i.capacity) as oversold
+    select e.id, e.name, i.capacity, i.available, b.booked, greatest(0, b.booked - i.capacity) as oversold,
+           e.revision, i.version as "stockRevision"
     from events e
     join inventory i on i.event_id = e.id
     cross join lateral (
@@ -69,12 +75,16 @@ export async function createEvent(
     returning event_id as id`.execute(db);
   const id = rows[0]?.id;
   if (id === undefined) throw new Error('the event was created without an id');
-  return { id, name, capacity, available: capacity, booked: 0, oversold: 0 };
+  return { id, name, capacity, available: capacity, booked: 0, oversold: 0, revision: 1, stockRevision: 0 };
 }
 
-/** `below_booked`: the capacity asked for is smaller than what has been sold. */
+/**
+ * `below_booked`: the capacity asked for is smaller than what has been sold. `other_revision`: it was changed since the
+ * revision that the change was meant for.
+ */
 export type EventChange =
   | { code: 'changed'; event: EventRow }
+  | { code: 'other_revision'; event: EventRow }
   | { code: 'below_booked'; booked: number }
   | undefined;
 
@@ -85,18 +95,21 @@ export type EventChange =
  *
  * Bookings that are decided on but not yet written get to know of it: those under the advisory lock because it waits
  * for them, the others because `changes` is no longer what they read.
+ * @param isExpected asked of the revision that is to be changed, once nobody else can change it
  * @returns undefined if there is no such event
  */
 export async function lockAndChangeEvent(
   trx: Trx,
   id: number,
   { name, capacity }: { name?: string | undefined; capacity?: number | undefined },
+  isExpected: (revision: number) => boolean = () => true,
 ): Promise<EventChange> {
   // In the order of those who book: first the advisory lock, then the row. The other way round is a deadlock.
   await lockEventByAdvisory(trx, id);
   if ((await lockStock(trx, id)) === undefined) return undefined;
   const before = await findEvent(trx, id, 'counter');
   if (before === undefined) return undefined;
+  if (!isExpected(before.revision)) return { code: 'other_revision', event: before };
   if (capacity !== undefined) {
     if (capacity < before.booked) return { code: 'below_booked', booked: before.booked };
     await sql`
@@ -104,10 +117,15 @@ export async function lockAndChangeEvent(
         version = version + 1, changes = changes + 1
       where event_id = ${id}`.execute(trx);
   }
-  if (name !== undefined) await sql`update events set name = ${name} where id = ${id}`.execute(trx);
-  const event = { ...before, name: name ?? before.name };
+  await sql`
+    update events set name = ${name ?? before.name}, revision = revision + 1 where id = ${id}`.execute(trx);
+  const event = { ...before, name: name ?? before.name, revision: before.revision + 1 };
   if (capacity === undefined) return { code: 'changed', event };
-  return { code: 'changed', event: { ...event, capacity, available: capacity - before.booked } };
+  const stockRevision = before.stockRevision + 1;
+  return {
+    code: 'changed',
+    event: { ...event, capacity, available: capacity - before.booked, stockRevision },
+  };
 }
 
 /**
@@ -120,13 +138,24 @@ export async function beginEpoch(
   id: number,
   tickets: number | undefined,
 ): Promise<{ epoch: number; event: EventRow } | undefined> {
-  const { rows } = await sql<{ epoch: number; name: string; capacity: number }>`
-    update inventory set epoch = epoch + 1, epoch_began_at = clock_timestamp(), version = version + 1,
-      capacity = coalesce(${tickets ?? null}, capacity), available = coalesce(${tickets ?? null}, capacity)
-    from events where event_id = ${id} and events.id = event_id
-    returning epoch, name, capacity`.execute(db);
-  return rows.map(({ epoch, name, capacity }) => {
-    const event = { id, name, capacity, available: capacity, booked: 0, oversold: 0 };
+  const { rows } = await sql<{
+    epoch: number;
+    name: string;
+    capacity: number;
+    revision: number;
+    stockRevision: number;
+  }>`
+    with begun as (
+      update inventory set epoch = epoch + 1, epoch_began_at = clock_timestamp(), version = version + 1,
+        capacity = coalesce(${tickets ?? null}, capacity), available = coalesce(${tickets ?? null}, capacity)
+      where event_id = ${id}
+      returning event_id, epoch, capacity, version
+    )
+    update events set revision = revision + 1 from begun where id = event_id
+    returning epoch, name, capacity, revision, version as "stockRevision"`.execute(db);
+  return rows.map(({ epoch, ...stored }) => {
+    const { capacity } = stored;
+    const event = { id, ...stored, available: capacity, booked: 0, oversold: 0 };
     return { epoch, event };
   })[0];
 }

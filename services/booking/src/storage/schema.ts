@@ -14,6 +14,8 @@ interface EventsTable {
   id: Generated<number>;
   name: string;
   created_at: Generated<Date>;
+  /** Grows with every change by an operator: of what is here, or of the capacity. Bookings do not change it. */
+  revision: Generated<number>;
 }
 
 /**

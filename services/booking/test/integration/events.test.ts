@@ -98,6 +98,65 @@ test('long lists come in pages', async () => {
   );
 });
 
+describe('the tag of an event', () => {
+  const ask = async (method: string, path: string, headers: Record<string, string>, body?: object) =>
+    app.request(path, {
+      method,
+      headers: { 'content-type': 'application/json', ...headers },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  const tagOf = async (path: string) => (await ask('GET', path, {})).headers.get('etag') ?? '';
+
+  test('changes with all that is shown of it, and a client that has this already is told so', async () => {
+    const path = `/events/${await house.newEvent(5)}`;
+    const first = await tagOf(path);
+    const again = await ask('GET', path, { 'if-none-match': `"other", W/${first}` });
+    expect([again.status, again.headers.get('etag'), await again.text()]).toEqual([304, first, '']);
+    await app.request(`${path}/bookings`, { method: 'POST' });
+    expect((await ask('GET', path, { 'if-none-match': first })).status).toBe(200);
+    const second = await tagOf(path);
+    const renamed = await ask('PATCH', path, {}, { name: 'Other' });
+    expect(new Set([first, second, renamed.headers.get('etag')]).size).toBe(3);
+    expect(await tagOf(path)).toBe(renamed.headers.get('etag'));
+  });
+
+  test('keeps one operator from undoing what another one has changed, and bookings keep nobody', async () => {
+    const path = `/events/${await house.newEvent(5)}`;
+    const tag = await tagOf(path);
+    await app.request(`${path}/bookings`, { method: 'POST' });
+    expect((await ask('PATCH', path, { 'if-match': tag }, { capacity: 6 })).status).toBe(200);
+    const refused = await ask('PATCH', path, { 'if-match': tag }, { capacity: 7 });
+    expect(refused.status).toBe(412);
+    expect(await refused.json()).toMatchObject({ code: 'changed_meanwhile' });
+    const now = refused.headers.get('etag') ?? '';
+    expect(await (await ask('GET', path, {})).json()).toMatchObject({ capacity: 6, available: 5 });
+    expect((await ask('PATCH', path, { 'if-match': `"0-0", ${now}` }, { capacity: 7 })).status).toBe(200);
+    expect((await ask('PATCH', path, { 'if-match': '*' }, { capacity: 8 })).status).toBe(200);
+    expect((await ask('PATCH', path, { 'if-match': `W/${await tagOf(path)}` }, { capacity: 9 })).status).toBe(
+      412,
+    );
+    expect((await ask('PATCH', path, { 'if-match': 'unquoted' }, { capacity: 9 })).status).toBe(400);
+  });
+
+  test('of ten operators who change the same revision at the same time one does', async () => {
+    const path = `/events/${await house.newEvent(5)}`;
+    const tag = await tagOf(path);
+    const statuses = await Promise.all(
+      Array.from(
+        { length: 10 },
+        async (_, i) => (await ask('PATCH', path, { 'if-match': tag }, { capacity: 10 + i })).status,
+      ),
+    );
+    expect(statuses.toSorted()).toEqual([200, ...Array.from({ length: 9 }, () => 412)]);
+  });
+
+  test('of a booking', async () => {
+    const { bookingId } = (await book(await house.newEvent(1), 1)).body;
+    const tag = await tagOf(`/bookings/${bookingId}`);
+    expect((await ask('GET', `/bookings/${bookingId}`, { 'if-none-match': tag })).status).toBe(304);
+  });
+});
+
 describe('a new capacity', () => {
   test('frees or takes away what is not booked', async () => {
     const id = await house.newEvent(5);

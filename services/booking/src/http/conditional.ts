@@ -1,0 +1,58 @@
+import { createHash } from 'node:crypto';
+
+import type { Context } from 'hono';
+
+import { invalidInput } from './problem.ts';
+import type { Env } from './read-input.ts';
+
+/**
+ * Conditional requests (RFC 9110, 13). An event's tag is `"<revision>-<stock revision>"`: it changes with all that is
+ * shown of the event. `If-Match` compares the revision alone. It is there so that one operator does not undo what
+ * another one has changed; a booking in between is nothing that he could undo, and while an event sells, no tag that
+ * counts bookings would ever match.
+ */
+export function eventTag({ revision, stockRevision }: { revision: number; stockRevision: number }): string {
+  return `"${revision}-${stockRevision}"`;
+}
+
+/** The tag of whatever has no revision: a digest of what is shown. */
+export function tagOf(view: unknown): string {
+  return `"${createHash('sha1').update(JSON.stringify(view)).digest('base64url')}"`;
+}
+
+/** The client has just this already: it is answered 304. */
+export function hasClientAlready(c: Context<Env>, tag: string): boolean {
+  const asked = c.req.header('if-none-match');
+  if (asked === undefined) return false;
+  return asked.trim() === '*' || asked.split(',').some((each) => each.trim().replace(/^W\//, '') === tag);
+}
+
+/** What `If-Match` says of a revision; any will do where the header is left out. */
+export function readIfMatch(c: Context<Env>): (revision: number) => boolean {
+  const asked = c.req.header('if-match');
+  if (asked === undefined || asked.trim() === '*') return () => true;
+  const tags = asked.split(',').map((each) => each.trim());
+  if (!tags.every((tag) => /^(W\/)?"[^"]*"$/.test(tag))) {
+    throw invalidInput([
+      { field: 'if-match', detail: 'must be * or what the header ETag of an answer said' },
+    ]);
+  }
+  return (revision) => tags.some((tag) => tag.startsWith(`"${revision}-`));
+}
+
+/** For the document. */
+export const ifMatch = {
+  in: 'header' as const,
+  name: 'If-Match',
+  schema: { type: 'string' as const },
+  description:
+    'The `ETag` that the event had: it is changed only if nobody but buyers has changed it since. If it is left out, ' +
+    'it is changed whatever was changed before.',
+};
+
+export const ifNoneMatch = {
+  in: 'header' as const,
+  name: 'If-None-Match',
+  schema: { type: 'string' as const },
+  description: 'An `ETag`: if it is still the same, the answer is 304, without a body.',
+};
