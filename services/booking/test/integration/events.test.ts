@@ -98,15 +98,20 @@ test('long lists come in pages', async () => {
   );
 });
 
-describe('the tag of an event', () => {
-  const ask = async (method: string, path: string, headers: Record<string, string>, body?: object) =>
-    app.request(path, {
-      method,
-      headers: { 'content-type': 'application/json', ...headers },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-  const tagOf = async (path: string) => (await ask('GET', path, {})).headers.get('etag') ?? '';
+/** The answer as it is: also one without a body. */
+async function ask(method: string, path: string, headers: Record<string, string>, body?: object) {
+  return app.request(path, {
+    method,
+    headers: { 'content-type': 'application/json', ...headers },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+}
 
+async function tagOf(path: string): Promise<string> {
+  return (await ask('GET', path, {})).headers.get('etag') ?? '';
+}
+
+describe('the tag of an event', () => {
   test('changes with all that is shown of it, and a client that has this already is told so', async () => {
     const path = `/events/${await house.newEvent(5)}`;
     const first = await tagOf(path);
@@ -147,7 +152,8 @@ describe('the tag of an event', () => {
         async (_, i) => (await ask('PATCH', path, { 'if-match': tag }, { capacity: 10 + i })).status,
       ),
     );
-    expect(statuses.toSorted()).toEqual([200, ...Array.from({ length: 9 }, () => 412)]);
+    expect(statuses.filter((status) => status === 200)).toHaveLength(1);
+    expect(statuses.filter((status) => status === 412)).toHaveLength(9);
   });
 
   test('of a booking', async () => {
