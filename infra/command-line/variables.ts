@@ -3,11 +3,12 @@ import { nearest } from './did-you-mean.ts';
 import { UsageError } from './usage-error.ts';
 
 const BY_TARGET = {
-  'make itself': ['MAKE', 'MAKEFLAGS', 'SHELL', 'BIN', 'NODE', 'INSTALLED', 'NPM_CI', 'ARGS'],
+  'make itself': ['MAKE', 'MAKEFLAGS', 'SHELL', 'BIN', 'NODE', 'INSTALLED', 'NPM_CI', 'SBOM', 'ARGS'],
   'up, scale, ps, logs, down': ['REPLICAS', 'PORT', 'QUORUM', 'RUNTIME', 'FOLLOW'],
   'the stack': ['COMPOSE_PROJECT_NAME', 'COMPOSE_PROFILES', 'LASTSEAT_HOME', 'POSTGRES_PASSWORD'],
   'its containers': ['BOOKING_CPUS', 'NGINX_CPUS', 'POSTGRES_CPUS', 'REDIS_CPUS'],
   'its replicas': SERVICE_SETTINGS,
+  swarm: ['BOOKING_IMAGE'],
   'load, its crowd': ['TICKETS', 'BUYERS', 'CONNECTIONS', 'QUANTITY', 'RACE_WINDOW_MS', 'STRATEGY', 'REPEAT'],
   'load, its terms': ['TIMEOUT', 'EVENT', 'MAX_UNKNOWN', 'LOAD_URL', 'LOAD_DATABASE_URL', 'LOAD_REPLICAS'],
   audit: ['FIX'],

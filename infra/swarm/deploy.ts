@@ -1,0 +1,95 @@
+import { randomBytes } from 'node:crypto';
+
+import { UserError } from '../stack/user-error.ts';
+import { ask, tell } from './docker.ts';
+import { presentOf, stackFile, variablesOf, type Present, type Wish } from './variables.ts';
+
+/** Images that are pulled, a migration, replicas that are replaced one by one: what takes longer hangs. */
+const DEPLOY_TIMEOUT_MS = 600_000;
+const REMOVE_TIMEOUT_MS = 120_000;
+const SECRET_TIMEOUT_MS = 15_000;
+
+export const DATA_LABEL = 'lastseat-data';
+
+/**
+ * Deploys the stack on the swarm of the current Docker context, or changes what is there into what is asked for, and
+ * returns once it is so. A release that does not come up is taken back by Swarm, and is an error here.
+ */
+export async function deploy(wish: Wish, passwords: Passwords, note: (line: string) => void): Promise<void> {
+  await refuseWithoutSwarm();
+  const variables = variablesOf(wish, await findPresent(wish.stack));
+  for (const line of await makeSecrets(wish.stack, passwords)) note(line);
+  note(`deploying ${variables['REPLICAS']} replicas of ${variables['BOOKING_IMAGE']} ...`);
+  // An image that names no registry is one that was loaded on each machine: nobody could tell its digest.
+  const resolve = /^[^/]+[.:][^/]*\//.test(variables['BOOKING_IMAGE'] ?? '') ? 'always' : 'never';
+  const flags = ['--prune', '--detach=false', '--with-registry-auth', '--resolve-image', resolve];
+  await tell(['stack', 'deploy', ...flags, '--compose-file', stackFile, wish.stack], {
+    env: variables,
+    timeoutMs: DEPLOY_TIMEOUT_MS,
+  });
+  const state = await ask([
+    'service',
+    'inspect',
+    `${wish.stack}_booking`,
+    '--format',
+    '{{json .UpdateStatus}}',
+  ]);
+  const { State, Message } = (JSON.parse(state ?? 'null') ?? {}) as { State?: string; Message?: string };
+  if (State?.startsWith('rollback') === true || State === 'paused') {
+    throw new UserError(`the release did not come up, and the one before serves: ${State}, ${Message}`);
+  }
+}
+
+/** Its data and its passwords stay. */
+export async function remove(stack: string): Promise<void> {
+  await refuseWithoutSwarm();
+  await tell(['stack', 'rm', '--detach=false', stack], { timeoutMs: REMOVE_TIMEOUT_MS });
+}
+
+async function refuseWithoutSwarm(): Promise<void> {
+  const isManager = await ask(['info', '--format', '{{.Swarm.ControlAvailable}}']);
+  if (isManager === null) throw new UserError('no Docker engine answers: docker context use ...');
+  if (isManager !== 'true') {
+    throw new UserError('this engine manages no swarm: docker swarm init, or docker context use ...');
+  }
+  const labelled = await ask(['node', 'ls', '--quiet', '--filter', `node.label=${DATA_LABEL}=yes`]);
+  if (labelled === '') {
+    throw new UserError(
+      `no machine is chosen for the data: docker node update --label-add ${DATA_LABEL}=yes NODE (docker node ls)`,
+    );
+  }
+}
+
+async function findPresent(stack: string): Promise<Present | null> {
+  const [booking, nginx] = await Promise.all([
+    ask(['service', 'inspect', `${stack}_booking`]),
+    ask(['service', 'inspect', `${stack}_nginx`]),
+  ]);
+  return booking === null || nginx === null ? null : presentOf(booking, nginx);
+}
+
+/** Those that are given; the others are drawn at random. */
+export interface Passwords {
+  postgres: string | undefined;
+  admin: string | undefined;
+}
+
+/** A secret is never changed here: Postgres took its password when its volume was made. */
+async function makeSecrets(stack: string, { postgres, admin }: Passwords): Promise<string[]> {
+  const notes: string[] = [];
+  for (const [name, given] of [
+    ['postgres-password', postgres],
+    ['admin-token', admin],
+  ] as const) {
+    const secret = `${stack}-${name}`;
+    if ((await ask(['secret', 'inspect', secret])) !== null) continue;
+    const value = given ?? randomBytes(24).toString('base64url');
+    await tell(['secret', 'create', secret, '-'], { input: value, timeoutMs: SECRET_TIMEOUT_MS });
+    // Whoever is to change events has to know it, and Swarm tells it to nobody again.
+    const isShown = given === undefined && name === 'admin-token';
+    notes.push(
+      isShown ? `made the secret ${secret}, shown here only: ${value}` : `made the secret ${secret}`,
+    );
+  }
+  return notes;
+}

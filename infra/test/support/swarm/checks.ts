@@ -1,0 +1,162 @@
+import { isDeepStrictEqual } from 'node:util';
+
+import { STOPPED_WITHIN_MS } from '../../../../services/booking/src/time-limits.ts';
+import { filesOf, writableOf, type Service, type StackFile } from './stack-file.ts';
+
+/** What can be wrong with infra/swarm/stack.yml: each finds it, in words. */
+export const checks = { agreement, files, limits, refused, secrets, updates, waiting };
+
+/** What both files say of a service is the same. Left out: what only one of them has. */
+function agreement(stack: StackFile, compose: StackFile): string[] {
+  const names = Object.keys(compose.services).filter((name) => !name.startsWith('quorum-'));
+  const services = names.flatMap((name) => {
+    const [there, here] = [compose.services[name], stack.services[name]].map((service) =>
+      sharedBy(name, service),
+    );
+    return Object.keys({ ...there, ...here }).flatMap((key) =>
+      isDeepStrictEqual(there?.[key], here?.[key]) ? [] : [`${name}: ${key}`],
+    );
+  });
+  const volumes = Object.keys(compose.volumes).filter((name) => !name.startsWith('quorum-'));
+  const isSame = isDeepStrictEqual(
+    [Object.keys(stack.networks), Object.keys(stack.volumes)],
+    [Object.keys(compose.networks), volumes],
+  );
+  return isSame ? services : services.concat('networks or volumes');
+}
+
+function sharedBy(name: string, service: Service | undefined): Record<string, unknown> {
+  if (service === undefined) return { service: 'missing' };
+  const { image, user, init, read_only, cap_drop, logging, command, entrypoint, networks, healthcheck } =
+    service;
+  const { mem_limit, deploy, ports = [], stop_grace_period } = service;
+  const isOurs = name === 'booking' || name === 'migrate';
+  return {
+    // Ours has a name in Compose, and a registry in a swarm; there the shell that starts it reads the secrets, and its
+    // check is one of Swarm's own.
+    image: isOurs || image,
+    command: isOurs || command,
+    entrypoint: isOurs || entrypoint,
+    healthcheck: name === 'booking' || healthcheck,
+    port: name === 'nginx' && ports.map(({ target }) => target),
+    user,
+    init,
+    read_only,
+    cap_drop,
+    logging,
+    networks,
+    stop_grace_period,
+    memory: mem_limit ?? deploy?.resources?.limits?.memory,
+    environment: name === 'postgres' || environmentOf(service),
+  };
+}
+
+/** Without the passwords, the quorum, which a stack has not, and the defaults of what may be set. */
+function environmentOf({ environment = {} }: Service): string[] {
+  const apart = new Set(['PGPASSWORD', 'ADMIN_TOKEN', 'QUORUM_REDIS_URLS', 'INSTANCE_ID']);
+  return Object.entries(environment)
+    .filter(([name]) => !apart.has(name))
+    .map(([name, value]) => `${name}=${value.startsWith('${') ? '' : value}`)
+    .toSorted();
+}
+
+/** The same files at the same places, under a name that changes with what is in them. */
+function files(stack: StackFile, compose: StackFile): string[] {
+  const services = Object.entries(stack.services).flatMap(([name, service]) => {
+    const there = compose.services[name] ?? { image: '' };
+    const isSame = isDeepStrictEqual(filesOf(stack, service), filesOf(compose, there));
+    // A replica in a swarm notes that it was ready.
+    const writable = writableOf(service).filter((path) => name !== 'booking' || path !== '/tmp (tmpfs)');
+    const isWritable = isDeepStrictEqual(writable, writableOf(there));
+    return sentences([!isSame && `${name}: files`, !isWritable && `${name}: writable`]);
+  });
+  const configs = Object.entries(stack.configs ?? {}).flatMap(([name, config]) => {
+    const digest = `-\${DIGEST_${name.toUpperCase().replaceAll('-', '_')}}`;
+    return config.name.endsWith(digest) ? [] : [`${name}: its name does not change with it`];
+  });
+  return [...services, ...configs];
+}
+
+function limits({ services }: StackFile): string[] {
+  const graceS = Number.parseInt(services['booking']?.stop_grace_period ?? '', 10);
+  const unbound = Object.entries(services).filter(
+    ([, { deploy }]) => deploy?.resources?.limits?.memory === undefined,
+  );
+  return [
+    ...(graceS * 1_000 > STOPPED_WITHIN_MS ? [] : [`booking is killed after ${graceS} s`]),
+    ...unbound.map(([name]) => `${name} has no bound on its memory`),
+  ];
+}
+
+/** A stack refuses some of these words, and ignores the others without a word. */
+function refused({ services }: StackFile): string[] {
+  const words = [
+    'build',
+    'cpus',
+    'depends_on',
+    'mem_limit',
+    'profiles',
+    'pull_policy',
+    'restart',
+    'security_opt',
+  ];
+  const ignored = new Set([...words, 'shm_size', 'tmpfs', 'container_name', 'env_file']);
+  return Object.entries(services).flatMap(([name, service]) =>
+    Object.keys(service).flatMap((key) => (ignored.has(key) ? [`${name}: a stack has no ${key}`] : [])),
+  );
+}
+
+function secrets(stack: StackFile): string[] {
+  const services = Object.entries(stack.services).flatMap(([name, service]) => {
+    const { environment = {}, entrypoint = [], secrets = [] } = service;
+    const literal = Object.entries(environment).filter(
+      ([variable, value]) => /PASSWORD|TOKEN/.test(variable) && !value.startsWith('/run/secrets/'),
+    );
+    const read = JSON.stringify([environment, entrypoint]).matchAll(/\/run\/secrets\/([\w-]+)/g);
+    const missing = [...read].map(([, secret = '']) => secret).filter((secret) => !secrets.includes(secret));
+    const isNone = literal.map(([variable]) => `${name}: ${variable} is no secret`);
+    return isNone.concat(missing.map((secret) => `${name} reads the secret ${secret}, and is not given it`));
+  });
+  const files = Object.entries(stack.secrets ?? {}).filter(([, { external }]) => !external);
+  return [...services, ...files.map(([name]) => `${name} is a file`)];
+}
+
+function updates({ services }: StackFile): string[] {
+  const { booking, nginx, migrate, postgres, redis } = services;
+  const virtual = Object.entries(services).filter(
+    ([name, { deploy }]) => name !== 'migrate' && deploy?.endpoint_mode !== 'dnsrr',
+  );
+  const data = Object.entries({ postgres, redis });
+  const wrong = [
+    orderOf(booking) !== 'start-first' && 'booking: an old one goes before a new one is there',
+    booking?.deploy?.update_config?.failure_action !== 'rollback' && 'booking: a bad release goes on',
+    orderOf(nginx) !== 'stop-first' && 'nginx: two at one port',
+    nginx?.ports?.[0]?.mode !== 'host' && 'nginx: its port is not that of its machine',
+    migrate?.deploy?.mode !== 'replicated-job' && 'migrate: runs again and again',
+    ...virtual.map(([name]) => `${name}: has a virtual address`),
+    ...data.map(
+      ([name, service]) => !service?.deploy?.placement?.constraints?.length && `${name}: may leave its data`,
+    ),
+    ...data.map(([name, service]) => orderOf(service) !== 'stop-first' && `${name}: two on the same files`),
+  ];
+  return sentences(wrong);
+}
+
+/** Swarm kills who is unhealthy: readiness says when a replica may begin, and is no reason to kill it. */
+function waiting({ services }: StackFile): string[] {
+  const script = services['booking']?.healthcheck?.test?.at(-1) ?? '';
+  const [, after, before] = /existsSync\('[^']+'\) \? '([^']+)' : '([^']+)'/.exec(script) ?? [];
+  const wrong = [
+    after !== '/livez' && 'booking is killed when a server is away',
+    before !== '/readyz' && 'booking is asked before it can book',
+  ];
+  return sentences(wrong);
+}
+
+function sentences(wrong: readonly (string | false | undefined)[]): string[] {
+  return wrong.filter((what) => typeof what === 'string');
+}
+
+function orderOf(service?: Service): string | undefined {
+  return service?.deploy?.update_config?.order;
+}

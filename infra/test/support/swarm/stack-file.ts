@@ -1,0 +1,73 @@
+import { readFileSync } from 'node:fs';
+
+import { parse } from 'yaml';
+
+/** Of docker-compose.yml or stack.yml, what is read of it here. */
+export interface StackFile {
+  services: Record<string, Service>;
+  networks: Record<string, unknown>;
+  volumes: Record<string, unknown>;
+  configs?: Record<string, { file: string; name: string }>;
+  secrets?: Record<string, { external: boolean; name: string }>;
+}
+
+export interface Service {
+  image: string;
+  entrypoint?: string[];
+  command?: string[];
+  environment?: Record<string, string>;
+  volumes?: (string | { type: string; target: string })[];
+  tmpfs?: string[];
+  configs?: { source: string; target: string }[];
+  secrets?: string[];
+  ports?: { target: number; published?: string; mode?: string; host_ip?: string }[];
+  healthcheck?: { test?: string[]; disable?: boolean; timeout?: string };
+  mem_limit?: string;
+  shm_size?: string;
+  stop_grace_period?: string;
+  networks?: string[];
+  deploy?: Deploy;
+  [other: string]: unknown;
+}
+
+interface Deploy {
+  mode?: string;
+  replicas?: string | number;
+  endpoint_mode?: string;
+  placement?: { constraints?: string[] };
+  update_config?: { order?: string; failure_action?: string };
+  restart_policy?: { condition?: string };
+  resources?: { limits?: { memory?: string } };
+}
+
+export function readText(path: string): string {
+  return readFileSync(new URL(`../../../../${path}`, import.meta.url), 'utf8');
+}
+
+export function parseStack(text: string): StackFile {
+  return parse(text, { merge: true }) as StackFile;
+}
+
+/** The files that a service gets, and where: as bind mounts in Compose, as configs in a stack. From the repository's root. */
+export function filesOf(file: StackFile, { volumes = [], configs = [] }: Service): Record<string, string> {
+  const mounts = volumes
+    .filter((volume) => typeof volume === 'string')
+    .filter((volume) => volume.startsWith('./'))
+    .map((volume) => volume.slice(2).split(':'))
+    .map(([path = '', target = '']) => [target, path]);
+  const contents = configs.map(({ source, target }) => {
+    const path = new URL(file.configs?.[source]?.file ?? '', 'file:///infra/swarm/').pathname.slice(1);
+    return [target, path];
+  });
+  return Object.fromEntries([...mounts, ...contents]) as Record<string, string>;
+}
+
+/** Where its files can be changed: what keeps them, and what forgets them. */
+export function writableOf({ volumes = [], tmpfs = [], shm_size }: Service): string[] {
+  const named = volumes.flatMap((volume) => {
+    if (typeof volume !== 'string') return [`${volume.target} (${volume.type})`];
+    return volume.startsWith('./') ? [] : [volume];
+  });
+  const memory = [...tmpfs, ...(shm_size === undefined ? [] : ['/dev/shm'])].map((path) => `${path} (tmpfs)`);
+  return [...named, ...memory].toSorted();
+}
