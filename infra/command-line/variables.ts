@@ -14,6 +14,7 @@ const BY_TARGET = {
   audit: ['FIX'],
   'bench, bench-lock': ['QUICK', 'ONLY', 'PARTS', 'REPEATS', 'WINDOW_MS', 'EXACTNESS'],
   'bench-lock': ['WORKLOAD', 'RETRY_DELAY_MS'],
+  'lab, runs, compare': ['RATE', 'ARRIVALS', 'RUN_NAME', 'A', 'B'],
   'what is printed': ['JSON', 'HISTORY', 'NO_COLOR', 'FORCE_COLOR'],
 };
 

@@ -15,7 +15,10 @@ const blockCount = Math.floor((30_000 - firstBlock) / maxReplicas);
 export async function portFor(name: string, state: State): Promise<number> {
   const remembered = state.ports[name];
   if (remembered !== undefined && (await portIsFree(remembered))) return remembered;
-  const port = await freePort();
+  // One that another part has been given may not be in use yet.
+  const given = new Set(Object.values(state.ports));
+  let port = await freePort();
+  while (given.has(port)) port = await freePort();
   state.ports[name] = port;
   return port;
 }

@@ -69,7 +69,12 @@ export interface Tally {
   };
 }
 
-export function tally(crowd: Crowd, waves: readonly Wave[], truth: Truth): Tally {
+export function tally(
+  crowd: Crowd,
+  waves: readonly Wave[],
+  truth: Truth,
+  { isBusyFine = false }: { isBusyFine?: boolean } = {},
+): Tally {
   const attempts = waves.flatMap((wave) => wave.attempts);
   const answered = attempts.filter((attempt) => attempt.answer);
   const buyers = endOfBuyers(waves);
@@ -78,7 +83,7 @@ export function tally(crowd: Crowd, waves: readonly Wave[], truth: Truth): Tally
   const lostWithoutRow = [...lastAttempts.values()].filter(
     (attempt) => isUnknown(attempt) && !rows.has(attempt.customer),
   ).length;
-  const wanting = lastAttempts.size - lostWithoutRow;
+  const wanting = lastAttempts.size - lostWithoutRow - (isBusyFine ? buyers.gaveUp : 0);
   const confirmed = sum(truth.rows.map((row) => row.quantity));
   const expected = Math.min(Math.floor(truth.capacity / crowd.quantity), wanting) * crowd.quantity;
   return {

@@ -35,6 +35,8 @@ export interface Terms {
   replicas: number;
   /** Requests that may end unknown. 0 unless something is cut on purpose. */
   maxUnknown: number;
+  /** Who was sent away as busy comes no more, so that nobody lacks what they wanted. */
+  isBusyFine?: boolean;
 }
 
 /** The event before anybody asked. */
@@ -58,12 +60,12 @@ export type RunFacts = Pick<
 >;
 
 export function collectEvidence(facts: RunFacts): Evidence {
-  const { crowd, waves, truth } = facts;
+  const { crowd, waves, truth, terms } = facts;
   const attempts = waves.flatMap((wave) => wave.attempts);
   return {
     ...facts,
     attempts,
-    tally: tally(crowd, waves, truth),
+    tally: tally(crowd, waves, truth, terms),
     attemptOf: new Map(attempts.map((attempt) => [attempt.customer, attempt])),
     rowsOf: Map.groupBy(truth.rows, (row) => row.customer),
     rowById: new Map(truth.rows.map((row) => [row.id, row])),

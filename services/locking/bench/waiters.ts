@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { randomNumbers } from '@lastseat/lab-frame/random.ts';
+
 import { nowMs, sleepUntil } from './clock.ts';
 import type { OpenLock } from './contender.ts';
 import type { Failures } from './failures.ts';
@@ -120,15 +122,4 @@ function startRounds(waiters: number, over: AbortSignal) {
 function read(wire: Wire): Reading {
   const { user, system } = process.cpuUsage();
   return { atMs: nowMs(), writes: wire.writes, cpuUs: user + system };
-}
-
-/** The same numbers in every run (mulberry32): all contenders get the same names in the same order. */
-function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -1,0 +1,108 @@
+import type { Answer } from '../answer.ts';
+import type { Attempt } from '../crowd.ts';
+import type { Outcome } from '../runs/run.ts';
+
+/** What a client asks for. `event` is the position of the event among those of the slice. */
+export type Ask =
+  | { operation: 'book'; event: number; quantity: number }
+  | { operation: 'cancel'; event: number; quantity: number; bookingId: string }
+  | { operation: 'read'; event: number };
+
+/** One client of a workload: it is asked for its next request when it has the answer to the last one. */
+export interface Client {
+  next(): Ask;
+  told?(exchange: Exchange): void;
+}
+
+/** One request, and what came of it. */
+export interface Exchange extends Attempt {
+  ask: Ask;
+  /** Numbered from 1; 0 is the harness itself. */
+  client: number;
+  /** When it was to be sent. Latencies run from here: a generator that is late does not make a service look quick. */
+  intendedAtMs: number;
+  /** Of a read that was answered: tickets that are free. */
+  free: number | null;
+}
+
+/** A load on one address: what a generator is given. */
+export interface Load {
+  /** nginx. */
+  url: string;
+  connections: number;
+  /** So many requests from the first to the last, or a window after a warm-up that is not counted. */
+  timing: { requests: number } | { warmUpMs: number; windowMs: number };
+  timeoutMs: number;
+  /** Unique in the database: every customer's name carries it. */
+  runId: string;
+  client(number: number): Client;
+  request(ask: Ask): { method: 'POST' | 'DELETE' | 'GET'; path: string };
+  headers: Record<string, string>;
+  /** Called as the window opens and as it closes. */
+  onEdge(edge: 'opened' | 'closed'): void;
+}
+
+/** What a generator has sent, and how well it kept up. */
+export interface Sent {
+  exchanges: Exchange[];
+  window: { fromMs: number; untilMs: number };
+  /** Answers that no request was waiting for. */
+  strayAnswers: number;
+  /** What the client library itself counted; null of one that loses nothing without a word. */
+  counted: { sent: number; answered: number; timedOut: number } | null;
+  /** Of an open loop. */
+  offeredPerS: number | null;
+  achievedPerS: number | null;
+}
+
+export function outcomeOf({ ask, answer }: Pick<Exchange, 'ask' | 'answer'>): Outcome {
+  if (answer === null || answer.code === 'unknown') return 'unknown';
+  if (answer.code === 'busy' || answer.code === 'unavailable') return 'busy';
+  if (answer.code.startsWith('http_5')) return 'unknown';
+  if (ask.operation === 'book') return answer.code === 'booked' ? 'booked' : 'refused';
+  if (answer.status !== 200) return 'refused';
+  return ask.operation === 'cancel' ? 'cancelled' : 'read';
+}
+
+/** What every request of a run has beside its address. */
+export function createBook(runId: string) {
+  const exchanges: Exchange[] = [];
+  return {
+    exchanges,
+    note(client: number, ask: Ask, intendedAtMs: number, startedAtMs: number): Exchange {
+      const buyer = exchanges.length + 1;
+      const customer = `run-${runId}-buyer-${String(buyer).padStart(6, '0')}`;
+      const exchange: Exchange = {
+        ask,
+        client,
+        buyer,
+        number: 1,
+        customer,
+        intendedAtMs,
+        startedAtMs,
+        answer: null,
+        free: null,
+      };
+      exchanges.push(exchange);
+      return exchange;
+    },
+  };
+}
+
+export function bodyOf({ ask, customer }: Exchange): string {
+  return ask.operation === 'book' ? JSON.stringify({ customer, quantity: ask.quantity }) : '';
+}
+
+export function match(exchange: Exchange, answer: Answer, body: string): void {
+  exchange.answer = answer;
+  if (exchange.ask.operation === 'read' && answer.status === 200) exchange.free = availableIn(body);
+}
+
+function availableIn(body: string): number | null {
+  try {
+    const { available } = JSON.parse(body) as { available?: unknown };
+    return typeof available === 'number' ? available : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,102 @@
+import { availableParallelism } from 'node:os';
+import { basename, relative } from 'node:path';
+
+import { refuseUnwritable, runProgram, writeJson } from '@lastseat/infra/command-line';
+import { onInterruption } from '@lastseat/lab-frame/interruption.ts';
+import { paintFor } from '@lastseat/lab-frame/paint.ts';
+import { showSteps } from '@lastseat/lab-frame/progress.ts';
+import { circumstances } from '@lastseat/lab-frame/results/recorded-run.ts';
+import { count } from '@lastseat/lab-frame/words.ts';
+
+import { serverVersions } from '../bench/stack/server-versions.ts';
+import { verdictOfCell } from '../runs/rate.ts';
+import type { LabRun } from '../runs/run.ts';
+import { createRunFolder, runsFolder, writeRun } from '../runs/store.ts';
+import type { PlannedSlice } from './matrix.ts';
+import { commandOf, HELP, readOptions, type Options } from './options.ts';
+import { startLab } from './start-lab.ts';
+import { cellInWords, conclusion, labTables } from './tables.ts';
+
+/** As a shell says of a program that Ctrl-C has ended. */
+const INTERRUPTED = 130;
+
+// Until the first slices are done, and then they tell themselves.
+const EXPECTED_MS = 2_500;
+
+await runProgram(main);
+
+async function main(): Promise<number> {
+  const options = readOptions(process.argv.slice(2), process.env);
+  if (options.help) {
+    console.log(HELP);
+    return 0;
+  }
+  refuseUnwritable(options.json);
+  const { settings } = options;
+  const when = circumstances();
+  const signal = onInterruption('what is done is kept');
+  const speak: (text: string) => void = options.json === '-' ? () => {} : (text) => console.log(text);
+  const paint = paintFor(process.stdout);
+
+  await using lab = await startLab(options, signal);
+  speak(`${headline(options, lab.stack.runtime)}\n`);
+  const folder = createRunFolder(runsFolder(process.env), options.name, new Date());
+  const run: LabRun = {
+    format: 'lastseat-run/1',
+    id: basename(folder),
+    name: options.name,
+    command: commandOf(options),
+    circumstances: when,
+    endedAt: '',
+    isComplete: false,
+    settings,
+    runtime: lab.stack.runtime,
+    servers: await serverVersions(lab.stack),
+    limits: {},
+    cells: lab.cells,
+  };
+  await measureAll([...lab.rehearse(), ...lab.planned], signal, async (planned) => {
+    await lab.measure(planned);
+    run.endedAt = new Date().toISOString();
+    writeRun(folder, run);
+  });
+  run.isComplete = lab.cells.every(({ slices }) => slices.length === settings.slices);
+  run.endedAt = new Date().toISOString();
+  writeRun(folder, run);
+
+  speak(labTables(run, paint));
+  speak(`\n${conclusion(run, paint)}`);
+  speak(paint('label', `Kept in ${relative(process.cwd(), folder)}; repeat it: ${run.command}`));
+  await writeJson(options.json, run);
+  if (!run.isComplete) return INTERRUPTED;
+  return run.cells.some((cell) => verdictOfCell(cell) === 'failed') ? 1 : 0;
+}
+
+/** One after the other until all are done or somebody interrupts: the one that is under way then is over in seconds. */
+async function measureAll(
+  planned: readonly PlannedSlice[],
+  signal: AbortSignal,
+  measure: (planned: PlannedSlice) => Promise<void>,
+): Promise<void> {
+  const steps = planned.map((planned) => {
+    const { cell, slice } = planned;
+    const what = `${cellInWords(cell)}${slice === 0 ? ': rehearsal' : `, slice ${slice}`}`;
+    return { planned, what, expectedMs: EXPECTED_MS };
+  });
+  using progress = showSteps(steps, process.stderr);
+  for (const step of steps) {
+    if (signal.aborted) return;
+    progress.begin(step);
+    await measure(step.planned);
+  }
+}
+
+function headline({ settings }: Options, runtime: LabRun['runtime']): string {
+  const { workload, replicas, strategies, connections, slices } = settings;
+  const parts = runtime === 'native' ? 'processes' : 'containers';
+  const cores = `${count(availableParallelism(), 'core')} for all of it, the load included`;
+  return (
+    `${workload} · ${strategies.join(', ')} · ${replicas.join(', ')} replicas · ` +
+    `${connections.join(', ')} connections · ${count(slices, 'slice')} each\nas ${parts} · ${cores}`
+  );
+}

@@ -1,0 +1,185 @@
+import { randomBytes } from 'node:crypto';
+
+import { createLatencyLog, type Latency } from '@lastseat/lab-frame/latency.ts';
+import { randomNumbers } from '@lastseat/lab-frame/random.ts';
+
+import { NOOP_PATH } from '../bench/cell.ts';
+import type { BenchStack } from '../bench/stack/start-stack.ts';
+import { closedLoop } from '../generators/closed-loop.ts';
+import { outcomeOf, type Ask, type Load, type Sent } from '../generators/exchange.ts';
+import { measureLag } from '../generators/lag.ts';
+import { openLoop, type Arrivals } from '../generators/open-loop.ts';
+import type { Cell, LabSettings, Outcome, Part, Slice } from '../runs/run.ts';
+import { guardOf } from '../scenario.ts';
+import { createEvent, type Target } from '../target.ts';
+import type { Oracle } from '../truth.ts';
+import { workloadOf } from '../workloads/workloads.ts';
+import { judgeSlice } from './judge-slice.ts';
+import { sellOut } from './sell-out.ts';
+
+/** What a slice is measured with. */
+export interface Lab {
+  stack: BenchStack;
+  oracle: Oracle;
+  /** Where so many replicas are reached. */
+  targetOf(replicas: number): Target;
+  settings: LabSettings;
+  arrivals: Pick<Arrivals, 'perS' | 'pattern'> | null;
+}
+
+// Longer than any answer of the stack can take: nginx gives up after ten seconds.
+const TIMEOUT_MS = 12_000;
+
+/** One workload against one guard for one window, on events of its own, judged by what Postgres holds afterwards. */
+export async function measureSlice(lab: Lab, cell: Cell, slice: number): Promise<Slice> {
+  const { settings, arrivals } = lab;
+  const workload = workloadOf(cell.workload);
+  const target = lab.targetOf(cell.replicas);
+  const runId = randomBytes(4).toString('hex');
+  const isNoop = cell.strategy === 'no-op';
+  const wishes = { ...settings, connections: cell.connections };
+  const startedAt = new Date().toISOString();
+  const tickets = isNoop ? [] : workload.tickets(wishes);
+  const eventIds = await createEvents(target, `lab ${cell.workload} ${cell.strategy}`, tickets);
+  const path = pathsOf(cell, eventIds);
+  const before = workload.isSoldOut && !isNoop ? await sellOut(target, path, tickets, runId) : [];
+
+  const readings: Reading[] = [];
+  const requests = workload.requests(wishes);
+  const { warmUpMs, windowMs } = settings;
+  const load: Load = {
+    url: target.url,
+    connections: cell.connections,
+    timing: requests === null ? { warmUpMs, windowMs } : { requests },
+    timeoutMs: TIMEOUT_MS,
+    runId,
+    // The same requests for every guard in a slice of one number.
+    client: (number) =>
+      workload.client(randomNumbers(slice * CLIENTS_OF_A_SLICE + number), Math.max(1, tickets.length)),
+    request: isNoop ? () => ({ method: 'POST', path: NOOP_PATH }) : path,
+    headers: { 'content-type': 'application/json' },
+    onEdge: () => readings.push(readCpu(lab.stack)),
+  };
+  using lag = measureLag();
+  const sent = await (arrivals === null
+    ? closedLoop(load)
+    : openLoop(load, { ...arrivals, random: randomNumbers(slice) }));
+  const lagMs = lag.lagMs();
+
+  const window = inWindow(sent, requests !== null);
+  const generator = { loop: arrivals === null ? 'closed' : 'open', lagMs, ...rates(sent) } as const;
+  const judged = await judgeSlice({
+    cell,
+    workload,
+    target,
+    oracle: lab.oracle,
+    runId,
+    eventIds,
+    tickets,
+    before,
+    sent,
+    generator,
+  });
+  return {
+    slice,
+    startedAt,
+    eventIds,
+    requests: {
+      started: sent.exchanges.length,
+      answered: sent.exchanges.filter(({ answer }) => answer).length,
+      unknown: sent.exchanges.filter((exchange) => outcomeOf(exchange) === 'unknown').length,
+    },
+    ...window,
+    generator,
+    cpuCores: coresBetween(readings),
+    ...judged,
+    history: null,
+  };
+}
+
+// More than any slice has; a seed for each client of each slice.
+const CLIENTS_OF_A_SLICE = 1_000_003;
+
+function pathsOf({ strategy }: Cell, eventIds: readonly number[]): Load['request'] {
+  return (ask: Ask) => {
+    const eventId = eventIds[ask.event] ?? 0;
+    if (ask.operation === 'cancel') return { method: 'DELETE', path: `/bookings/${ask.bookingId}` };
+    if (ask.operation === 'read') return { method: 'GET', path: `/events/${eventId}` };
+    if (strategy === 'no-op') return { method: 'POST', path: NOOP_PATH };
+    return { method: 'POST', path: guardOf(strategy).path(eventId) };
+  };
+}
+
+// Each takes a millisecond or two; more at a time would only wait for one another.
+const CREATED_AT_A_TIME = 16;
+
+async function createEvents(target: Target, name: string, tickets: readonly number[]): Promise<number[]> {
+  const ids: number[] = [];
+  for (let from = 0; from < tickets.length; from += CREATED_AT_A_TIME) {
+    const some = tickets.slice(from, from + CREATED_AT_A_TIME);
+    ids.push(...(await Promise.all(some.map((capacity) => createEvent(target, name, capacity)))));
+  }
+  return ids;
+}
+
+function rates({ offeredPerS, achievedPerS }: Sent) {
+  const round = (rate: number | null): number | null => rate && Math.round(rate * 10) / 10;
+  return { offeredPerS: round(offeredPerS), achievedPerS: round(achievedPerS) };
+}
+
+/** What was answered in the window, and how long those had waited that were under way in it. */
+export function inWindow(
+  { exchanges, window }: Pick<Sent, 'exchanges' | 'window'>,
+  endsWithLastAnswer: boolean,
+): Pick<Slice, 'windowMs' | 'answers' | 'perSecond' | 'latency'> {
+  const { fromMs } = window;
+  const lastMs = exchanges.reduce((last, { answer }) => Math.max(last, answer?.receivedAtMs ?? 0), fromMs);
+  const untilMs = endsWithLastAnswer ? lastMs : window.untilMs;
+  const windowMs = Math.max(1, untilMs - fromMs);
+  const answers: Partial<Record<Outcome, number>> = {};
+  const logs = new Map<Outcome, ReturnType<typeof createLatencyLog>>();
+  for (const exchange of exchanges) {
+    const { answer, intendedAtMs } = exchange;
+    if (!answer || answer.receivedAtMs < fromMs) continue;
+    const outcome = outcomeOf(exchange);
+    if (answer.receivedAtMs <= untilMs) answers[outcome] = (answers[outcome] ?? 0) + 1;
+    // Also those that the window closed upon: without them a guard that makes buyers wait for long would look quick.
+    if (intendedAtMs > untilMs) continue;
+    const log = logs.get(outcome) ?? createLatencyLog();
+    logs.set(outcome, log);
+    log.add(answer.receivedAtMs - intendedAtMs);
+  }
+  const perSecond = Object.entries(answers).map(([outcome, times]) => [
+    outcome,
+    Math.round((times / windowMs) * 10_000) / 10,
+  ]);
+  const latency = [...logs].map(([outcome, log]) => [outcome, log.summary()]);
+  return {
+    windowMs: Math.round(windowMs),
+    answers,
+    perSecond: Object.fromEntries(perSecond) as Slice['perSecond'],
+    latency: Object.fromEntries(latency) as Partial<Record<Outcome, Latency>>,
+  };
+}
+
+interface Reading {
+  atMs: number;
+  seconds: Record<Part, number> | null;
+}
+
+function readCpu(stack: BenchStack): Reading {
+  const { user, system } = process.cpuUsage();
+  const parts = stack.cpuSeconds();
+  return { atMs: performance.now(), seconds: parts && { ...parts, harness: (user + system) / 1_000_000 } };
+}
+
+function coresBetween([opened, closed]: readonly Reading[]): Slice['cpuCores'] {
+  if (!opened?.seconds || !closed?.seconds) return null;
+  const { seconds: before } = opened;
+  const elapsedS = (closed.atMs - opened.atMs) / 1_000;
+  const cores = Object.entries(closed.seconds).map(([part, after]) => [
+    part,
+    Math.round(((after - before[part as Part]) / elapsedS) * 100) / 100,
+  ]);
+  return Object.fromEntries(cores) as Record<Part, number>;
+}

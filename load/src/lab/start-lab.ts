@@ -1,0 +1,93 @@
+import type { StrategyView } from '@lastseat/booking/contract';
+import { UserError } from '@lastseat/infra/command-line';
+
+import { startStack, type BenchStack } from '../bench/stack/start-stack.ts';
+import { untilServing } from '../bench/stack/until-serving.ts';
+import type { Cell } from '../runs/run.ts';
+import { openOracle } from '../truth.ts';
+import { cellsOf, inTurns, notOffered, type PlannedSlice } from './matrix.ts';
+import type { Options } from './options.ts';
+import { measureSlice, type Lab } from './slice.ts';
+
+/** A stack of its own, and what is to be measured on it. */
+export interface StartedLab extends AsyncDisposable {
+  stack: BenchStack;
+  cells: Cell[];
+  planned: PlannedSlice[];
+  measure(planned: PlannedSlice): Promise<void>;
+  /** As many slices as make new processes compile what they run often, for nothing. */
+  rehearse(): PlannedSlice[];
+}
+
+export async function startLab(options: Options, signal: AbortSignal): Promise<StartedLab> {
+  const { settings, arrivals } = options;
+  await using resources = new AsyncDisposableStack();
+  const stack = resources.use(await startUnlessInterrupted(options, signal));
+  const oracle = resources.use(await openOracle(stack.postgresUrl));
+  const most = Math.max(...settings.replicas);
+  await stack.scale(most);
+  // As processes all of them run all the time, behind an nginx for each number of them.
+  const fronts = stack.startFronts && resources.use(await stack.startFronts(settings.replicas, signal));
+  let present = most;
+  const lab: Lab = {
+    stack,
+    oracle,
+    settings,
+    arrivals,
+    targetOf(replicas) {
+      const url = fronts?.urls.get(replicas) ?? stack.url;
+      return { ...stack, url, replicas, hasQuorum: true };
+    },
+  };
+  const offered = await strategiesOf(stack.url);
+  const missing = notOffered(settings.strategies, offered);
+  if (missing.length > 0) throw new UserError(`the service does not offer ${missing.join(', ')}`);
+  const cells = cellsOf(settings);
+
+  async function measure({ cell, slice }: PlannedSlice): Promise<void> {
+    if (fronts === undefined && cell.replicas !== present) {
+      await stack.scale(cell.replicas);
+      present = cell.replicas;
+    }
+    await untilServing(lab.targetOf(cell.replicas).url, signal);
+    const measured = await measureSlice(lab, cell, slice);
+    // A slice of number 0 is one for nothing.
+    if (slice > 0) cell.slices.push(measured);
+  }
+
+  const kept = resources.move();
+  return {
+    stack,
+    cells,
+    planned: inTurns(cells, settings.slices, fronts === undefined),
+    measure,
+    rehearse: () => rehearsals(cells, most),
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}
+
+/** Every guard once, where all replicas are: each of them has compiled it then. */
+function rehearsals(cells: readonly Cell[], most: number): PlannedSlice[] {
+  const [first] = cells;
+  const wanted = cells.filter(
+    ({ replicas, connections }) => replicas === most && connections === first?.connections,
+  );
+  return wanted.map((cell) => ({ cell, slice: 0 }));
+}
+
+async function strategiesOf(url: string): Promise<StrategyView[]> {
+  const response = await fetch(new URL('/strategies', url));
+  return (await response.json()) as StrategyView[];
+}
+
+/** Ctrl-C on a terminal also reaches the servers that are just being started: that they fail then is no news. */
+async function startUnlessInterrupted({ runtime }: Options, signal: AbortSignal): Promise<BenchStack> {
+  try {
+    const stack = await startStack({ ...process.env, ...(runtime && { RUNTIME: runtime }) });
+    if (!signal.aborted) return stack;
+    await stack[Symbol.asyncDispose]();
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  throw signal.reason;
+}
