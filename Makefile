@@ -4,7 +4,7 @@
 # In the order that they are named in, also with -j: `make up load` is one after the other.
 .NOTPARALLEL:
 
-.PHONY: help up load audit test bench bench-lock figures pack scale ps logs down sbom swarm swarm-down check format clean
+.PHONY: help up load lab runs compare audit test bench bench-lock figures pack scale ps logs down sbom swarm swarm-down check format clean
 
 # Node 26 comes from the packages; the machine's own Node (20 or newer) only has to install them.
 BIN = node_modules/.bin
@@ -26,6 +26,7 @@ help: ## this list
 	@echo
 	@echo '  up, scale       REPLICAS=3 PORT=8080 QUORUM=0|3 RUNTIME=docker|native'
 	@echo '  load            TICKETS=1 BUYERS=100 STRATEGY=... JSON=path, and more: make load ARGS=--help'
+	@echo '  lab             WORKLOAD=rush STRATEGY=... REPLICAS=1,2,4 CONNECTIONS=64, and more: make lab ARGS=--help'
 	@echo '  bench, bench-lock  QUICK=1 ONLY=... JSON=path, and more: make bench ARGS=--help'
 	@echo '  logs            FOLLOW=0'
 
@@ -37,6 +38,15 @@ up: $(INSTALLED) ## start it: replicas behind nginx, Redis, Postgres; in Docker 
 
 load: $(INSTALLED) ## let a crowd loose on it, without the lock and with it, and count in Postgres
 	@$(NODE) load/src/main.ts $(ARGS)
+
+lab: $(INSTALLED) ## compare guards, replicas and loads on a stack of its own, and keep what was found
+	@$(NODE) load/src/lab/main.ts $(ARGS)
+
+runs: $(INSTALLED) ## list what the lab has found
+	@$(NODE) load/src/runs/list/main.ts $(ARGS)
+
+compare: $(INSTALLED) ## two runs of the lab, cell by cell: make compare A=... B=latest
+	@$(NODE) load/src/runs/compare/main.ts $(ARGS)
 
 audit: $(INSTALLED) ## compare the counter of each event with its bookings; FIX=1 mends it
 	@$(NODE) infra/stack/audit.ts $(ARGS)

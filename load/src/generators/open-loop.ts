@@ -105,5 +105,5 @@ function gapMs({ perS, pattern, random }: Arrivals): number {
 }
 
 function closing(pool: Pool): Pick<Pool, 'request'> & AsyncDisposable {
-  return { request: pool.request.bind(pool) as Pool['request'], [Symbol.asyncDispose]: () => pool.destroy() };
+  return { request: pool.request.bind(pool), [Symbol.asyncDispose]: () => pool.destroy() };
 }

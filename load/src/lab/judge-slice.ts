@@ -109,7 +109,7 @@ async function judgeEvents(facts: SliceFacts): Promise<CheckVerdict[]> {
         buyers: attempts.length,
         quantity: 1,
         connections: cell.connections,
-        raceWindowMs: 0,
+        raceWindowMs: workload.raceWindowMs ?? 0,
       },
       terms: {
         sells: guard.sells,

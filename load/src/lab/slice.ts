@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
+import { RACE_WINDOW_HEADER } from '@lastseat/booking/contract';
 import { createLatencyLog, type Latency } from '@lastseat/lab-frame/latency.ts';
 import { randomNumbers } from '@lastseat/lab-frame/random.ts';
 
@@ -57,7 +58,10 @@ export async function measureSlice(lab: Lab, cell: Cell, slice: number): Promise
     client: (number) =>
       workload.client(randomNumbers(slice * CLIENTS_OF_A_SLICE + number), Math.max(1, tickets.length)),
     request: isNoop ? () => ({ method: 'POST', path: NOOP_PATH }) : path,
-    headers: { 'content-type': 'application/json' },
+    headers: {
+      'content-type': 'application/json',
+      ...(workload.raceWindowMs && { [RACE_WINDOW_HEADER]: String(workload.raceWindowMs) }),
+    },
     onEdge: () => readings.push(readCpu(lab.stack)),
   };
   using lag = measureLag();
@@ -123,8 +127,11 @@ async function createEvents(target: Target, name: string, tickets: readonly numb
 }
 
 function rates({ offeredPerS, achievedPerS }: Sent) {
-  const round = (rate: number | null): number | null => rate && Math.round(rate * 10) / 10;
-  return { offeredPerS: round(offeredPerS), achievedPerS: round(achievedPerS) };
+  return { offeredPerS: toTenths(offeredPerS), achievedPerS: toTenths(achievedPerS) };
+}
+
+function toTenths(rate: number | null): number | null {
+  return rate && Math.round(rate * 10) / 10;
 }
 
 /** What was answered in the window, and how long those had waited that were under way in it. */

@@ -4,7 +4,7 @@ import { median } from '@lastseat/lab-frame/statistics.ts';
 import { table, whole } from '@lastseat/lab-frame/table.ts';
 import { count, thousands } from '@lastseat/lab-frame/words.ts';
 
-import { latenciesOf, ratesOf, verdictOfCell, voidOf } from '../runs/rate.ts';
+import { latenciesOf, ratesOf, verdictOfCell, voidOf, type CellVerdict } from '../runs/rate.ts';
 import type { Cell, LabRun } from '../runs/run.ts';
 import { workloadOf } from '../workloads/workloads.ts';
 
@@ -14,15 +14,15 @@ export function labTables({ cells, settings }: LabRun, paint: Paint): string {
   const tables = settings.connections.map((connections) => {
     const measured = cells.filter((cell) => cell.connections === connections);
     const replicas = [...new Set(measured.map((cell) => cell.replicas))];
-    const rows = [...Map.groupBy(measured, ({ strategy }) => strategy)].map(([strategy, ofStrategy]) => [
-      strategy === 'no-op' ? '(no-op route)' : strategy,
-      ...replicas.map((number) =>
+    const rows = [...Map.groupBy(measured, ({ strategy }) => strategy)].map(([strategy, ofStrategy]) => {
+      const rates = replicas.map((number) =>
         rateInWords(
           ofStrategy.find((cell) => cell.replicas === number),
           paint,
         ),
-      ),
-    ]);
+      );
+      return [strategy === 'no-op' ? '(no-op route)' : strategy].concat(rates);
+    });
     const header = ['', ...replicas.map((number) => count(number, 'replica'))];
     const [first = '', ...lines] = table(header, rows);
     const title = `${settings.workload}: ${what} a second, ${count(connections, 'connection')}`;
@@ -76,7 +76,11 @@ function reasons(cells: readonly Cell[]): string[] {
   return lines.length === 0 ? [] : [lines.join('\n')];
 }
 
-export function cellInWords({ strategy, replicas, connections }: Cell): string {
+export function cellInWords({
+  strategy,
+  replicas,
+  connections,
+}: Pick<Cell, 'strategy' | 'replicas' | 'connections'>): string {
   return `${strategy}, ${count(replicas, 'replica')}, ${count(connections, 'connection')}`;
 }
 
@@ -84,17 +88,19 @@ export function cellInWords({ strategy, replicas, connections }: Cell): string {
 export function conclusion({ cells, isComplete }: LabRun, paint: Paint): string {
   const guarded = cells.filter(({ strategy, sells }) => strategy !== 'no-op' && sells === 'exactly');
   const unguarded = cells.filter(({ sells }) => sells === 'too many');
-  const times = (list: readonly Cell[], verdict: ReturnType<typeof verdictOfCell>): number =>
-    list.filter((cell) => verdictOfCell(cell) === verdict).length;
-  const failed = times(cells, 'failed');
+  const failed = countOf(cells, 'failed');
   const parts = [
-    guarded.length > 0 ? `exact in ${times(guarded, 'exact')} of ${count(guarded.length, 'cell')}` : '',
+    guarded.length > 0 ? `exact in ${countOf(guarded, 'exact')} of ${count(guarded.length, 'cell')}` : '',
     unguarded.length > 0
-      ? `no-lock oversold in ${times(unguarded, 'oversold')} of ${unguarded.length}, as it must`
+      ? `no-lock oversold in ${countOf(unguarded, 'oversold')} of ${unguarded.length}, as it must`
       : '',
     failed > 0 ? `${count(failed, 'cell')} failed` : '',
     isComplete ? '' : 'interrupted: what was done until then',
   ].filter(Boolean);
   const word = failed > 0 ? paint('bad', 'FAIL') : paint('good', 'OK');
   return `${word}  ${parts.join(' · ')}`;
+}
+
+function countOf(cells: readonly Cell[], verdict: CellVerdict): number {
+  return cells.filter((cell) => verdictOfCell(cell) === verdict).length;
 }

@@ -14,6 +14,8 @@ export interface Workload {
   tickets(wishes: Wishes): number[];
   /** Somebody has bought all of them before the first client comes. */
   isSoldOut?: boolean;
+  /** A pause between reading the stock and writing it, so that a race is certain where nothing guards it. */
+  raceWindowMs?: number;
   /** How many requests; null where it is as many as a window has room for. */
   requests(wishes: Wishes): number | null;
   client(random: () => number, events: number): Client;

@@ -1,0 +1,74 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+import { expect, it, onTestFinished } from 'vitest';
+
+import type { LabRun } from '#src/runs/run.ts';
+import { readRun } from '#src/runs/store.ts';
+
+const main = fileURLToPath(new URL('../../src/lab/main.ts', import.meta.url));
+const runsMain = fileURLToPath(new URL('../../src/runs/list/main.ts', import.meta.url));
+const compareMain = fileURLToPath(new URL('../../src/runs/compare/main.ts', import.meta.url));
+const execute = promisify(execFile);
+
+it('measures a matrix, keeps what it found, and compares it', async () => {
+  const { env, dir } = room();
+  const flags = ['--workload=last-ticket', '--strategy=no-lock,atomic-update', '--replicas=2', '--repeats=1'];
+  const { stdout } = await execute(process.execPath, [main, ...flags, '--buyers=300', '--json'], { env });
+  const run = JSON.parse(stdout) as LabRun;
+  expect(run).toMatchObject({ format: 'lastseat-run/1', isComplete: true });
+  expect(run.cells.map(({ strategy, replicas }) => `${strategy} ${replicas}`)).toEqual([
+    'no-op 2',
+    'no-lock 2',
+    'atomic-update 2',
+  ]);
+  for (const { slices, strategy } of run.cells) {
+    const [slice] = slices;
+    expect(slices).toHaveLength(1);
+    expect(slice).toMatchObject({ requests: { started: 300, answered: 300, unknown: 0 } });
+    if (strategy === 'atomic-update') {
+      expect(slice!.void).toBeNull();
+      expect(slice).toMatchObject({ answers: { booked: 1, refused: 299 } });
+      expect(slice!.latency.refused!.count).toBe(299);
+    }
+    if (strategy === 'no-lock') expect(slice!.void).toMatch(/sold/);
+    if (process.platform === 'linux') expect(slice!.cpuCores?.harness).toBeGreaterThanOrEqual(0);
+  }
+  expect(readRun(join(dir, 'home', 'runs', 'latest')).run).toEqual(run);
+
+  const listed = await execute(process.execPath, [runsMain], { env });
+  expect(listed.stdout).toContain(run.id);
+  const compared = await execute(process.execPath, [compareMain, '--a=latest', `--b=${run.id}`], { env });
+  expect(compared.stdout).toContain('Nothing can be told');
+});
+
+it('keeps what is done when it is interrupted', async () => {
+  const { env, dir } = room();
+  const flags = ['--strategy=atomic-update', '--replicas=1', '--repeats=500', '--window-ms=200'];
+  const lab = spawn(process.execPath, [main, ...flags], { env, stdio: ['ignore', 'pipe', 'ignore'] });
+  let said = '';
+  lab.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
+  const latest = join(dir, 'home', 'runs', 'latest', 'run.json');
+  const slices = (): number =>
+    existsSync(latest) ? (JSON.parse(readFileSync(latest, 'utf8')) as LabRun).cells[0]!.slices.length : 0;
+  await expect.poll(slices, { timeout: 90_000 }).toBeGreaterThan(0);
+  lab.kill('SIGINT');
+  const [code] = (await once(lab, 'close')) as [number | null];
+  expect(code).toBe(130);
+  expect(said).toContain('interrupted: what was done until then');
+  expect(JSON.parse(readFileSync(latest, 'utf8'))).toMatchObject({ isComplete: false });
+  expect(readdirSync(dir)).toEqual(['home']);
+});
+
+/** A place for its runs and for the stack that it starts, and nothing else. */
+function room() {
+  const dir = mkdtempSync(join(tmpdir(), 'lab-test-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  chmodSync(dir, 0o755); // Postgres may be somebody else
+  return { dir, env: { ...process.env, TMPDIR: dir, LASTSEAT_HOME: join(dir, 'home') } };
+}

@@ -1,0 +1,164 @@
+import { VARIABLES } from '@lastseat/infra/command-line';
+import { plain } from '@lastseat/lab-frame/paint.ts';
+import { describe, expect, it } from 'vitest';
+
+import type { Answer } from '#src/answer.ts';
+import type { Exchange } from '#src/generators/exchange.ts';
+import { verdictsOf } from '#src/lab/judge-slice.ts';
+import { cellsOf, inTurns } from '#src/lab/matrix.ts';
+import { commandOf, readOptions, variables } from '#src/lab/options.ts';
+import { inWindow } from '#src/lab/slice.ts';
+import { conclusion, labTables } from '#src/lab/tables.ts';
+
+import { cellOf, runOf } from '../runs/sample.ts';
+
+describe('the options of the lab', () => {
+  it('are three guards with one, two and four replicas unless said otherwise', () => {
+    const { settings, arrivals } = readOptions([], {});
+    expect(settings).toMatchObject({ workload: 'rush', replicas: [1, 2, 4], connections: [64], slices: 6 });
+    expect(settings.strategies).toHaveLength(3);
+    expect(arrivals).toBeNull();
+  });
+
+  it('are told by a command that repeats them', () => {
+    const env = {
+      STRATEGY: 'row-lock,no-lock',
+      REPLICAS: '3',
+      CONNECTIONS: '8,64',
+      RATE: '500',
+      BUYERS: '99',
+    };
+    const options = readOptions([], env);
+    const words = commandOf(options).split(' ').slice(2);
+    const again = Object.fromEntries(words.map((word) => word.split('=') as [string, string]));
+    expect(readOptions([], again)).toEqual({ ...options, runtime: undefined });
+  });
+
+  it.each([
+    [['--workload', 'stampede'], '--workload stampede: one or several of rush'],
+    [['--replicas', '33'], '--replicas 33: a whole number from 1 to 32'],
+    [['--arrivals', 'poisson'], '--arrivals goes with --rate'],
+    [['--name', '../x'], 'RUN_NAME=../x: letters, digits'],
+  ])('refuse %j in one line', (argv, message) => {
+    expect(() => readOptions(argv, {})).toThrow(message);
+  });
+
+  it('read no variable that may not stand on the command line of make', () => {
+    expect(variables().filter((name) => !VARIABLES.includes(name))).toEqual([]);
+  });
+});
+
+describe('the cells of a matrix', () => {
+  const settings = readOptions(['--strategy=row-lock,no-lock', '--replicas=1,2'], {}).settings;
+  const cells = cellsOf(settings);
+
+  it('have the no-op route beside them, the ceiling of each', () => {
+    expect(cells.map(({ strategy, replicas }) => `${strategy} ${replicas}`)).toEqual([
+      'no-op 1',
+      'row-lock 1',
+      'no-lock 1',
+      'no-op 2',
+      'row-lock 2',
+      'no-lock 2',
+    ]);
+  });
+
+  it('take turns, every other time in reverse; numbers of replicas only where they can', () => {
+    const [inTurn, oneByOne] = [false, true].map((isOneByOne) =>
+      inTurns(cells, 2, isOneByOne).map(({ cell }) => `${cell.strategy[0]}${cell.replicas}`),
+    );
+    expect(inTurn?.join(' ')).toBe('n1 r1 n1 n2 r2 n2 n2 r2 n2 n1 r1 n1');
+    expect(oneByOne?.join(' ')).toBe('n1 r1 n1 n1 r1 n1 n2 r2 n2 n2 r2 n2');
+  });
+});
+
+describe('the window of a slice', () => {
+  it('counts what was answered in it, and times what was under way in it', () => {
+    const exchanges = [
+      exchange(0, 50), // over before
+      exchange(90, 110), // answered in it, asked before
+      exchange(150, 160),
+      exchange(190, 400), // asked in it, answered after
+      exchange(300, 310), // asked after
+      exchange(150, null), // never answered
+    ];
+    const window = inWindow({ exchanges, window: { fromMs: 100, untilMs: 200 } }, false);
+    expect(window).toMatchObject({ windowMs: 100, answers: { booked: 2 }, perSecond: { booked: 20 } });
+    expect(window.latency.booked).toMatchObject({ count: 3, max: 210 });
+    expect(window.latency.unknown).toBeUndefined();
+  });
+
+  it('ends with the last answer where so many were asked', () => {
+    const exchanges = [exchange(0, 50), exchange(0, 500)];
+    const window = inWindow({ exchanges, window: { fromMs: 0, untilMs: 9_000 } }, true);
+    expect(window).toMatchObject({ windowMs: 500, perSecond: { booked: 4 } });
+  });
+});
+
+describe('the verdicts of a slice', () => {
+  const nothing = { wrong: [], shown: [], notShown: [] };
+  const oversold = { kind: 'oversold', detail: 'sold 2 of 1' } as const;
+  it('fail if one of its events did, and name the others', () => {
+    const verdicts = verdictsOf(
+      [nothing, { ...nothing, wrong: [oversold] }, { ...nothing, wrong: [oversold] }],
+      {
+        exempt: [],
+      },
+    );
+    expect(of(verdicts, 'oversold')).toMatchObject({
+      verdict: 'failed',
+      detail: 'sold 2 of 1; and the like of 1 more event',
+    });
+    expect(of(verdicts, 'undersold')).toMatchObject({ verdict: 'passed' });
+  });
+
+  it('are expected of what nothing guards', () => {
+    const verdicts = verdictsOf([{ ...nothing, shown: [oversold] }], { exempt: [] });
+    expect(of(verdicts, 'oversold')).toMatchObject({ verdict: 'failed', isExpected: true });
+  });
+
+  it('leave out what the workload makes right', () => {
+    const verdicts = verdictsOf([{ ...nothing, wrong: [oversold] }], { exempt: ['oversold'] });
+    expect(of(verdicts, 'oversold')).toBeUndefined();
+  });
+});
+
+describe('the tables of a run', () => {
+  const good = cellOf([900, 1_000, 1_100, 1_000, 1_000, 1_000]);
+  const failed = cellOf([5_000], {
+    strategy: 'optimistic',
+    checks: [{ check: 'undersold', verdict: 'failed', detail: '3 of 4 sold' }],
+  });
+  const unguarded = cellOf([9_000], {
+    strategy: 'no-lock',
+    sells: 'too many',
+    checks: [{ check: 'oversold', verdict: 'failed', detail: '9 of 4 sold', isExpected: true }],
+  });
+
+  it('have a rate with its interval, and none for what failed or oversold', () => {
+    const text = labTables(runOf([good, failed, unguarded]), plain);
+    expect(text).toMatch(/row-lock +1,000 \(900\.\.1,100\)/);
+    expect(text).toMatch(/optimistic +FAILED$/m);
+    expect(text).toMatch(/no-lock +OVERSOLD$/m);
+    expect(text).not.toMatch(/5,000|9,000/);
+    expect(text).toContain('optimistic, 2 replicas, 64 connections: 3 of 4 sold');
+  });
+
+  it('end in one sentence', () => {
+    expect(conclusion(runOf([good, unguarded]), plain)).toBe(
+      'OK  exact in 1 of 1 cell · no-lock oversold in 1 of 1, as it must',
+    );
+    expect(conclusion(runOf([good, failed]), plain)).toBe('FAIL  exact in 1 of 2 cells · 1 cell failed');
+  });
+});
+
+function exchange(intendedAtMs: number, receivedAtMs: number | null): Exchange {
+  const answer = receivedAtMs === null ? null : ({ status: 201, code: 'booked', receivedAtMs } as Answer);
+  const ask = { operation: 'book', event: 0, quantity: 1 } as const;
+  const names = { client: 1, buyer: 1, number: 1, customer: 'run-x' };
+  return { ...names, ask, intendedAtMs, startedAtMs: intendedAtMs, answer, free: null };
+}
+
+function of(verdicts: ReturnType<typeof verdictsOf>, check: string) {
+  return verdicts.find((verdict) => verdict.check === check);
+}
