@@ -1,7 +1,7 @@
 import autocannon from 'autocannon';
 
 import { readAnswer } from '../answer.ts';
-import { bodyOf, createBook, match, type Exchange, type Load, type Sent } from './exchange.ts';
+import { bodyOf, createBook, headersOf, match, type Exchange, type Load, type Sent } from './exchange.ts';
 
 /**
  * As many clients as connections, each of which sends its next request when it has the answer to the last one: for what
@@ -51,7 +51,8 @@ export async function closedLoop(load: Load): Promise<Sent> {
           if (book.exchanges.length >= limit) end();
           // Each connection has one request under way; twice that without an answer means that all of them have lost one.
           if (book.exchanges.length - answered > 2 * connections) end();
-          return { ...request, ...load.request(ask), body: bodyOf(exchange) };
+          const headers = { ...request.headers, ...headersOf(exchange) };
+          return { ...request, ...load.request(ask), headers, body: bodyOf(exchange) };
         },
         onResponse(status, body, { exchange }: { exchange?: Exchange }, headers) {
           if (!exchange || exchange.answer) {

@@ -1,12 +1,20 @@
+import { IDEMPOTENCY_KEY_HEADER } from '@lastseat/booking/contract';
+
 import type { Answer } from '../answer.ts';
 import type { Attempt } from '../crowd.ts';
 import type { Outcome } from '../runs/run.ts';
 
 /** What a client asks for. `event` is the position of the event among those of the slice. */
 export type Ask =
-  | { operation: 'book'; event: number; quantity: number }
+  | { operation: 'book'; event: number; quantity: number; key?: Key }
   | { operation: 'cancel'; event: number; quantity: number; bookingId: string }
   | { operation: 'read'; event: number };
+
+/** What is to be booked once, however often it is asked for: so many a run, each with a customer of its own. */
+export interface Key {
+  number: number;
+  text: string;
+}
 
 /** One client of a workload: it is asked for its next request when it has the answer to the last one. */
 export interface Client {
@@ -71,7 +79,9 @@ export function createBook(runId: string) {
     exchanges,
     note(client: number, ask: Ask, intendedAtMs: number, startedAtMs: number): Exchange {
       const buyer = exchanges.length + 1;
-      const customer = `run-${runId}-buyer-${String(buyer).padStart(6, '0')}`;
+      const key = ask.operation === 'book' ? ask.key : undefined;
+      const name = `run-${runId}-buyer-${String(key?.number ?? buyer).padStart(6, '0')}`;
+      const customer = key ? `${name}-${key.text}` : name;
       const exchange: Exchange = {
         ask,
         client,
@@ -91,6 +101,11 @@ export function createBook(runId: string) {
 
 export function bodyOf({ ask, customer }: Exchange): string {
   return ask.operation === 'book' ? JSON.stringify({ customer, quantity: ask.quantity }) : '';
+}
+
+export function headersOf({ ask, customer }: Exchange): Record<string, string> {
+  const isRepeated = ask.operation === 'book' && ask.key !== undefined;
+  return isRepeated ? { [IDEMPOTENCY_KEY_HEADER]: customer } : {};
 }
 
 export function match(exchange: Exchange, answer: Answer, body: string): void {

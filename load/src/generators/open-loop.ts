@@ -3,7 +3,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'undici';
 
 import { readAnswer } from '../answer.ts';
-import { bodyOf, createBook, match, type Client, type Exchange, type Load, type Sent } from './exchange.ts';
+import {
+  bodyOf,
+  createBook,
+  headersOf,
+  match,
+  type Client,
+  type Exchange,
+  type Load,
+  type Sent,
+} from './exchange.ts';
 
 export interface Arrivals {
   perS: number;
@@ -82,7 +91,7 @@ export async function openLoop(load: Load, arrivals: Arrivals): Promise<Sent> {
       const body = bodyOf(exchange);
       const response = await pool.request({
         ...load.request(exchange.ask),
-        headers: load.headers,
+        headers: { ...load.headers, ...headersOf(exchange) },
         ...(body !== '' && { body }),
         headersTimeout: load.timeoutMs,
         bodyTimeout: load.timeoutMs,

@@ -1,4 +1,5 @@
 import type { Attempt } from '../crowd.ts';
+import { outcomeOf, type Exchange } from '../generators/exchange.ts';
 import { isUnknown } from '../tally.ts';
 import type { Truth } from '../truth.ts';
 import { onMachineClock, onWallClock } from './clock.ts';
@@ -11,6 +12,9 @@ export interface Sale {
   /** Tickets that each buyer asks for. */
   quantity: number;
 }
+
+/** A generator may know which of its clients has asked, and when it was to. */
+type Scheduled = Attempt & Partial<Pick<Exchange, 'client' | 'intendedAtMs'>>;
 
 /** From and to a time of `performance.now()`. */
 export interface Span {
@@ -44,6 +48,28 @@ export function unknownOperation(
   return { ...bookOperation(sale, attempt), outcome: 'unknown', booking, settled, isLookedUp };
 }
 
+/** A cancellation or a read, with what it has told. Of a cancellation of unknown end Postgres knows whether the row is gone. */
+export function otherOperation(sale: Sale, exchange: Exchange, truth: Truth): Operation {
+  const { ask, answer, free } = exchange;
+  const outcome = outcomeOf(exchange);
+  const isOk = outcome === 'cancelled' || outcome === 'read';
+  const booking = ask.operation === 'cancel' ? ask.bookingId : null;
+  return {
+    ...bookOperation(sale, exchange),
+    operation: ask.operation,
+    strategy: null,
+    quantity: ask.operation === 'cancel' ? ask.quantity : null,
+    free,
+    outcome: isOk ? 'ok' : outcome === 'unknown' ? 'unknown' : 'rejected',
+    answer: isOk ? outcome : (answer?.code ?? null),
+    customer: null,
+    booking,
+    ...(outcome === 'unknown' && {
+      settled: truth.rows.some(({ id }) => id === booking) ? 'not done' : 'done',
+    }),
+  };
+}
+
 /** What Postgres holds: `free` by its rows, whatever its counter says. */
 export function countOperation({ event }: Sale, truth: Truth, span: Span): Operation {
   const sold = truth.rows.reduce((sum, { quantity }) => sum + quantity, 0);
@@ -58,17 +84,17 @@ export function countOperation({ event }: Sale, truth: Truth, span: Span): Opera
   };
 }
 
-function bookOperation({ event, strategy, quantity }: Sale, attempt: Attempt): Omit<Operation, 'outcome'> {
+function bookOperation({ event, strategy, quantity }: Sale, attempt: Scheduled): Omit<Operation, 'outcome'> {
   const { answer } = attempt;
   return {
     ...nothing,
     operation: 'book',
-    client: attempt.buyer,
+    client: attempt.client ?? attempt.buyer,
     event,
     strategy,
     quantity,
     answer: answer?.code ?? null,
-    ...timesOf({ startMs: attempt.startedAtMs, endMs: answer?.receivedAtMs ?? null }),
+    ...timesOf({ startMs: attempt.startedAtMs, endMs: answer?.receivedAtMs ?? null }, attempt.intendedAtMs),
     instance: answer?.instanceId ?? null,
     customer: attempt.customer,
     request: answer?.requestId ?? null,
@@ -92,10 +118,10 @@ const nothing = {
 
 type Times = Pick<Operation, 'intendedMs' | 'startMs' | 'endMs' | 'startedAt' | 'endedAt'>;
 
-// A crowd has no schedule: each buyer asks as soon as there is a connection.
-function timesOf({ startMs, endMs }: Span): Times {
+// Without a schedule each buyer asks as soon as there is a connection.
+function timesOf({ startMs, endMs }: Span, intendedAtMs = startMs): Times {
   return {
-    intendedMs: onMachineClock(startMs),
+    intendedMs: onMachineClock(intendedAtMs),
     startMs: onMachineClock(startMs),
     endMs: endMs === null ? null : onMachineClock(endMs),
     startedAt: onWallClock(startMs),

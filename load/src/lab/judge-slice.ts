@@ -1,14 +1,17 @@
-import { count } from '@lastseat/lab-frame/words.ts';
+import { count, examples } from '@lastseat/lab-frame/words.ts';
 
 import { collectEvidence } from '../checks/evidence.ts';
-import { CHECKS, judge, type Finding } from '../checks/judge.ts';
+import { CHECKS, judge, type FindingKind, type Judgement } from '../checks/judge.ts';
+import type { Wave } from '../crowd.ts';
 import type { Exchange, Sent } from '../generators/exchange.ts';
+import type { Operation } from '../history/operation.ts';
+import { historyOf, otherOperation, type Span } from '../history/operations.ts';
 import { lookUpUnknown } from '../look-up.ts';
 import { rollCall, watchConnections } from '../replicas.ts';
 import type { Cell, CheckVerdict, Generator, Slice } from '../runs/run.ts';
 import { guardOf } from '../scenario.ts';
 import { readSettled } from '../settle.ts';
-import { names } from '../tally.ts';
+import { isUnknown, names } from '../tally.ts';
 import type { Target } from '../target.ts';
 import type { Oracle } from '../truth.ts';
 import type { Workload } from '../workloads/workload.ts';
@@ -23,22 +26,28 @@ export interface SliceFacts {
   tickets: readonly number[];
   /** What was bought before the first client came. */
   before: readonly Exchange[];
+  created: Span;
   sent: Sent;
   generator: Generator;
 }
 
 /** The checks of every event of a slice, and of the generator, and whether any of it is to be believed. */
-export async function judgeSlice(facts: SliceFacts): Promise<Pick<Slice, 'checks' | 'void'>> {
+export async function judgeSlice(
+  facts: SliceFacts,
+): Promise<Pick<Slice, 'checks' | 'void'> & { operations: Operation[] }> {
+  const isNoop = facts.cell.strategy === 'no-op';
+  const events: Judged = isNoop ? { checks: [], operations: [] } : await judgeEvents(facts);
   const checks = [
     accountedFor(facts.sent),
     keptUp(facts.generator),
-    ...(facts.cell.strategy === 'no-op' ? [] : await judgeEvents(facts)),
+    ...(isNoop ? [] : repeatsAnsweredAlike(facts.sent)),
+    ...events.checks,
   ];
   const failed = checks.find(({ verdict, isExpected }) => verdict === 'failed' && !isExpected);
   const late = checks.find(({ check, verdict }) => check === KEPT_UP && verdict !== 'passed');
   // What sells what is not there has no throughput.
   const oversells = checks.find(({ isExpected }) => isExpected);
-  return { checks, void: (failed ?? late ?? oversells)?.detail ?? null };
+  return { checks, void: (failed ?? late ?? oversells)?.detail ?? null, operations: events.operations };
 }
 
 /** The generator's own book, beside what its client library counted. */
@@ -77,35 +86,70 @@ function keptUp({ loop, offeredPerS, achievedPerS, lagMs }: Generator): CheckVer
   return { ...passed, verdict: 'not shown', detail };
 }
 
-async function judgeEvents(facts: SliceFacts): Promise<CheckVerdict[]> {
-  const { cell, workload, target, oracle, runId, eventIds, tickets } = facts;
-  if (cell.strategy === 'no-op') return [];
-  const guard = guardOf(cell.strategy);
+interface Judged {
+  checks: CheckVerdict[];
+  operations: Operation[];
+}
+
+async function judgeEvents(facts: SliceFacts): Promise<Judged> {
+  const { cell, workload, target, oracle, eventIds } = facts;
   const exchanges = [...facts.before, ...facts.sent.exchanges];
   const answered = names(exchanges);
   await using witness = watchConnections(target, oracle);
   const up = await stillUp(answered, target, cell.replicas);
   const inPostgres = await witness.found(answered);
-  const byEvent = Map.groupBy(
-    exchanges.filter(({ ask }) => ask.operation === 'book'),
-    ({ ask }) => ask.event,
-  );
+  const byEvent = Map.groupBy(exchanges, ({ ask }) => ask.event);
   const findings: EventFindings[] = [];
+  const operations: Operation[] = [];
   for (const [index, eventId] of eventIds.entries()) {
-    const attempts = byEvent.get(index) ?? [];
-    const truth = await readSettled(oracle, eventId, attempts, 0);
-    if (!truth) {
-      findings.push({
-        wrong: [{ kind: 'event_reset', detail: `event ${eventId} vanished` }],
-        shown: [],
-        notShown: [],
-      });
-      continue;
-    }
-    const noted = attempts.filter(({ answer }) => answer).length;
-    const evidence = collectEvidence({
+    const ofEvent = byEvent.get(index) ?? [];
+    const judged = await judgeEvent(facts, { eventId, index, exchanges: ofEvent, up, inPostgres });
+    findings.push(judged.findings);
+    operations.push(...judged.operations);
+  }
+  return { checks: verdictsOf(findings, workload), operations };
+}
+
+interface EventOfSlice {
+  eventId: number;
+  /** Among those of the slice. */
+  index: number;
+  exchanges: readonly Exchange[];
+  up: readonly string[];
+  inPostgres: readonly string[];
+}
+
+async function judgeEvent(facts: SliceFacts, event: EventOfSlice) {
+  const { cell, workload, target, oracle, runId, created } = facts;
+  const { eventId, exchanges, up, inPostgres } = event;
+  const guard = guardOf(cell.strategy as Exclude<typeof cell.strategy, 'no-op'>);
+  const tickets = facts.tickets[event.index] ?? 0;
+  const attempts = mergeRepeats(exchanges.filter(({ ask }) => ask.operation === 'book'));
+  const counted = { startMs: performance.now(), endMs: 0 };
+  const truth = await readSettled(oracle, eventId, attempts, 0);
+  counted.endMs = performance.now();
+  if (!truth) {
+    const detail = `event ${eventId} vanished`;
+    const findings: EventFindings = {
+      wrong: [{ kind: 'event_reset', detail }],
+      shown: [],
+      notShown: [],
+      checks: [],
+    };
+    return { findings, operations: [] };
+  }
+  const sale = { event: eventId, strategy: guard.strategy, quantity: 1 };
+  const lookUps = await lookUpUnknown(target, attempts);
+  const isSettled = !attempts.some(isUnknown);
+  const others = exchanges
+    .filter(({ ask }) => ask.operation !== 'book')
+    .map((exchange) => otherOperation(sale, exchange, truth));
+  const booked = historyOf({ sale, tickets, attempts, truth, lookUps, isSettled, created, counted });
+  const operations = booked.toSpliced(1, 0, ...others);
+  const judgement = judge(
+    collectEvidence({
       crowd: {
-        tickets: tickets[index] ?? 0,
+        tickets,
         buyers: attempts.length,
         quantity: 1,
         connections: cell.connections,
@@ -118,25 +162,68 @@ async function judgeEvents(facts: SliceFacts): Promise<CheckVerdict[]> {
         maxUnknown: 0,
         isBusyFine: true,
       },
-      event: { id: eventId, epoch: truth.epoch },
+      event: { id: eventId, epoch: FIRST_EPOCH },
       runId,
       replicas: { up, inPostgres },
-      lookUps: await lookUpUnknown(target, attempts),
-      waves: [
-        {
-          attempts,
-          strayAnswers: 0,
-          client: { sent: attempts.length, answered: noted, timedOut: 0 },
-          neverAsked: 0,
-        },
-      ],
+      lookUps,
+      waves: [waveOf(attempts)],
       truth,
-    });
-    const judgement = judge(evidence);
-    // Where a race was seen, that nobody lacked a ticket does not matter.
-    findings.push(judgement.shown.length > 0 ? { ...judgement, notShown: [] } : judgement);
-  }
-  return verdictsOf(findings, workload);
+      history: operations,
+    }),
+  );
+  // Where a race was seen, that nobody lacked a ticket does not matter.
+  const findings = judgement.shown.length > 0 ? { ...judgement, notShown: [] } : judgement;
+  return { findings, operations };
+}
+
+// The events of a slice are new, and nobody resets them.
+const FIRST_EPOCH = 1;
+
+/** As one attempt what was asked for several times with one key: whichever was told that it has a booking stands for all. */
+export function mergeRepeats(exchanges: readonly Exchange[]): Exchange[] {
+  return [...Map.groupBy(exchanges, ({ customer }) => customer).values()].map(merged);
+}
+
+function merged(same: Exchange[]): Exchange {
+  const [first] = same as [Exchange];
+  if (same.length === 1) return first;
+  const told = same.find(hasBooked) ?? same.find(isBooked) ?? same.find(isUnknown) ?? first;
+  return { ...told, startedAtMs: Math.min(...same.map(({ startedAtMs }) => startedAtMs)) };
+}
+
+function isBooked({ answer }: Exchange): boolean {
+  return answer?.code === 'booked';
+}
+
+/** The answer to a repeat names the replica that has booked, which need not be the one that answers. */
+function hasBooked(exchange: Exchange): boolean {
+  const { answer } = exchange;
+  return isBooked(exchange) && answer?.instanceId === answer?.instanceIdInBody;
+}
+
+/** Whoever asked with one key was told of one booking. */
+export function repeatsAnsweredAlike({ exchanges }: Pick<Sent, 'exchanges'>): CheckVerdict[] {
+  const keyed = exchanges.filter(({ ask }) => ask.operation === 'book' && ask.key !== undefined);
+  if (keyed.length === 0) return [];
+  const different = [...Map.groupBy(keyed, ({ customer }) => customer)].filter(([, same]) => {
+    const told = same.flatMap(({ answer }) => answer?.booking?.bookingId ?? []);
+    return new Set(told).size > 1;
+  });
+  const check = 'repeats_answered_alike';
+  if (different.length === 0) return [{ check, verdict: 'passed', detail: null }];
+  const detail = `${count(different.length, 'key')} got several bookings${examples(different.map(([customer]) => customer))}`;
+  return [{ check, verdict: 'failed', detail }];
+}
+
+/** The wave of one event: that all of them together are accounted for is a check of its own. */
+function waveOf(attempts: Exchange[]): Wave {
+  const answered = attempts.filter(({ answer }) => answer).length;
+  return {
+    attempts,
+    strayAnswers: 0,
+    client: { sent: attempts.length, answered, timedOut: 0 },
+    neverAsked: 0,
+  };
 }
 
 /** One that is up and was asked nothing has been left out; asked for only where one is missing. */
@@ -144,33 +231,36 @@ async function stillUp(answered: readonly string[], target: Target, replicas: nu
   return answered.length >= replicas ? [...answered] : [...(await rollCall(target))];
 }
 
-interface EventFindings {
-  wrong: readonly Finding[];
-  shown: readonly Finding[];
-  notShown: readonly Finding[];
-}
+type EventFindings = Pick<Judgement, 'wrong' | 'shown' | 'notShown' | 'checks'>;
 
 /** One verdict for each check over all events of a slice. */
 export function verdictsOf(
   events: readonly EventFindings[],
   { exempt }: Pick<Workload, 'exempt'>,
 ): CheckVerdict[] {
-  const isJudged = (kind: Finding['kind']): boolean => !exempt.includes(kind);
-  const kinds = [...(Object.keys(CHECKS) as Finding['kind'][]), 'contention_not_shown' as const].filter(
-    isJudged,
-  );
-  return kinds.map((check): CheckVerdict => {
-    const of = (list: 'wrong' | 'shown' | 'notShown') =>
-      events.flatMap((event) => event[list]).filter(({ kind }) => kind === check);
-    const [wrong, shown, notShown] = [of('wrong'), of('shown'), of('notShown')];
+  const isJudged = (kind: FindingKind): boolean => !exempt.includes(kind);
+  return CHECKS.map(({ name: check, findings }): CheckVerdict => {
+    const kinds = new Set<FindingKind>((Object.keys(findings) as FindingKind[]).filter(isJudged));
+    const details = (list: 'wrong' | 'shown'): string[] =>
+      events.flatMap((event) =>
+        event[list].filter(({ kind }) => kinds.has(kind)).map(({ detail }) => detail),
+      );
+    const [wrong, shown] = [details('wrong'), details('shown')];
     if (wrong.length > 0) return { check, verdict: 'failed', detail: inOneSentence(wrong) };
     if (shown.length > 0) return { check, verdict: 'failed', detail: inOneSentence(shown), isExpected: true };
-    if (notShown.length > 0) return { check, verdict: 'not shown', detail: inOneSentence(notShown) };
+    const why = events.flatMap(({ checks }) =>
+      checks.flatMap((result) =>
+        result.check === check && result.verdict === 'not shown' ? result.details : [],
+      ),
+    );
+    const isContention = check === 'contention-spanned-replicas';
+    if (why.length > 0 && !(isContention && !isJudged('contention_not_shown'))) {
+      return { check, verdict: 'not shown', detail: inOneSentence(why) };
+    }
     return { check, verdict: 'passed', detail: null };
   });
 }
 
-function inOneSentence([first, ...others]: readonly Finding[]): string {
-  const more = others.length === 0 ? '' : `; and the like of ${count(others.length, 'more event')}`;
-  return `${first?.detail ?? ''}${more}`;
+function inOneSentence([first = '', ...others]: readonly string[]): string {
+  return others.length === 0 ? first : `${first}; and ${count(others.length, 'more finding')} like it`;
 }

@@ -12,6 +12,7 @@ import { serverVersions } from '../bench/stack/server-versions.ts';
 import { verdictOfCell } from '../runs/rate.ts';
 import type { LabRun } from '../runs/run.ts';
 import { createRunFolder, runsFolder, writeRun } from '../runs/store.ts';
+import { historyKeeper } from './keep-history.ts';
 import type { PlannedSlice } from './matrix.ts';
 import { commandOf, HELP, readOptions, type Options } from './options.ts';
 import { startLab } from './start-lab.ts';
@@ -38,9 +39,14 @@ async function main(): Promise<number> {
   const speak: (text: string) => void = options.json === '-' ? () => {} : (text) => console.log(text);
   const paint = paintFor(process.stdout);
 
-  await using lab = await startLab(options, signal);
+  let folder = '';
+  await using lab = await startLab(
+    options,
+    signal,
+    historyKeeper(() => folder),
+  );
   speak(`${headline(options, lab.stack.runtime)}\n`);
-  const folder = createRunFolder(runsFolder(process.env), options.name, new Date());
+  folder = createRunFolder(runsFolder(process.env), options.name, new Date());
   const run: LabRun = {
     format: 'lastseat-run/1',
     id: basename(folder),

@@ -1,4 +1,3 @@
-import { MAX_QUANTITY } from '@lastseat/booking/contract';
 import { UserError } from '@lastseat/infra/command-line';
 
 import { readAnswer } from '../answer.ts';
@@ -7,7 +6,7 @@ import type { Target } from '../target.ts';
 
 const TIMEOUT_MS = 12_000;
 
-/** Buys every ticket of every event, one order after the other. */
+/** Buys every ticket of every event, one after the other. */
 export async function sellOut(
   target: Target,
   request: Load['request'],
@@ -17,8 +16,8 @@ export async function sellOut(
   // Of another name than the buyers that come after it, and still one of this run.
   const book = createBook(runId);
   for (const [event, capacity] of tickets.entries()) {
-    for (let left = capacity; left > 0; left -= MAX_QUANTITY) {
-      const ask = { operation: 'book', event, quantity: Math.min(left, MAX_QUANTITY) } as const;
+    for (let left = capacity; left > 0; left -= 1) {
+      const ask = { operation: 'book', event, quantity: 1 } as const;
       const now = performance.now();
       const exchange = book.note(0, ask, now, now);
       exchange.customer += '-before';

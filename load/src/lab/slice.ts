@@ -10,6 +10,7 @@ import { closedLoop } from '../generators/closed-loop.ts';
 import { outcomeOf, type Ask, type Load, type Sent } from '../generators/exchange.ts';
 import { measureLag } from '../generators/lag.ts';
 import { openLoop, type Arrivals } from '../generators/open-loop.ts';
+import type { Operation } from '../history/operation.ts';
 import type { Cell, LabSettings, Outcome, Part, Slice } from '../runs/run.ts';
 import { guardOf } from '../scenario.ts';
 import { createEvent, type Target } from '../target.ts';
@@ -26,6 +27,8 @@ export interface Lab {
   targetOf(replicas: number): Target;
   settings: LabSettings;
   arrivals: Pick<Arrivals, 'perS' | 'pattern'> | null;
+  /** @returns the name of the file, or null where it is not worth one */
+  keepHistory(cell: Cell, slice: Slice, operations: readonly Operation[]): string | null;
 }
 
 // Longer than any answer of the stack can take: nginx gives up after ten seconds.
@@ -41,7 +44,9 @@ export async function measureSlice(lab: Lab, cell: Cell, slice: number): Promise
   const wishes = { ...settings, connections: cell.connections };
   const startedAt = new Date().toISOString();
   const tickets = isNoop ? [] : workload.tickets(wishes);
+  const created = { startMs: performance.now(), endMs: 0 };
   const eventIds = await createEvents(target, `lab ${cell.workload} ${cell.strategy}`, tickets);
+  created.endMs = performance.now();
   const path = pathsOf(cell, eventIds);
   const before = workload.isSoldOut && !isNoop ? await sellOut(target, path, tickets, runId) : [];
 
@@ -56,7 +61,11 @@ export async function measureSlice(lab: Lab, cell: Cell, slice: number): Promise
     runId,
     // The same requests for every guard in a slice of one number.
     client: (number) =>
-      workload.client(randomNumbers(slice * CLIENTS_OF_A_SLICE + number), Math.max(1, tickets.length)),
+      workload.client(
+        randomNumbers(slice * CLIENTS_OF_A_SLICE + number),
+        Math.max(1, tickets.length),
+        number,
+      ),
     request: isNoop ? () => ({ method: 'POST', path: NOOP_PATH }) : path,
     headers: {
       'content-type': 'application/json',
@@ -81,10 +90,12 @@ export async function measureSlice(lab: Lab, cell: Cell, slice: number): Promise
     eventIds,
     tickets,
     before,
+    created,
     sent,
     generator,
   });
-  return {
+  const { operations, ...verdict } = judged;
+  const measured: Slice = {
     slice,
     startedAt,
     eventIds,
@@ -96,9 +107,10 @@ export async function measureSlice(lab: Lab, cell: Cell, slice: number): Promise
     ...window,
     generator,
     cpuCores: coresBetween(readings),
-    ...judged,
+    ...verdict,
     history: null,
   };
+  return { ...measured, history: lab.keepHistory(cell, measured, operations) };
 }
 
 // More than any slice has; a seed for each client of each slice.

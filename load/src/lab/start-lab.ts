@@ -19,7 +19,11 @@ export interface StartedLab extends AsyncDisposable {
   rehearse(): PlannedSlice[];
 }
 
-export async function startLab(options: Options, signal: AbortSignal): Promise<StartedLab> {
+export async function startLab(
+  options: Options,
+  signal: AbortSignal,
+  keepHistory: Lab['keepHistory'],
+): Promise<StartedLab> {
   const { settings, arrivals } = options;
   await using resources = new AsyncDisposableStack();
   const stack = resources.use(await startUnlessInterrupted(options, signal));
@@ -34,6 +38,7 @@ export async function startLab(options: Options, signal: AbortSignal): Promise<S
     oracle,
     settings,
     arrivals,
+    keepHistory,
     targetOf(replicas) {
       const url = fronts?.urls.get(replicas) ?? stack.url;
       return { ...stack, url, replicas, hasQuorum: true };

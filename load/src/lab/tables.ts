@@ -92,7 +92,7 @@ export function conclusion({ cells, isComplete }: LabRun, paint: Paint): string 
   const parts = [
     guarded.length > 0 ? `exact in ${countOf(guarded, 'exact')} of ${count(guarded.length, 'cell')}` : '',
     unguarded.length > 0
-      ? `no-lock oversold in ${countOf(unguarded, 'oversold')} of ${unguarded.length}, as it must`
+      ? `no-lock oversold in ${countOf(unguarded, 'oversold')} of ${unguarded.length}`
       : '',
     failed > 0 ? `${count(failed, 'cell')} failed` : '',
     isComplete ? '' : 'interrupted: what was done until then',

@@ -2,12 +2,15 @@ import { workloadOf, WORKLOAD_NAMES } from '../workloads/workloads.ts';
 import type { Cell, Outcome, Slice } from './run.ts';
 
 /** The answers that a workload is about, by the second; null where the slice cannot be believed. */
-export function rateOf({ workload }: Pick<Cell, 'workload'>, slice: Slice): number | null {
+export function rateOf(cell: Pick<Cell, 'workload' | 'strategy'>, slice: Slice): number | null {
   if (slice.void !== null) return null;
-  const counts: readonly Outcome[] = WORKLOAD_NAMES.includes(workload)
-    ? workloadOf(workload).counts
-    : (Object.keys(slice.perSecond) as Outcome[]);
+  const counts = countedIn(cell) ?? (Object.keys(slice.perSecond) as Outcome[]);
   return counts.reduce((sum, outcome) => sum + (slice.perSecond[outcome] ?? 0), 0);
+}
+
+/** Null for all answers: the no-op route knows one only, and a workload that is no more may have had any. */
+function countedIn({ workload, strategy }: Pick<Cell, 'workload' | 'strategy'>): readonly Outcome[] | null {
+  return strategy === 'no-op' || !WORKLOAD_NAMES.includes(workload) ? null : workloadOf(workload).counts;
 }
 
 /** Of each slice that can be believed. */
@@ -17,7 +20,7 @@ export function ratesOf(cell: Cell): number[] {
 
 /** Of the answers that the workload is about, in every slice that can be believed. */
 export function latenciesOf(cell: Cell, percentile: 'p50' | 'p99'): number[] {
-  const [outcome = 'booked'] = WORKLOAD_NAMES.includes(cell.workload) ? workloadOf(cell.workload).counts : [];
+  const [outcome = 'booked'] = countedIn(cell) ?? [];
   return cell.slices.flatMap((slice) =>
     slice.void === null ? (slice.latency[outcome]?.[percentile] ?? []) : [],
   );

@@ -18,7 +18,7 @@ export interface Workload {
   raceWindowMs?: number;
   /** How many requests; null where it is as many as a window has room for. */
   requests(wishes: Wishes): number | null;
-  client(random: () => number, events: number): Client;
+  client(random: () => number, events: number, number: number): Client;
   /** The answers whose number in a second is its throughput. */
   counts: readonly Outcome[];
   /** What is right here and wrong elsewhere: findings that do not count, each for a reason that the workload tells. */

@@ -1,4 +1,5 @@
 import { lastTicket } from './last-ticket.ts';
+import { repeat } from './repeat.ts';
 import { rush } from './rush.ts';
 import { soldOut } from './sold-out.ts';
 import { spread } from './spread.ts';
@@ -6,7 +7,7 @@ import { storm } from './storm.ts';
 import type { Workload } from './workload.ts';
 
 /** Everything that can be done to a service, a file each. */
-export const WORKLOADS: readonly Workload[] = [rush, lastTicket, soldOut, spread, storm];
+export const WORKLOADS: readonly Workload[] = [rush, lastTicket, soldOut, spread, storm, repeat];
 
 export const WORKLOAD_NAMES = WORKLOADS.map(({ name }) => name);
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { Answer } from '#src/answer.ts';
 import type { Exchange } from '#src/generators/exchange.ts';
-import { verdictsOf } from '#src/lab/judge-slice.ts';
+import { mergeRepeats, repeatsAnsweredAlike, verdictsOf } from '#src/lab/judge-slice.ts';
 import { cellsOf, inTurns } from '#src/lab/matrix.ts';
 import { commandOf, readOptions, variables } from '#src/lab/options.ts';
 import { inWindow } from '#src/lab/slice.ts';
@@ -96,7 +96,7 @@ describe('the window of a slice', () => {
 });
 
 describe('the verdicts of a slice', () => {
-  const nothing = { wrong: [], shown: [], notShown: [] };
+  const nothing = { wrong: [], shown: [], notShown: [], checks: [] };
   const oversold = { kind: 'oversold', detail: 'sold 2 of 1' } as const;
   it('fail if one of its events did, and name the others', () => {
     const verdicts = verdictsOf(
@@ -107,7 +107,7 @@ describe('the verdicts of a slice', () => {
     );
     expect(of(verdicts, 'oversold')).toMatchObject({
       verdict: 'failed',
-      detail: 'sold 2 of 1; and the like of 1 more event',
+      detail: 'sold 2 of 1; and 1 more finding like it',
     });
     expect(of(verdicts, 'undersold')).toMatchObject({ verdict: 'passed' });
   });
@@ -119,7 +119,35 @@ describe('the verdicts of a slice', () => {
 
   it('leave out what the workload makes right', () => {
     const verdicts = verdictsOf([{ ...nothing, wrong: [oversold] }], { exempt: ['oversold'] });
-    expect(of(verdicts, 'oversold')).toBeUndefined();
+    expect(of(verdicts, 'oversold')).toMatchObject({ verdict: 'passed' });
+  });
+});
+
+describe('requests with one key', () => {
+  const ask = { operation: 'book', event: 0, quantity: 1, key: { number: 1, text: 'pair-1' } } as const;
+  const asked = (startedAtMs: number, answer: Answer | null): Exchange => {
+    return { ...exchange(startedAtMs, null), customer: 'run-x-pair-1', ask, answer };
+  };
+  const busy = { code: 'busy', status: 503 } as Answer;
+
+  it('count as one, which has what the first of them to be told was told', () => {
+    const [first, repeated] = [asked(1, answerOf('a', 'one')), asked(2, answerOf('a', 'two'))];
+    expect(mergeRepeats([repeated, first])).toEqual([first]);
+    expect(mergeRepeats([asked(1, busy), repeated])).toMatchObject([
+      { startedAtMs: 1, answer: repeated.answer },
+    ]);
+    expect(mergeRepeats([asked(1, busy), asked(2, null)])).toMatchObject([{ answer: null }]);
+    expect(mergeRepeats([asked(1, null), { ...asked(2, null), customer: 'run-y' }])).toHaveLength(2);
+  });
+
+  it('are all told of one booking', () => {
+    const alike = [asked(1, answerOf('a', 'one')), asked(2, answerOf('a', 'two')), asked(3, busy)];
+    expect(repeatsAnsweredAlike({ exchanges: alike })).toMatchObject([{ verdict: 'passed' }]);
+    const twice = [...alike, asked(4, answerOf('b', 'two'))];
+    expect(repeatsAnsweredAlike({ exchanges: twice })).toMatchObject([
+      { verdict: 'failed', detail: '1 key got several bookings (run-x-pair-1)' },
+    ]);
+    expect(repeatsAnsweredAlike({ exchanges: [exchange(1, 2)] })).toEqual([]);
   });
 });
 
@@ -146,7 +174,7 @@ describe('the tables of a run', () => {
 
   it('end in one sentence', () => {
     expect(conclusion(runOf([good, unguarded]), plain)).toBe(
-      'OK  exact in 1 of 1 cell · no-lock oversold in 1 of 1, as it must',
+      'OK  exact in 1 of 1 cell · no-lock oversold in 1 of 1',
     );
     expect(conclusion(runOf([good, failed]), plain)).toBe('FAIL  exact in 1 of 2 cells · 1 cell failed');
   });
@@ -161,4 +189,9 @@ function exchange(intendedAtMs: number, receivedAtMs: number | null): Exchange {
 
 function of(verdicts: ReturnType<typeof verdictsOf>, check: string) {
   return verdicts.find((verdict) => verdict.check === check);
+}
+
+function answerOf(bookingId: string, instanceId: string): Answer {
+  const booking = { bookingId };
+  return { code: 'booked', status: 201, booking, instanceId, instanceIdInBody: 'one' } as Answer;
 }

@@ -22,13 +22,13 @@ describe.each(WORKLOADS.map((workload) => [workload.name, workload] as const))('
   });
 
   function asksOf(times: number): Ask[] {
-    const client = workload.client(randomNumbers(3), workload.tickets(nobodySaid).length);
+    const client = workload.client(randomNumbers(3), workload.tickets(nobodySaid).length, 3);
     return Array.from({ length: times }, () => client.next());
   }
 });
 
 it('a storm cancels what it has booked, each booking once', () => {
-  const client = workloadOf('storm').client(randomNumbers(5), 4);
+  const client = workloadOf('storm').client(randomNumbers(5), 4, 1);
   const booked: string[] = [];
   const cancelled: string[] = [];
   const seen = new Set<string>();
