@@ -8,7 +8,7 @@ import { fillBlocks } from './readme-blocks.ts';
 /** Everything in the repository that quotes figures of the benches, from its root. */
 export const READMES = [
   'README.md',
-  'services/locking/README.md',
+  'services/locking/COMPARISON.md',
   'load/src/bench/README.md',
   'services/locking/bench/README.md',
 ];

@@ -25,7 +25,7 @@ export function stagePackage(folder: string): void {
 const root = fileURLToPath(new URL('..', import.meta.url));
 const repository = join(root, '../..');
 const tsc = join(repository, 'node_modules/.bin/tsc');
-const documents = ['README.md', 'CHANGELOG.md'];
+const documents = ['CHANGELOG.md', 'COMPARISON.md', 'PROTOCOL.md', 'README.md'];
 
 /** What only concerns this repository. */
 const ours = new Set(['private', 'scripts', 'imports', 'devDependencies']);

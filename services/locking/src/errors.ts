@@ -6,7 +6,7 @@
 /** What to look at in a program: it stays the same where a message is worded anew, and across copies of this package. */
 export type LockErrorCode = 'LOCK_TIMEOUT' | 'LOCK_UNAVAILABLE' | 'LOCK_LOST';
 
-interface LockErrorDetails {
+export interface LockErrorDetails {
   lock: string;
   holder?: string | undefined;
   cause?: unknown;

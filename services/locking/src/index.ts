@@ -5,8 +5,11 @@ export {
   LockTimeoutError,
   LockUnavailableError,
   type LockErrorCode,
+  type LockErrorDetails,
   type LossReason,
 } from './errors.ts';
+export type { IoredisClient } from './adapters/ioredis.ts';
+export type { RedisClient } from './client/choose-adapter.ts';
 export { clientOf } from './holder-id.ts';
 export { createMemoryLock, type MemoryLockOptions } from './memory-lock.ts';
 export { createMemoryServer, type MemoryServer } from './memory/server.ts';
@@ -22,6 +25,7 @@ export {
   type WebLock,
   type WebLockOptions,
   type WebLocks,
+  type WebLocksOptions,
   type WebLocksSource,
 } from './web-locks.ts';
 export {

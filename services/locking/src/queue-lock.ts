@@ -13,7 +13,7 @@ export interface QueueLocks extends QueueLocksCore {
 
 /**
  * A lock that waits in line: first come, first served, and no process asks twice. The release of a lock makes the next
- * waiter its holder, in the same step, and tells it. See README.md for the protocol.
+ * waiter its holder, in the same step, and tells it. See PROTOCOL.md.
  *
  * @param redis where the locks are; the locks make connections of their own to it
  */
