@@ -1,0 +1,44 @@
+import type { LabRun } from '../runs/run.ts';
+import { html, table, type Html } from './html.ts';
+
+/** What ran, on what, and how to do it again. */
+export function circumstancesSection(run: LabRun): Html {
+  return html`<section aria-labelledby="circumstances">
+    <h2 id="circumstances">What ran</h2>
+    <p>The command that repeats it, from the root of the repository:</p>
+    <pre tabindex="0"><code>${run.command}</code></pre>
+    <button type="button" class="copy" hidden>Copy the command</button>
+    <div class="facts">${table('Circumstances', ['', ''], facts(run))}</div>
+    <p>Every number of it is in <a href="run.json">run.json</a>${histories(run)}.</p>
+  </section>`;
+}
+
+export function facts({ circumstances, settings, servers, limits, runtime, endedAt }: LabRun): string[][] {
+  const { machine, startedAt, commit, dirty } = circumstances;
+  return [
+    ['started', startedAt],
+    ['ended', endedAt],
+    ['commit', `${commit ?? 'unknown'}${dirty ? ', with changes' : ''}`],
+    ['runs as', runtime === 'docker' ? 'containers' : 'processes'],
+    ['machine', `${machine.cores} cores, ${machine.memoryGb} GB, ${machine.cpu}, ${machine.platform}`],
+    ['versions', listOf({ node: machine.node, ...servers })],
+    ['CPU limits', listOf(limits) || 'none'],
+    ['workload', settings.workload],
+    ['slices', `${settings.slices} of ${settings.windowMs} ms, after ${settings.warmUpMs} ms of warm-up`],
+    ['tickets', String(settings.tickets ?? 'as the workload has it')],
+    ['buyers', String(settings.buyers ?? 'as many as the window has room for')],
+  ];
+}
+
+function listOf(values: Record<string, string | number>): string {
+  return Object.entries(values)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', ');
+}
+
+function histories({ cells }: LabRun): Html {
+  const files = [...new Set(cells.flatMap(({ slices }) => slices.flatMap(({ history }) => history ?? [])))];
+  if (files.length === 0) return html``;
+  return html`, every operation in
+  ${files.map((file, index) => html`${index > 0 && ', '}<a href="${file}">${file}</a>`)}`;
+}

@@ -1,0 +1,153 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+import type { LabRun } from '../runs/run.ts';
+import { circumstancesSection } from './circumstances-section.ts';
+import { cpuSection } from './cpu-section.ts';
+import { figuresOf, type CellFigures } from './figures.ts';
+import { heatMapSection } from './heat-map-section.ts';
+import { html, jsonInPage, raw, type Html } from './html.ts';
+import { groupOf, latencySection } from './latency-section.ts';
+import { latenciesOf, type LatencyFigures } from './latency.ts';
+import { scalingSection } from './scaling-section.ts';
+import { verdictSection } from './verdict-section.ts';
+import { winnersSection, type Winners } from './winners.ts';
+
+// What a mail takes, and a phone on a train.
+export const MOST_BYTES = 330_000;
+
+/**
+ * A run as one page that needs nothing else: no network, no server, no other file. The first run is what it is about;
+ * the lines of the others lie over its charts.
+ */
+export function reportHtml(
+  [run, ...others]: readonly [LabRun, ...LabRun[]],
+  winners: readonly Winners[] = [],
+): string {
+  const cells = figuresOf(run);
+  const latencies = latenciesOf(run);
+  for (const detail of DETAILS) {
+    const page = pageOf(run, others, { cells, latencies, winners }, detail);
+    if (Buffer.byteLength(page) <= MOST_BYTES) return page;
+  }
+  return pageOf(run, [], { cells, latencies, winners }, LEAST);
+}
+
+interface Figures {
+  cells: readonly CellFigures[];
+  latencies: readonly LatencyFigures[];
+  winners: readonly Winners[];
+}
+
+/** What a large run has less of: points of its lines, and then rows of its longest tables. */
+interface Detail {
+  keepEvery: number;
+  /** Rows of all cells, and not only of those with the most connections. */
+  isWhole: boolean;
+}
+
+const LEAST: Detail = { keepEvery: 8, isWhole: false };
+const DETAILS: Detail[] = [
+  { keepEvery: 1, isWhole: true },
+  { keepEvery: 2, isWhole: true },
+  { keepEvery: 2, isWhole: false },
+  { keepEvery: 4, isWhole: false },
+  LEAST,
+];
+
+function pageOf(
+  run: LabRun,
+  others: readonly LabRun[],
+  { cells, latencies, winners }: Figures,
+  { keepEvery, isWhole }: Detail,
+): string {
+  const most = Math.max(...cells.map(({ connections }) => connections));
+  const isTold = ({ connections }: { connections: number }): boolean => isWhole || connections === most;
+  const data = {
+    runs: [
+      { id: run.id, cells: chartCells(cells), latencies: chartLatencies(latencies, keepEvery) },
+      ...others.map((other) => ({
+        id: other.id,
+        cells: chartCells(figuresOf(other)),
+        latencies: chartLatencies(latenciesOf(other), keepEvery),
+      })),
+    ],
+  };
+  return page(
+    `Lastseat · ${run.id}`,
+    html`<header>
+        <p class="over">
+          Lastseat · ${run.settings.workload} · ${run.circumstances.startedAt.slice(0, 16).replace('T', ' ')}
+        </p>
+        <h1>${run.name}</h1>
+        ${!isWhole && html`<p>So many cells do not fit into one page: the tables of latency and CPU have those with ${most} connections; all are in run.json.</p>`}
+        ${others.length > 0 && html`<p>Charts with broken lines: ${others.map(({ id }) => id).join(', ')}</p>`}
+      </header>
+      ${verdictSection(run)} ${heatMapSection(cells)} ${scalingSection(cells)}
+      ${latencySection(latencies, latencies.filter(isTold))}
+      ${cpuSection(cells.filter(isTold), run.circumstances.machine.cores)} ${winnersSection(winners)}
+      ${circumstancesSection(run)}`,
+    data,
+  );
+}
+
+/** A page with its styles, its script and its data in it. */
+export function page(title: string, body: Html, data: unknown): string {
+  return html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <meta
+          http-equiv="Content-Security-Policy"
+          content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
+        />
+        <link rel="icon" href="data:," />
+        <title>${title}</title>
+        <style>
+          ${raw(fileOf('uplot/dist/uPlot.min.css'))}${raw(partOf('page.css'))}
+        </style>
+      </head>
+      <body>
+        <main>${body}</main>
+        <script type="application/json" id="data">
+          ${jsonInPage(data)}
+        </script>
+        <script>
+          ${raw(fileOf('uplot/dist/uPlot.iife.min.js'))};
+        </script>
+        <script>
+          ${raw(partOf('charts.js'))};
+        </script>
+      </body>
+    </html> `.html;
+}
+
+function partOf(name: string): string {
+  return readFileSync(new URL(`page/${name}`, import.meta.url), 'utf8');
+}
+
+function fileOf(path: string): string {
+  return readFileSync(fileURLToPath(import.meta.resolve(path)), 'utf8');
+}
+
+/** What the charts need, and in the order in which they need it. */
+function chartCells(cells: readonly CellFigures[]): unknown[] {
+  return cells.map(({ strategy, replicas, connections, rate, ofFewest }) => ({
+    strategy,
+    replicas,
+    connections,
+    rate,
+    ofFewest,
+  }));
+}
+
+function chartLatencies(latencies: readonly LatencyFigures[], keepEvery: number): unknown[] {
+  return latencies.map((latency) => ({
+    strategy: latency.strategy,
+    group: groupOf(latency),
+    outcome: latency.outcome,
+    curve: latency.curve.filter((_, index) => index % keepEvery === 0),
+  }));
+}

@@ -1,0 +1,82 @@
+import { nothing, number, whole } from '@lastseat/lab-frame/table.ts';
+
+import type { LabRun } from '../runs/run.ts';
+import { facts } from './circumstances-section.ts';
+import { cpuRows } from './cpu-section.ts';
+import { checksOf, figuresOf, headlineOf, NO_OP, PARTS, unique, type CellFigures } from './figures.ts';
+import { intervalInWords, shareInWords, strategyName } from './heat-map-section.ts';
+import { groupOf } from './latency-section.ts';
+import { latenciesOf } from './latency.ts';
+import { checkInWords, SIGNS, titleOf } from './verdict-section.ts';
+
+/** The same for a pull request: what can be said in tables. */
+export function reportMarkdown(run: LabRun): string {
+  const cells = figuresOf(run);
+  const { sign, sentence } = headlineOf(run);
+  const cpu = cpuRows(cells);
+  const latencies = latenciesOf(run);
+  return [
+    `# ${run.name}: ${run.settings.workload}`,
+    `**${SIGNS[sign]} ${sentence}**`,
+    list(
+      checksOf(run).map((check) => {
+        const { sign, word, counts } = checkInWords(check);
+        return `${SIGNS[sign]} ${titleOf(check)}: ${word} (${counts})`;
+      }),
+    ),
+    ...unique(cells.map(({ connections }) => connections)).flatMap((connections) => [
+      `## Answers a second, ${connections} connections`,
+      throughput(cells.filter((cell) => cell.connections === connections)),
+    ]),
+    ...(latencies.length === 0
+      ? []
+      : [
+          '## Latency in milliseconds',
+          table(
+            ['', 'cell', 'answer', 'p50', 'p99', 'p99.9'],
+            latencies.map((latency) => [
+              strategyName(latency.strategy),
+              groupOf(latency),
+              latency.outcome,
+              number(latency.p50),
+              number(latency.p99),
+              number(latency.p999),
+            ]),
+          ),
+        ]),
+    ...(cpu.length === 0 ? [] : ['## Cores in use', table(['', ...PARTS], cpu)]),
+    '## What ran',
+    `\`\`\`console\n$ ${run.command}\n\`\`\``,
+    table(['', ''], facts(run)),
+    '',
+  ].join('\n\n');
+}
+
+function throughput(cells: readonly CellFigures[]): string {
+  const replicas = unique(cells.map((cell) => cell.replicas)).toSorted((a, b) => a - b);
+  const strategies = unique(cells.map(({ strategy }) => strategy));
+  const rows = strategies.map((strategy) =>
+    [strategyName(strategy)].concat(
+      replicas.map((count) => {
+        const cell = cells.find((cell) => cell.strategy === strategy && cell.replicas === count);
+        if (!cell) return nothing;
+        if (cell.rate === null) return `*${cell.verdict}*`;
+        const share = strategy === NO_OP ? '' : `, ${shareInWords(cell.ofCeiling)} of the no-op route`;
+        return `${whole(cell.rate)} (${intervalInWords(cell)}${share})`;
+      }),
+    ),
+  );
+  return table(['', ...replicas.map((count) => `${count} replicas`)], rows);
+}
+
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+function line(cells: readonly string[]): string {
+  return `| ${cells.map((cell) => cell.replaceAll('|', String.raw`\|`)).join(' | ')} |`;
+}
+
+function list(items: readonly string[]): string {
+  return items.map((item) => `- ${item}`).join('\n');
+}

@@ -1,0 +1,55 @@
+import { nothing, whole } from '@lastseat/lab-frame/table.ts';
+
+import { unique, type CellFigures } from './figures.ts';
+import { shareInWords, strategyName } from './heat-map-section.ts';
+import { html, table, type Html } from './html.ts';
+
+/** What more replicas bring, and what they cost where they only share what there is. */
+export function scalingSection(cells: readonly CellFigures[]): Html {
+  if (unique(cells.map(({ replicas }) => replicas)).length < 2) return html``;
+  const all = unique(cells.map(({ connections }) => connections));
+  return html`<section aria-labelledby="scaling">
+    <h2 id="scaling">More replicas</h2>
+    <p>Efficiency is the throughput by that with the fewest replicas: 1 is as much as with those.</p>
+    ${all.map(
+      (connections) =>
+        html`<h3>${connections} connections</h3>
+          <div class="pair">
+            ${chart('throughput', connections, `Answers a second against replicas, ${connections} connections`)}
+            ${chart('efficiency', connections, `Efficiency against replicas, ${connections} connections`)}
+          </div>
+          ${numbers(
+            cells.filter((cell) => cell.connections === connections),
+            connections,
+          )}`,
+    )}
+  </section>`;
+}
+
+/** Drawn by page.js; without it, or without eyes for it, there is the table below. */
+function chart(kind: string, connections: number, label: string): Html {
+  return html`<figure
+    class="chart"
+    data-chart="${kind}"
+    data-connections="${connections}"
+    role="img"
+    aria-label="${label}; the numbers are in the table below"
+  >
+    <figcaption>${label}</figcaption>
+  </figure>`;
+}
+
+function numbers(cells: readonly CellFigures[], connections: number): Html {
+  const rows = cells.map((cell) => [
+    strategyName(cell.strategy),
+    String(cell.replicas),
+    cell.rate === null ? cell.verdict : whole(cell.rate),
+    shareInWords(cell.ofFewest),
+    shareInWords(cell.ofCeiling),
+  ]);
+  const header = ['', 'replicas', 'answers/s', 'efficiency', 'of the no-op route'];
+  return html`<details>
+    <summary>The numbers</summary>
+    ${table(`Throughput and efficiency, ${connections} connections`, header, rows.length > 0 ? rows : [[nothing]])}
+  </details>`;
+}

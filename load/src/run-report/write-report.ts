@@ -1,0 +1,19 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import type { StoredRun } from '../runs/store.ts';
+import { reportHtml } from './report-html.ts';
+import { reportMarkdown } from './report-markdown.ts';
+import { winnersOf } from './winners.ts';
+
+/** Beside `run.json`: `report.html` and `report.md`. Lines of `others` lie over the charts. Returns the page's path. */
+export async function writeReport(
+  { folder, run }: StoredRun,
+  others: readonly StoredRun[] = [],
+): Promise<string> {
+  const path = join(folder, 'report.html');
+  const winners = await winnersOf(folder, run);
+  writeFileSync(path, reportHtml([run, ...others.map(({ run }) => run)], winners));
+  writeFileSync(join(folder, 'report.md'), reportMarkdown(run));
+  return path;
+}

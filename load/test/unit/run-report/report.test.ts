@@ -1,0 +1,153 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { STRATEGY_NAMES } from '@lastseat/booking/contract';
+import { describe, expect, it } from 'vitest';
+
+import { writeHistory } from '#src/history/write-history.ts';
+import { checksOf, figuresOf, headlineOf } from '#src/run-report/figures.ts';
+import { html, jsonInPage } from '#src/run-report/html.ts';
+import { latenciesOf } from '#src/run-report/latency.ts';
+import { MOST_BYTES, reportHtml } from '#src/run-report/report-html.ts';
+import { reportMarkdown } from '#src/run-report/report-markdown.ts';
+import { writeReport } from '#src/run-report/write-report.ts';
+import type { LabRun } from '#src/runs/run.ts';
+
+import { historyOfRun, honestRun } from '../honest-run.ts';
+import { sampleRun } from './sample-run.ts';
+
+function cellOf(run: LabRun, strategy: string, replicas: number, connections: number) {
+  return figuresOf(run).find(
+    (cell) => cell.strategy === strategy && cell.replicas === replicas && cell.connections === connections,
+  )!;
+}
+
+describe('the figures of a report', () => {
+  it('are medians of the slices, with their interval and their share of the ceiling', () => {
+    const run = sampleRun();
+    const cell = cellOf(run, 'fenced-lock', 1, 64);
+    // 1,148 to 1,198 in steps of 10.
+    expect(cell).toMatchObject({ rate: 1_170, interval: [1_148, 1_198], void: null, verdict: 'exact' });
+    expect(cell.ofCeiling).toBeCloseTo(1_170 / 19_700, 3);
+    expect(cellOf(run, 'fenced-lock', 4, 64).ofFewest).toBeCloseTo(1_020 / 1_170, 2);
+  });
+
+  it('are none where one slice cannot be believed', () => {
+    const run = sampleRun();
+    const cell = run.cells.find(({ strategy }) => strategy === 'atomic-update')!;
+    cell.slices[3]!.void = '1 ticket too many';
+    cell.slices[3]!.checks = [{ check: 'oversold', verdict: 'failed', detail: '1 ticket too many' }];
+    expect(cellOf(run, 'atomic-update', 1, 8)).toMatchObject({
+      rate: null,
+      void: '1 ticket too many',
+      verdict: 'failed',
+      cpu: null,
+    });
+    expect(headlineOf(run)).toMatchObject({ sign: 'bad', sentence: expect.stringContaining('failed in 1') });
+    expect(latenciesOf(run).filter(({ strategy }) => strategy === 'no-lock')).toEqual([]);
+  });
+
+  it('begin with a sentence that says whether the run can be believed', () => {
+    expect(headlineOf(sampleRun())).toEqual({
+      sign: 'good',
+      sentence: 'exact in 12 of 12 guarded cells · oversold in 6 of 6 cells without a guard, as it must',
+    });
+    const cut = sampleRun();
+    cut.isComplete = false;
+    cut.cells.at(-2)!.slices = [];
+    expect(headlineOf(cut)).toEqual({
+      sign: 'open',
+      sentence:
+        'exact in 11 of 12 guarded cells · oversold in 6 of 6 cells without a guard, as it must · not shown in 1 · interrupted before its end',
+    });
+  });
+
+  it('count each check over all slices, and say where it failed', () => {
+    const [oversold, linearizability] = checksOf(sampleRun());
+    expect(oversold).toMatchObject({ check: 'oversold', passed: 108, failed: 36, expected: 36, notShown: 0 });
+    expect(oversold?.details[0]).toMatch(/^no-lock, 1 replica, 8 connections, slice 1: 1,234 tickets sold/);
+    expect(linearizability).toMatchObject({ passed: 108, failed: 0, notShown: 36 });
+  });
+
+  it('have latencies of all slices together', () => {
+    const booked = latenciesOf(sampleRun()).find(
+      ({ strategy, outcome, connections }) =>
+        strategy === 'fenced-lock' && outcome === 'booked' && connections === 64,
+    )!;
+    expect(booked.count).toBe(6 * 900);
+    expect(booked.p50).toBeCloseTo(4.5, 1);
+    expect(booked.max).toBeCloseTo(9, 1);
+    const [nines, ms] = booked.curve.at(-1)!;
+    // As far as 5,400 answers reach: not to the one in ten thousand.
+    expect(nines).toBeLessThan(Math.log10(5_400));
+    expect(ms).toBeGreaterThan(booked.p99);
+  });
+});
+
+describe('the page', () => {
+  it('needs nothing but itself', () => {
+    const page = reportHtml([sampleRun()]);
+    expect(page).not.toMatch(/(?:src|href)="(?!#|data:|run\.json|history-)/);
+    expect(page).not.toMatch(/@import|url\(/);
+    expect(page).toContain("default-src 'none'");
+  });
+
+  it('has at most 330 KB, also of every strategy with many numbers of replicas and connections', () => {
+    const large = sampleRun({
+      strategies: [...STRATEGY_NAMES],
+      replicas: [1, 2, 4, 8, 16],
+      connections: [8, 64, 512],
+    });
+    for (const run of [sampleRun(), large]) {
+      expect(Buffer.byteLength(reportHtml([run, { ...run, id: 'before' }]))).toBeLessThanOrEqual(MOST_BYTES);
+    }
+  });
+
+  it('escapes what others have written', () => {
+    const page = reportHtml([{ ...sampleRun(), name: '<script>alert(1)</script>' }]);
+    expect(page).toContain('&lt;script&gt;alert(1)');
+    expect(page).toContain('a CPU &lt;&amp; more&gt;');
+    expect(jsonInPage({ a: '</script>' }).html).not.toContain('</script>');
+    expect(html`<p title="${'"'}">${['<', 1, null]}</p>`.html).toBe('<p title="&quot;">&lt;1</p>');
+  });
+
+  it('gives the reason of each hatched cell, and the command that repeats the run', () => {
+    const page = reportHtml([sampleRun()]);
+    expect(page.match(/class="void"/g)).toHaveLength(6);
+    expect(page).toContain(
+      '<li>no-lock, 1 replicas: 1,234 tickets sold though there were only 1,000: 234 too many</li>',
+    );
+    expect(page).toContain('make lab STRATEGY=fenced-lock,atomic-update,no-lock');
+    expect(page).toContain('href="history-4-64.jsonl"');
+  });
+});
+
+it('is written beside run.json, and tells from the histories who won', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'lastseat-report-'));
+  try {
+    {
+      using history = writeHistory(join(folder, 'history-2-8.jsonl'));
+      const run = historyOfRun(honestRun());
+      for (const operation of run) history.append(operation);
+    }
+    const path = await writeReport({ folder, run: sampleRun() });
+    const text = readFileSync(path, 'utf8').replaceAll(/\s+/g, ' ');
+    const [, winners = ''] = /<h2 id="winners">(.*?)<\/section>/.exec(text) ?? [];
+    expect(winners.replaceAll(/<[^>]*>/g, ' ').replaceAll(/\s+/g, ' ')).toContain(
+      'replica-1 replica-2 fenced-lock, 2 replicas, 8 connections 2 1 ',
+    );
+    expect(readFileSync(join(folder, 'report.md'), 'utf8')).toContain('# lab: rush');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+it('the same as Markdown, for a pull request', () => {
+  const markdown = reportMarkdown(sampleRun());
+  expect(markdown).toContain('**✓ exact in 12 of 12 guarded cells');
+  expect(markdown).toContain('- ✓ oversold: passed (108 passed, 36 failed as they must of 144 slices)');
+  expect(markdown).toMatch(/\| fenced-lock \| 1,170 \(1,148 to 1,198, 0\.06 of the no-op route\) \|/);
+  expect(markdown).toMatch(/\| no-lock \| \*oversold\* \| \*oversold\* \| \*oversold\* \|/);
+  expect(markdown).toContain('$ make lab STRATEGY=');
+});
