@@ -9,6 +9,7 @@ import { circumstances } from '@lastseat/lab-frame/results/recorded-run.ts';
 import { count } from '@lastseat/lab-frame/words.ts';
 
 import { serverVersions } from '../bench/stack/server-versions.ts';
+import { writeReport } from '../run-report/write-report.ts';
 import { verdictOfCell } from '../runs/rate.ts';
 import type { LabRun } from '../runs/run.ts';
 import { createRunFolder, runsFolder, writeRun } from '../runs/store.ts';
@@ -72,7 +73,8 @@ async function main(): Promise<number> {
 
   speak(labTables(run, paint));
   speak(`\n${conclusion(run, paint)}`);
-  speak(paint('label', `Kept in ${relative(process.cwd(), folder)}; repeat it: ${run.command}`));
+  const page = await writeReport({ folder, run });
+  speak(paint('label', `Look at it: ${relative(process.cwd(), page)}; repeat it: ${run.command}`));
   await writeJson(options.json, run);
   if (!run.isComplete) return INTERRUPTED;
   return run.cells.some((cell) => verdictOfCell(cell) === 'failed') ? 1 : 0;

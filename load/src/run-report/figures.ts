@@ -1,7 +1,8 @@
 import { medianInterval, type Interval } from '@lastseat/lab-frame/figures/interval.ts';
 import { median, round } from '@lastseat/lab-frame/statistics.ts';
 
-import type { Cell, LabRun, Outcome, Part, Slice } from '../runs/run.ts';
+import { ratesOf, verdictOfCell, voidOf, type CellVerdict } from '../runs/rate.ts';
+import type { Cell, LabRun, Part } from '../runs/run.ts';
 
 /** What a report shows of one cell. All of it comes from run.json; nothing is measured or guessed here. */
 export interface CellFigures {
@@ -22,8 +23,6 @@ export interface CellFigures {
   cpu: Record<Part, number> | null;
 }
 
-export type CellVerdict = 'exact' | 'oversold' | 'failed' | 'not shown';
-
 export const PARTS: readonly Part[] = ['nginx', 'replicas', 'redis', 'postgres', 'harness'];
 
 export const NO_OP = 'no-op';
@@ -31,7 +30,7 @@ export const NO_OP = 'no-op';
 export function figuresOf(run: LabRun): CellFigures[] {
   const cells = run.cells.map((cell): CellFigures => {
     const why = voidOf(cell);
-    const rates = why === null ? cell.slices.map((slice) => rateOf(cell, slice)) : [];
+    const rates = why === null ? ratesOf(cell) : [];
     return {
       strategy: cell.strategy,
       replicas: cell.replicas,
@@ -39,7 +38,7 @@ export function figuresOf(run: LabRun): CellFigures[] {
       rate: rounded(median(rates)),
       interval: medianInterval(rates),
       void: why,
-      verdict: verdictOf(cell, why),
+      verdict: verdictOfCell(cell),
       ofCeiling: null,
       ofFewest: null,
       cpu: why === null ? cpuOf(cell) : null,
@@ -63,28 +62,6 @@ function rounded(value: number | null): number | null {
 
 function ratio(value: number | null, of: number | null): number | null {
   return value === null || of === null || of === 0 ? null : round(value / of);
-}
-
-/** One slice that cannot be believed spoils the others. */
-function voidOf({ slices }: Cell): string | null {
-  if (slices.length === 0) return 'not measured: the run was interrupted before';
-  return slices.find((slice) => slice.void !== null)?.void ?? null;
-}
-
-function verdictOf({ slices }: Cell, why: string | null): CellVerdict {
-  const failed = slices.flatMap(({ checks }) => checks.filter(({ verdict }) => verdict === 'failed'));
-  if (failed.some(({ isExpected }) => !isExpected)) return 'failed';
-  if (failed.length > 0) return 'oversold';
-  return why === null ? 'exact' : 'not shown';
-}
-
-function rateOf({ strategy }: Cell, { perSecond }: Slice): number {
-  const counted = strategy === NO_OP ? (Object.keys(perSecond) as Outcome[]) : mainOutcomes(perSecond);
-  return counted.reduce((sum, outcome) => sum + (perSecond[outcome] ?? 0), 0);
-}
-
-function mainOutcomes(perSecond: Slice['perSecond']): Outcome[] {
-  return perSecond.booked === undefined ? ['refused'] : ['booked'];
 }
 
 function cpuOf({ slices }: Cell): CellFigures['cpu'] {
