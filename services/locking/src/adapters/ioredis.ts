@@ -11,7 +11,10 @@ import type {
 } from '../client/port.ts';
 import { retryDelayMs } from '../retry-delay.ts';
 
-/** A `Redis` or a `Cluster` of ioredis 5 or 6: as much of it as tells it from other clients. */
+/**
+ * A `Redis` or a `Cluster` of ioredis 5 or 6, or of iovalkey, which is a fork of it: as much of it as tells it from other
+ * clients.
+ */
 export interface IoredisClient {
   readonly status: string;
   readonly isCluster: boolean;
@@ -23,7 +26,7 @@ export interface IoredisClient {
 type Client = Redis | Cluster;
 
 export const ioredisAdapter: Adapter = {
-  library: 'ioredis',
+  library: 'ioredis (or iovalkey)',
   recognises(client) {
     const { status, isCluster, duplicate, evalsha } = (client ?? {}) as Partial<IoredisClient>;
     return (

@@ -1,10 +1,11 @@
 import { ioredisAdapter, type IoredisClient } from '../adapters/ioredis.ts';
+import { nodeRedisAdapter, type NodeRedisClient } from '../adapters/node-redis.ts';
 import type { Adapter, ClientPort } from './port.ts';
 
 /** A client of one of the libraries that the locks can use. */
-export type RedisClient = IoredisClient;
+export type RedisClient = IoredisClient | NodeRedisClient;
 
-const adapters: readonly Adapter[] = [ioredisAdapter];
+const adapters: readonly Adapter[] = [ioredisAdapter, nodeRedisAdapter];
 
 /** @throws TypeError not a client that is known here, or one that cannot be used for locks */
 export function openClient(client: RedisClient): ClientPort {

@@ -1,7 +1,10 @@
 import { startFaultProxy, startRedis, type FaultProxy, type Server } from '@lastseat/infra/servers';
 import { Redis } from 'ioredis';
 
+import type { RedisClient } from '#src/client/choose-adapter.ts';
 import type { AcquireDefaultOptions, Listeners, Locks } from '#src/index.ts';
+
+import { clientLibraries, type ClientLibrary, type OpenClient } from './client-libraries.ts';
 
 /** One of the algorithms, as the conformance suite needs it. */
 export interface LockKind {
@@ -9,7 +12,9 @@ export interface LockKind {
   readonly openLab?: (() => Promise<ConformanceLab>) | undefined;
   /** How many servers it runs on. */
   readonly servers: number;
-  createLocks(redises: Redis[], options: LockKindOptions): Locks;
+  createLocks(clients: RedisClient[], options: LockKindOptions): Locks;
+  /** Whose clients it is given; default: the newest ioredis. */
+  readonly library?: ClientLibrary;
 }
 
 export interface LockKindOptions extends AcquireDefaultOptions, Listeners {
@@ -45,6 +50,7 @@ export interface ConformanceLab extends AsyncDisposable {
 export interface LockLab extends ConformanceLab {
   readonly servers: readonly Server[];
   readonly proxies: readonly FaultProxy[];
+  /** Of ioredis, unless its kind says otherwise. */
   readonly clients: readonly Redis[];
 }
 
@@ -54,23 +60,27 @@ export async function openLockLab(kind: LockKind): Promise<LockLab> {
   for (const server of servers) stack.use(server);
   const proxies = await Promise.all(servers.map((server) => startFaultProxy(server.port)));
   for (const proxy of proxies) stack.use(proxy);
-  const direct = servers.map((server) => connect(server.url));
+  const direct = servers.map((server) => new Redis(server.url));
   for (const redis of direct) stack.defer(() => redis.disconnect());
 
-  let clients: Redis[] = [];
-  const open: { locks: Locks; clients: Redis[] }[] = [];
+  const connectBy = kind.library ?? clientLibraries.ioredis;
+  let clients: OpenClient[] = [];
+  const open: { locks: Locks; clients: OpenClient[] }[] = [];
 
   return {
     servers,
     proxies,
     get clients() {
-      return clients;
+      return clients.map(({ client }) => client as Redis);
     },
     open({ throughProxies = false, ...options } = {}) {
       clients = servers.map((server, index) =>
-        connect(throughProxies ? proxies[index]!.through(server.url) : server.url),
+        connectBy(throughProxies ? proxies[index]!.through(server.url) : server.url),
       );
-      const locks = kind.createLocks(clients, options);
+      const locks = kind.createLocks(
+        clients.map(({ client }) => client),
+        options,
+      );
       open.push({ locks, clients });
       return locks;
     },
@@ -89,11 +99,4 @@ export async function openLockLab(kind: LockKind): Promise<LockLab> {
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
-}
-
-function connect(url: string): Redis {
-  const redis = new Redis(url, { retryStrategy: (attempt) => Math.min(20 * attempt, 200) });
-  // What goes wrong with a connection is what these tests are about; ioredis would print it.
-  redis.on('error', () => undefined);
-  return redis;
 }
