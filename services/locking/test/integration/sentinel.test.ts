@@ -12,7 +12,7 @@ const missing = findBinary('redis-server') === null;
 const title = 'a failover by Sentinel: nobody waits too long, tokens rise, no seat is sold twice';
 
 /**
- * Nobody waits longer, whatever becomes of the primary. Twice what the README says: a busy machine is slow. (The
+ * Nobody waits longer, whatever becomes of the primary. Twice what PROTOCOL.md says: a busy machine is slow. (The
  * sentinels need some three seconds here, a silent connection is given up after ten, and a lease that nobody can release
  * ends with its TTL.)
  */
