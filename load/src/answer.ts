@@ -65,6 +65,7 @@ export function readAnswer(
 // booking, and a 500 that says `sold_out` is no proper refusal.
 const STATUS_OF: Record<Exclude<OutcomeCode, 'booked' | 'unknown'>, number> = {
   sold_out: 409,
+  all_held: 409,
   busy: 503,
   unavailable: 503,
   event_not_found: 404,

@@ -59,7 +59,7 @@ export async function openOracle(postgresUrl: string): Promise<Oracle> {
       `select i.epoch, i.capacity, i.available,
               b.id, b.customer, b.quantity, b.strategy, b.instance_id, b.fencing_token, b.request_id, b.stock_revision
          from inventory i
-         left join bookings b on b.event_id = i.event_id and b.epoch = i.epoch
+         left join bookings b on b.event_id = i.event_id and b.epoch = i.epoch and b.state = 'confirmed'
         where i.event_id = $1
         order by b.stock_revision, b.created_at, b.id`,
       [eventId],

@@ -49,11 +49,15 @@ export function auditAsText({ events, differences }: Audit, mended?: ReadonlyMap
   ].join('\n');
 }
 
-function findingsOf({ capacity, available, bookedByRows }: Difference): { kind: string; detail: string }[] {
-  return Object.entries(STOCK_CHECKS).flatMap(([kind, check]) => {
+function findingsOf(difference: Difference): { kind: string; detail: string }[] {
+  const { capacity, available, bookedByRows, heldByCounter, heldByRows } = difference;
+  const findings = Object.entries(STOCK_CHECKS).flatMap(([kind, check]) => {
     const detail = check({ capacity, available, booked: bookedByRows });
     return detail === null ? [] : [{ kind, detail }];
   });
+  if (heldByCounter === heldByRows && findings.length > 0) return findings;
+  const detail = `the held stock says ${heldByCounter} held, the booking rows say ${heldByRows}`;
+  return [...findings, { kind: 'held_differs', detail }];
 }
 
 function oversoldOf({ capacity, bookedByRows }: Difference): number {

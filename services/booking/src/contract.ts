@@ -67,6 +67,20 @@ export const STRATEGY_NAMES = [
 
 export type StrategyName = (typeof STRATEGY_NAMES)[number];
 
+/** `held` until its end; then `expired`, unless it is `confirmed` or `cancelled` before. */
+export const BOOKING_STATES = ['held', 'confirmed', 'cancelled', 'expired'] as const;
+
+export type BookingState = (typeof BOOKING_STATES)[number];
+
+/** A hold lasts so long unless it says otherwise: long enough to pay. */
+export const DEFAULT_HOLD_S = 120;
+
+/** Whoever needs longer extends it, and shows by that that there is still somebody. */
+export const MAX_HOLD_S = 900;
+
+/** From its beginning to its end, however often it is extended: longer is a way to keep others from buying. */
+export const MAX_HOLD_TOTAL_S = 3_600;
+
 /** Those whose bookings are made under a fencing token, which stands in the booking and never falls. */
 export const FENCED_STRATEGIES: readonly StrategyName[] = ['fenced-lock', 'quorum-lock', 'batched-lock'];
 
@@ -75,12 +89,20 @@ export const FENCED_STRATEGIES: readonly StrategyName[] = ['fenced-lock', 'quoru
  *
  * - `booked`: committed to Postgres.
  * - `sold_out`: fewer tickets left than asked for; nothing was written.
+ * - `all_held`: there would be enough if holds end; nothing was written.
  * - `busy`: the guard was not obtained in time, or a queue was full; nothing was written, try again.
  * - `event_not_found`: there is no such event.
  * - `unavailable`: a server behind the API is out of reach; nothing was written.
  * - `unknown`: the commit was sent and its answer lost, and looking it up failed too; it may have been booked.
  */
-export type OutcomeCode = 'booked' | 'sold_out' | 'busy' | 'event_not_found' | 'unavailable' | 'unknown';
+export type OutcomeCode =
+  | 'booked'
+  | 'sold_out'
+  | 'all_held'
+  | 'busy'
+  | 'event_not_found'
+  | 'unavailable'
+  | 'unknown';
 
 export const eventParams = z.object({ event_id: eventIdText() });
 
@@ -116,20 +138,48 @@ export const bookingView = z
     fencingToken: z.int().nullable().openapi({
       description: 'Fencing token that the booking was made under; null for strategies without one.',
     }),
+    state: z.enum(BOOKING_STATES).optional().openapi({
+      description: 'Of a hold, and wherever a booking is looked at. What is booked is `confirmed`.',
+    }),
+    expiresAt: z
+      .string()
+      .optional()
+      .openapi({ format: 'date-time', description: 'When the hold ends, by the clock of Postgres.' }),
   })
   .openapi('Booking');
 
 export type BookingView = z.infer<typeof bookingView>;
 
+const seconds = () => wholeNumber(1, MAX_HOLD_S);
+
+/** Of `POST /events/{id}/holds`. */
+export const holdBody = bookingBody
+  .extend({ seconds: seconds().default(DEFAULT_HOLD_S).openapi({ description: 'For how long.' }) })
+  .openapi('HoldBody');
+
+/** Of `PATCH /holds/{id}`. */
+export const holdChangeBody = z
+  .strictObject({
+    seconds: seconds().openapi({ description: 'From now on. A hold never ends sooner than it would have.' }),
+  })
+  .openapi('HoldChangeBody');
+
 export const eventBody = z
-  .strictObject({ name: plainText(200), capacity: wholeNumber(0, MAX_CAPACITY) })
+  .strictObject({
+    name: plainText(200),
+    capacity: wholeNumber(0, MAX_CAPACITY),
+    honoursLatePayment: z.boolean('must be true or false').optional().openapi({
+      description:
+        'Whether a hold that has ended can be confirmed while there are tickets; false by default.',
+    }),
+  })
   .openapi('EventBody');
 
 export const eventChangeBody = eventBody
   .partial()
   .refine(
-    ({ name, capacity }) => name !== undefined || capacity !== undefined,
-    'give a name, a capacity or both',
+    (change) => Object.values(change).some((value) => value !== undefined),
+    'give a name, a capacity or honoursLatePayment',
   )
   .openapi('EventChangeBody');
 
@@ -147,8 +197,11 @@ export const eventView = z
     }),
     booked: z.int().openapi({
       description:
-        'In lab mode, tickets in booking rows of this epoch. Elsewhere, and in answers to changes, what the counter ' +
-        'says: `capacity - available`.',
+        'In lab mode, tickets in confirmed booking rows of this epoch. Elsewhere, and in answers to changes, what the ' +
+        'counter says: `capacity - available - held`.',
+    }),
+    held: z.int().openapi({
+      description: 'Tickets in holds that have not ended. Those of ended ones are among the `available`.',
     }),
     oversold: z.int().openapi({
       description:
@@ -218,6 +271,10 @@ export const problemBody = z
       .string()
       .optional()
       .openapi({ description: 'With `unknown`: the booking that it may have become.' }),
+    nextHoldEndsAt: z
+      .string()
+      .optional()
+      .openapi({ format: 'date-time', description: 'With `all_held`: when the next of the holds ends.' }),
   })
   .openapi('Problem');
 

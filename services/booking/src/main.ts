@@ -1,5 +1,6 @@
 import { pino } from 'pino';
 
+import { startHoldSweeper } from '#src/booking/hold-sweeper.ts';
 import { ConfigError, readConfig, type Config } from '#src/config.ts';
 import { openContext } from '#src/context.ts';
 import { createApp } from '#src/http/app.ts';
@@ -9,6 +10,10 @@ import { DRAIN_GRACE_MS } from '#src/time-limits.ts';
 async function serve(config: Config): Promise<void> {
   const log = pino({ level: config.logLevel, base: { instanceId: config.instanceId } });
   await using context = openContext(config, log);
+  await using _sweeper = startHoldSweeper({
+    db: context.db,
+    onFailed: (err) => log.debug({ err }, 'holds that have ended are left for the next round'),
+  });
   let isStopping = false;
   const app = createApp({
     ...config,

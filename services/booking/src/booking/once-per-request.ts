@@ -2,7 +2,6 @@ import type { BookingFinder } from '#src/storage/booking-finder.ts';
 import { KeyTakenError } from '#src/storage/failure.ts';
 import { forgetKey, type FirstBooking } from '#src/storage/first-bookings.ts';
 import type { PooledDb } from '#src/storage/pool.ts';
-import { CANCELLED_EPOCH } from '#src/storage/schema.ts';
 
 import { type BookingRequest, type Outcome, type Strategy } from './strategy.ts';
 
@@ -26,7 +25,7 @@ export function oncePerRequest(strategy: Strategy, { db, finder, keyTtlMs }: Onc
     const outcome = await bookOrFindKeyTaken(strategy, request);
     const isTaken = outcome === KEY_TAKEN;
     const mayBeRepeated = request.mayBeRepeated || request.idempotencyKey !== null;
-    if (!isTaken && !(outcome.code === 'sold_out' && mayBeRepeated)) return outcome;
+    if (!isTaken && !(isRefusal(outcome) && mayBeRepeated)) return outcome;
 
     const first = await finder.firstOf(request);
     const refusal = isTaken ? inProgress(request) : outcome;
@@ -56,17 +55,22 @@ async function bookOrFindKeyTaken(
   }
 }
 
+function isRefusal({ code }: Outcome): boolean {
+  return code === 'sold_out' || code === 'all_held';
+}
+
 /** The first answer, also if the booking was cancelled since: a key is not a way to book again. */
 function answerOfKey({ booking }: FirstBooking, request: BookingRequest): Outcome {
-  const isSame = booking.quantity === request.quantity;
+  const isSame = booking.quantity === request.quantity && booking.holdS === request.holdS;
   return isSame ? { code: 'booked_before', booking } : { code: 'idempotency_key_reused' };
 }
 
 function answerOfRequest({ booking }: FirstBooking, request: BookingRequest): Outcome | undefined {
-  if (booking.epoch === CANCELLED_EPOCH) return undefined;
+  if (booking.state === 'cancelled') return undefined;
   const isSame =
     booking.eventId === request.eventId &&
     booking.quantity === request.quantity &&
+    booking.holdS === request.holdS &&
     booking.customer === request.customer;
   return isSame ? { code: 'booked_before', booking } : { code: 'request_id_reused' };
 }

@@ -1,6 +1,7 @@
 import type { StrategyName } from '#src/contract.ts';
 import { createBookingFinder } from '#src/storage/booking-finder.ts';
 
+import { endHoldsFirst } from './end-holds-first.ts';
 import { oncePerRequest } from './once-per-request.ts';
 import { advisoryLock } from './strategies/advisory-lock.ts';
 import { atomicUpdate } from './strategies/atomic-update.ts';
@@ -37,7 +38,8 @@ export type Strategies = ReadonlyMap<string, Strategy>;
 
 export function createStrategies(deps: StrategyDeps & { keyTtlMs: number }): Strategies {
   const once = { ...deps, finder: createBookingFinder(deps.db) };
+  const endsHolds = endHoldsFirst(deps.db);
   return new Map(
-    Object.entries(strategies).map(([name, create]) => [name, oncePerRequest(create(deps), once)]),
+    Object.entries(strategies).map(([name, create]) => [name, oncePerRequest(endsHolds(create(deps)), once)]),
   );
 }

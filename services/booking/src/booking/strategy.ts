@@ -35,6 +35,8 @@ export interface BookingRequest {
   idempotencyKey: string | null;
   eventId: number;
   quantity: number;
+  /** For how many seconds the tickets are held; null to book them at once. */
+  holdS: number | null;
   customer: string;
   /** How long to wait between the read and the write, so that a race is certain; 0 outside the lab. */
   raceWindowMs: number;
@@ -45,10 +47,13 @@ export interface BookingRequest {
 }
 
 export type Outcome =
-  | { code: 'booked'; fencingToken: number | null }
+  /** With the end of its hold, if it is one. */
+  | { code: 'booked'; fencingToken: number | null; expiresAt?: Date | null }
   /** By the same request, when it came before, or with the same key. */
   | { code: 'booked_before'; booking: StoredBooking }
   | { code: 'sold_out' }
+  /** There are enough tickets that are not sold, but some of them are held. */
+  | { code: 'all_held'; nextEndAt: Date }
   | { code: 'event_not_found' }
   /** A request for something else had the same id, and has booked. */
   | { code: 'request_id_reused' }

@@ -4,6 +4,7 @@ import { docsRoutes } from './docs-routes.ts';
 import { documentOf } from './document.ts';
 import { type EventDeps, eventRoutes } from './event-routes.ts';
 import { type HealthDeps, healthRoutes } from './health-routes.ts';
+import { type HoldDeps, holdRoutes } from './hold-routes.ts';
 import { type LabDeps, labRoutes } from './lab-routes.ts';
 import { type NewBookingDeps, newBookingRoutes } from './new-booking-routes.ts';
 import { ProblemError } from './problem.ts';
@@ -12,7 +13,7 @@ import { type StrategyRouteDeps, strategyRoutes } from './strategy-routes.ts';
 
 /** What the routes are made of, but for the answers. */
 export type AppDeps = Omit<
-  NewBookingDeps & BookingDeps & EventDeps & StrategyRouteDeps & LabDeps & HealthDeps,
+  NewBookingDeps & HoldDeps & BookingDeps & EventDeps & StrategyRouteDeps & LabDeps & HealthDeps,
   'answers'
 >;
 
@@ -23,6 +24,7 @@ export function createApp(appDeps: AppDeps) {
   const deps = { ...appDeps, answers };
   const app = createRouter()
     .route('/', newBookingRoutes(deps))
+    .route('/', holdRoutes(deps))
     .route('/', bookingRoutes(deps))
     .route('/', eventRoutes(deps))
     .route('/', strategyRoutes(deps))

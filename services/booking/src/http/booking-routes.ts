@@ -4,15 +4,15 @@ import { cancel } from '#src/booking/cancel.ts';
 import { bookingParams, bookingView, REQUEST_ID_HEADER } from '#src/contract.ts';
 import { findBooking, findBookingsOfRequests, type StoredBooking } from '#src/storage/bookings.ts';
 import type { PooledDb } from '#src/storage/pool.ts';
-import { CANCELLED_EPOCH, type Db } from '#src/storage/schema.ts';
+import type { Db } from '#src/storage/schema.ts';
 import { BOOKED_WITHIN_MS, REQUEST_DEADLINE_MS } from '#src/time-limits.ts';
 
 import type { Answers } from './answer.ts';
-import { viewOf } from './booking-view.ts';
+import { viewWithState } from './booking-view.ts';
 import { hasClientAlready, ifNoneMatch, tagOf } from './conditional.ts';
 import { guardAgainstOutage } from './outage.ts';
-import { ProblemError, problems } from './problem.ts';
-import { isRequestId, uuidOf } from './request-id.ts';
+import { bookingNotFound, ProblemError, problems } from './problem.ts';
+import { isRequestId, isUuid, uuidOf } from './request-id.ts';
 import { requireAdmin } from './require-admin.ts';
 import { createRouter } from './router.ts';
 
@@ -77,7 +77,7 @@ export function bookingRoutes(deps: BookingDeps) {
       const { booking_id: id } = c.req.valid('param');
       const booking = isUuid(id) ? await guardAgainstOutage(() => findBooking(reads, id)) : undefined;
       if (booking === undefined) throw bookingNotFound(id);
-      const view = viewOf(booking);
+      const view = viewWithState(booking);
       const etag = tagOf(view);
       return hasClientAlready(c, etag) ? answers.unchanged(c, etag) : answers.json(c, 200, view, { etag });
     })
@@ -87,9 +87,7 @@ export function bookingRoutes(deps: BookingDeps) {
         const requestId = uuidOf(id);
         const found = await guardAgainstOutage(() => findBookingsOfRequests(reads, [requestId]));
         const booking = found.get(requestId);
-        if (booking !== undefined && booking.epoch !== CANCELLED_EPOCH) {
-          return answers.json(c, 200, viewOf(booking));
-        }
+        if (booking !== undefined) return answers.json(c, 200, viewWithState(booking));
       }
       const detail =
         `There is no booking of a request ${id}. ` +
@@ -104,19 +102,12 @@ export function bookingRoutes(deps: BookingDeps) {
         ? await guardAgainstOutage(() => findAndCancel(id, deadlineMs), whereToLook)
         : undefined;
       if (cancelled === undefined) throw bookingNotFound(id);
-      return answers.json(c, 200, viewOf(cancelled));
+      return answers.json(c, 200, viewWithState(cancelled));
     });
 
   async function findAndCancel(id: string, deadlineMs: number): Promise<StoredBooking | undefined> {
     const booking = await findBooking(db, id);
-    return booking !== undefined && (await cancel(db, booking, deadlineMs)) ? booking : undefined;
+    if (booking === undefined || !(await cancel(db, booking, deadlineMs))) return undefined;
+    return { ...booking, state: 'cancelled' };
   }
-}
-
-function bookingNotFound(id: string): ProblemError {
-  return new ProblemError({ code: 'booking_not_found', detail: `There is no booking ${id}.` });
-}
-
-function isUuid(text: string): boolean {
-  return /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(text);
 }

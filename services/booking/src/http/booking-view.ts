@@ -2,7 +2,10 @@ import type { BookingView, StrategyName } from '#src/contract.ts';
 import type { StoredBooking } from '#src/storage/bookings.ts';
 
 /** What is shown of a booking, as it was made or as it is stored. */
-export type BookingToShow = Omit<StoredBooking, 'requestId' | 'idempotencyKey' | 'epoch'>;
+export type BookingToShow = Pick<
+  StoredBooking,
+  'bookingId' | 'eventId' | 'customer' | 'quantity' | 'strategy' | 'instanceId' | 'fencingToken'
+>;
 
 export function viewOf(booking: BookingToShow): BookingView {
   const { bookingId, eventId, customer, quantity, strategy, instanceId, fencingToken } = booking;
@@ -14,5 +17,18 @@ export function viewOf(booking: BookingToShow): BookingView {
     strategy: strategy as StrategyName,
     instanceId,
     fencingToken,
+  };
+}
+
+/** The same with what has become of it. */
+export function viewWithState(
+  booking: BookingToShow & Pick<StoredBooking, 'state' | 'expiresAt'>,
+): BookingView {
+  const { state, expiresAt } = booking;
+  const isHold = state === 'held' || state === 'expired';
+  return {
+    ...viewOf(booking),
+    state,
+    ...(isHold && expiresAt !== null && { expiresAt: expiresAt.toISOString() }),
   };
 }

@@ -6,13 +6,18 @@ import { invalidInput } from './problem.ts';
 import type { Env } from './read-input.ts';
 
 /**
- * Conditional requests (RFC 9110, 13). An event's tag is `"<revision>-<stock revision>"`: it changes with all that is
- * shown of the event. `If-Match` compares the revision alone. It is there so that one operator does not undo what
+ * Conditional requests (RFC 9110, 13). An event's tag is its revision, a hyphen, and what else changes of what is shown:
+ * the stock revision, and what is free and held, since a hold ends without anybody's doing. `If-Match` compares the revision alone. It is there so that one operator does not undo what
  * another one has changed; a booking in between is nothing that he could undo, and while an event sells, no tag that
  * counts bookings would ever match.
  */
-export function eventTag({ revision, stockRevision }: { revision: number; stockRevision: number }): string {
-  return `"${revision}-${stockRevision}"`;
+export function eventTag({
+  revision,
+  stockRevision,
+  available,
+  held,
+}: Record<'revision' | 'stockRevision' | 'available' | 'held', number>): string {
+  return `"${revision}-${stockRevision}.${available}.${held}"`;
 }
 
 /** The tag of whatever has no revision: a digest of what is shown. */

@@ -11,6 +11,7 @@ import {
   bookingBody,
   bookingView,
   eventParams,
+  holdBody,
   IDEMPOTENCY_KEY_HEADER,
   IDEMPOTENCY_REPLAYED_HEADER,
   MAX_IDEMPOTENCY_KEY,
@@ -22,7 +23,7 @@ import {
 import { REQUEST_DEADLINE_MS } from '#src/time-limits.ts';
 
 import type { Answers } from './answer.ts';
-import { type BookingToShow, viewOf } from './booking-view.ts';
+import { type BookingToShow, viewOf, viewWithState } from './booking-view.ts';
 import { readIdempotencyKey } from './idempotency-key.ts';
 import { labModeOff, onlyInLab, readRaceWindowMs } from './lab-mode.ts';
 import { IN_BODY, ProblemError, problems } from './problem.ts';
@@ -63,6 +64,7 @@ const booking = {
     ...problems(
       ...IN_BODY,
       'sold_out',
+      'all_held',
       'busy',
       'event_not_found',
       'request_id_reused',
@@ -90,6 +92,18 @@ const bookTickets = createRoute({
         .openapi({ enum: [...STRATEGY_NAMES], description: 'Lab mode only.' }),
     }),
     body,
+  },
+});
+
+const holdTickets = createRoute({
+  ...booking,
+  tags: ['holds'],
+  method: 'post',
+  path: '/events/{event_id}/holds',
+  summary: 'Hold tickets for some time, to be confirmed or given up',
+  request: {
+    params: eventParams,
+    body: { content: { 'application/json': { schema: holdBody } } },
   },
 });
 
@@ -145,6 +159,10 @@ export function newBookingRoutes(deps: NewBookingDeps) {
         throw labModeOff('The choice of a strategy');
       return answerBooking(c, strategyOf(strategy), c.req.valid('param').event_id, c.req.valid('json'));
     })
+    .openapi(holdTickets, async (c) => {
+      const { seconds, ...input } = c.req.valid('json');
+      return answerBooking(c, strategyOf(DEFAULT_STRATEGY), c.req.valid('param').event_id, input, seconds);
+    })
     .openapi(bookWithLock, async (c) =>
       answerBooking(c, strategyOf('fenced-lock'), c.req.valid('param').event_id, c.req.valid('json')),
     )
@@ -168,6 +186,7 @@ export function newBookingRoutes(deps: NewBookingDeps) {
     strategy: Strategy,
     eventId: number,
     { customer, quantity }: BookingInput,
+    holdS: number | null = null,
   ) {
     const arrivedAtMs = c.get('arrivedAtMs');
     const deadlineMs = arrivedAtMs + REQUEST_DEADLINE_MS;
@@ -192,6 +211,7 @@ export function newBookingRoutes(deps: NewBookingDeps) {
         idempotencyKey,
         eventId,
         quantity,
+        holdS,
         customer,
         raceWindowMs,
         deadlineMs,
@@ -200,13 +220,15 @@ export function newBookingRoutes(deps: NewBookingDeps) {
       const outcome = await book(strategy, request);
       if (outcome.code === 'booked_before') {
         const replayed = idempotencyKey === null ? {} : { [IDEMPOTENCY_REPLAYED_HEADER]: 'true' };
-        return answerBooked(c, outcome.booking, { ...headers, ...replayed });
+        const { booking } = outcome;
+        return answerBooked(c, booking, booking.firstExpiresAt, { ...headers, ...replayed });
       }
       if (outcome.code !== 'booked') {
         return answers.problem(c, { headers, ...refusalOf(outcome, { ...request, requestId }) });
       }
-      const { fencingToken } = outcome;
-      return answerBooked(c, { ...request, strategy: strategy.name, instanceId, fencingToken }, headers);
+      const { fencingToken, expiresAt = null } = outcome;
+      const made = { ...request, strategy: strategy.name, instanceId, fencingToken };
+      return answerBooked(c, made, expiresAt, headers);
     } finally {
       inFlight -= 1;
     }
@@ -216,7 +238,15 @@ export function newBookingRoutes(deps: NewBookingDeps) {
     return requestCount ? { [REQUEST_COUNT_HEADER]: requestCount.next(eventId) } : {};
   }
 
-  function answerBooked(c: Context<Env>, booking: BookingToShow, headers: Record<string, string>) {
-    return answers.json(c, 201, viewOf(booking), { location: `/bookings/${booking.bookingId}`, ...headers });
+  /** As it was made, whatever has become of it since: a repeat gets the first answer. */
+  function answerBooked(
+    c: Context<Env>,
+    booking: BookingToShow,
+    expiresAt: Date | null,
+    headers: Record<string, string>,
+  ) {
+    const view =
+      expiresAt === null ? viewOf(booking) : viewWithState({ ...booking, state: 'held', expiresAt });
+    return answers.json(c, 201, view, { location: `/bookings/${booking.bookingId}`, ...headers });
   }
 }

@@ -39,6 +39,13 @@ const kinds = {
       'Fewer tickets are left than were asked for, and nothing was booked. A smaller quantity may still fit, and a ' +
       'cancellation may bring some back.',
   },
+  all_held: {
+    status: 409,
+    title: 'All held',
+    meaning:
+      'Not enough tickets are free, though not all are sold: some are held for somebody. Nothing was booked. ' +
+      '`nextHoldEndsAt` tells when the next hold ends, if it is not confirmed, extended or given up before.',
+  },
   request_id_reused: {
     status: 409,
     title: 'Another request had this id',
@@ -130,6 +137,22 @@ const kinds = {
     status: 408,
     title: 'The request took too long to arrive',
     meaning: 'The headers or the body did not arrive in time. Nothing was done.',
+  },
+  hold_expired: {
+    status: 409,
+    title: 'The hold has ended',
+    meaning:
+      'Its time was over, by the clock of Postgres, before this arrived. Its tickets are free for anybody: hold them anew.',
+  },
+  not_held: {
+    status: 409,
+    title: 'It is not held any more',
+    meaning: 'The hold was confirmed or cancelled before. GET /bookings/{booking_id} tells its state.',
+  },
+  hold_too_long: {
+    status: 409,
+    title: 'A hold does not last that long',
+    meaning: 'A hold can be extended until an hour after its beginning. It still ends when it would have.',
   },
   below_booked: {
     status: 409,

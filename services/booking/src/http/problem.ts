@@ -3,7 +3,7 @@ import { INSTANCE_HEADER, type Problem, problemBody, REQUEST_ID_HEADER } from '#
 import { kindOf, type ProblemCode, type ProblemStatus } from './problem-kinds.ts';
 
 /** What a particular problem adds to its kind. */
-export interface ProblemDetails extends Partial<Pick<Problem, 'errors' | 'bookingId'>> {
+export interface ProblemDetails extends Partial<Pick<Problem, 'errors' | 'bookingId' | 'nextHoldEndsAt'>> {
   code: ProblemCode;
   detail: string;
   headers?: Record<string, string>;
@@ -49,6 +49,10 @@ export class ProblemError extends Error {
 
 export function eventNotFound(id: number): ProblemError {
   return new ProblemError({ code: 'event_not_found', detail: `There is no event ${id}.` });
+}
+
+export function bookingNotFound(id: string): ProblemError {
+  return new ProblemError({ code: 'booking_not_found', detail: `There is no booking ${id}.` });
 }
 
 export function invalidInput(errors: NonNullable<Problem['errors']>): ProblemError {

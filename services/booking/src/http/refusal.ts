@@ -18,6 +18,12 @@ export function refusalOf(
     const detail = `Event ${eventId} has fewer than ${quantity} ticket(s) left; nothing was booked.`;
     return { code, detail };
   }
+  if (code === 'all_held') {
+    const detail =
+      `Event ${eventId} has ${quantity} ticket(s) that are not sold, but some are held; nothing was booked. ` +
+      `The next hold ends at ${outcome.nextEndAt.toISOString()}, if it is not confirmed before.`;
+    return { code, detail, nextHoldEndsAt: outcome.nextEndAt.toISOString() };
+  }
   if (code === 'event_not_found') return { code, detail: `There is no event ${eventId}.` };
   if (code === 'request_id_reused') {
     const detail = `Another request had the id ${requestId}, and has booked something else; nothing was booked.`;

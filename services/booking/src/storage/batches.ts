@@ -2,6 +2,7 @@ import { type RawBuilder, sql } from 'kysely';
 
 import { agesSince, beganAfter, beganWithin } from './arrival.ts';
 import type { NewBooking } from './bookings.ts';
+import { endOfHold } from './holds.ts';
 import type { Db, Trx } from './schema.ts';
 
 /** Bookings of one event that are written together. */
@@ -18,14 +19,16 @@ export interface Batch {
 
 type BatchedBooking = Pick<
   NewBooking,
-  'bookingId' | 'requestId' | 'idempotencyKey' | 'customer' | 'quantity'
+  'bookingId' | 'requestId' | 'idempotencyKey' | 'customer' | 'quantity' | 'holdS'
 >;
 
 /**
- * What a statement made of a batch. It booked all of it, or did nothing; then `available` is what was left when the
- * statement began, or undefined if there is no such event.
+ * What a statement made of a batch. It booked all of it, and tells when if that is of interest; or it did nothing, and then
+ * `available` is what was left when the statement began, or undefined if there is no such event.
  */
-export type BatchResult = { isBooked: true } | { isBooked: false; available: number | undefined };
+export type BatchResult =
+  | { isBooked: true; madeAt?: Date }
+  | { isBooked: false; available: number | undefined };
 
 /**
  * Takes the tickets of all bookings and writes their rows, or does nothing at all: if they do not all fit, a larger
@@ -36,7 +39,7 @@ export type BatchResult = { isBooked: true } | { isBooked: false; available: num
 export async function takeStockAndInsertAll(db: Db | Trx, batch: Batch): Promise<BatchResult> {
   const { arrivedAtMs, eventId, strategy, instanceId, token, bookings } = batch;
   const total = totalOf(batch);
-  const { columns, arrays } = extrasOf(bookings);
+  const more = extrasOf(bookings);
   const { rows } = await sql<ResultRow>`
     with seen as (
       select available from inventory where event_id = ${eventId}
@@ -45,19 +48,22 @@ export async function takeStockAndInsertAll(db: Db | Trx, batch: Batch): Promise
       set available = available - ${total}, fence = coalesce(${token}::bigint, fence), version = version + 1
       where event_id = ${eventId} and available >= ${total} and fence <= coalesce(${token}::bigint, fence)
         and not ${beganAfter(arrivedAtMs)}
-      returning epoch, version
+      returning epoch, version${more.moment}
     ), inserted as (
       insert into bookings (id, request_id, event_id, epoch, stock_revision, quantity, customer, strategy, instance_id,
-                            fencing_token${columns})
+                            fencing_token${more.columns})
       select id, request_id, ${eventId}, epoch, version, quantity, customer, ${strategy}, ${instanceId}, ${token}::bigint
-             ${columns}
+             ${more.values}
       from taken, unnest(${bookings.map(({ bookingId }) => bookingId)}::uuid[],
                          ${bookings.map(({ requestId }) => requestId)}::uuid[],
                          ${bookings.map(({ customer }) => customer)}::text[],
-                         ${bookings.map(({ quantity }) => quantity)}::integer[]${arrays})
-        as booking (id, request_id, customer, quantity${columns})
-    )
-    select exists (select from taken) as "isBooked", (select available from seen) as available`.execute(db);
+                         ${bookings.map(({ quantity }) => quantity)}::integer[]${more.arrays})
+        as booking (id, request_id, customer, quantity${more.names})
+      ${more.returning}
+    )${more.held}
+    select exists (select from taken) as "isBooked", (select available from seen) as available${more.madeAt}`.execute(
+    db,
+  );
   return resultOf(rows[0]);
 }
 
@@ -72,7 +78,7 @@ export async function takeStockAndInsertEach(db: Db, batches: readonly Batch[]):
   const bookings = batches.flatMap(({ eventId, bookings }) =>
     bookings.map((booking) => ({ ...booking, eventId })),
   );
-  const { columns, arrays } = extrasOf(bookings);
+  const more = extrasOf(bookings);
   const { rows } = await sql<ResultRow & { eventId: number }>`
     with wanted as materialized (
       select wanted.*, (select available from inventory where inventory.event_id = wanted.event_id) as seen
@@ -92,37 +98,76 @@ export async function takeStockAndInsertEach(db: Db, batches: readonly Batch[]):
       from wanted join free using (event_id)
       where inventory.event_id = wanted.event_id and available >= total and fence <= coalesce(token, fence)
         and not ${beganWithin(sql`age_ms`)}
-      returning inventory.event_id, epoch, version, token, strategy, instance_id
+      returning inventory.event_id, epoch, version, token, strategy, instance_id${more.moment}
     ), inserted as (
       insert into bookings (id, request_id, event_id, epoch, stock_revision, quantity, customer, strategy, instance_id,
-                            fencing_token${columns})
-      select id, request_id, event_id, epoch, version, quantity, customer, strategy, instance_id, token${columns}
+                            fencing_token${more.columns})
+      select id, request_id, event_id, epoch, version, quantity, customer, strategy, instance_id, token${more.values}
       from taken join unnest(${bookings.map(({ bookingId }) => bookingId)}::uuid[],
                              ${bookings.map(({ requestId }) => requestId)}::uuid[],
                              ${bookings.map(({ eventId }) => eventId)}::integer[],
                              ${bookings.map(({ quantity }) => quantity)}::integer[],
-                             ${bookings.map(({ customer }) => customer)}::text[]${arrays})
-        as booking (id, request_id, event_id, quantity, customer${columns}) using (event_id)
-    )
-    select wanted.event_id as "eventId", taken.event_id is not null as "isBooked", seen as available
+                             ${bookings.map(({ customer }) => customer)}::text[]${more.arrays})
+        as booking (id, request_id, event_id, quantity, customer${more.names}) using (event_id)
+      ${more.returning}
+    )${more.held}
+    select wanted.event_id as "eventId", taken.event_id is not null as "isBooked", seen as available${more.madeAtOfEach}
     from wanted left join taken using (event_id)`.execute(db);
   const byEvent = new Map(rows.map((row) => [row.eventId, row]));
   return batches.map(({ eventId }) => resultOf(byEvent.get(eventId)));
 }
 
-/** What only some bookings have. Where none of a batch does, the columns' defaults say so, and it costs nothing. */
-function extrasOf(bookings: readonly BatchedBooking[]): Record<'columns' | 'arrays', RawBuilder<unknown>> {
-  if (bookings.every(({ idempotencyKey }) => idempotencyKey === null))
-    return { columns: sql``, arrays: sql`` };
+/**
+ * What only some bookings have: a key, or an end until which they are held. Where none of a batch does, the columns'
+ * defaults say so, and it costs nothing.
+ */
+function extrasOf(bookings: readonly BatchedBooking[]): Extras {
+  if (bookings.every(({ idempotencyKey, holdS }) => idempotencyKey === null && holdS === null))
+    return NOTHING;
   return {
-    columns: sql`, idempotency_key`,
-    arrays: sql`, ${bookings.map(({ idempotencyKey }) => idempotencyKey)}::text[]`,
+    // Once the row is ours, so that a hold lasts as long as was asked for, however long its statement has waited.
+    moment: sql`, greatest(clock_timestamp(), holds_ended_until) as made_at`,
+    arrays: sql`, ${bookings.map(({ idempotencyKey }) => idempotencyKey)}::text[],
+                  ${bookings.map(({ holdS }) => holdS)}::integer[]`,
+    names: sql`, idempotency_key, hold_s`,
+    columns: sql`, idempotency_key, hold_s, state, created_at, expires_at`,
+    values: sql`, idempotency_key, hold_s,
+             (case when hold_s is null then 'confirmed' else 'held' end)::booking_state, made_at,
+             case when hold_s is not null then ${endOfHold(sql`made_at`, sql`hold_s`)} end`,
+    returning: sql`returning event_id, epoch, expires_at, quantity, state`,
+    held: sql`, held as (
+      insert into held_stock (event_id, epoch, ends_at, quantity)
+      select event_id, epoch, expires_at, sum(quantity) from inserted where state = 'held'
+      group by event_id, epoch, expires_at order by expires_at
+      on conflict (event_id, epoch, ends_at) do update set quantity = held_stock.quantity + excluded.quantity
+    )`,
+    madeAt: sql`, (select made_at from taken) as "madeAt"`,
+    madeAtOfEach: sql`, made_at as "madeAt"`,
   };
 }
+
+type Extras = Record<
+  'moment' | 'arrays' | 'names' | 'columns' | 'values' | 'returning' | 'held' | 'madeAt' | 'madeAtOfEach',
+  RawBuilder<unknown>
+>;
+
+const none = sql``;
+const NOTHING: Extras = {
+  moment: none,
+  arrays: none,
+  names: none,
+  columns: none,
+  values: none,
+  returning: none,
+  held: none,
+  madeAt: none,
+  madeAtOfEach: none,
+};
 
 interface ResultRow {
   isBooked: boolean;
   available: number | null;
+  madeAt?: Date | null;
 }
 
 /** Tickets that a batch asks for. */
@@ -131,7 +176,7 @@ export function totalOf({ bookings }: Batch): number {
 }
 
 function resultOf(row: ResultRow | undefined): BatchResult {
-  if (row?.isBooked === true) return { isBooked: true };
+  if (row?.isBooked === true) return { isBooked: true, ...(row.madeAt && { madeAt: row.madeAt }) };
   return { isBooked: false, available: row?.available ?? undefined };
 }
 

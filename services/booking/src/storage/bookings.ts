@@ -1,7 +1,10 @@
 import { sql } from 'kysely';
 
+import type { BookingState } from '#src/contract.ts';
+
 import { beganAfter } from './arrival.ts';
-import { CANCELLED_EPOCH, type Db, type Trx } from './schema.ts';
+import { endOfHold } from './holds.ts';
+import { CANCELLED_EPOCH, type Db, STATE_NOW, type Trx } from './schema.ts';
 
 /** A booking about to be written. Its id exists before the transaction, so that an unknown commit can be looked up. */
 export interface NewBooking {
@@ -11,6 +14,8 @@ export interface NewBooking {
   idempotencyKey: string | null;
   eventId: number;
   quantity: number;
+  /** For how many seconds it is held; null if it is booked at once. */
+  holdS: number | null;
   customer: string;
   strategy: string;
   instanceId: string;
@@ -21,9 +26,15 @@ export interface StoredBooking extends Omit<NewBooking, 'requestId'> {
   /** Null for one of before requests had ids. */
   requestId: string | null;
   epoch: number;
+  /** By Postgres's clock, when it was read. */
+  state: BookingState;
+  /** When its hold ends, or ended; null if it was booked at once. */
+  expiresAt: Date | null;
+  /** When it was to end before it was extended. */
+  firstExpiresAt: Date | null;
 }
 
-/** In the transaction that takes its tickets, never alone. */
+/** In the transaction that takes its tickets, never alone. No hold: those are made in batches. */
 export async function insertBooking(
   trx: Trx,
   booking: NewBooking & { epoch: number; stockRevision: number },
@@ -84,22 +95,22 @@ export const STORED_BOOKING = [
   'bookings.event_id as eventId',
   'bookings.epoch',
   'bookings.quantity',
+  'bookings.hold_s as holdS',
+  'bookings.expires_at as expiresAt',
   'bookings.customer',
   'bookings.strategy',
   'bookings.instance_id as instanceId',
   'bookings.fencing_token as fencingToken',
+  STATE_NOW.as('state'),
+  sql<Date | null>`case when bookings.hold_s is not null
+    then ${endOfHold(sql`bookings.created_at`, sql`bookings.hold_s`)} end`.as('firstExpiresAt'),
 ] as const;
 
-export async function findBooking(db: Db, id: string): Promise<StoredBooking | undefined> {
-  return db
-    .selectFrom('bookings')
-    .select(STORED_BOOKING)
-    .where('id', '=', id)
-    .where('epoch', '<>', CANCELLED_EPOCH)
-    .executeTakeFirst();
+export async function findBooking(db: Db | Trx, id: string): Promise<StoredBooking | undefined> {
+  return db.selectFrom('bookings').select(STORED_BOOKING).where('id', '=', id).executeTakeFirst();
 }
 
-/** The bookings of those requests that have made one, by request; those that were cancelled since have that epoch. */
+/** The bookings of those requests that have made one, by request, whatever has become of them since. */
 export async function findBookingsOfRequests(
   db: Db | Trx,
   requestIds: readonly string[],
@@ -119,6 +130,7 @@ export async function findBookedIds(db: Db | Trx, ids: readonly string[]): Promi
     .select('id')
     .where('id', '=', sql<string>`any(${ids}::uuid[])`)
     .where('epoch', '<>', CANCELLED_EPOCH)
+    .where('state', '<>', 'cancelled')
     .execute();
   return new Set(rows.map(({ id }) => id));
 }

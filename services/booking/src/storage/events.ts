@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 
+import { endHolds, heldStockOf } from './held-stock.ts';
 import { lockEventByAdvisory, lockStock } from './inventory.ts';
 import type { Db, Trx } from './schema.ts';
 
@@ -7,8 +8,10 @@ export interface EventRow {
   id: number;
   name: string;
   capacity: number;
+  /** Those of ended holds among them. */
   available: number;
   booked: number;
+  held: number;
   oversold: number;
   /** Of what an operator changes: name and capacity. */
   revision: number;
@@ -25,17 +28,20 @@ export type CountedBy = 'counter' | 'rows';
 /** Each is one statement, so that counter and rows are of one moment. */
 const selectEvent = {
   counter: sql`
-    select e.id, e.name, i.capacity, i.available, i.capacity - i.available as booked, 0 as oversold,
-           e.revision, i.version as "stockRevision"
-    from events e
-    join inventory i on i.event_id = e.id`,
-  rows: sql`
-    select e.id, e.name, i.capacity, i.available, b.booked, greatest(0, b.booked - i.capacity) as oversold,
-           e.revision, i.version as "stockRevision"
+    select e.id, e.name, i.capacity, i.available + ended as available, i.capacity - i.available - ended - held as booked,
+           held, 0 as oversold, e.revision, i.version as "stockRevision"
     from events e
     join inventory i on i.event_id = e.id
+    cross join lateral ${heldStockOf(sql`e.id`, sql`i.epoch`)}`,
+  rows: sql`
+    select e.id, e.name, i.capacity, i.available + ended as available, b.booked, held,
+           greatest(0, b.booked + held - i.capacity) as oversold, e.revision, i.version as "stockRevision"
+    from events e
+    join inventory i on i.event_id = e.id
+    cross join lateral ${heldStockOf(sql`e.id`, sql`i.epoch`)}
     cross join lateral (
-      select coalesce(sum(quantity), 0) as booked from bookings where event_id = e.id and epoch = i.epoch
+      select coalesce(sum(quantity), 0) as booked from bookings
+      where event_id = e.id and epoch = i.epoch and state = 'confirmed'
     ) b`,
 };
 
@@ -49,8 +55,17 @@ export async function findEvent(
 }
 
 export async function eventExists(db: Db, id: number): Promise<boolean> {
-  const { rows } = await sql`select from events where id = ${id}`.execute(db);
-  return rows.length > 0;
+  const found = await db.selectFrom('events').select('id').where('id', '=', id).executeTakeFirst();
+  return found !== undefined;
+}
+
+export async function eventHonoursLatePayment(db: Db, id: number): Promise<boolean> {
+  const event = await db
+    .selectFrom('events')
+    .select('honours_late_payment')
+    .where('id', '=', id)
+    .executeTakeFirst();
+  return event?.honours_late_payment === true;
 }
 
 /** Events in the order of their ids: so many after that one. */
@@ -67,20 +82,36 @@ export async function listEvents(db: Db, { after, limit }: Page, countedBy: Coun
 
 export async function createEvent(
   db: Db,
-  { name, capacity }: { name: string; capacity: number },
+  {
+    name,
+    capacity,
+    honoursLatePayment = false,
+  }: { name: string; capacity: number; honoursLatePayment?: boolean | undefined },
 ): Promise<EventRow> {
   const { rows } = await sql<{ id: number }>`
-    with created as (insert into events (name) values (${name}) returning id)
+    with created as (
+      insert into events (name, honours_late_payment) values (${name}, ${honoursLatePayment}) returning id
+    )
     insert into inventory (event_id, capacity, available) select id, ${capacity}, ${capacity} from created
     returning event_id as id`.execute(db);
   const id = rows[0]?.id;
   if (id === undefined) throw new Error('the event was created without an id');
-  return { id, name, capacity, available: capacity, booked: 0, oversold: 0, revision: 1, stockRevision: 0 };
+  return {
+    id,
+    name,
+    capacity,
+    available: capacity,
+    booked: 0,
+    held: 0,
+    oversold: 0,
+    revision: 1,
+    stockRevision: 0,
+  };
 }
 
 /**
- * `below_booked`: the capacity asked for is smaller than what has been sold. `other_revision`: it was changed since the
- * revision that the change was meant for.
+ * `below_booked`: the capacity asked for is smaller than what has been sold and what is held. `other_revision`: it was
+ * changed since the revision that the change was meant for.
  */
 export type EventChange =
   | { code: 'changed'; event: EventRow }
@@ -89,7 +120,7 @@ export type EventChange =
   | undefined;
 
 /**
- * Changes name or capacity, holding the event's row so that no booking commits between the look and the new capacity.
+ * Changes an event, holding the event's row so that no booking commits between the look and the new capacity.
  * What is booked is what the counter says, at a cost that does not grow with the event: tickets that `no-lock` has sold
  * behind its back are not seen (`make audit` finds them).
  *
@@ -101,7 +132,15 @@ export type EventChange =
 export async function lockAndChangeEvent(
   trx: Trx,
   id: number,
-  { name, capacity }: { name?: string | undefined; capacity?: number | undefined },
+  {
+    name,
+    capacity,
+    honoursLatePayment,
+  }: {
+    name?: string | undefined;
+    capacity?: number | undefined;
+    honoursLatePayment?: boolean | undefined;
+  },
   isExpected: (revision: number) => boolean = () => true,
 ): Promise<EventChange> {
   // In the order of those who book: first the advisory lock, then the row. The other way round is a deadlock.
@@ -110,22 +149,35 @@ export async function lockAndChangeEvent(
   const before = await findEvent(trx, id, 'counter');
   if (before === undefined) return undefined;
   if (!isExpected(before.revision)) return { code: 'other_revision', event: before };
+  await endHolds(trx, id);
   if (capacity !== undefined) {
-    if (capacity < before.booked) return { code: 'below_booked', booked: before.booked };
-    await sql`
-      update inventory set capacity = ${capacity}, available = ${capacity - before.booked},
-        version = version + 1, changes = changes + 1
-      where event_id = ${id}`.execute(trx);
+    const { numUpdatedRows } = await trx
+      .updateTable('inventory')
+      .set({
+        capacity,
+        available: sql`available + ${capacity} - capacity`,
+        version: sql`version + 1`,
+        changes: sql`changes + 1`,
+      })
+      .where('event_id', '=', id)
+      .where(sql<boolean>`available + ${capacity} - capacity >= 0`)
+      .executeTakeFirstOrThrow();
+    if (numUpdatedRows === 0n) {
+      const { booked = 0, held = 0 } = (await findEvent(trx, id, 'counter')) ?? {};
+      return { code: 'below_booked', booked: booked + held };
+    }
   }
-  await sql`
-    update events set name = ${name ?? before.name}, revision = revision + 1 where id = ${id}`.execute(trx);
-  const event = { ...before, name: name ?? before.name, revision: before.revision + 1 };
-  if (capacity === undefined) return { code: 'changed', event };
-  const stockRevision = before.stockRevision + 1;
-  return {
-    code: 'changed',
-    event: { ...event, capacity, available: capacity - before.booked, stockRevision },
-  };
+  await trx
+    .updateTable('events')
+    .set({
+      revision: sql`revision + 1`,
+      ...(name !== undefined && { name }),
+      ...(honoursLatePayment !== undefined && { honours_late_payment: honoursLatePayment }),
+    })
+    .where('id', '=', id)
+    .execute();
+  const event = await findEvent(trx, id, 'counter');
+  return event && { code: 'changed', event };
 }
 
 /**
@@ -155,7 +207,7 @@ export async function beginEpoch(
     returning epoch, name, capacity, revision, version as "stockRevision"`.execute(db);
   return rows.map(({ epoch, ...stored }) => {
     const { capacity } = stored;
-    const event = { id, ...stored, available: capacity, booked: 0, oversold: 0 };
+    const event = { id, ...stored, available: capacity, booked: 0, held: 0, oversold: 0 };
     return { epoch, event };
   })[0];
 }
@@ -169,9 +221,15 @@ const seeds = [
 
 export async function seedEvents(trx: Trx): Promise<void> {
   for (const { id, name, capacity } of seeds) {
-    await sql`insert into events (id, name) values (${id}, ${name}) on conflict do nothing`.execute(trx);
-    await sql`
-      insert into inventory (event_id, capacity, available) values (${id}, ${capacity}, ${capacity})
-      on conflict do nothing`.execute(trx);
+    await trx
+      .insertInto('events')
+      .values({ id, name })
+      .onConflict((it) => it.doNothing())
+      .execute();
+    await trx
+      .insertInto('inventory')
+      .values({ event_id: id, capacity, available: capacity })
+      .onConflict((it) => it.doNothing())
+      .execute();
   }
 }

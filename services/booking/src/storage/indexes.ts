@@ -12,7 +12,14 @@ const indexes: Readonly<Record<string, string>> = {
   // What makes a key good for one booking. A booking without a key is not in it and pays nothing for it.
   bookings_of_key: `unique index concurrently bookings_of_key on bookings (event_id, customer, idempotency_key)
     where idempotency_key is not null`,
+  // Adds up the tickets of an epoch that count, without touching the table.
+  bookings_of_state: `index concurrently bookings_of_state on bookings (event_id, epoch, state) include (quantity)`,
+  // Those that are to be marked as expired, when their time has come.
+  bookings_held: `index concurrently bookings_held on bookings (expires_at) where state = 'held'`,
 };
+
+/** Those that another one has taken the place of. */
+const outdated = ['bookings_of_epoch'];
 
 /** Between two looks whether somebody else is still building. */
 const PAUSE_MS = 100;
@@ -37,6 +44,8 @@ export async function buildIndexes(db: Db): Promise<string[]> {
         await sql`create ${sql.raw(indexes[name] ?? '')}`.execute(connection);
         built.push(name);
       }
+      for (const name of outdated)
+        await sql`drop index concurrently if exists ${sql.id(name)}`.execute(connection);
       return built;
     } finally {
       await sql`reset lock_timeout`.execute(connection);

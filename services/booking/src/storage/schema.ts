@@ -1,4 +1,6 @@
-import type { ColumnType, Generated, Kysely, Transaction } from 'kysely';
+import { sql, type ColumnType, type Generated, type Kysely, type RawBuilder, type Transaction } from 'kysely';
+
+import type { BookingState } from '#src/contract.ts';
 
 /** What a query runs on: the pool, or a transaction that already has its connection. */
 export type Db = Kysely<Database>;
@@ -8,11 +10,14 @@ export interface Database {
   events: EventsTable;
   inventory: InventoryTable;
   bookings: BookingsTable;
+  held_stock: HeldStockTable;
 }
 
 interface EventsTable {
   id: Generated<number>;
   name: string;
+  /** A hold that has ended can be confirmed all the same while there are tickets. */
+  honours_late_payment: Generated<boolean>;
   created_at: Generated<Date>;
   /** Grows with every change by an operator: of what is here, or of the capacity. Bookings do not change it. */
   revision: Generated<number>;
@@ -36,9 +41,22 @@ interface InventoryTable {
   epoch_began_at: Generated<Date>;
   /** Grows with every change that is no booking (a new capacity, a cancellation): what was decided before it is void. */
   changes: Generated<number>;
+  /** Holds that were to end by then have ended, and new ones end later, whatever the clock says. */
+  holds_ended_until: Generated<Date>;
 }
 
-/** Of bookings that were cancelled: an event's first epoch is 1. */
+/**
+ * Held tickets of an event, by the end of their holds. They are taken from `available`; once the end has come they are
+ * free, and whoever sees it first gives them back and takes the row away (see held-stock.ts).
+ */
+interface HeldStockTable {
+  event_id: number;
+  epoch: number;
+  ends_at: Date;
+  quantity: number;
+}
+
+/** Of bookings that were cancelled before there were states: an event's first epoch is 1. */
 export const CANCELLED_EPOCH = 0;
 
 interface BookingsTable {
@@ -56,5 +74,17 @@ interface BookingsTable {
   stock_revision: number | null;
   /** What its maker has named it, so that it is made once: unique for an event and a customer. */
   idempotency_key: string | null;
+  /** As it was written: `held` after its end is over all the same. See `STATE_NOW`. */
+  state: Generated<BookingState>;
+  /** For how many seconds it was held at first; null where it was booked at once. */
+  hold_s: number | null;
+  /** The end of its hold, also if it was confirmed since. */
+  expires_at: Date | null;
   created_at: ColumnType<Date, never, never>;
 }
+
+/** The state of a booking by the clock of Postgres. */
+export const STATE_NOW: RawBuilder<BookingState> = sql`(case
+  when bookings.epoch = ${sql.lit(CANCELLED_EPOCH)} then 'cancelled'
+  when bookings.state = 'held' and bookings.expires_at <= statement_timestamp() then 'expired'
+  else bookings.state end)::booking_state`;

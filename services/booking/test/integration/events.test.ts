@@ -68,7 +68,15 @@ test('a new event can be found, listed and booked', async () => {
   const { id } = created.body;
   expect(created.headers.get('location')).toBe(`/events/${id}`);
   const found = await send('GET', `/events/${id}`);
-  expect(found.body).toEqual({ id, name: 'Première', capacity: 3, available: 3, booked: 0, oversold: 0 });
+  expect(found.body).toEqual({
+    id,
+    name: 'Première',
+    capacity: 3,
+    available: 3,
+    booked: 0,
+    held: 0,
+    oversold: 0,
+  });
   expect(found.body).toEqual(created.body);
   const listed = await send('GET', `/events?after=${id - 1}`);
   expect(listed.body).toEqual([found.body]);

@@ -16,7 +16,7 @@ import type { Database } from '#src/storage/schema.ts';
 
 export type BookedRow = Pick<
   Selectable<Database['bookings']>,
-  'id' | 'quantity' | 'epoch' | 'fencing_token' | 'stock_revision'
+  'id' | 'quantity' | 'epoch' | 'state' | 'fencing_token' | 'stock_revision'
 >;
 
 /** A migrated database of a test's own, and a look at what is really in it. */
@@ -52,7 +52,7 @@ export async function openHouse(postgresUrl: string): Promise<House> {
     rowsOf: (eventId) =>
       db
         .selectFrom('bookings')
-        .select(['id', 'quantity', 'epoch', 'fencing_token', 'stock_revision'])
+        .select(['id', 'quantity', 'epoch', 'state', 'fencing_token', 'stock_revision'])
         .where('event_id', '=', eventId)
         .orderBy('id')
         .execute(),

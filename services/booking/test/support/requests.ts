@@ -12,6 +12,7 @@ export function bookingRequest(eventId: number, overrides: Partial<BookingReques
     idempotencyKey: null,
     eventId,
     quantity: 1,
+    holdS: null,
     customer: 'test',
     raceWindowMs: 0,
     deadlineMs: performance.now() + REQUEST_DEADLINE_MS,

@@ -71,7 +71,14 @@ test('a request that has booked before is answered with its booking', async () =
     instanceId: 'another',
     fencingToken: null,
   };
-  const before = { ...booking, requestId: sameAsUuid, idempotencyKey: null, epoch: 3 };
+  const stored = {
+    epoch: 3,
+    state: 'confirmed',
+    holdS: null,
+    expiresAt: null,
+    firstExpiresAt: null,
+  } as const;
+  const before = { ...booking, ...stored, requestId: sameAsUuid, idempotencyKey: null };
   const { app } = createFakeApp({ outcome: { code: 'booked_before', booking: before } });
   const response = await app.request('/book-with-lock/1', { method: 'POST' });
   expect(response.status).toBe(201);

@@ -4,7 +4,7 @@ import { LockError, LockLostError } from '@lastseat/locking';
 
 import { holdRaceWindow } from '#src/booking/race-window.ts';
 import { CHANGED_MEANWHILE, EVENT_NOT_FOUND, SOLD_OUT } from '#src/booking/strategy.ts';
-import type { Outcome } from '#src/booking/strategy.ts';
+import type { BookingRequest, Outcome } from '#src/booking/strategy.ts';
 import type { StrategyName } from '#src/contract.ts';
 import {
   findArrivalsBeforeEpoch,
@@ -13,7 +13,6 @@ import {
   type Batch,
   type BatchResult,
 } from '#src/storage/batches.ts';
-import type { StoredBooking } from '#src/storage/bookings.ts';
 import {
   CommitUnknownError,
   KeyTakenError,
@@ -21,6 +20,7 @@ import {
   PostgresUnavailableError,
 } from '#src/storage/failure.ts';
 import { findFirstBookings, firstIn, namesOf } from '#src/storage/first-bookings.ts';
+import { endOfHoldMadeAt } from '#src/storage/holds.ts';
 import { lockStock, readStock } from '#src/storage/inventory.ts';
 import type { PooledDb } from '#src/storage/pool.ts';
 import type { Trx } from '#src/storage/schema.ts';
@@ -232,7 +232,7 @@ async function bookAtOnce(
 
 /** @returns undefined if some of them may still fit, or the token was refused */
 function outcomesOf(result: BatchResult, { token }: Guard, batch: readonly Pending[]): Outcome[] | undefined {
-  if (result.isBooked) return batch.map(() => ({ code: 'booked', fencingToken: token }));
+  if (result.isBooked) return batch.map(({ request }) => bookedAt(result, request, token));
   const { available } = result;
   if (available === undefined) return batch.map(() => EVENT_NOT_FOUND);
   return batch.every(({ request }) => request.quantity > available) ? batch.map(() => SOLD_OUT) : undefined;
@@ -288,7 +288,7 @@ async function bookWhatFits(
   const inDoubt = batch.filter(({ isInDoubt }) => isInDoubt || isKeyTaken).map(({ request }) => request);
   const booked = new Map<string, Booked>();
   for (const [name, first] of inDoubt.length > 0 ? await findFirstBookings(trx, inDoubt) : [])
-    booked.set(name, first.booking);
+    booked.set(name, { ...first.booking, expiresAt: first.booking.firstExpiresAt });
   const isTooOld = stock.isOfLaterEpoch ? await findTooOld(trx, eventId, batch) : () => false;
   const open = withoutRepeats(batch).filter(
     (pending) => firstIn(booked, pending.request) === undefined && !isTooOld(pending),
@@ -305,20 +305,24 @@ async function bookWhatFits(
 
   if (toBook.length > 0) {
     const rest = { ...batchOf(deps, eventId, guard, toBook), arrivedAtMs: undefined };
-    const { isBooked } = await takeStockAndInsertAll(trx, rest);
+    const result = await takeStockAndInsertAll(trx, rest);
     // The row is ours and the rest of it decided: this can only fail if the code above is wrong.
-    if (!isBooked) throw new Error(`the batch of event ${eventId} did not fit the stock that it was cut to`);
+    if (!result.isBooked)
+      throw new Error(`the batch of event ${eventId} did not fit the stock that it was cut to`);
+    for (const { request } of toBook)
+      for (const name of namesOf(request))
+        booked.set(name, { ...request, ...bookedAt(result, request, token) });
   }
   // The last thing before COMMIT. The fence would refuse us too, but only once our successor has booked.
   guard.assertHeld();
 
-  for (const { request } of toBook)
-    for (const name of namesOf(request)) booked.set(name, { ...request, fencingToken: token });
   const isLostAttemptOver = token !== null || booked.size > 0;
   const decisions = batch.map((pending): Decision => {
     const found = firstIn(booked, pending.request);
-    if (found?.bookingId === pending.request.bookingId)
-      return { code: 'booked', fencingToken: found.fencingToken };
+    if (found?.bookingId === pending.request.bookingId) {
+      const { fencingToken, expiresAt = null } = found;
+      return { code: 'booked', fencingToken, ...(expiresAt && { expiresAt }) };
+    }
     if (found !== undefined) return new KeyTakenError('the same request, or its key, has booked before');
     if (pending.isInDoubt && !isLostAttemptOver) return { code: 'unknown' };
     return isTooOld(pending) ? CHANGED_MEANWHILE : SOLD_OUT;
@@ -326,7 +330,20 @@ async function bookWhatFits(
   return { decisions };
 }
 
-type Booked = Pick<StoredBooking, 'bookingId' | 'fencingToken'>;
+interface Booked {
+  bookingId: string;
+  fencingToken: number | null;
+  expiresAt?: Date | null;
+}
+
+function bookedAt(
+  { madeAt }: { madeAt?: Date },
+  { holdS }: BookingRequest,
+  fencingToken: number | null,
+): Extract<Outcome, { code: 'booked' }> {
+  if (holdS === null || madeAt === undefined) return { code: 'booked', fencingToken };
+  return { code: 'booked', fencingToken, expiresAt: endOfHoldMadeAt(madeAt, holdS) };
+}
 
 /** Of a request, or a key, that is there twice, the first. */
 function withoutRepeats(batch: readonly Pending[]): Pending[] {

@@ -1,0 +1,106 @@
+import { createRoute } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+
+import { confirm, extend, giveUp, type HoldOutcome } from '#src/booking/holds.ts';
+import { bookingParams, bookingView, holdChangeBody, MAX_HOLD_TOTAL_S } from '#src/contract.ts';
+import type { PooledDb } from '#src/storage/pool.ts';
+import { REQUEST_DEADLINE_MS } from '#src/time-limits.ts';
+
+import type { Answers } from './answer.ts';
+import { viewWithState } from './booking-view.ts';
+import { guardAgainstOutage } from './outage.ts';
+import { bookingNotFound, ProblemError, problems } from './problem.ts';
+import type { Env } from './read-input.ts';
+import { isUuid } from './request-id.ts';
+import { requireAdmin } from './require-admin.ts';
+import { createRouter } from './router.ts';
+
+const hold = {
+  tags: ['holds'],
+  request: { params: bookingParams },
+  responses: {
+    200: { description: 'The booking.', content: { 'application/json': { schema: bookingView } } },
+    ...problems(
+      'unauthorized',
+      'booking_not_found',
+      'hold_expired',
+      'not_held',
+      'hold_too_long',
+      'busy',
+      'unavailable',
+      'unknown',
+    ),
+  },
+};
+
+const confirmHold = createRoute({
+  ...hold,
+  method: 'post',
+  path: '/holds/{booking_id}/confirm',
+  summary: 'Confirm a hold: it is a booking from now on',
+});
+
+const extendHold = createRoute({
+  ...hold,
+  method: 'patch',
+  path: '/holds/{booking_id}',
+  summary: 'Extend a hold',
+  request: { ...hold.request, body: { content: { 'application/json': { schema: holdChangeBody } } } },
+});
+
+const giveUpHold = createRoute({
+  ...hold,
+  method: 'delete',
+  path: '/holds/{booking_id}',
+  summary: 'Give a hold up: its tickets are free again',
+});
+
+export interface HoldDeps {
+  answers: Answers;
+  db: PooledDb;
+  labMode: boolean;
+  adminToken: string | undefined;
+}
+
+/** What becomes of holds. They are made where bookings are made. */
+export function holdRoutes(deps: HoldDeps) {
+  const { answers, db } = deps;
+  const middleware = requireAdmin(deps);
+
+  return createRouter()
+    .openapi({ ...confirmHold, middleware }, async (c) =>
+      answer(c, c.req.valid('param').booking_id, (id, deadlineMs) => confirm(db, id, deadlineMs)),
+    )
+    .openapi({ ...extendHold, middleware }, async (c) => {
+      const { seconds } = c.req.valid('json');
+      return answer(c, c.req.valid('param').booking_id, (bookingId, deadlineMs) =>
+        extend(db, { bookingId, seconds, maxS: MAX_HOLD_TOTAL_S }, deadlineMs),
+      );
+    })
+    .openapi({ ...giveUpHold, middleware }, async (c) =>
+      answer(c, c.req.valid('param').booking_id, (id, deadlineMs) => giveUp(db, id, deadlineMs)),
+    );
+
+  async function answer(
+    c: Context<Env>,
+    id: string,
+    step: (id: string, deadlineMs: number) => Promise<HoldOutcome>,
+  ) {
+    if (!isUuid(id)) throw bookingNotFound(id);
+    const deadlineMs = c.get('arrivedAtMs') + REQUEST_DEADLINE_MS;
+    const whereToLook = `GET /bookings/${id} tells its state`;
+    const outcome = await guardAgainstOutage(() => step(id, deadlineMs), whereToLook);
+    if (outcome.code === 'done') return answers.json(c, 200, viewWithState(outcome.booking));
+    if (outcome.code === 'booking_not_found') throw bookingNotFound(id);
+    throw new ProblemError({ code: outcome.code, detail: detailOf(outcome) });
+  }
+}
+
+function detailOf({ code, booking }: Exclude<HoldOutcome, { code: 'done' | 'booking_not_found' }>): string {
+  const { bookingId, expiresAt, state } = booking;
+  if (code === 'hold_expired') {
+    return `The hold ${bookingId} ended at ${expiresAt?.toISOString()}: its tickets are free, and nothing was changed.`;
+  }
+  if (code === 'not_held') return `The booking ${bookingId} is ${state}: it cannot be done to that.`;
+  return `A hold lasts at most ${MAX_HOLD_TOTAL_S} s from its beginning; it still ends at ${expiresAt?.toISOString()}.`;
+}
