@@ -9,24 +9,29 @@ import { openPool } from '#src/storage/pool.ts';
 import type { Db } from '#src/storage/schema.ts';
 import { allowIdle } from '#src/storage/transaction.ts';
 
-/** A database of before idempotency keys is brought up to date while replicas of that time sell its event. */
+/**
+ * A database of before idempotency keys and holds is brought up to date while replicas of that time sell its event.
+ * `MIGRATE_ROWS=1000000 npx vitest run services/booking/test/integration/migrate-while-selling.test.ts` tells how long the
+ * longest pause of the sale was, with so many bookings.
+ */
+const ROWS = Number(process.env['MIGRATE_ROWS'] ?? 20_000);
 
 const EVENT = 1_000;
 
 async function openOldDatabase() {
   const opened = new AsyncDisposableStack();
   const database = opened.use(await createDatabase(inject('postgresUrl')));
-  const db = openPool({ url: database.url, max: 4, applicationName: 'test', statementTimeoutMs: 30_000 });
+  const db = openPool({ url: database.url, max: 4, applicationName: 'test', statementTimeoutMs: 300_000 });
   opened.defer(() => db.destroy());
   await new Migrator({ db, provider: { getMigrations } }).migrateTo('0004-time-of-reset');
   await sql`insert into events (id, name) values (${EVENT}, 'Old')`.execute(db);
-  await sql`insert into inventory (event_id, capacity, available) values (${EVENT}, 100000, 80000)`.execute(
+  await sql`insert into inventory (event_id, capacity, available) values (${EVENT}, 1000000, 500000)`.execute(
     db,
   );
   await sql`
     insert into bookings (id, event_id, epoch, quantity, customer, strategy, instance_id, request_id)
     select gen_random_uuid(), ${EVENT}, 1, 1, 'customer ' || i, 'batched-update', 'old', gen_random_uuid()
-    from generate_series(1, 20000) i`.execute(db);
+    from generate_series(1, ${ROWS}::integer) i`.execute(db);
   return { db, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
@@ -74,7 +79,7 @@ test('whoever reads for long keeps a change of the table waiting, and not the sa
   await untilWaits(old.db, 'alter table bookings');
   await reader.commit().execute();
   expect(await migrated).toContain('0005-idempotency-keys');
-  expect(await bookedOf(old.db)).toBe(20_001);
+  expect(await bookedOf(old.db)).toBe(ROWS + 1);
 });
 
 test('the sale goes on while an index is built', async () => {
@@ -89,7 +94,7 @@ test('the sale goes on while an index is built', async () => {
   await sell(old.db);
   await writer.commit().execute();
   expect(await built).toContain('bookings_of_key');
-  expect(await bookedOf(old.db)).toBe(20_001);
+  expect(await bookedOf(old.db)).toBe(ROWS + 1);
 });
 
 test('an index that was left half built is built anew; one that is there is left alone', async () => {
@@ -99,4 +104,28 @@ test('an index that was left half built is built anew; one that is there is left
   await sql`
     update pg_index set indisvalid = false where indexrelid = 'bookings_of_key'::regclass`.execute(old.db);
   expect(await migrateToLatest(old.db)).toEqual(['bookings_of_key']);
+});
+
+test('who sells all the while is never refused', { timeout: 300_000 }, async () => {
+  await using old = await openOldDatabase();
+  let isMigrating = true;
+  let sold = 0;
+  let longestPauseMs = 0;
+  async function seller(): Promise<void> {
+    while (isMigrating) {
+      const beganMs = performance.now();
+      await sell(old.db);
+      sold += 1;
+      longestPauseMs = Math.max(longestPauseMs, performance.now() - beganMs);
+    }
+  }
+  const sellers = [seller(), seller()];
+  const beganMs = performance.now();
+  const migrated = await migrateToLatest(old.db);
+  const tookMs = Math.round(performance.now() - beganMs);
+  isMigrating = false;
+  await Promise.all(sellers);
+  if (process.env['MIGRATE_ROWS'] !== undefined)
+    console.info({ rows: ROWS, migrated, tookMs, sold, longestPauseMs: Math.round(longestPauseMs) });
+  expect(await bookedOf(old.db)).toBe(ROWS + sold);
 });
