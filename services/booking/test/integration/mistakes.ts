@@ -48,12 +48,12 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   const inDoubt = batch.filter(({ isInDoubt }) => isInDoubt || isKeyTaken).map(({ request }) => request);
   const booked = new Map<string, Booked>();
   for (const [name, first] of inDoubt.length > 0 ? await findFirstBookings(trx, inDoubt) : [])
-    booked.set(name, first.booking);
+    booked.set(name, { ...first.booking, expiresAt: first.booking.firstExpiresAt });
 `,
     wrong: `  const inDoubt = batch.filter(({ isInDoubt }) => isInDoubt || isKeyTaken).map(({ request }) => request);
   const booked = new Map<string, Booked>();
   for (const [name, first] of inDoubt.length > 0 ? await findFirstBookings(trx, inDoubt) : [])
-    booked.set(name, first.booking);
+    booked.set(name, { ...first.booking, expiresAt: first.booking.firstExpiresAt });
   const stock = await lockStock(trx, eventId, { mayWait, arrivedAtMs: oldestArrivalOf(batch) });
   if (stock === undefined) {
     const isThere = (await readStock(trx, eventId)) !== undefined;
@@ -71,8 +71,8 @@ export const mistakes: readonly Mistake<Noticer>[] = [
     file: 'booking/batching/decide-batch.ts',
     right: `  guard.assertHeld();
 
-  for`,
-    wrong: '  for',
+  const isLostAttemptOver`,
+    wrong: '  const isLostAttemptOver',
     noticedBy: 'batch',
   },
   {
