@@ -23,6 +23,7 @@ export function documentOf(app: OpenAPIHono<Env>): OpenApiDocument {
     security: [{}],
     tags: [
       { name: 'bookings', description: 'Tickets of an event, booked whole or not at all.' },
+      { name: 'holds', description: 'Tickets that are kept for somebody for some time.' },
       { name: 'events', description: 'What tickets are sold of.' },
       { name: 'lab', description: 'To show how booking goes wrong. Most of it only in lab mode.' },
       { name: 'health', description: 'For whoever starts and stops replicas.' },

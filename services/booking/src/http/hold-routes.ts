@@ -35,6 +35,7 @@ const hold = {
 
 const confirmHold = createRoute({
   ...hold,
+  operationId: 'confirmHold',
   method: 'post',
   path: '/holds/{booking_id}/confirm',
   summary: 'Confirm a hold: it is a booking from now on',
@@ -42,6 +43,7 @@ const confirmHold = createRoute({
 
 const extendHold = createRoute({
   ...hold,
+  operationId: 'extendHold',
   method: 'patch',
   path: '/holds/{booking_id}',
   summary: 'Extend a hold',
@@ -50,6 +52,7 @@ const extendHold = createRoute({
 
 const giveUpHold = createRoute({
   ...hold,
+  operationId: 'giveUpHold',
   method: 'delete',
   path: '/holds/{booking_id}',
   summary: 'Give a hold up: its tickets are free again',

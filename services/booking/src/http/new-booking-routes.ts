@@ -97,6 +97,7 @@ const bookTickets = createRoute({
 
 const holdTickets = createRoute({
   ...booking,
+  operationId: 'holdTickets',
   tags: ['holds'],
   method: 'post',
   path: '/events/{event_id}/holds',
