@@ -60,5 +60,8 @@ export async function sweepHolds(db: PooledDb, signal?: AbortSignal): Promise<vo
     await endHolds(until, eventId);
   }
   await deleteHeldStockOfOldEpochs(until);
-  while (signal?.aborted !== true && (await markExpired(until, MAX_MARKED)) === MAX_MARKED);
+  for (;;) {
+    const marked = await markExpired(until, MAX_MARKED);
+    if (marked < MAX_MARKED || signal?.aborted) return;
+  }
 }

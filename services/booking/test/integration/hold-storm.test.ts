@@ -60,19 +60,19 @@ test(
       snapshotEveryMs: Math.min(1_000, DURATION_MS / 20),
     });
     if (process.env['STORM_S'] !== undefined)
-      console.info(snapshots, [...answers].map(([what, times]) => `${what}: ${times}`).toSorted());
+      process.stderr.write(`${snapshots} ${JSON.stringify([...answers], null, 1)}\n`);
     expect(faults).toEqual([]);
     expect(snapshots).toBeGreaterThan(0);
     // It was a storm: each thing was done, and was too late now and then.
-    for (const what of [
+    const things = [
       'hold 201',
       'hold 409 all_held',
       'confirm 200',
       'extend 200',
       'give up 200',
       'cancel 200',
-    ])
-      expect(answers.get(what) ?? 0, what).toBeGreaterThan(0);
+    ];
+    expect(things.filter((what) => !answers.has(what))).toEqual([]);
 
     const { rows } = await sql`
       select idempotency_key from bookings where idempotency_key is not null

@@ -108,11 +108,11 @@ test('an index that was left half built is built anew; one that is there is left
 
 test('who sells all the while is never refused', { timeout: 300_000 }, async () => {
   await using old = await openOldDatabase();
-  let isMigrating = true;
+  const migrating = new AbortController();
   let sold = 0;
   let longestPauseMs = 0;
   async function seller(): Promise<void> {
-    while (isMigrating) {
+    while (!migrating.signal.aborted) {
       const beganMs = performance.now();
       await sell(old.db);
       sold += 1;
@@ -123,9 +123,11 @@ test('who sells all the while is never refused', { timeout: 300_000 }, async () 
   const beganMs = performance.now();
   const migrated = await migrateToLatest(old.db);
   const tookMs = Math.round(performance.now() - beganMs);
-  isMigrating = false;
+  migrating.abort();
   await Promise.all(sellers);
   if (process.env['MIGRATE_ROWS'] !== undefined)
-    console.info({ rows: ROWS, migrated, tookMs, sold, longestPauseMs: Math.round(longestPauseMs) });
+    process.stderr.write(
+      `${JSON.stringify({ rows: ROWS, migrated, tookMs, sold, longestPauseMs: Math.round(longestPauseMs) })}\n`,
+    );
   expect(await bookedOf(old.db)).toBe(ROWS + sold);
 });

@@ -36,6 +36,8 @@ const PROPER: Record<string, readonly string[]> = {
   cancel: ['200', '404 booking_not_found'],
 };
 
+const dice = (sides: number) => Math.floor(Math.random() * sides);
+
 interface Made {
   id: string;
   /** What was sent, to be sent again. */
@@ -63,7 +65,6 @@ export async function holdStorm(options: StormOptions): Promise<Storm> {
     return response.ok ? content.bookingId : undefined;
   }
 
-  const dice = (sides: number) => Math.floor(Math.random() * sides);
   const someone = () => made[dice(made.length)];
 
   async function make(what: 'hold' | 'book'): Promise<void> {
