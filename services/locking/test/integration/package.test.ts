@@ -122,27 +122,7 @@ describe('a project that installs it', () => {
 
   test('is checked by the strictest TypeScript, libraries included', async () => {
     await writeFile(join(project, 'typed.ts'), typed);
-    const compilerOptions = {
-      module: 'nodenext',
-      target: 'es2022',
-      types: ['node'],
-      noEmit: true,
-      strict: true,
-      skipLibCheck: false,
-      exactOptionalPropertyTypes: true,
-      noUncheckedIndexedAccess: true,
-      noPropertyAccessFromIndexSignature: true,
-    };
-    await writeFile(
-      join(project, 'tsconfig.json'),
-      JSON.stringify({ compilerOptions, include: ['typed.ts'] }),
-    );
-    // The newest TypeScript, and the one before it, which makes the API reference.
-    const older = join(repository, 'services/locking/node_modules/.bin/tsc');
-    for (const tsc of [bin('tsc'), older]) {
-      const { stdout } = await run(tsc, ['--project', project]).catch((error) => error);
-      expect(stdout).toBe('');
-    }
+    await expectTypes(project);
   });
 
   test('takes locks from a bundle of esbuild', async () => {
@@ -161,6 +141,27 @@ describe('a project that installs it', () => {
   });
 });
 
+describe('a project without any client library', () => {
+  test('uses the memory lock, and has its types', async () => {
+    const alone = join(folder, 'alone');
+    await mkdir(alone);
+    await writeFile(join(alone, 'package.json'), '{ "private": true, "type": "module" }');
+    await install(alone, '--omit=peer', tarball, '@types/node@22');
+    expect(existsSync(join(alone, 'node_modules/ioredis'))).toBe(false);
+    await writeFile(join(alone, 'typed.ts'), inMemory);
+    await expectTypes(alone);
+    const { stdout } = await run(process.execPath, ['typed.ts'], { cwd: alone });
+    expect(stdout).toBe('true\n');
+  });
+});
+
+const inMemory = `import { createMemoryLock, type QueueLocks } from '@lastseat/locking';
+
+const locks: QueueLocks = createMemoryLock({ ttlMs: 1_000 });
+console.log(await locks.withLock('seat', ({ token }) => Number.isSafeInteger(token)));
+await locks.close();
+`;
+
 const typed = `import { createQueueLock, LockTimeoutError, type AcquireOptions, type Lease } from '@lastseat/locking';
 import { Redis } from 'ioredis';
 
@@ -175,6 +176,29 @@ export async function sell(options: AcquireOptions): Promise<number | 'busy'> {
   }
 }
 `;
+
+/** As a user's own compiler sees it, the strictest settings included. */
+async function expectTypes(project: string): Promise<void> {
+  const compilerOptions = {
+    module: 'nodenext',
+    target: 'es2022',
+    types: ['node'],
+    noEmit: true,
+    strict: true,
+    skipLibCheck: false,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    noPropertyAccessFromIndexSignature: true,
+  };
+  const config = { compilerOptions, include: ['typed.ts'] };
+  await writeFile(join(project, 'tsconfig.json'), JSON.stringify(config));
+  // The newest TypeScript, and the one before it, which makes the API reference.
+  const older = join(repository, 'services/locking/node_modules/.bin/tsc');
+  for (const tsc of [bin('tsc'), older]) {
+    const { stdout } = await run(tsc, ['--project', project]).catch((error) => error);
+    expect(stdout).toBe('');
+  }
+}
 
 /** The cache of npm is asked first: what `npm ci` has fetched once need not be fetched again. */
 async function install(into: string, ...packages: string[]): Promise<void> {

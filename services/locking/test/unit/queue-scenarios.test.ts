@@ -291,6 +291,32 @@ test('who asks after others were told of an outage is not told of it before its 
   expect(refused).not.toHaveBeenCalled();
 });
 
+test('a lock that is kept without a lease is not given up when the last lease would have been held too long', async () => {
+  const [a, b] = [open('a', { lingerMs: 10_000 }), open('b')];
+  const limited = await a.locks.acquire('seat', { maxHoldMs: 100 });
+  await limited.release();
+  await passMs(200);
+  expect(await b.locks.tryAcquire('seat')).toBeNull();
+});
+
+test('the limit of a lease is not that of the next one under the same grant', async () => {
+  const { locks } = open('a', { lingerMs: 10_000 });
+  await (await locks.acquire('seat', { maxHoldMs: 100 })).release();
+  const next = await locks.acquire('seat');
+  await passMs(200);
+  expect(() => next.assertHeld()).not.toThrow();
+  await next.release();
+  const limited = await locks.acquire('seat', { maxHoldMs: 100 });
+  await passMs(100);
+  expect(() => limited.assertHeld()).toThrow('longer than maxHoldMs');
+});
+
+async function passMs(ms: number): Promise<void> {
+  time.skipTo(time.now() + ms);
+  time.ring();
+  await rest();
+}
+
 /** @returns call it and they arrive */
 function holdBack(what: string): () => void {
   const { promise, resolve } = Promise.withResolvers<void>();
