@@ -8,7 +8,7 @@ import { images } from '../support/kubernetes/checks/images.ts';
 import { network } from '../support/kubernetes/checks/network.ts';
 import { listening, names, ports } from '../support/kubernetes/checks/ports.ts';
 import { probes } from '../support/kubernetes/checks/probes.ts';
-import { references } from '../support/kubernetes/checks/references.ts';
+import { includes, references } from '../support/kubernetes/checks/references.ts';
 import { restricted } from '../support/kubernetes/checks/restricted.ts';
 import { autoscalers, ownPods, selectors } from '../support/kubernetes/checks/selectors.ts';
 import { settings } from '../support/kubernetes/checks/settings.ts';
@@ -27,6 +27,7 @@ const checks = {
   drain,
   graces,
   images,
+  includes,
   listening,
   names,
   network,
@@ -126,6 +127,7 @@ describe.skipIf(kubectl === null)(kubectl === null ? `${title} (kubectl is not i
     ['images', 'production', 'nginx:1.30-alpine', 'nginx:stable', /nginx:stable, which is not the one of/],
     ['images', 'laptop', 'postgres:18-alpine', 'postgres:17-alpine', /postgres:17-alpine, which is not/],
     ['images', 'production', 'lastseat-booking:0.1.0', 'lastseat-booking:latest', /names no release/],
+    ['includes', 'production', '  reads.conf: |', '  read.conf: |', /nginx.conf includes reads.conf, which/],
     ['listening', 'production', 'listen 8080;', 'listen 8081;', /nginx listens on 8081/],
     ['listening', 'production', 'PORT: "3000"', 'PORT: "3001"', /booking listens on 3001/],
     [

@@ -1,10 +1,19 @@
-import { containersOf, dataOf, ofKind, podsOf, type Manifest } from '../manifests.ts';
+import { containersOf, dataOf, generated, ofKind, podsOf, type Manifest } from '../manifests.ts';
 
 /** The Secrets that are made outside of the manifests, and what has to be in them (README.md). */
 const MADE_ELSEWHERE: Record<string, readonly string[]> = {
   servers: ['DATABASE_URL', 'REDIS_URL', 'ADMIN_TOKEN'],
   'postgres-app': ['uri'], // by the operator, for the Cluster of that name
 };
+
+/** nginx does not start without a file that it includes; one with brackets in its name may be missing. */
+export function includes(objects: readonly Manifest[]): string[] {
+  const files = generated(objects, 'nginx');
+  const included = (files['nginx.conf'] ?? '').matchAll(/^ *include ([\w.-]+);/gm);
+  return [...included].flatMap(([, name = '']) =>
+    name in files ? [] : [`nginx.conf includes ${name}, which is not there`],
+  );
+}
 
 /** A pod that names a ConfigMap, a Secret or a key that is not there does not start. */
 export function references(objects: readonly Manifest[]): string[] {
