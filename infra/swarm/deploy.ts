@@ -17,8 +17,10 @@ export const DATA_LABEL = 'lastseat-data';
  */
 export async function deploy(wish: Wish, passwords: Passwords, note: (line: string) => void): Promise<void> {
   await refuseWithoutSwarm();
+  await refuseWithoutDataNode();
   const variables = variablesOf(wish, await findPresent(wish.stack));
   for (const line of await makeSecrets(wish.stack, passwords)) note(line);
+  const before = await findUpdate(wish.stack);
   note(`deploying ${variables['REPLICAS']} replicas of ${variables['BOOKING_IMAGE']} ...`);
   // An image that names no registry is one that was loaded on each machine: nobody could tell its digest.
   const resolve = /^[^/]+[.:][^/]*\//.test(variables['BOOKING_IMAGE'] ?? '') ? 'always' : 'never';
@@ -27,17 +29,18 @@ export async function deploy(wish: Wish, passwords: Passwords, note: (line: stri
     env: variables,
     timeoutMs: DEPLOY_TIMEOUT_MS,
   });
-  const state = await ask([
-    'service',
-    'inspect',
-    `${wish.stack}_booking`,
-    '--format',
-    '{{json .UpdateStatus}}',
-  ]);
-  const { State, Message } = (JSON.parse(state ?? 'null') ?? {}) as { State?: string; Message?: string };
-  if (State?.startsWith('rollback') === true || State === 'paused') {
-    throw new UserError(`the release did not come up, and the one before serves: ${State}, ${Message}`);
+  const after = await findUpdate(wish.stack);
+  // Of an update that this one was not, it may still tell.
+  if (after !== before && /"State":"(rollback|paused)/.test(after)) {
+    throw new UserError(`the release did not come up, and the one before serves: ${after}`);
   }
+}
+
+/** What Swarm tells of the last update of the replicas, as JSON; `null` if there was none. */
+async function findUpdate(stack: string): Promise<string> {
+  return (
+    (await ask(['service', 'inspect', `${stack}_booking`, '--format', '{{json .UpdateStatus}}'])) ?? 'null'
+  );
 }
 
 /** Its data and its passwords stay. */
@@ -52,6 +55,9 @@ async function refuseWithoutSwarm(): Promise<void> {
   if (isManager !== 'true') {
     throw new UserError('this engine manages no swarm: docker swarm init, or docker context use ...');
   }
+}
+
+async function refuseWithoutDataNode(): Promise<void> {
   const labelled = await ask(['node', 'ls', '--quiet', '--filter', `node.label=${DATA_LABEL}=yes`]);
   if (labelled === '') {
     throw new UserError(
