@@ -50,13 +50,17 @@ export function circumstances(now = new Date()): Circumstances {
     startedAt: now.toISOString(),
     commit: git('rev-parse', '--short=12', 'HEAD'),
     dirty: changes === null ? null : changes !== '',
-    machine: {
-      cores: availableParallelism(),
-      memoryGb: Math.round(totalmem() / 2 ** 30),
-      cpu: cpus()[0]?.model.trim() ?? 'unknown',
-      platform: `${process.platform} ${process.arch}`,
-      node: process.version,
-    },
+    machine: machineFacts(),
+  };
+}
+
+export function machineFacts(): Circumstances['machine'] {
+  return {
+    cores: availableParallelism(),
+    memoryGb: Math.round(totalmem() / 2 ** 30),
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    platform: `${process.platform} ${process.arch}`,
+    node: process.version,
   };
 }
 

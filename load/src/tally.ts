@@ -1,4 +1,5 @@
 import { PROXY_INSTANCE_ID } from '@lastseat/booking/contract';
+import { percentile } from '@lastseat/lab-frame/statistics.ts';
 
 import type { Attempt, Wave } from './crowd.ts';
 import type { Truth } from './truth.ts';
@@ -168,7 +169,7 @@ function latencies(attempts: readonly Attempt[]): Tally['latencyMs'] {
     .flatMap(({ startedAtMs, answer }) => (answer ? [answer.receivedAtMs - startedAtMs] : []))
     .sort((a, b) => a - b);
   // Nearest rank: a latency that somebody really had, not one between two.
-  const at = (share: number): number => round(sorted[Math.ceil(share * sorted.length) - 1] ?? 0);
+  const at = (share: number): number => round(percentile(sorted, share));
   return sorted.length === 0 ? null : { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1) };
 }
 

@@ -3,7 +3,7 @@ import { MAX_CAPACITY, type StrategyName } from '@lastseat/booking/contract';
 import { guardOf } from '../scenario.ts';
 import { createEvent, type Target } from '../target.ts';
 import { faultIn } from './books.ts';
-import type { Edge } from './generator/fire.ts';
+import type { Edge } from './generator/send-load.ts';
 import type { Cell, GuardName, Part, Workload } from './measurements.ts';
 import type { Bench } from './step.ts';
 
@@ -27,17 +27,17 @@ export async function measureCell(
 
   const readings: Reading[] = [];
   const { repeat, warmUpMs, windowMs } = timing;
-  const volley = await generator.fire(
+  const result = await generator.send(
     { origins: [front ?? stack.url], paths, body: BODY, connections, timing: { warmUpMs, windowMs } },
     (_edge: Edge, generatorS) => readings.push(readCpu(bench, generatorS)),
   );
 
-  const { window } = volley;
+  const { window } = result;
   const audit = guard === 'no-op' ? null : await ledger.audit(eventIds);
   const books = {
-    started: volley.started,
-    answered: volley.answered,
-    statuses: volley.statuses,
+    started: result.started,
+    answered: result.answered,
+    statuses: result.statuses,
     rows: audit?.rows ?? null,
     uncounted: audit?.uncounted ?? 0,
   };

@@ -1,6 +1,6 @@
 import { count, examples } from '@lastseat/lab-frame/words.ts';
 
-import { runIdOf } from '../crowd.ts';
+import { runIdOf } from '../generators/exchange.ts';
 import type { Row } from '../truth.ts';
 import type { Check } from './check.ts';
 import type { Evidence } from './evidence.ts';

@@ -6,7 +6,7 @@ import type { Outcome } from '../runs/run.ts';
 
 /** What a client asks for. `event` is the position of the event among those of the slice. */
 export type Ask =
-  | { operation: 'book'; event: number; quantity: number; key?: Key }
+  | { operation: 'book'; event: number; quantity: number; key?: Key; buyer?: Buyer }
   | { operation: 'cancel'; event: number; quantity: number; bookingId: string }
   | { operation: 'read'; event: number };
 
@@ -15,6 +15,9 @@ export interface Key {
   number: number;
   text: string;
 }
+
+/** Who asks, and for the how many-th time; without it each request has a buyer of its own. */
+export type Buyer = Pick<Attempt, 'buyer' | 'number'>;
 
 /** One client of a workload: it is asked for its next request when it has the answer to the last one. */
 export interface Client {
@@ -78,15 +81,19 @@ export function createBook(runId: string) {
   return {
     exchanges,
     note(client: number, ask: Ask, intendedAtMs: number, startedAtMs: number): Exchange {
-      const buyer = exchanges.length + 1;
+      const { buyer, number }: Buyer = (ask.operation === 'book' && ask.buyer) || {
+        buyer: exchanges.length + 1,
+        number: 1,
+      };
       const key = ask.operation === 'book' ? ask.key : undefined;
       const name = `run-${runId}-buyer-${String(key?.number ?? buyer).padStart(6, '0')}`;
-      const customer = key ? `${name}-${key.text}` : name;
+      const repeated = number === 1 ? name : `${name}-try-${number}`;
+      const customer = key ? `${name}-${key.text}` : repeated;
       const exchange: Exchange = {
         ask,
         client,
         buyer,
-        number: 1,
+        number,
         customer,
         intendedAtMs,
         startedAtMs,
@@ -120,4 +127,9 @@ function availableIn(body: string): number | null {
   } catch {
     return null;
   }
+}
+
+/** The run that a buyer belongs to; null if it is nobody of a run. */
+export function runIdOf(customer: string): string | null {
+  return /^run-([\da-f]{8})-buyer-\d{6}/.exec(customer)?.[1] ?? null;
 }

@@ -19,6 +19,9 @@ import { commandOf, HELP, readOptions, type Options } from './options.ts';
 import { startLab } from './start-lab.ts';
 import { cellInWords, conclusion, labTables } from './tables.ts';
 
+/** As `make load` says of what shows nothing, though nothing is wrong. */
+const NOT_SHOWN = 3;
+
 /** As a shell says of a program that Ctrl-C has ended. */
 const INTERRUPTED = 130;
 
@@ -77,7 +80,9 @@ async function main(): Promise<number> {
   speak(paint('label', `Look at it: ${relative(process.cwd(), page)}; repeat it: ${run.command}`));
   await writeJson(options.json, run);
   if (!run.isComplete) return INTERRUPTED;
-  return run.cells.some((cell) => verdictOfCell(cell) === 'failed') ? 1 : 0;
+  const verdicts = run.cells.map(verdictOfCell);
+  if (verdicts.includes('failed')) return 1;
+  return verdicts.includes('not shown') ? NOT_SHOWN : 0;
 }
 
 /** One after the other until all are done or somebody interrupts: the one that is under way then is over in seconds. */

@@ -150,5 +150,5 @@ export const HELP = helpText({
   notes: `Workloads:
 ${WORKLOADS.map(({ name, what }) => `  ${name}: ${what}`).join('\n')}
 
-Ctrl-C keeps what is done. Exit code: 0 every cell can be believed, or shows what it was there to show; 1 one cannot; 2 a wrong option; 130 interrupted.`,
+Ctrl-C keeps what is done. Exit code: 0 every cell can be believed, or shows what it was there to show; 1 one failed its checks; 2 a wrong option; 3 nothing failed, and one cell shows nothing; 130 interrupted.`,
 });

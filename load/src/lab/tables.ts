@@ -97,10 +97,14 @@ export function conclusion({ cells, isComplete }: LabRun, paint: Paint): string 
     failed > 0 ? `${count(failed, 'cell')} failed` : '',
     isComplete ? '' : 'interrupted: what was done until then',
   ].filter(Boolean);
-  const word = failed > 0 ? paint('bad', 'FAIL') : paint('good', 'OK');
-  return `${word}  ${parts.join(' · ')}`;
+  return `${wordFor(failed, countOf(guarded, 'not shown'), paint)}  ${parts.join(' · ')}`;
 }
 
 function countOf(cells: readonly Cell[], verdict: CellVerdict): number {
   return cells.filter((cell) => verdictOfCell(cell) === verdict).length;
+}
+
+function wordFor(failed: number, notShown: number, paint: Paint): string {
+  if (failed > 0) return paint('bad', 'FAIL');
+  return notShown > 0 ? paint('strong', 'NOT SHOWN') : paint('good', 'OK');
 }

@@ -13,6 +13,9 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 const load = ['load/src/main.ts'];
 const bench = ['load/src/bench/main.ts'];
 const benchLock = ['services/locking/bench/main.ts'];
+const lab = ['load/src/lab/main.ts'];
+const runs = ['load/src/runs/list/main.ts'];
+const compare = ['load/src/runs/compare/main.ts'];
 const stack = (command: string) => ['infra/stack/main.ts', command];
 // Postgres is not asked before the API is.
 const nowhere = ['--database-url=postgres://127.0.0.1:1/none'];
@@ -27,6 +30,11 @@ describe.concurrent('what is wrong is said at the start, in one line, with exit 
     ['a misspelt variable of down', stack('down'), onMake('RUNTIM=native'), /did you mean RUNTIME\?$/],
     ['a misspelt variable of bench', bench, onMake('QUIK=1'), /did you mean QUICK\?$/],
     ['a misspelt variable of bench-lock', benchLock, onMake('WORKLAOD=1x1'), /did you mean WORKLOAD\?$/],
+    ['a misspelt variable of lab', lab, onMake('WORKLOD=rush'), /did you mean WORKLOAD\?$/],
+    ['a misspelt variable of runs', runs, onMake('JSN=1'), /did you mean JSON\?$/],
+    ['a workload that is none', lab, { WORKLOAD: 'strom' }, /^WORKLOAD=strom: did you mean storm\?$/],
+    ['a report into no folder', lab, { JSON: '/none/x.json' }, /there is no folder \/none$/],
+    ['a comparison of one run', compare, { A: 'latest' }, /^name two runs: make compare A=\.\.\. B=/],
     ['a misspelt variable of audit', ['infra/stack/audit.ts'], onMake('FIXX=1'), /did you mean FIX\?$/],
     ['a misspelt variable of test', ['infra/command-line/main.ts'], onMake('AGRS=x'), /did you mean ARGS\?$/],
     ['a misspelt flag', [...load, '--ticket=5'], {}, /'--ticket': did you mean --tickets\?$/],

@@ -1,6 +1,5 @@
-import { cpus } from 'node:os';
-
 import type { Figure } from '@lastseat/lab-frame/figures/figure.ts';
+import { machineFacts } from '@lastseat/lab-frame/results/recorded-run.ts';
 
 import type { Options } from './options.ts';
 import type { Results } from './results.ts';
@@ -11,10 +10,10 @@ import type { Results } from './results.ts';
  */
 export function jsonReport(options: Options, results: Results, figures: readonly Figure[], startedAt: Date) {
   return {
-    format: 'lastseat-bench-lock/2',
+    format: 'lastseat-bench-lock/3',
     startedAt: startedAt.toISOString(),
     durationMs: Date.now() - startedAt.getTime(),
-    machine: { cpus: cpus().length, model: cpus()[0]?.model ?? null, node: process.version },
+    machine: machineFacts(),
     quick: options.quick,
     repeats: options.repeats,
     retryDelayMs: options.retryDelayMs ?? null,

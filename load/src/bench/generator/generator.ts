@@ -1,15 +1,15 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 
-import type { Edge, Shot, Volley } from './fire.ts';
 import type { Message } from './process.ts';
+import type { Edge, FixedLoad, LoadResult } from './send-load.ts';
 
 export interface Generator extends AsyncDisposable {
   /**
-   * Fires one shot; one at a time.
+   * Sends one load; one at a time.
    * @param onEdge called as the window opens and closes, with the CPU seconds that the generator has used so far
    */
-  fire(shot: Shot, onEdge?: (edge: Edge, cpuS: number) => void): Promise<Volley>;
+  send(load: FixedLoad, onEdge?: (edge: Edge, cpuS: number) => void): Promise<LoadResult>;
 }
 
 // After the window every connection waits for its last answer, at most as long as its time-out; then it is broken.
@@ -24,15 +24,15 @@ export async function startGenerator(signal: AbortSignal): Promise<Generator> {
   });
   await once(child, 'spawn');
 
-  async function fire(shot: Shot, onEdge?: (edge: Edge, cpuS: number) => void): Promise<Volley> {
-    const { promise, resolve, reject } = Promise.withResolvers<Volley>();
-    const expectedMs = 'windowMs' in shot.timing ? shot.timing.warmUpMs + shot.timing.windowMs : 0;
+  async function send(load: FixedLoad, onEdge?: (edge: Edge, cpuS: number) => void): Promise<LoadResult> {
+    const { promise, resolve, reject } = Promise.withResolvers<LoadResult>();
+    const expectedMs = 'windowMs' in load.timing ? load.timing.warmUpMs + load.timing.windowMs : 0;
     const timer = setTimeout(
       () => reject(new Error('the load generator has not come to an end')),
       expectedMs + PATIENCE_MS,
     );
     const onMessage = (message: Message): void => {
-      if (message.kind === 'done') resolve(message.volley);
+      if (message.kind === 'done') resolve(message.result);
       else if (message.kind === 'failed')
         reject(new Error(`the load generator has failed: ${message.reason}`));
       else onEdge?.(message.kind, message.cpuS);
@@ -43,7 +43,7 @@ export async function startGenerator(signal: AbortSignal): Promise<Generator> {
     signal.addEventListener('abort', onAbort);
     try {
       signal.throwIfAborted();
-      child.send(shot);
+      child.send(load);
       return await promise;
     } finally {
       clearTimeout(timer);
@@ -53,7 +53,7 @@ export async function startGenerator(signal: AbortSignal): Promise<Generator> {
   }
 
   return {
-    fire,
+    send,
     async [Symbol.asyncDispose]() {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const exited = once(child, 'exit');

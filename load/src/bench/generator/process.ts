@@ -1,20 +1,20 @@
-import { fire, type Edge, type Shot, type Volley } from './fire.ts';
+import { sendLoad, type Edge, type FixedLoad, type LoadResult } from './send-load.ts';
 
 /** The load generator as a process of its own: what it costs is its own, and it can be told from what it measures. */
 
 export type Message =
   | { kind: Edge; /** CPU seconds used by this process so far. */ cpuS: number }
-  | { kind: 'done'; volley: Volley }
+  | { kind: 'done'; result: LoadResult }
   | { kind: 'failed'; reason: string };
 
-process.on('message', (shot: Shot) => {
-  fire(shot, (edge) => send({ kind: edge, cpuS: cpuS() })).then(
-    (volley) => send({ kind: 'done', volley }),
+process.on('message', (load: FixedLoad) => {
+  sendLoad(load, (edge) => send({ kind: edge, cpuS: cpuS() })).then(
+    (result) => send({ kind: 'done', result }),
     (error: unknown) => send({ kind: 'failed', reason: String(error) }),
   );
 });
 
-// Whoever started us has gone, and there is nobody left to shoot for.
+// Whoever started us has gone, and nobody waits for what is under way.
 process.on('disconnect', () => process.exit());
 
 function send(message: Message): void {

@@ -53,11 +53,11 @@ async function countMessages(
   connections: number,
 ): Promise<MessagesPerBooking[]> {
   const [eventId = 0] = await createEvents(target, `bench ${guard}`, 1);
-  const shot = { origins, paths: [guardOf(guard).path(eventId)], body: BODY, connections };
-  await generator.fire({ ...shot, timing: { warmUpMs: 0, windowMs: WARM_UP_MS } });
+  const load = { origins, paths: [guardOf(guard).path(eventId)], body: BODY, connections };
+  await generator.send({ ...load, timing: { warmUpMs: 0, windowMs: WARM_UP_MS } });
 
   const before = counts();
-  const { statuses } = await generator.fire({ ...shot, timing: { warmUpMs: 0, windowMs: COUNTED_MS } });
+  const { statuses } = await generator.send({ ...load, timing: { warmUpMs: 0, windowMs: COUNTED_MS } });
   const after = counts();
   const bookings = statuses['201'] ?? 0;
   if (bookings === 0) return [];

@@ -4,7 +4,7 @@ import { guardOf } from '../../scenario.ts';
 import { createEvent } from '../../target.ts';
 import { faultIn } from '../books.ts';
 import { BODY, NOOP_PATH } from '../cell.ts';
-import type { Volley } from '../generator/fire.ts';
+import type { LoadResult } from '../generator/send-load.ts';
 import type { Rush } from '../measurements.ts';
 import { has, inTurn, type Bench, type Field, type Pace, type Step } from '../step.ts';
 
@@ -37,10 +37,10 @@ async function rush(bench: Bench, repeat: number): Promise<Rush> {
 
   const eventId = await createEvent(target, 'bench rush', 1);
   const path = guardOf(GUARD).path(eventId);
-  const volleys = new Map<string, Volley>();
-  for (const which of inTurn([NOOP_PATH, path], repeat)) volleys.set(which, await send(bench, which, BUYERS));
-  const [crowd, noop] = [volleys.get(path), volleys.get(NOOP_PATH)];
-  if (!crowd || !noop) throw new Error('a volley is missing');
+  const results = new Map<string, LoadResult>();
+  for (const which of inTurn([NOOP_PATH, path], repeat)) results.set(which, await send(bench, which, BUYERS));
+  const [crowd, noop] = [results.get(path), results.get(NOOP_PATH)];
+  if (!crowd || !noop) throw new Error('a result is missing');
 
   const { rows, uncounted } = await ledger.audit([eventId]);
   return {
@@ -59,8 +59,8 @@ async function rush(bench: Bench, repeat: number): Promise<Rush> {
   };
 }
 
-function send({ stack, generator }: Bench, path: string, requests: number): Promise<Volley> {
-  return generator.fire({
+function send({ stack, generator }: Bench, path: string, requests: number): Promise<LoadResult> {
+  return generator.send({
     origins: [stack.url],
     paths: [path],
     body: BODY,
@@ -69,12 +69,12 @@ function send({ stack, generator }: Bench, path: string, requests: number): Prom
   });
 }
 
-function perSecond({ statuses, window }: Volley, status: string): number {
+function perSecond({ statuses, window }: LoadResult, status: string): number {
   return Math.round(((statuses[status] ?? 0) / window.ms) * 1_000);
 }
 
 /** A buyer who is told to come back has not been refused yet. */
-function turnedAway({ statuses }: Volley): string | null {
+function turnedAway({ statuses }: LoadResult): string | null {
   const busy = statuses['503'] ?? 0;
   return busy === 0 ? null : `${count(busy, 'buyer')} told to come back later rather than refused`;
 }

@@ -1,6 +1,5 @@
-import { availableParallelism } from 'node:os';
-
 import type { Figure } from '@lastseat/lab-frame/figures/figure.ts';
+import { machineFacts } from '@lastseat/lab-frame/results/recorded-run.ts';
 
 import type { Measurements } from '../measurements.ts';
 import type { Options } from '../options.ts';
@@ -16,9 +15,9 @@ export function jsonReport(
   figures: readonly Figure[],
 ): object {
   return {
-    format: 'lastseat-bench/3',
+    format: 'lastseat-bench/4',
     good: reasonsOf(measurements).length === 0,
-    machine: { cores: availableParallelism(), platform: process.platform, node: process.version },
+    machine: machineFacts(),
     runtime,
     options: { ...pace, parts, connections, exactness },
     figures,

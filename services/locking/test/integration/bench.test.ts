@@ -38,7 +38,7 @@ describe('the lock bench', () => {
       expect(stdout).not.toContain('\x1b');
 
       const report = JSON.parse(await readFile(file, 'utf8'));
-      expect(report.format).toBe('lastseat-bench-lock/2');
+      expect(report.format).toBe('lastseat-bench-lock/3');
       const [run] = report.runs;
       expect(run).toMatchObject({
         contender: 'simple',

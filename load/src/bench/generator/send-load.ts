@@ -1,4 +1,4 @@
-import { percentile } from '@lastseat/lab-frame/statistics.ts';
+import { createLatencyLog } from '@lastseat/lab-frame/latency.ts';
 import autocannon from 'autocannon';
 
 import type { Latency } from '../measurements.ts';
@@ -11,7 +11,7 @@ import type { Latency } from '../measurements.ts';
  * - a connection that breaks loses its request without a word. Such a one is `started` and never `answered`.
  */
 
-export interface Shot {
+export interface FixedLoad {
   /** Where to: connections are dealt out evenly. */
   origins: string[];
   /** Several: each connection asks for all of them, in an order of its own, again and again. */
@@ -24,10 +24,10 @@ export interface Shot {
 /** Either a window after a warm-up that is not counted, or so many requests from the first to the last. */
 export type Timing = { warmUpMs: number; windowMs: number } | { requests: number };
 
-export interface Volley {
+export interface LoadResult {
   started: number;
   answered: number;
-  /** Answers by status, over the whole of the volley. */
+  /** Answers by status, from the first to the last. */
   statuses: Record<string, number>;
   window: {
     ms: number;
@@ -54,14 +54,14 @@ const SAMPLE_MS = 20;
 const FOR_EVER_S = 3_600;
 
 /** @param after calls something back once so many milliseconds have passed; tests have other ideas of time */
-export async function fire(
-  shot: Shot,
+export async function sendLoad(
+  load: FixedLoad,
   onEdge: (edge: Edge) => void = () => {},
   after: (callback: () => void, ms: number) => void = setTimeout,
-): Promise<Volley> {
-  const { timing } = shot;
+): Promise<LoadResult> {
+  const { timing } = load;
   const clients: Client[] = [];
-  const latencies: number[] = [];
+  const latencies = createLatencyLog();
   const statuses: Record<string, number> = {};
   let answered = 0;
   let booked = 0;
@@ -94,7 +94,7 @@ export async function fire(
     if (answered === 0) onFirstAnswer();
     answered += 1;
     statuses[status] = (statuses[status] ?? 0) + 1;
-    if (status === 201 && phase !== 'warming up') latencies.push(latencyMs);
+    if (status === 201 && phase !== 'warming up') latencies.add(latencyMs);
     if (phase !== 'open') return;
     if (status === 201) booked += 1;
     else refused += 1;
@@ -105,17 +105,17 @@ export async function fire(
     const instance = autocannon(
       {
         // Its types know one address only.
-        url: shot.origins.map((origin) => new URL(shot.paths[0] ?? '/', origin).href) as unknown as string,
+        url: load.origins.map((origin) => new URL(load.paths[0] ?? '/', origin).href) as unknown as string,
         method: 'POST',
         headers: { 'content-type': 'application/json' },
-        body: shot.body,
-        connections: shot.connections,
+        body: load.body,
+        connections: load.connections,
         timeout: TIMEOUT_S,
         sampleInt: SAMPLE_MS,
         ...('requests' in timing ? { amount: timing.requests } : { duration: FOR_EVER_S }),
         setupClient: (client) => {
           clients.push(client);
-          if (shot.paths.length > 1) client.setRequests(shuffled(shot.paths).map((path) => ({ path })));
+          if (load.paths.length > 1) client.setRequests(shuffled(load.paths).map((path) => ({ path })));
         },
       },
       (error, result) => {
@@ -128,7 +128,6 @@ export async function fire(
   });
   if ('requests' in timing) onEdge('closed');
 
-  latencies.sort((a, b) => a - b);
   return {
     started: result.requests.sent,
     answered,
@@ -137,7 +136,7 @@ export async function fire(
       ms: closedAtMs - openedAtMs,
       booked,
       refused,
-      latencyMs: latencies.length === 0 ? null : summary(latencies),
+      latencyMs: inShort(latencies.summary()),
     },
   };
 }
@@ -145,9 +144,8 @@ export async function fire(
 /** The part of autocannon's client that is set by its option `maxConnectionRequests`, and read after each answer. */
 type Client = autocannon.Client & { responseMax?: number };
 
-function summary(sorted: readonly number[]): Latency {
-  const at = (share: number): number => Math.round(percentile(sorted, share) * 100) / 100;
-  return { p50: at(0.5), p99: at(0.99), max: at(1) };
+function inShort(latency: Latency | null): Latency | null {
+  return latency && { p50: latency.p50, p99: latency.p99, max: latency.max };
 }
 
 /** Fisher and Yates. */

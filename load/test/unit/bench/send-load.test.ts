@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 
 import { afterEach, expect, it } from 'vitest';
 
-import { fire, type Shot } from '#src/bench/generator/fire.ts';
+import { sendLoad, type FixedLoad } from '#src/bench/generator/send-load.ts';
 
 const servers: Server[] = [];
 
@@ -26,10 +26,10 @@ it('ends with the answer to every request that it has started', async () => {
     if (served === 30) window.close();
     setTimeout(() => response.writeHead(201).end('{}'), 20);
   });
-  const volley = await fire(shotAt(origin), undefined, window.after);
-  expect(volley.started).toBe(volley.answered);
-  expect(volley.answered).toBe(served);
-  expect(volley.statuses).toEqual({ 201: served });
+  const result = await sendLoad(loadOn(origin), undefined, window.after);
+  expect(result.started).toBe(result.answered);
+  expect(result.answered).toBe(served);
+  expect(result.statuses).toEqual({ 201: served });
 });
 
 it('counts in the window only what is answered between its edges', async () => {
@@ -43,20 +43,20 @@ it('counts in the window only what is answered between its edges', async () => {
     const status = served % 2 === 0 ? 201 : 409;
     setTimeout(() => response.writeHead(status).end(), 5);
   });
-  const volley = await fire(shotAt(origin), (edge) => edges.push(edge), window.after);
-  const { booked, refused, latencyMs } = volley.window;
+  const result = await sendLoad(loadOn(origin), (edge) => edges.push(edge), window.after);
+  const { booked, refused, latencyMs } = result.window;
   expect(edges).toEqual(['opened', 'closed']);
   // A connection that asks before an edge may be answered after it, and there are four of them.
   expect(Math.abs(booked + refused - 40)).toBeLessThanOrEqual(4);
-  expect(booked + refused).toBeLessThan(volley.answered);
+  expect(booked + refused).toBeLessThan(result.answered);
   expect(latencyMs?.p50).toBeGreaterThanOrEqual(4);
 });
 
 it('sends no more and no fewer than it was asked for', async () => {
   const origin = await serve((_request, response) => response.writeHead(409).end());
-  const volley = await fire(shotAt(origin, { requests: 101 }));
-  expect(volley).toMatchObject({ started: 101, answered: 101, statuses: { 409: 101 } });
-  expect(volley.window).toMatchObject({ booked: 0, refused: 101, latencyMs: null });
+  const result = await sendLoad(loadOn(origin, { requests: 101 }));
+  expect(result).toMatchObject({ started: 101, answered: 101, statuses: { 409: 101 } });
+  expect(result.window).toMatchObject({ booked: 0, refused: 101, latencyMs: null });
 });
 
 it('does not hide a request whose connection was closed without an answer', async () => {
@@ -69,8 +69,8 @@ it('does not hide a request whose connection was closed without an answer', asyn
     if (served === 10) request.socket.end();
     else setTimeout(() => response.writeHead(201).end(), 2);
   });
-  const volley = await fire(shotAt(origin), undefined, window.after);
-  expect(volley.started - volley.answered).toBe(1);
+  const result = await sendLoad(loadOn(origin), undefined, window.after);
+  expect(result.started - result.answered).toBe(1);
 });
 
 it('asks for every path and deals the connections out to every origin', async () => {
@@ -90,7 +90,7 @@ it('asks for every path and deals the connections out to every origin', async ()
       response.writeHead(201).end();
     };
   const origins = [await serve(note('a')), await serve(note('b'))];
-  await fire({ ...shotAt(''), origins, paths }, undefined, window.after);
+  await sendLoad({ ...loadOn(''), origins, paths }, undefined, window.after);
   expect([...seen].sort()).toEqual(wanted);
 });
 
@@ -106,7 +106,10 @@ function windowBySteps() {
   };
 }
 
-function shotAt(origin: string, timing: Shot['timing'] = { warmUpMs: 1_000, windowMs: 1_000 }): Shot {
+function loadOn(
+  origin: string,
+  timing: FixedLoad['timing'] = { warmUpMs: 1_000, windowMs: 1_000 },
+): FixedLoad {
   return { origins: [origin], paths: ['/noop'], body: '{}', connections: 4, timing };
 }
 
