@@ -80,9 +80,9 @@ async function main(): Promise<number> {
   speak(paint('label', `Look at it: ${relative(process.cwd(), page)}; repeat it: ${run.command}`));
   await writeJson(options.json, run);
   if (!run.isComplete) return INTERRUPTED;
-  const verdicts = run.cells.map(verdictOfCell);
-  if (verdicts.includes('failed')) return 1;
-  return verdicts.includes('not shown') ? NOT_SHOWN : 0;
+  const verdicts = new Set(run.cells.map(verdictOfCell));
+  if (verdicts.has('failed')) return 1;
+  return verdicts.has('not shown') ? NOT_SHOWN : 0;
 }
 
 /** One after the other until all are done or somebody interrupts: the one that is under way then is over in seconds. */
