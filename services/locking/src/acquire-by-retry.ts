@@ -1,7 +1,7 @@
 import { systemClock } from './clock.ts';
 import { LockTimeoutError, LockUnavailableError } from './errors.ts';
+import type { Place } from './local-queue.ts';
 import type { Lease } from './lock.ts';
-import type { Place } from './turnstile.ts';
 
 /** What one try came to. */
 export type TryResult =
@@ -38,7 +38,7 @@ export interface Wait {
   readonly interrupted: Promise<never>;
   /** Whether a holder is a lease of this same service. */
   readonly isHeldHere: (holder: string | undefined) => boolean;
-  /** The place in the line of those who want to try; none: it tries beside all others. */
+  /** Its place in the local queue; none: it tries beside all others. */
   readonly place?: Place | undefined;
   /** Takes over what goes on after the wait has ended. */
   readonly inBackground: (work: Promise<unknown>) => void;
@@ -61,12 +61,12 @@ export async function acquireByRetry(tries: Tries, wait: Wait): Promise<Lease> {
   let mayHold = false;
 
   function pause(remainingMs: number): Promise<void> {
-    return sleep(Math.min(Math.random() * 2 * retryDelayMs, remainingMs), interrupted, place?.rung());
+    return sleep(Math.min(Math.random() * 2 * retryDelayMs, remainingMs), interrupted, place?.nextRelease());
   }
 
   try {
-    // Whose time is over in the line still has its one try: the lock may have come free.
-    if (place !== undefined) await sleep(waitUntilMs - systemClock.now(), interrupted, place.turn);
+    // Whose time is over before it is first still has its one try: the lock may have come free.
+    if (place !== undefined) await sleep(waitUntilMs - systemClock.now(), interrupted, place.isFirst);
     if (place?.isHeldHere === true) await pause(waitUntilMs - systemClock.now());
     for (;;) {
       underWay = tries.once();

@@ -6,8 +6,8 @@ export interface Clock {
   /** Milliseconds by a clock that never steps back (its zero means nothing). */
   now(): number;
   /** Calls `fn` once, no sooner than `delayMs` from now. */
-  setTimer(fn: () => void, delayMs: number): unknown;
-  clearTimer(timer: unknown): void;
+  setTimeout(fn: () => void, delayMs: number): unknown;
+  clearTimeout(timer: unknown): void;
 }
 
 /**
@@ -16,6 +16,6 @@ export interface Clock {
  */
 export const systemClock: Clock = {
   now: () => performance.now(),
-  setTimer: (fn, delayMs) => setTimeout(fn, delayMs).unref(),
-  clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
+  setTimeout: (fn, delayMs) => setTimeout(fn, delayMs).unref(),
+  clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout),
 };

@@ -22,10 +22,10 @@ export function createHolderIds(clientId: string = `${hostname()}:${process.pid}
   };
 }
 
-/** What the id of a waiter in a queue tells, see lua/queue-shared.lua. */
+/** What the id of a waiter in a queue tells, see lua/queue-common.lua. */
 export interface WaiterId {
   readonly client: string;
-  /** For how long it wants the lock when its turn comes. */
+  /** For how long it wants the lock when it is made the holder. */
   readonly ttlMs: number;
   /** As the holder it wants to be told when somebody asks. */
   readonly listens: boolean;

@@ -1,6 +1,6 @@
-import type { Alarm, Alarms } from './alarms.ts';
 import { RefusedError } from './client/errors.ts';
 import { retryDelayMs } from './retry-delay.ts';
+import type { Timer, Timers } from './timers.ts';
 
 /**
  * Releases that Redis has not answered: tried again, ever more rarely. Whoever gave the lock back has been told that the
@@ -13,22 +13,22 @@ export interface LateReleases {
   wake(): void;
 }
 
-export function createLateReleases(alarms: Alarms): LateReleases {
-  const pauses = new Set<Alarm>();
+export function createLateReleases(timers: Timers): LateReleases {
+  const pauses = new Set<Timer>();
 
   function pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      const alarm: Alarm = {
+      const timer: Timer = {
         atMs: 0,
         slot: -1,
-        ring() {
-          alarms.clear(alarm);
-          pauses.delete(alarm);
+        fire() {
+          timers.disarm(timer);
+          pauses.delete(timer);
           resolve();
         },
       };
-      pauses.add(alarm);
-      alarms.set(alarm, alarms.clock.now() + ms);
+      pauses.add(timer);
+      timers.arm(timer, timers.clock.now() + ms);
     });
   }
 
@@ -46,7 +46,7 @@ export function createLateReleases(alarms: Alarms): LateReleases {
       }
     },
     wake() {
-      for (const pause of pauses) pause.ring();
+      for (const pause of pauses) pause.fire();
     },
   };
 }

@@ -1,19 +1,19 @@
 import { checkTtl } from './acquire-options.ts';
-import { type Alarms, systemAlarms } from './alarms.ts';
 import { LockLostError, LockUnavailableError } from './errors.ts';
-import { Hold, type Extended, type Loss } from './hold.ts';
 import { createLateReleases } from './late-releases.ts';
+import { LeaseDeadline, type ExtendOutcome, type Loss } from './lease-deadline.ts';
 import type { Lease } from './lock.ts';
+import { type Timers, systemTimers } from './timers.ts';
 
 /** What giving a lock back can be told. A rejection means: unknown, it may have happened. */
-export type Released = 'released' | 'gone' | 'taken';
+export type ReleaseOutcome = 'released' | 'gone' | 'taken';
 
 /** The algorithm's side of a lease. */
 export interface LeasePort {
   /** One bounded attempt to let the lock expire `ttlMs` from now, if it is still ours; never creates it anew. */
-  extend(ttlMs: number): Promise<Extended>;
+  extend(ttlMs: number): Promise<ExtendOutcome>;
   /** One bounded attempt to give the lock back, if it is still ours. */
-  release(): Promise<Released>;
+  release(): Promise<ReleaseOutcome>;
   onLoss?(loss: Loss): void;
   onRenewed?(): void;
   onRenewalFailed?(cause: unknown): void;
@@ -28,13 +28,13 @@ export interface LeaseTerms {
   readonly renew: boolean;
   /** How long it may last however often it is renewed; Infinity: no limit. */
   readonly maxHoldMs: number;
-  /** `alarms.clock.now()` *before* the request was sent that obtained the lock: the deadline counts from there. */
+  /** `timers.clock.now()` *before* the request was sent that obtained the lock: the deadline counts from there. */
   readonly sentAtMs: number;
 }
 
 /** One lock, one lease: deadline and renewal included. Must be called while the lock is ours. */
-export function holdLease(terms: LeaseTerms, port: LeasePort, alarms: Alarms = systemAlarms): HeldLease {
-  const hold = new Hold(
+export function createLease(terms: LeaseTerms, port: LeasePort, timers: Timers = systemTimers): HeldLease {
+  const hold = new LeaseDeadline(
     {
       extend: (ttlMs) => port.extend(ttlMs),
       onRenewed: () => port.onRenewed?.(),
@@ -44,7 +44,7 @@ export function holdLease(terms: LeaseTerms, port: LeasePort, alarms: Alarms = s
         port.onLoss?.(loss);
       },
     },
-    alarms,
+    timers,
     terms,
     { sinceMs: terms.sentAtMs, ttlMs: terms.ttlMs, longestMs: terms.ttlMs },
   );
@@ -55,8 +55,8 @@ export function holdLease(terms: LeaseTerms, port: LeasePort, alarms: Alarms = s
       try {
         return await port.release();
       } catch (error) {
-        const isExpired = () => alarms.clock.now() >= deadlineMs;
-        void createLateReleases(alarms).repeat(() => port.release(), isExpired);
+        const isExpired = () => timers.clock.now() >= deadlineMs;
+        void createLateReleases(timers).repeat(() => port.release(), isExpired);
         throw error;
       }
     },
@@ -66,7 +66,7 @@ export function holdLease(terms: LeaseTerms, port: LeasePort, alarms: Alarms = s
 
 /** Who takes a lease back. */
 export interface LeaseOwner {
-  release(lease: HeldLease): Promise<Released> | Released;
+  release(lease: HeldLease): Promise<ReleaseOutcome> | ReleaseOutcome;
 }
 
 const given = Promise.resolve();
@@ -81,13 +81,20 @@ export class HeldLease implements Lease {
   readonly holder: string;
   readonly token: number;
   readonly #ttlMs: number;
-  readonly #hold: Hold;
+  readonly #hold: LeaseDeadline;
   readonly #owner: LeaseOwner;
   #abort: AbortController | undefined;
   #lost: LockLostError | undefined;
   #released: Promise<void> | undefined;
 
-  constructor(name: string, holder: string, token: number, ttlMs: number, hold: Hold, owner: LeaseOwner) {
+  constructor(
+    name: string,
+    holder: string,
+    token: number,
+    ttlMs: number,
+    hold: LeaseDeadline,
+    owner: LeaseOwner,
+  ) {
     this.name = name;
     this.holder = holder;
     this.token = token;
@@ -166,8 +173,8 @@ export class HeldLease implements Lease {
     return released === 'released' ? given : this.#confirm(released);
   }
 
-  async #confirm(answer: Promise<Released> | Released): Promise<void> {
-    let released: Released;
+  async #confirm(answer: Promise<ReleaseOutcome> | ReleaseOutcome): Promise<void> {
+    let released: ReleaseOutcome;
     try {
       released = await answer;
     } catch (cause) {

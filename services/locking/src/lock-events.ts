@@ -14,7 +14,7 @@ export type LockEvent =
       lock: string;
       token: number;
       waitMs: number;
-      from: 'free' | 'queue' | 'turn' | 'linger';
+      from: 'free' | 'queue' | 'tenure' | 'linger';
       waiting: number;
     }
   /** A caller gave it back. */

@@ -18,8 +18,8 @@ export function createMemoryLock({
 }: MemoryLockOptions = {}): QueueLocks {
   // Only `createMemoryServer` makes one.
   const link = server as MemoryLink;
-  const { locks } = openQueueLock({ keyPrefix: '' }, options, (messages, storeOptions, alarms) =>
-    openMemoryQueueStore(link, alarms, messages, storeOptions),
+  const { locks } = openQueueLock({ keyPrefix: '' }, options, (messages, storeOptions, timers) =>
+    openMemoryQueueStore(link, timers, messages, storeOptions),
   );
   return { ...locks, check: () => Promise.resolve([]) };
 }

@@ -5,7 +5,6 @@ import {
   maxTimerMs,
   tokenMemoryDefaultMs,
 } from './acquire-options.ts';
-import { type Alarms, systemAlarms } from './alarms.ts';
 import { checkOptions } from './check-options.ts';
 import { createHolderIds } from './holder-id.ts';
 import { checkKnown, defaultOptionNames, type OptionNames } from './known-options.ts';
@@ -13,6 +12,7 @@ import { type Listeners, listenFor, type RoundTripListener, tellRoundTrips } fro
 import type { AcquireDefaultOptions } from './lock.ts';
 import { createQueueLocks, type QueueLocksCore } from './queue/locks.ts';
 import type { QueueMessages, QueueStore } from './queue/store.ts';
+import { systemTimers, type Timers } from './timers.ts';
 
 export interface QueueLockOptions extends AcquireDefaultOptions, Listeners {
   /**
@@ -25,10 +25,10 @@ export interface QueueLockOptions extends AcquireDefaultOptions, Listeners {
    * it can be had again without asking Redis. As soon as another process asks for it, it is handed over.
    */
   lingerMs?: number | undefined;
-  /** How many callers of this process may follow one another before others have their turn. */
-  turnGrants?: number | undefined;
+  /** How many callers of this process may follow one another before others have a tenure. */
+  tenureGrants?: number | undefined;
   /** For how long they may, in milliseconds. */
-  turnMs?: number | undefined;
+  tenureMs?: number | undefined;
   /** How many callers may wait in this process at once, over all names; one more gets `LockTimeoutError` at once. */
   maxWaiting?: number | undefined;
   /** Longest wait for one reply of Redis, in milliseconds. What was asked is then unknown, and asked again. */
@@ -58,8 +58,8 @@ const optionNames: OptionNames<QueueLockOptions> = {
   ...defaultOptionNames,
   coalesce: true,
   lingerMs: true,
-  turnGrants: true,
-  turnMs: true,
+  tenureGrants: true,
+  tenureMs: true,
   maxWaiting: true,
   commandTimeoutMs: true,
   unavailableAfterMs: true,
@@ -85,7 +85,7 @@ export interface QueueStoreOptions {
 export type OpenQueueStore = (
   messages: QueueMessages,
   options: QueueStoreOptions,
-  alarms: Alarms,
+  timers: Timers,
 ) => QueueStore;
 
 /**
@@ -100,11 +100,11 @@ export function openQueueLock(
   const {
     coalesce = true,
     lingerMs = 0,
-    // A turn of 256 callers costs two round trips: with a thousand callers in four processes, one in a hundred of what
+    // A tenure of 256 callers costs two round trips: with a thousand callers in four processes, one in a hundred of what
     // each caller's own would cost. More would save little, and let others wait longer.
-    turnGrants = 256,
+    tenureGrants = 256,
     // What the others wait for at most, per process before them, when critical sections are long.
-    turnMs = 50,
+    tenureMs = 50,
     // A waiter costs about a kilobyte: this many are a tenth of a gigabyte, and more than can be served in time.
     maxWaiting = 100_000,
     // Redis answers in well under a millisecond. A second outlasts the hiccups that it recovers from by itself.
@@ -120,8 +120,8 @@ export function openQueueLock(
   checkKnown(options, optionNames);
   checkOptions(client, { ...options, keyPrefix, onReleaseFailed });
   checkInteger('lingerMs', lingerMs, 0, maxTimerMs);
-  checkInteger('turnGrants', turnGrants, 1, 1_000_000);
-  checkInteger('turnMs', turnMs, 1, maxTimerMs);
+  checkInteger('tenureGrants', tenureGrants, 1, 1_000_000);
+  checkInteger('tenureMs', tenureMs, 1, maxTimerMs);
   checkInteger('maxWaiting', maxWaiting, 1, Number.MAX_SAFE_INTEGER);
   checkInteger('commandTimeoutMs', commandTimeoutMs, 1, maxTimerMs);
   checkInteger('unavailableAfterMs', unavailableAfterMs, 1, maxTimerMs);
@@ -133,7 +133,7 @@ export function openQueueLock(
     throw new TypeError('lingerMs needs coalesce: nobody else could use what is kept.');
 
   const emit = listenFor(options);
-  const alarms = systemAlarms;
+  const timers = systemTimers;
   const locks = createQueueLocks(
     (messages) =>
       openStore(
@@ -146,17 +146,17 @@ export function openQueueLock(
           tokenMemoryMs,
           onRoundTrip: tellRoundTrips(emit),
         },
-        alarms,
+        timers,
       ),
     {
       defaults: acquireSettings(options, acquireDefaults),
-      line: { coalesce, lingerMs, turnGrants, turnMs, unavailableAfterMs },
+      settings: { coalesce, lingerMs, tenureGrants, tenureMs, unavailableAfterMs },
       maxWaiting,
       pollMs,
       emit,
       onReleaseFailed,
     },
-    alarms,
+    timers,
   );
   return { locks, commandTimeoutMs };
 }

@@ -12,15 +12,15 @@ export interface QueueLocks extends QueueLocksCore {
 }
 
 /**
- * A lock that waits in line: first come, first served, and no process asks twice. The release of a lock makes the next
+ * A lock with a queue: first come, first served, and no process asks twice. The release of a lock makes the next
  * waiter its holder, in the same step, and tells it. See PROTOCOL.md.
  *
  * @param redis where the locks are; the locks make connections of their own to it
  */
 export function createQueueLock(redis: RedisClient, options: QueueLockOptions = {}): QueueLocks {
   const client = openClient(redis);
-  const { locks, commandTimeoutMs } = openQueueLock(client, options, (messages, storeOptions, alarms) =>
-    openRedisQueueStore(client, alarms, messages, storeOptions),
+  const { locks, commandTimeoutMs } = openQueueLock(client, options, (messages, storeOptions, timers) =>
+    openRedisQueueStore(client, timers, messages, storeOptions),
   );
   return { ...locks, check: () => checkServer(client.shared, commandTimeoutMs) };
 }

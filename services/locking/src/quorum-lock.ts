@@ -7,23 +7,23 @@ import {
   tokenMemoryDefaultMs,
   type AcquireSettings,
 } from './acquire-options.ts';
-import { systemAlarms } from './alarms.ts';
 import { assembleLocks } from './assemble-locks.ts';
 import { checkOptions } from './check-options.ts';
 import { createCalls } from './client/calls.ts';
 import { checkServer, type ServerFinding } from './client/check-server.ts';
 import { openClient, type RedisClient } from './client/choose-adapter.ts';
 import { systemClock } from './clock.ts';
-import { driftMs } from './hold.ts';
 import { createHolderIds } from './holder-id.ts';
 import { checkKnown, defaultOptionNames, type OptionNames } from './known-options.ts';
-import type { LeasePort, Released } from './lease.ts';
+import { driftMs } from './lease-deadline.ts';
+import type { LeasePort, ReleaseOutcome } from './lease.ts';
+import { createLocalQueue } from './local-queue.ts';
 import { type Listeners, listenFor, tellRoundTrips } from './lock-events.ts';
 import type { Locks, AcquireDefaultOptions } from './lock.ts';
 import { createQuorumGrant, type QuorumGrant } from './quorum/grant.ts';
 import { createQuorumServer, quorumKeyTypes } from './quorum/server.ts';
 import { createRetryingService } from './retrying-service.ts';
-import { createTurnstile } from './turnstile.ts';
+import { systemTimers } from './timers.ts';
 
 export interface QuorumLockOptions extends AcquireDefaultOptions, Listeners {
   /** Average time between two tries, in milliseconds. */
@@ -104,7 +104,7 @@ export function createQuorumLock(
 
   const emit = listenFor(options);
   const callsOf = clients.map(({ shared }) =>
-    createCalls(shared, systemAlarms, {
+    createCalls(shared, systemTimers, {
       timeoutMs: serverTimeoutMs,
       onRoundTrip: tellRoundTrips(emit),
       keyTypes: quorumKeyTypes,
@@ -112,7 +112,7 @@ export function createQuorumLock(
   );
   const servers = callsOf.map((calls) => createQuorumServer(calls, { keyPrefix, tokenMemoryMs }));
   const holderIds = createHolderIds(options.clientId);
-  const service = createRetryingService(retryDelayMs, emit, createTurnstile(retryDelayMs));
+  const service = createRetryingService(retryDelayMs, emit, createLocalQueue(retryDelayMs));
 
   function acquireOne(name: string, settings: AcquireSettings) {
     // A try that ends without a lease has given everything back itself, as far as anybody can.
@@ -153,7 +153,7 @@ export function createQuorumLock(
   }
 
   /** Resolves when a majority has answered; the others are seen to in the background. */
-  function giveBack(grant: QuorumGrant): Promise<Released> {
+  function giveBack(grant: QuorumGrant): Promise<ReleaseOutcome> {
     const released = grant.release();
     service.inBackground(grant.settled());
     return released;

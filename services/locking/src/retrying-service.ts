@@ -3,10 +3,10 @@ import type { AcquireSettings } from './acquire-options.ts';
 import { systemClock } from './clock.ts';
 import { LockTimeoutError, LockUnavailableError } from './errors.ts';
 import { tellEvents } from './lease-events.ts';
-import { type HeldLease, holdLease, type LeasePort, type LeaseTerms } from './lease.ts';
+import { type HeldLease, createLease, type LeasePort, type LeaseTerms } from './lease.ts';
+import type { LocalQueue } from './local-queue.ts';
 import type { LockEventListener } from './lock-events.ts';
 import type { Lease } from './lock.ts';
-import type { Turnstile } from './turnstile.ts';
 
 /** What the lock services without a queue have in common: their waits, their leases, and their end. */
 export interface RetryingService {
@@ -24,12 +24,12 @@ export interface RetryingService {
 
 /**
  * @param retryDelayMs average time between two tries, in milliseconds
- * @param turnstile lets those who wait try one at a time; without one, each of them tries
+ * @param localQueue lets those who wait try one at a time; without one, each of them tries
  */
 export function createRetryingService(
   retryDelayMs: number,
   emit: LockEventListener | undefined,
-  turnstile?: Turnstile,
+  localQueue?: LocalQueue,
 ): RetryingService {
   const waits = new Set<{ name: string; interrupt(reason: unknown): void }>();
   const leases = new Set<HeldLease>();
@@ -57,8 +57,8 @@ export function createRetryingService(
     const sinceMs = systemClock.now();
     signal?.addEventListener('abort', onAbort, { once: true });
     waits.add(wait);
-    // Who does not wait does not stand in line either.
-    const place = waitMs > 0 ? turnstile?.enter(name) : undefined;
+    // Who does not wait takes no place in the local queue either.
+    const place = waitMs > 0 ? localQueue?.enter(name) : undefined;
     let lease: Lease | undefined;
     try {
       lease = await acquireByRetry(tries, {
@@ -94,16 +94,16 @@ export function createRetryingService(
       release() {
         leases.delete(lease);
         const released = port.release();
-        void released.catch(() => undefined).then(() => turnstile?.ring(terms.name));
+        void released.catch(() => undefined).then(() => localQueue?.released(terms.name));
         return released;
       },
       onLoss(loss) {
         leases.delete(lease);
-        turnstile?.ring(terms.name);
+        localQueue?.released(terms.name);
         port.onLoss?.(loss);
       },
     };
-    const lease = holdLease(terms, tellEvents(tracked, terms, emit));
+    const lease = createLease(terms, tellEvents(tracked, terms, emit));
     leases.add(lease);
     return lease;
   }

@@ -9,7 +9,6 @@ import {
   tokenMemoryDefaultMs,
   type AcquireSettings,
 } from './acquire-options.ts';
-import { systemAlarms } from './alarms.ts';
 import { assembleLocks } from './assemble-locks.ts';
 import { checkOptions } from './check-options.ts';
 import { createCalls, isSendable } from './client/calls.ts';
@@ -19,14 +18,15 @@ import { RefusedError } from './client/errors.ts';
 import { listHeld } from './client/list-held.ts';
 import { loadScript } from './client/script.ts';
 import { systemClock } from './clock.ts';
-import { driftMs, type Extended } from './hold.ts';
 import { createHolderIds } from './holder-id.ts';
 import { checkKnown, defaultOptionNames, type OptionNames } from './known-options.ts';
-import type { LeasePort, Released } from './lease.ts';
+import { driftMs, type ExtendOutcome } from './lease-deadline.ts';
+import type { LeasePort, ReleaseOutcome } from './lease.ts';
 import { type Listeners, listenFor, tellRoundTrips } from './lock-events.ts';
 import { checkName, lockKey } from './lock-name.ts';
 import type { AcquireOptions, Lease, AcquireDefaultOptions } from './lock.ts';
 import { createRetryingService } from './retrying-service.ts';
+import { systemTimers } from './timers.ts';
 import type { LockSnapshot, WebLocksSource } from './web-locks.ts';
 
 export interface SimpleLockOptions extends AcquireDefaultOptions, Listeners {
@@ -110,7 +110,7 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
   const emit = listenFor(options);
   const service = createRetryingService(retryDelayMs, emit);
   const connection = client.shared;
-  const calls = createCalls(connection, systemAlarms, {
+  const calls = createCalls(connection, systemTimers, {
     timeoutMs: commandTimeoutMs,
     onRoundTrip: tellRoundTrips(emit),
     keyTypes,
@@ -173,14 +173,14 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
     };
   }
 
-  async function extend(id: string, keys: Keys, ttlMs: number): Promise<Extended> {
+  async function extend(id: string, keys: Keys, ttlMs: number): Promise<ExtendOutcome> {
     if (!isSendable(connection)) throw notConnected();
     const { reply } = await calls.run(extendScript, keys, [id, `${ttlMs}`, `${ttlMs + tokenMemoryMs}`]);
     if (reply === 1) return 'held';
     return reply === 0 ? 'gone' : 'taken';
   }
 
-  async function release(id: string, keys: Keys): Promise<Released> {
+  async function release(id: string, keys: Keys): Promise<ReleaseOutcome> {
     const { reply, mayHaveRunTwice } = await calls.run(releaseScript, [keys[0]], [id]);
     if (reply === 1 || mayHaveRunTwice) return 'released';
     return reply === 0 ? 'gone' : 'taken';

@@ -1,37 +1,37 @@
-import { type Alarms, createAlarms } from '#src/alarms.ts';
 import type { Clock } from '#src/clock.ts';
+import { type Timers, createTimers } from '#src/timers.ts';
 
 /** A clock turned by hand: no test waits for a lease to expire. */
 export interface HandClock extends Clock {
-  readonly alarms: Alarms;
-  /** How many timers are armed. */
-  timers(): number;
-  /** Lets time pass; every timer on the way fires at its time, and what it started in promises runs to rest. */
+  readonly timers: Timers;
+  /** How many timeouts are armed. */
+  timeouts(): number;
+  /** Lets time pass; every timeout on the way fires at its time, and what it started in promises runs to rest. */
   pass(ms: number): Promise<void>;
-  /** Lets time pass while no timer can fire: a blocked event loop. */
+  /** Lets time pass while no timeout can fire: a blocked event loop. */
   block(ms: number): void;
 }
 
 export function createHandClock(): HandClock {
   let now = 1_000;
-  const timers = new Set<{ atMs: number; fn: () => void }>();
+  const timeouts = new Set<{ atMs: number; fn: () => void }>();
 
   const clock: Clock = {
     now: () => now,
-    setTimer(fn, delayMs) {
-      const timer = { atMs: now + delayMs, fn };
-      timers.add(timer);
-      return timer;
+    setTimeout(fn, delayMs) {
+      const timeout = { atMs: now + delayMs, fn };
+      timeouts.add(timeout);
+      return timeout;
     },
-    clearTimer(timer) {
-      timers.delete(timer as { atMs: number; fn: () => void });
+    clearTimeout(timeout) {
+      timeouts.delete(timeout as { atMs: number; fn: () => void });
     },
   };
 
   return {
     ...clock,
-    alarms: createAlarms(clock),
-    timers: () => timers.size,
+    timers: createTimers(clock),
+    timeouts: () => timeouts.size,
     block(ms) {
       now += ms;
     },
@@ -39,9 +39,9 @@ export function createHandClock(): HandClock {
       const untilMs = now + ms;
       for (;;) {
         await settle();
-        const next = [...timers].sort((a, b) => a.atMs - b.atMs)[0];
+        const next = [...timeouts].sort((a, b) => a.atMs - b.atMs)[0];
         if (next === undefined || next.atMs > untilMs) break;
-        timers.delete(next);
+        timeouts.delete(next);
         now = Math.max(now, next.atMs);
         next.fn();
       }

@@ -1,6 +1,6 @@
-import type { Alarm, Alarms } from '../alarms.ts';
 import { type Linked, LinkedList } from '../linked-list.ts';
 import type { RoundTripListener } from '../lock-events.ts';
+import type { Timer, Timers } from '../timers.ts';
 import { isDemotion, isNoScript, isRefusal, isWrongType, RefusedError } from './errors.ts';
 import type { Connection } from './port.ts';
 import type { Script } from './script.ts';
@@ -101,20 +101,20 @@ type Asked = Pick<Call, 'command' | 'withText' | 'keys' | 'toldAs'>;
  * - a server that is not the primary any more is left, if the connection is ours;
  * - one timer for all calls: they have the same time-out, so the oldest of them is the first to reach it.
  */
-export function createCalls(connection: Connection, alarms: Alarms, settings: CallSettings): Calls {
+export function createCalls(connection: Connection, timers: Timers, settings: CallSettings): Calls {
   const { timeoutMs, onRoundTrip, keyTypes = [] } = settings;
   const { link } = connection;
-  const { clock } = alarms;
+  const { clock } = timers;
   const waiting = new LinkedList<Call>();
   const underWay = new LinkedList<Call>();
   let lastReplyMs = clock.now();
   let lastDemotionMs = -Infinity;
   let closed = false;
 
-  const timeout: Alarm = {
+  const timeout: Timer = {
     atMs: 0,
     slot: -1,
-    ring() {
+    fire() {
       const now = clock.now();
       for (let call = underWay.first; call !== undefined && dueMs(call) <= now; call = underWay.first) {
         const silent = lastReplyMs < call.sentMs;
@@ -129,7 +129,7 @@ export function createCalls(connection: Connection, alarms: Alarms, settings: Ca
       sendWaiting();
       const [sent, unsent] = [underWay.first, waiting.first];
       const nextMs = Math.min(sent ? dueMs(sent) : Infinity, unsent ? dueMs(unsent) : Infinity);
-      if (nextMs !== Infinity) alarms.set(timeout, nextMs);
+      if (nextMs !== Infinity) timers.arm(timeout, nextMs);
     },
   };
 
@@ -147,7 +147,7 @@ export function createCalls(connection: Connection, alarms: Alarms, settings: Ca
       const call = new Call(asked, sinceMs, resolve, reject);
       enter(waiting, call);
       sendWaiting();
-      if (!alarms.isSet(timeout)) alarms.set(timeout, sinceMs + timeoutMs);
+      if (!timers.isArmed(timeout)) timers.arm(timeout, sinceMs + timeoutMs);
     });
   }
 
@@ -270,7 +270,7 @@ export function createCalls(connection: Connection, alarms: Alarms, settings: Ca
       ask({ command, withText: undefined, keys: [], toldAs }) as Promise<Reply<T>>,
     close() {
       closed = true;
-      alarms.clear(timeout);
+      timers.disarm(timeout);
       for (const stop of stopListening) stop();
       for (const list of [underWay, waiting]) failAll(list, wasClosed());
     },

@@ -1,4 +1,4 @@
-import { systemAlarms } from '../alarms.ts';
+import { systemTimers } from '../timers.ts';
 import { createCalls, type Calls } from './calls.ts';
 import type { Connection } from './port.ts';
 
@@ -13,7 +13,7 @@ const oldestVersion = [6, 2] as const;
 
 /** Looks at the server once, at the start of a program: what is wrong with it is better known then. Never rejects. */
 export async function checkServer(connection: Connection, timeoutMs: number): Promise<ServerFinding[]> {
-  const calls = createCalls(connection, systemAlarms, { timeoutMs });
+  const calls = createCalls(connection, systemTimers, { timeoutMs });
   try {
     const { reply: info } = await calls.send((own) => own.info());
     return [...checkVersion(info), ...checkRole(info), ...(await checkEviction(calls, info))];

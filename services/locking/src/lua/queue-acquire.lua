@@ -23,16 +23,12 @@ if free and not ARGV[3] then
   redis.call('SET', KEYS[4], last, 'PX', tokenMemoryMs + ARGV[2])
 end
 
--- include queue-holder.lua
--- include queue-take.lua
 local id, ttlMs, tokenAbove, reserve = ARGV[1], ARGV[2], ARGV[3] or '0', ARGV[5] == '1'
 if free then
   local token, reserved = take(id, ttlMs, tokenAbove, reserve)
   return {1, token, reserved, nowUs, 0}
 end
 
--- include queue-hand-over.lua
--- include queue-shared.lua
 local held, alone = readHolder()
 local token = tokenOf(id, held)
 if token then

@@ -2,10 +2,6 @@
 -- ARGV[1] id  ARGV[2] TTL in ms
 -- ARGV[3] '': no tokens are reserved; otherwise they are, and up to this one it may have given them away by now
 -- Reply: {1, last reserved token or 0, waiters}, or {0} nobody holds it, or {-1} somebody else does
--- include queue-holder.lua
--- include queue-take.lua
--- include queue-hand-over.lua
--- include queue-shared.lua
 local held = readHolder()
 local token = tokenOf(ARGV[1], held)
 if not token then

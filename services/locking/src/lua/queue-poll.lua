@@ -4,10 +4,6 @@
 -- Reply: {1, "<id of the holder> <its token>" or '', what is left of its TTL in ms, waiters before the id}; the holder
 --     may be this client; '': too many of the dead are before those who live, and the next look goes on from there
 --     or {0} the id is neither in the queue nor the holder
--- include queue-holder.lua
--- include queue-take.lua
--- include queue-hand-over.lua
--- include queue-shared.lua
 local id, client = ARGV[1], ARGV[2]
 readClock()
 local dead = redis.call('ZCOUNT', KEYS[3], '-inf', '(' .. math.floor(nowUs / 1000))

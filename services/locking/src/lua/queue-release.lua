@@ -1,7 +1,6 @@
 -- Ends whatever the id has: a lock is handed over to the next waiter, a place in the queue is given up.
 -- ARGV[1] id  ARGV[2] the last token that was given away; '0' if none was, whatever it has; '' if no more were reserved
 -- Reply: 1 free now, 2 handed over, 0 nobody held it, -1 somebody else does
--- include queue-holder.lua
 local id = ARGV[1]
 local held = readHolder()
 if not held or string.sub(held, 1, #id + 1) ~= id .. ' ' then
@@ -22,6 +21,4 @@ if not first then
   redis.call('UNLINK', KEYS[1], KEYS[3])
   return 1
 end
--- include queue-take.lua
--- include queue-hand-over.lua
 return handOver(last ~= '' and last, nil, first) and 2 or 1

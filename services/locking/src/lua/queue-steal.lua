@@ -1,10 +1,6 @@
 -- Takes the lock from whoever holds it, ahead of whoever waits, and tells the one who held it.
 -- ARGV[1] id  ARGV[2] TTL in ms  ARGV[3] the token must be larger than this
 -- Reply: {1, token, last reserved token, time in microseconds, waiters}
--- include queue-holder.lua
--- include queue-take.lua
--- include queue-hand-over.lua
--- include queue-shared.lua
 local held = readHolder()
 local token = tokenOf(ARGV[1], held)
 if token then

@@ -1,12 +1,12 @@
 import type {
   AcquireRequest,
   ExtendRequest,
-  GivenBack,
+  Released,
   Grant,
   HandedOver,
   Holder,
   Inspection,
-  Kept,
+  Extended,
   NotHeld,
   Queued,
   ReleaseRequest,
@@ -212,18 +212,18 @@ export function createQueueSteps(
       return queued(keys, id, place);
     },
 
-    extend(name: string, { id, ttlMs, reserved: given }: ExtendRequest): Kept | NotHeld {
+    extend(name: string, { id, ttlMs, reserved: given }: ExtendRequest): Extended | NotHeld {
       const keys = keysOf(name);
       if (keys.lock === undefined) return { is: 'gone' };
       if (keys.lock.id !== id) return { is: 'taken' };
       keys.lock.untilMs = nowMs() + ttlMs;
       if (given === undefined) {
         if (keys.last !== undefined) remember(keys, keys.last.token, ttlMs);
-        return { is: 'kept', reserved: 0, waiting: keys.queue.places.size };
+        return { is: 'extended', reserved: 0, waiting: keys.queue.places.size };
       }
       const reserved = Math.max(given, reservation(keys.lock.token, ttlMs));
       remember(keys, reserved, ttlMs);
-      return { is: 'kept', reserved, waiting: keys.queue.places.size };
+      return { is: 'extended', reserved, waiting: keys.queue.places.size };
     },
 
     yield(
@@ -247,7 +247,7 @@ export function createQueueSteps(
       return queued(keys, nextId, place);
     },
 
-    release(name: string, { id, lastToken }: ReleaseRequest): GivenBack | NotHeld {
+    release(name: string, { id, lastToken }: ReleaseRequest): Released | NotHeld {
       const keys = keysOf(name);
       if (keys.lock?.id !== id) {
         keys.queue.places.delete(id);

@@ -1,22 +1,22 @@
 import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers';
 
-import type { Alarms } from '../alarms.ts';
 import { RefusedError } from '../client/errors.ts';
 import type { QueueStoreOptions } from '../queue-lock-options.ts';
 import type { QueueMessages, QueueStore } from '../queue/store.ts';
+import type { Timers } from '../timers.ts';
 import { createQueueSteps } from './queue-steps.ts';
 import type { MemoryLink } from './server.ts';
 
 /** The steps of the queue lock in memory. Questions and messages come later, never at once, as over a network. */
 export function openMemoryQueueStore(
   link: MemoryLink,
-  alarms: Alarms,
+  timers: Timers,
   messages: QueueMessages,
   { clientId, keyPrefix, commandTimeoutMs, staleMs, tokenMemoryMs, onRoundTrip }: QueueStoreOptions,
 ): QueueStore {
   const { data } = link;
-  const { clock } = alarms;
+  const { clock } = timers;
   const underWay = new Set<(reason: Error) => void>();
   let state: 'new' | 'opening' | 'listening' | 'closed' = 'new';
 
@@ -39,11 +39,11 @@ export function openMemoryQueueStore(
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const sentAtMs = clock.now();
     const fail = (reason: Error) => {
-      clock.clearTimer(timer);
+      clock.clearTimeout(timeout);
       underWay.delete(fail);
       reject(reason);
     };
-    const timer = clock.setTimer(
+    const timeout = clock.setTimeout(
       () => fail(new Error(`no reply within ${commandTimeoutMs} ms`)),
       commandTimeoutMs,
     );
@@ -53,7 +53,7 @@ export function openMemoryQueueStore(
       try {
         const reply = run();
         if (link.losesReply()) return;
-        clock.clearTimer(timer);
+        clock.clearTimeout(timeout);
         underWay.delete(fail);
         onRoundTrip?.(step, clock.now() - sentAtMs);
         resolve(reply);

@@ -2,9 +2,10 @@ import { LockTimeoutError, LockUnavailableError } from '../errors.ts';
 import { clientOf } from '../holder-id.ts';
 import type { HeldLease } from '../lease.ts';
 import { LinkedList } from '../linked-list.ts';
-import type { LockEvent } from '../lock-events.ts';
-import type { Answers } from './answers.ts';
-import type { LineContext } from './line-context.ts';
+import type { LockEvent, LockEventListener } from '../lock-events.ts';
+import type { Timers } from '../timers.ts';
+import type { ServerView } from './server-view.ts';
+import type { QueueStore } from './store.ts';
 import type { Waiter } from './waiter.ts';
 
 /** How a caller came by the lock, see `LockEvent`. */
@@ -12,22 +13,31 @@ export type From = Extract<LockEvent, { type: 'granted' }>['from'];
 
 type WhyLeft = 'timeout' | 'aborted';
 
-/** The callers that wait in a line: how each of them is granted the lock or sent away, and what it is told. */
+/** What it needs of the lock service. */
+export interface CallersContext {
+  readonly store: Pick<QueueStore, 'client'>;
+  readonly timers: Timers;
+  readonly emit: LockEventListener | undefined;
+  /** A caller waits no more. */
+  departed(waiter: Waiter): void;
+}
+
+/** The callers that wait for a name here: how each of them is granted the lock or sent away, and what it is told. */
 export class Callers {
   readonly #name: string;
-  readonly #context: LineContext;
-  readonly #answers: Answers;
+  readonly #context: CallersContext;
+  readonly #view: ServerView;
   readonly #heldAs: () => string | undefined;
   readonly #waiters = new LinkedList<Waiter>();
 
   /**
-   * @param answers what they are told of Redis
+   * @param view what they are told of Redis
    * @param heldAs the id under which this process holds the lock, if it does
    */
-  constructor(name: string, context: LineContext, answers: Answers, heldAs: () => string | undefined) {
+  constructor(name: string, context: CallersContext, view: ServerView, heldAs: () => string | undefined) {
     this.#name = name;
     this.#context = context;
-    this.#answers = answers;
+    this.#view = view;
     this.#heldAs = heldAs;
   }
 
@@ -45,12 +55,12 @@ export class Callers {
   }
 
   grant(waiter: Waiter, lease: HeldLease, from: From): void {
-    const { alarms, emit } = this.#context;
+    const { timers, emit } = this.#context;
     this.#waiters.remove(waiter);
     waiter.grant(lease);
     this.#context.departed(waiter);
     if (emit === undefined) return;
-    const waitMs = alarms.clock.now() - waiter.sinceMs;
+    const waitMs = timers.clock.now() - waiter.sinceMs;
     const { token } = lease;
     emit({ type: 'granted', lock: this.#name, token, waitMs, from, waiting: this.size });
   }
@@ -71,7 +81,7 @@ export class Callers {
     const lock = this.#name;
     for (let waiter = this.first; waiter !== undefined; waiter = this.first) {
       this.#waiters.remove(waiter);
-      const { holder } = this.#answers;
+      const { holder } = this.#view;
       this.#sendAway(waiter, new LockUnavailableError({ lock, holder, cause }), 'unavailable');
     }
   }
@@ -80,9 +90,9 @@ export class Callers {
    * One that does not wait here, or not any more.
    * @param cause why it is not known whether the lock could be had
    */
-  refuse(waiter: Waiter, why: WhyLeft, cause: unknown = this.#answers.silence?.cause): void {
+  refuse(waiter: Waiter, why: WhyLeft, cause: unknown = this.#view.silence?.cause): void {
     const { waitMs, signal } = waiter;
-    const holder = this.#heldAs() ?? this.#answers.holder;
+    const holder = this.#heldAs() ?? this.#view.holder;
     const details = { lock: this.#name, holder };
     if (why === 'aborted') {
       this.#sendAway(waiter, signal?.reason, why);
@@ -97,7 +107,7 @@ export class Callers {
   #sendAway(waiter: Waiter, error: unknown, why: WhyLeft | 'unavailable'): void {
     waiter.refuse(error);
     this.#context.departed(waiter);
-    const waitMs = this.#context.alarms.clock.now() - waiter.sinceMs;
+    const waitMs = this.#context.timers.clock.now() - waiter.sinceMs;
     this.#context.emit?.({ type: 'refused', lock: this.#name, waitMs, why });
   }
 }

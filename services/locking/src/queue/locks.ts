@@ -1,23 +1,23 @@
 import { acquireSettings, type AcquireDefaults, type AcquireSettings } from '../acquire-options.ts';
-import type { Alarms } from '../alarms.ts';
 import { assembleLocks } from '../assemble-locks.ts';
 import { LockTimeoutError, LockUnavailableError } from '../errors.ts';
 import { clientOf, waiterNumber, writeWaiterId } from '../holder-id.ts';
 import type { LockEventListener } from '../lock-events.ts';
 import { checkName } from '../lock-name.ts';
 import type { AcquireOptions, Lease } from '../lock.ts';
+import type { Timers } from '../timers.ts';
 import type { LockInfo, LockSnapshot, WebLocksSource } from '../web-locks.ts';
-import { createGiveBack } from './give-back.ts';
-import type { Entry, LineContext, LineSettings } from './line-context.ts';
-import { Line } from './line.ts';
-import { Lines } from './lines.ts';
+import type { NameContext, NameSettings } from './name-context.ts';
+import { NameQueue } from './name-queue.ts';
+import { type KnownName, Names } from './names.ts';
+import { createPoller } from './poller.ts';
+import { createReleaser } from './releaser.ts';
 import type { HandedOver, Inspection, QueueMessages, QueueStore } from './store.ts';
 import { Waiter } from './waiter.ts';
-import { createWatches } from './watches.ts';
 
 export interface QueueLocksConfig {
   readonly defaults: AcquireDefaults;
-  readonly line: LineSettings;
+  readonly settings: NameSettings;
   /** How many callers may wait here at once, over all names. */
   readonly maxWaiting: number;
   readonly pollMs: number;
@@ -40,11 +40,11 @@ const inspectedAtOnce = 100;
 export function createQueueLocks(
   openStore: (messages: QueueMessages) => QueueStore,
   config: QueueLocksConfig,
-  alarms: Alarms,
+  timers: Timers,
 ): QueueLocksCore {
   const { defaults, emit, onReleaseFailed } = config;
-  const { coalesce, lingerMs } = config.line;
-  const lines = new Lines();
+  const { coalesce, lingerMs } = config.settings;
+  const names = new Names();
   let entries = 0;
   let waiting = 0;
   let closed: Error | undefined;
@@ -55,60 +55,60 @@ export function createQueueLocks(
 
   const store = openStore({
     granted: (name, number, grant) => holds(name, number, idOf(number, grant.ttlMs), grant),
-    asked: (name, number) => lines.find(name, number)?.asked(number),
-    stolen: (name, number) => lines.find(name, number)?.stolen(number),
+    asked: (name, number) => names.find(name, number)?.asked(number),
+    stolen: (name, number) => names.find(name, number)?.stolen(number),
     ignored: () => emit?.({ type: 'ignored-message' }),
     listening: recheck,
     reachable: recheck,
   });
-  const giveBack = createGiveBack(store, alarms, emit);
-  const watches = createWatches(store, alarms, config.pollMs, (name, holder) => {
+  const releaser = createReleaser(store, timers, emit);
+  const poller = createPoller(store, timers, config.pollMs, (name, holder) => {
     const number = waiterNumber(holder, store.client);
     if (number !== undefined) holds(name, number, holder);
   });
 
-  const context: LineContext = {
+  const context: NameContext = {
     store,
-    alarms,
+    timers,
     emit,
-    settings: config.line,
-    register(line, ttlMs) {
+    settings: config.settings,
+    register(queue, ttlMs) {
       entries += 1;
-      lines.expect(line, entries);
+      names.expect(queue, entries);
       return { id: idOf(entries, ttlMs), number: entries };
     },
-    unregister: (entry: Entry) => lines.unexpect(entry.number),
-    watch: (line, holderTtlMs) => watches.add(line, holderTtlMs),
-    unwatch: (line) => watches.remove(line),
-    giveBack: giveBack.begin,
+    unregister: ({ number }) => names.unexpect(number),
+    startPolling: (queue, holderTtlMs) => poller.add(queue, holderTtlMs),
+    stopPolling: (queue) => poller.remove(queue),
+    release: releaser.release,
     departed({ patient }) {
       if (patient) waiting -= 1;
     },
-    forget: (line) => lines.forget(line),
+    forget: (queue) => names.forget(queue),
   };
 
   /** Redis says that one of our entries has the lock. */
   function holds(name: string, number: number, id: string, grant?: HandedOver): void {
-    const line = lines.find(name, number);
-    if (line !== undefined) {
-      line.granted(number, grant);
-    } else if (!giveBack.isUnderWay(number)) {
+    const queue = names.find(name, number);
+    if (queue !== undefined) {
+      queue.granted(number, grant);
+    } else if (!releaser.isUnderWay(number)) {
       // Nobody knows the entry any more: its question was believed to be lost, or its end was.
       emit?.({ type: 'stale-grant', lock: name });
-      const lastToken = giveBack.lastTokenOf(number);
-      giveBack.begin(name, number, { id, lastToken, contended: false }).catch(() => undefined);
+      const lastToken = releaser.lastTokenOf(number);
+      releaser.release(name, number, { id, lastToken, contended: false }).catch(() => undefined);
     }
   }
 
   function recheck(): void {
-    watches.lookNow();
-    for (const line of lines) line.recheck();
-    giveBack.recheck();
+    poller.pollNow();
+    for (const queue of names) queue.recheck();
+    releaser.recheck();
   }
 
   function acquireOne(name: string, settings: AcquireSettings, steals = false): Promise<Lease> {
     if (closed !== undefined) throw new LockUnavailableError({ lock: name, cause: closed });
-    const waiter = new Waiter(settings, alarms);
+    const waiter = new Waiter(settings, timers);
     // Who only tries does not wait: it is told whether the lock is free, however many wait for others.
     if (waiter.patient && waiting >= config.maxWaiting) {
       const cause = new Error(`${waiting} callers wait in this process already (maxWaiting)`);
@@ -116,17 +116,17 @@ export function createQueueLocks(
     }
     store.open();
     if (waiter.patient) waiting += 1;
-    lineFor(name, steals).admit(waiter);
+    queueFor(name, steals).admit(waiter);
     return waiter.lease;
   }
 
-  function lineFor(name: string, steals: boolean): Line {
+  function queueFor(name: string, steals: boolean): KnownName {
     const isShared = coalesce && !steals;
-    const present = isShared ? lines.shared(name) : undefined;
+    const present = isShared ? names.shared(name) : undefined;
     if (present !== undefined) return present;
-    const line = new Line(name, context, { isShared, steals });
-    lines.add(line);
-    return line;
+    const queue = new NameQueue(name, context, { isShared, steals });
+    names.add(queue);
+    return queue;
   }
 
   async function inspect(): Promise<LockSnapshot> {
@@ -135,9 +135,9 @@ export function createQueueLocks(
     try {
       const held = await store.heldNames();
       // Whoever asks at this moment may hold or wait for what was held by nobody when that was asked.
-      const names = [...new Set([...held, ...Array.from(lines, ({ name }) => name)])];
-      for (let i = 0; i < names.length; i += inspectedAtOnce) {
-        const some = names.slice(i, i + inspectedAtOnce);
+      const all = [...new Set([...held, ...Array.from(names, ({ name }) => name)])];
+      for (let i = 0; i < all.length; i += inspectedAtOnce) {
+        const some = all.slice(i, i + inspectedAtOnce);
         const inspections = await Promise.all(
           some.map(async (name) => ({ name, seen: await store.inspect(name) })),
         );
@@ -151,10 +151,10 @@ export function createQueueLocks(
   }
 
   /** How many callers here hold each of these locks or wait for it. */
-  function callersOf(names: ReadonlySet<string>): Map<string, number> {
+  function callersOf(some: ReadonlySet<string>): Map<string, number> {
     const callers = new Map<string, number>();
-    for (const { name, size } of lines) {
-      if (names.has(name)) callers.set(name, (callers.get(name) ?? 0) + size);
+    for (const { name, size } of names) {
+      if (some.has(name)) callers.set(name, (callers.get(name) ?? 0) + size);
     }
     return callers;
   }
@@ -173,10 +173,10 @@ export function createQueueLocks(
   async function close(): Promise<void> {
     closed ??= new Error('this lock service was closed');
     const cause = closed;
-    giveBack.stop();
-    await Promise.all([...lines].map((line) => line.close(cause)));
-    await giveBack.settled();
-    watches.close();
+    releaser.stop();
+    await Promise.all([...names].map((queue) => queue.close(cause)));
+    await releaser.settled();
+    poller.close();
     await store.close();
   }
 

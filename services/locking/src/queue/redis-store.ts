@@ -1,4 +1,3 @@
-import type { Alarms } from '../alarms.ts';
 import { createCalls } from '../client/calls.ts';
 import { isWrongType, RefusedError } from '../client/errors.ts';
 import type { ClientPort } from '../client/port.ts';
@@ -6,14 +5,15 @@ import { scanKeys } from '../client/scan-keys.ts';
 import type { Script } from '../client/script.ts';
 import { lockKey } from '../lock-name.ts';
 import type { QueueStoreOptions } from '../queue-lock-options.ts';
+import type { Timers } from '../timers.ts';
 import { queueScripts } from './scripts.ts';
 import type {
-  GivenBack,
+  Released,
   Grant,
   HandedOver,
   Holder,
   Inspection,
-  Kept,
+  Extended,
   NotHeld,
   Queued,
   QueueMessages,
@@ -32,7 +32,7 @@ const inspectedWaiters = 100;
 /** The steps of the queue lock as Lua scripts; `lua/queue-*.lua` tell their arguments and replies. */
 export function openRedisQueueStore(
   client: ClientPort,
-  alarms: Alarms,
+  timers: Timers,
   messages: QueueMessages,
   { clientId, keyPrefix, commandTimeoutMs, staleMs, tokenMemoryMs, onRoundTrip }: QueueStoreOptions,
 ): QueueStore {
@@ -51,14 +51,14 @@ export function openRedisQueueStore(
     countsReceivers: !client.isCluster,
   });
   const connection = client.connect({ name: 'locks', replyTimeoutMs: commandTimeoutMs });
-  const calls = createCalls(connection, alarms, { timeoutMs: commandTimeoutMs, onRoundTrip, keyTypes });
+  const calls = createCalls(connection, timers, { timeoutMs: commandTimeoutMs, onRoundTrip, keyTypes });
   const channel = `${channelPrefix}${clientId}`;
   const publish = async (message: string) => (await calls.send((own) => own.publish(channel, message))).reply;
   connection.link.on('ready', () => {
     messages.reachable();
     subscription.follow();
   });
-  const subscription = createSubscription(client, alarms, commandTimeoutMs, channel, publish, {
+  const subscription = createSubscription(client, timers, commandTimeoutMs, channel, publish, {
     onListening: () => messages.listening(),
     onMessage(text) {
       const message = readMessage(text);
@@ -172,9 +172,9 @@ type GrantReply = [1, token: number, reserved: number, clockUs: number, waiting:
 type QueuedReply = [2, held: string, holderTtlMs: number, place: number, before: number];
 type NotHeldReply = [0 | -1];
 
-type Ended = GivenBack | NotHeld;
+type Ended = Released | NotHeld;
 
-const releasedAlone: GivenBack = { is: 'released', handedOver: false };
+const releasedAlone: Released = { is: 'released', handedOver: false };
 
 function flag(on: boolean): string {
   return on ? '1' : '';
@@ -213,8 +213,8 @@ function grantPlaceOrNot(reply: GrantReply | QueuedReply | NotHeldReply): Grant 
   return reply[0] === 1 || reply[0] === 2 ? grantOrPlace(reply) : notHeld(reply[0]);
 }
 
-function keptOrNot(reply: [1, reserved: number, waiting: number] | NotHeldReply): Kept | NotHeld {
-  return reply[0] === 1 ? { is: 'kept', reserved: reply[1], waiting: reply[2] } : notHeld(reply[0]);
+function keptOrNot(reply: [1, reserved: number, waiting: number] | NotHeldReply): Extended | NotHeld {
+  return reply[0] === 1 ? { is: 'extended', reserved: reply[1], waiting: reply[2] } : notHeld(reply[0]);
 }
 
 function releasedOrNot(reply: 1 | 2 | 0 | -1, mayHaveRunTwice: boolean): Ended {
@@ -248,7 +248,7 @@ type Message = { readonly number: number; readonly key: string } & (
   | { readonly what: 'asked' | 'stolen' }
 );
 
-// "<what> <number> ... <key>"; what stands between is told in lua/queue-hand-over.lua. A key may have anything in it.
+// "<what> <number> ... <key>"; what stands between is told in lua/queue-common.lua. A key may have anything in it.
 const grantedMessage = /^granted (\d+) (\d+) (\d+) (\d+) (\d+) (\d+) (.*)$/s;
 const shortMessage = /^(asked|stolen) (\d+) (.*)$/s;
 

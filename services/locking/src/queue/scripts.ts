@@ -5,7 +5,7 @@ const steps = ['acquire', 'extend', 'yield', 'release', 'poll', 'steal', 'inspec
 
 export type QueueScripts = Record<(typeof steps)[number], Script>;
 
-/** What `lua/queue-shared.lua` says about each. */
+/** What `lua/queue-common.lua` says about each. */
 export interface QueueScriptSettings {
   readonly channelPrefix: string;
   readonly staleMs: number;
@@ -14,12 +14,8 @@ export interface QueueScriptSettings {
   readonly countsReceivers: boolean;
 }
 
-/** A line `-- include <file>` in a script stands for that file. */
-function read(file: string): string {
-  return readLua(file).replaceAll(/^-- include (\S+)$/gm, (_line, included: string) => read(included));
-}
-
-const bodies = steps.map((step) => [step, read(`queue-${step}.lua`)] as const);
+const common = readLua('queue-common.lua');
+const bodies = steps.map((step) => [step, readLua(`queue-${step}.lua`)] as const);
 
 /** The settings never change, so they stand in the scripts: five arguments less to send, and to parse, per call. */
 export function queueScripts(settings: QueueScriptSettings): QueueScripts {
@@ -27,7 +23,7 @@ export function queueScripts(settings: QueueScriptSettings): QueueScripts {
   const values = Object.values(settings).map(luaLiteral).join(', ');
   const scripts = bodies.map(([step, body]) => [
     step,
-    createScript(step, `local ${names} = ${values}\n${body}`),
+    createScript(step, `local ${names} = ${values}\n${common}\n${body}`),
   ]);
   return Object.fromEntries(scripts) as QueueScripts;
 }

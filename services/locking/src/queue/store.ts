@@ -14,11 +14,11 @@ export interface QueueStore {
   /** Takes a free lock, or a place in the queue; or tells a waiter that it has been made the holder. */
   acquire(name: string, request: AcquireRequest): Promise<Grant | Queued>;
   /** Keeps the lock for `ttlMs` from now if it is still ours. */
-  extend(name: string, request: ExtendRequest): Promise<Kept | NotHeld>;
+  extend(name: string, request: ExtendRequest): Promise<Extended | NotHeld>;
   /** Keeps the lock if nobody else waits, otherwise hands it over and takes the last place in the queue. */
   yield(name: string, request: YieldRequest): Promise<Grant | Queued | NotHeld>;
   /** Ends whatever the id has: hands the lock over, or gives up the place in the queue. */
-  release(name: string, request: ReleaseRequest): Promise<GivenBack | NotHeld>;
+  release(name: string, request: ReleaseRequest): Promise<Released | NotHeld>;
   /** A sign of life of a waiting client, and a look at what it may not have been told. `id`: its oldest waiter. */
   poll(name: string, id: string): Promise<Seen | Vanished>;
   /** Takes the lock from whoever holds it. */
@@ -119,13 +119,13 @@ export interface Queued extends Holder {
   before: number;
 }
 
-export interface Kept {
-  is: 'kept';
+export interface Extended {
+  is: 'extended';
   reserved: number;
   waiting: number;
 }
 
-export interface GivenBack {
+export interface Released {
   is: 'released';
   handedOver: boolean;
 }

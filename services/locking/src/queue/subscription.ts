@@ -1,6 +1,6 @@
-import type { Alarm, Alarms } from '../alarms.ts';
 import type { ClientPort } from '../client/port.ts';
 import { retryDelayMs } from '../retry-delay.ts';
+import type { Timer, Timers } from '../timers.ts';
 
 /** One channel, on a connection of its own. */
 export interface Subscription {
@@ -32,17 +32,17 @@ const rarestMs = 10_000;
  */
 export function createSubscription(
   client: ClientPort,
-  alarms: Alarms,
+  timers: Timers,
   timeoutMs: number,
   channel: string,
   publish: (message: string) => Promise<number>,
   { onMessage, onListening }: { onMessage: (message: string) => void; onListening: () => void },
 ): Subscription {
-  const { clock } = alarms;
+  const { clock } = timers;
   const settings = { name: 'lock-messages', replyTimeoutMs: timeoutMs };
   const subscriber = client.connectSubscriber(settings, (message) => {
     heard = true;
-    alarms.clear(unanswered);
+    timers.disarm(unanswered);
     if (message !== check) onMessage(message);
   });
   let listening = false;
@@ -53,22 +53,22 @@ export function createSubscription(
   let failures = 0;
 
   /** No answer, or no message. */
-  const unanswered: Alarm = { atMs: 0, slot: -1, ring: () => subscriber.link.reconnect() };
+  const unanswered: Timer = { atMs: 0, slot: -1, fire: () => subscriber.link.reconnect() };
   /** The server that is asked does not know us. */
-  const elsewhere: Alarm = { atMs: 0, slot: -1, ring: () => subscriber.link.reconnect() };
+  const elsewhere: Timer = { atMs: 0, slot: -1, fire: () => subscriber.link.reconnect() };
 
   subscriber.link.on('ready', () => void subscribe());
   subscriber.link.on('close', stop);
 
   async function subscribe(): Promise<void> {
-    if (!client.isCluster) alarms.set(unanswered, clock.now() + timeoutMs);
+    if (!client.isCluster) timers.arm(unanswered, clock.now() + timeoutMs);
     try {
       await subscriber.subscribe(channel);
     } catch {
       // Cut off again, or not permitted: then `listening` stays false, which whoever waits is told.
       return;
     } finally {
-      alarms.clear(unanswered);
+      timers.disarm(unanswered);
     }
     listening = true;
     onListening();
@@ -90,18 +90,18 @@ export function createSubscription(
     }
     if (!listening || checkedMs !== sentAtMs) return;
     if (receivers === 0) {
-      alarms.set(elsewhere, clock.now() + retryDelayMs(failures, { longestMs: rarestMs }));
+      timers.arm(elsewhere, clock.now() + retryDelayMs(failures, { longestMs: rarestMs }));
       failures += 1;
     } else {
       failures = 0;
-      if (!heard) alarms.set(unanswered, clock.now() + timeoutMs);
+      if (!heard) timers.arm(unanswered, clock.now() + timeoutMs);
     }
   }
 
   function stop(): void {
     listening = false;
-    alarms.clear(unanswered);
-    alarms.clear(elsewhere);
+    timers.disarm(unanswered);
+    timers.disarm(elsewhere);
   }
 
   return {

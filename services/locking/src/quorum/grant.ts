@@ -1,5 +1,5 @@
-import type { Extended } from '../hold.ts';
-import type { Released } from '../lease.ts';
+import type { ExtendOutcome } from '../lease-deadline.ts';
+import type { ReleaseOutcome } from '../lease.ts';
 import type { QuorumServer, TakeReply } from './server.ts';
 import { takeVote, type Vote } from './vote.ts';
 
@@ -12,9 +12,9 @@ export type Obtained =
 /** One try for one name, under one id of its own, and the lock on a majority of servers if it succeeds. */
 export interface QuorumGrant {
   obtain(ttlMs: number, tokenAbove: number): Promise<Obtained>;
-  extend(ttlMs: number): Promise<Extended>;
+  extend(ttlMs: number): Promise<ExtendOutcome>;
   /** On all servers that were asked, answered or not; resolves as soon as a majority has. */
-  release(): Promise<Released>;
+  release(): Promise<ReleaseOutcome>;
   /** Settles when no call is under way on any server. */
   settled(): Promise<unknown>;
 }

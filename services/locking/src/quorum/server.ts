@@ -1,7 +1,7 @@
 import { type Calls, isSendable } from '../client/calls.ts';
 import { loadScript } from '../client/script.ts';
-import type { Extended } from '../hold.ts';
-import type { Released } from '../lease.ts';
+import type { ExtendOutcome } from '../lease-deadline.ts';
+import type { ReleaseOutcome } from '../lease.ts';
 import { lockKey } from '../lock-name.ts';
 
 /** One of the independent servers of a quorum lock. Every call is bounded; a rejection means: unknown. */
@@ -10,8 +10,8 @@ export interface QuorumServer {
   isReachable(): boolean;
   take(name: string, id: string, ttlMs: number): Promise<TakeReply>;
   mint(name: string, id: string, token: number, ttlMs: number): Promise<MintReply>;
-  extend(name: string, id: string, ttlMs: number): Promise<Extended>;
-  release(name: string, id: string): Promise<Released>;
+  extend(name: string, id: string, ttlMs: number): Promise<ExtendOutcome>;
+  release(name: string, id: string): Promise<ReleaseOutcome>;
 }
 
 export type TakeReply =

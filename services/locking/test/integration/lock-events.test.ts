@@ -120,7 +120,7 @@ describe('what only the queue lock tells', () => {
   beforeAll(async () => {
     lab = await openLockLab({
       servers: 1,
-      createLocks: ([redis], options) => createQueueLock(redis!, { ...options, turnGrants: 1 }),
+      createLocks: ([redis], options) => createQueueLock(redis!, { ...options, tenureGrants: 1 }),
     });
   });
   beforeEach(() => lab.onAll('flushall'));

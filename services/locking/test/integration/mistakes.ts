@@ -11,7 +11,7 @@ export type Noticer =
   | 'simple scripts'
   | 'quorum scripts'
   | 'quorum tokens'
-  | 'turnstile'
+  | 'localQueue'
   | 'several names'
   | 'errors of Redis'
   | 'cluster'
@@ -59,7 +59,7 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   },
   {
     name: 'a token that ignores the last one: the clock was set back',
-    file: 'lua/queue-take.lua',
+    file: 'lua/queue-common.lua',
     right: 'if last and tonumber(last) >= token then',
     wrong: 'if false then',
     noticedBy: 'scripts',
@@ -80,7 +80,7 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   },
   {
     name: 'a token not above the one that the resource has seen',
-    file: 'lua/queue-take.lua',
+    file: 'lua/queue-common.lua',
     right: 'math.max(nowUs, tokenAbove + 1)',
     wrong: 'nowUs',
     noticedBy: 'scripts',
@@ -94,21 +94,21 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   },
   {
     name: 'a holder that ends its lock by itself, though somebody has come to wait',
-    file: 'lua/queue-shared.lua',
+    file: 'lua/queue-common.lua',
     right: '  if alone then\n',
     wrong: '  if false then\n',
     noticedBy: 'scripts',
   },
   {
     name: 'a holder that ends its lock by itself, though others waited behind it',
-    file: 'lua/queue-holder.lua',
+    file: 'lua/queue-common.lua',
     right: "redis.call('HSET', KEYS[1], id .. '!', token)",
     wrong: "redis.call('HSET', KEYS[1], id, token)",
     noticedBy: 'scripts',
   },
   {
     name: 'a holder for whom somebody waits keeps its lock for ever',
-    file: 'lua/queue-shared.lua',
+    file: 'lua/queue-common.lua',
     right: "    redis.call('HSET', KEYS[1], id .. '!', token)\n    redis.call('HDEL', KEYS[1], id)\n",
     wrong: "    redis.call('HDEL', KEYS[1], id)\n    redis.call('HSET', KEYS[1], id .. '!', token)\n",
     noticedBy: 'scripts',
@@ -129,35 +129,35 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   },
   {
     name: 'a waiter that is dead is made the holder',
-    file: 'lua/queue-hand-over.lua',
+    file: 'lua/queue-common.lua',
     right: 'if not aliveUntilMs or aliveUntilMs * 1000 < nowUs then',
     wrong: 'if not aliveUntilMs then',
     noticedBy: 'scripts',
   },
   {
     name: 'a lock that is handed over for another time than the waiter wants it',
-    file: 'lua/queue-hand-over.lua',
+    file: 'lua/queue-common.lua',
     right: 'setHolder(id, written, ttlMs)',
     wrong: 'setHolder(id, written, ttlMs * 0.8)',
     noticedBy: 'scripts',
   },
   {
     name: 'a new holder is not told',
-    file: 'lua/queue-hand-over.lua',
+    file: 'lua/queue-common.lua',
     right: '  if client then\n    local now',
     wrong: '  if false then\n    local now',
     noticedBy: 'scripts',
   },
   {
     name: 'a waiter is told before it is decided who the holder is',
-    file: 'lua/queue-hand-over.lua',
+    file: 'lua/queue-common.lua',
     right: "redis.call('PUBSUB', 'NUMSUB', channelPrefix .. client)[2] > 0",
     wrong: "redis.call('PUBLISH', channelPrefix .. client, 'granted 1 ' .. KEYS[1]) > 0",
     noticedBy: 'scripts',
   },
   {
     name: 'two waiters, one after the other, are handed the same token',
-    file: 'lua/queue-hand-over.lua',
+    file: 'lua/queue-common.lua',
     right: "(last or redis.call('GET', KEYS[4]) or 0) + 1)",
     wrong: "(last or redis.call('GET', KEYS[4]) or 0) + 0)",
     noticedBy: 'scripts',
@@ -171,37 +171,37 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   },
   {
     name: 'a deadline counted from the reply, not from before the request',
-    file: 'queue/line.ts',
+    file: 'queue/name-queue.ts',
     right: 'this.#answered(reply, sentAtMs, request.ttlMs)',
-    wrong: 'this.#answered(reply, alarms.clock.now(), request.ttlMs)',
+    wrong: 'this.#answered(reply, timers.clock.now(), request.ttlMs)',
     noticedBy: 'scenarios',
   },
   {
     name: 'a lease as long as its caller wishes, not as Redis was asked for',
-    file: 'queue/line.ts',
+    file: 'queue/name-queue.ts',
     right: 'const turn = new Turn(',
     wrong: 'if (first !== undefined) kept = { ...kept, ttlMs: first.ttlMs };\n    const turn = new Turn(',
     noticedBy: 'scenarios',
   },
   {
     name: 'a grant that is past its deadline is passed on',
-    file: 'queue/line.ts',
+    file: 'queue/name-queue.ts',
     right: '    if (!turn.hold.isHeld()) return;\n',
     wrong: '',
     noticedBy: 'scenarios',
   },
   {
     name: 'a message from a turn that was missed is believed',
-    file: 'queue/answers.ts',
+    file: 'queue/server-view.ts',
     right: 'token > this.#refusal.holderToken',
     wrong: 'token > 0',
     noticedBy: 'scenarios',
   },
   {
     name: 'a lock that was handed over is believed to be kept from the moment at which the message came',
-    file: 'queue/line.ts',
-    right: 'sinceMs: this.#answers.keptSinceMs',
-    wrong: 'sinceMs: this.#context.alarms.clock.now()',
+    file: 'queue/name-queue.ts',
+    right: 'sinceMs: this.#answers.validSinceMs',
+    wrong: 'sinceMs: this.#context.timers.clock.now()',
     noticedBy: 'scenarios',
   },
   {
@@ -213,7 +213,7 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   },
   {
     name: 'a caller begins with what the one before it has left of the TTL',
-    file: 'queue/turn.ts',
+    file: 'queue/tenure.ts',
     right: 'if (this.#served && !this.hold.isEnoughFor(waiter.ttlMs)) return undefined;',
     wrong: '',
     noticedBy: 'scenarios',
@@ -234,7 +234,7 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   },
   {
     name: 'a question that comes late takes time from the holder',
-    file: 'lua/queue-shared.lua',
+    file: 'lua/queue-common.lua',
     right: 'if leftMs < tonumber(ttlMs) then',
     wrong: 'if true then',
     noticedBy: 'scripts',
@@ -248,28 +248,28 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   },
   {
     name: 'callers who follow one another share a token',
-    file: 'queue/turn-tokens.ts',
+    file: 'queue/tenure-tokens.ts',
     right: 'Math.max(this.last + 1, this.#clockAt(nowMs))',
     wrong: 'this.last',
     noticedBy: 'model',
   },
   {
     name: 'a grant that came after the cancellation is kept',
-    file: 'queue/line.ts',
+    file: 'queue/name-queue.ts',
     right: "this.#context.emit?.({ type: 'stale-grant', lock: this.name });\n      this.#giveUp();",
     wrong: "this.#context.emit?.({ type: 'stale-grant', lock: this.name });",
     noticedBy: 'scenarios',
   },
   {
     name: 'whoever asks after an outage is told of it before its own time',
-    file: 'queue/line.ts',
+    file: 'queue/name-queue.ts',
     right: '    this.#answers.forget();\n',
     wrong: '',
     noticedBy: 'scenarios',
   },
   {
     name: 'a turn without an end while others wait',
-    file: 'queue/turn.ts',
+    file: 'queue/tenure.ts',
     right: 'return this.#left <= 0 ||',
     wrong: 'return',
     noticedBy: 'scenarios',
@@ -291,15 +291,15 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   {
     name: 'a deadline that only a timer notices',
     file: 'hold.ts',
-    right: 'if (this.#alarms.clock.now() < this.deadlineMs) return true;',
-    wrong: 'if (this.#alarms.clock.now() < this.deadlineMs || this.slot !== -1) return true;',
+    right: 'if (this.#timers.clock.now() < this.deadlineMs) return true;',
+    wrong: 'if (this.#timers.clock.now() < this.deadlineMs || this.slot !== -1) return true;',
     noticedBy: 'lease',
   },
   {
     name: 'a renewal that takes silence for a yes',
     file: 'hold.ts',
-    right: 'this.#keptUntilMs = Math.min(this.#keptUntilMs, keptUntilMs);',
-    wrong: 'this.#keptUntilMs = keptUntilMs;',
+    right: 'this.#validUntilMs = Math.min(this.#validUntilMs, validUntilMs);',
+    wrong: 'this.#validUntilMs = validUntilMs;',
     noticedBy: 'lease',
   },
   {
@@ -423,24 +423,24 @@ export const mistakes: readonly Mistake<Noticer>[] = [
     noticedBy: 'several names',
   },
   {
-    name: 'turnstile: who leaves calls the one who came last',
-    file: 'turnstile.ts',
+    name: 'localQueue: who leaves calls the one who came last',
+    file: 'local-queue.ts',
     right: '        for (const next of places) return next.let();\n',
     wrong: '        for (const next of [...places].reverse()) return next.let();\n',
-    noticedBy: 'turnstile',
+    noticedBy: 'localQueue',
   },
   {
-    name: 'turnstile: a process that never lets others have their chance',
-    file: 'turnstile.ts',
+    name: 'localQueue: a process that never lets others have their chance',
+    file: 'local-queue.ts',
     right: 'clock.now() >= line.turnEndsMs',
     wrong: 'false',
-    noticedBy: 'turnstile',
+    noticedBy: 'localQueue',
   },
   {
-    name: 'turnstile: a lock that is taken to be held here for ever',
-    file: 'turnstile.ts',
+    name: 'localQueue: a lock that is taken to be held here for ever',
+    file: 'local-queue.ts',
     right: '    line.isHeldHere = false;\n',
     wrong: '',
-    noticedBy: 'turnstile',
+    noticedBy: 'localQueue',
   },
 ];

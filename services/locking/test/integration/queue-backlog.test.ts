@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 
-import { systemAlarms } from '#src/alarms.ts';
 import { createCalls, type Calls } from '#src/client/calls.ts';
 import { openClient } from '#src/client/choose-adapter.ts';
 import type { Connection } from '#src/client/port.ts';
 import { createScript } from '#src/client/script.ts';
+import { systemTimers } from '#src/timers.ts';
 
 import { openQueueLab, type QueueLab } from './queue-lab.ts';
 
@@ -32,12 +32,12 @@ afterAll(() => lab[Symbol.asyncDispose]());
 
 beforeEach(async () => {
   connection = openClient(lab.redis).connect({ name: 'backlog', replyTimeoutMs: 60_000 });
-  calls = createCalls(connection, systemAlarms, { timeoutMs: 60_000 });
+  calls = createCalls(connection, systemTimers, { timeoutMs: 60_000 });
   await run(1);
   const sinceMs = performance.now();
   await run(underWay);
   timeoutMs = timeoutsForThem * (performance.now() - sinceMs);
-  calls = createCalls(connection, systemAlarms, { timeoutMs });
+  calls = createCalls(connection, systemTimers, { timeoutMs });
 });
 
 function run(times: number): Promise<PromiseSettledResult<unknown>[]> {

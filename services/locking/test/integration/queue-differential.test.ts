@@ -3,12 +3,12 @@ import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 
-import { systemAlarms } from '#src/alarms.ts';
 import { openClient } from '#src/client/choose-adapter.ts';
 import { lockKey } from '#src/lock-name.ts';
 import { createQueueSteps } from '#src/memory/queue-steps.ts';
 import { openRedisQueueStore } from '#src/queue/redis-store.ts';
 import type { HandedOver, Inspection, QueueMessages, QueueStore } from '#src/queue/store.ts';
+import { systemTimers } from '#src/timers.ts';
 
 // The model that the client is tested against says the same as the scripts: the same steps, one by one, on both. What
 // depends on the time is compared with some tolerance, and is otherwise far apart: nothing expires during the test.
@@ -127,7 +127,7 @@ beforeAll(async () => {
       listening: resolve,
       reachable: () => undefined,
     };
-    const store = openRedisQueueStore(openClient(redis), systemAlarms, messages, {
+    const store = openRedisQueueStore(openClient(redis), systemTimers, messages, {
       clientId: client,
       keyPrefix: prefix,
       commandTimeoutMs: 5_000,

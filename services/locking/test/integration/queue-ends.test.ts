@@ -5,8 +5,8 @@ import { runInNewContext } from 'node:vm';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
-import { systemAlarms } from '#src/alarms.ts';
 import { createQueueLock, LockUnavailableError } from '#src/index.ts';
+import { systemTimers } from '#src/timers.ts';
 
 import { openQueueLab, type QueueLab } from './queue-lab.ts';
 
@@ -58,7 +58,7 @@ describe('what is left behind', () => {
   test('of ten thousand names is no timer, no listener and no memory', async () => {
     const { locks } = lab.open();
     await locks.withLock('warm up', () => undefined);
-    const alarms = systemAlarms.size;
+    const timers = systemTimers.size;
     const controller = new AbortController();
     for (let i = 0; i < 10_000; i += 100) {
       await Promise.all(
@@ -67,7 +67,7 @@ describe('what is left behind', () => {
         ),
       );
     }
-    expect(systemAlarms.size).toBeLessThanOrEqual(alarms);
+    expect(systemTimers.size).toBeLessThanOrEqual(timers);
     expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
   });
 });
@@ -85,10 +85,10 @@ describe('closing', () => {
     await (await wait).release();
   });
 
-  test('sends everybody away who waits, and leaves no place, alarm or connection', async () => {
+  test('sends everybody away who waits, and leaves no place, timer or connection', async () => {
     const holder = await lab.open().locks.acquire('seat');
     const before = await connections();
-    const alarms = systemAlarms.size;
+    const timers = systemTimers.size;
     const own = new Redis(lab.server.url);
     const locks = createQueueLock(own);
     const waits = [locks.acquire('seat'), locks.acquire('seat')];
@@ -100,7 +100,7 @@ describe('closing', () => {
     }
     own.disconnect();
     expect(await lab.queue('seat')).toEqual([]);
-    expect(systemAlarms.size).toBeLessThanOrEqual(alarms);
+    expect(systemTimers.size).toBeLessThanOrEqual(timers);
     await expect.poll(connections).toBe(before);
     await expect(locks.acquire('seat')).rejects.toThrow(LockUnavailableError);
     await holder.release();

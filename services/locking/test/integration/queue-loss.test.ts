@@ -120,7 +120,7 @@ describe('a lock that is lost', () => {
 describe('an answer that is lost', () => {
   // So that Redis knows all scripts: otherwise what is lost is its answer that it does not.
   beforeEach(async () => {
-    const { locks } = lab.open({ turnGrants: 1 });
+    const { locks } = lab.open({ tenureGrants: 1 });
     await Promise.all([1, 2].map(() => locks.withLock('warm up', (lease) => lease.extend())));
   });
 
@@ -140,7 +140,7 @@ describe('an answer that is lost', () => {
   });
 
   test('at the end of a turn: asked again, it is the same place', async () => {
-    const client = lab.open({ throughProxy: true, turnGrants: 1 });
+    const client = lab.open({ throughProxy: true, tenureGrants: 1 });
     const first = await client.locks.acquire('seat');
     const second = client.locks.acquire('seat', { waitMs: 20_000 });
     const other = lab.open();

@@ -55,7 +55,7 @@ describe('the callers of one process', () => {
 
     expect(grants).toHaveLength(200);
     expect(client.count('round-trip') / 200).toBeLessThan(0.1);
-    expect(granted(client, 'turn')).toBe(199);
+    expect(granted(client, 'tenure')).toBe(199);
   });
 
   test('have a larger token each, also after those of others', async () => {
@@ -121,7 +121,7 @@ describe('the callers of one process', () => {
 
   test('end their turn after some time, too', async () => {
     const holder = await lab.open().locks.acquire('seat');
-    const [a, b] = [lab.open({ turnMs: 1 }), lab.open()];
+    const [a, b] = [lab.open({ tenureMs: 1 }), lab.open()];
     const order: Client[] = [];
     const slow = (client: Client) =>
       client.locks.withLock('seat', { waitMs: 20_000 }, async () => {
@@ -139,7 +139,7 @@ describe('the callers of one process', () => {
   });
 
   test('go on without an end while nobody else waits', async () => {
-    const client = lab.open({ turnGrants: 10 });
+    const client = lab.open({ tenureGrants: 10 });
     const grants: Grant[] = [];
     await crowd(client, 100, grants);
     expect(grants).toHaveLength(100);

@@ -3,11 +3,11 @@ import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 
-import { systemAlarms } from '#src/alarms.ts';
 import { createCalls } from '#src/client/calls.ts';
 import { openClient } from '#src/client/choose-adapter.ts';
 import { lockKey } from '#src/lock-name.ts';
 import { createQuorumServer, type QuorumServer } from '#src/quorum/server.ts';
+import { systemTimers } from '#src/timers.ts';
 
 import { createModelServer } from '../unit/model-quorum-server.ts';
 import { expectAlike, farAhead } from './near-clock.ts';
@@ -36,7 +36,7 @@ let redis: Redis;
 let real: QuorumServer;
 beforeAll(() => {
   redis = new Redis(inject('redisUrl'));
-  const calls = createCalls(openClient(redis).shared, systemAlarms, { timeoutMs: 5_000 });
+  const calls = createCalls(openClient(redis).shared, systemTimers, { timeoutMs: 5_000 });
   real = createQuorumServer(calls, { keyPrefix, tokenMemoryMs });
 });
 afterAll(async () => {

@@ -3,11 +3,11 @@ import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 
-import { systemAlarms } from '#src/alarms.ts';
 import { createCalls, type Calls } from '#src/client/calls.ts';
 import { openClient } from '#src/client/choose-adapter.ts';
 import { loadScript } from '#src/client/script.ts';
 import { lockKey } from '#src/lock-name.ts';
+import { systemTimers } from '#src/timers.ts';
 
 import { expectAlike, farAhead } from './near-clock.ts';
 
@@ -77,7 +77,7 @@ let redis: Redis;
 let calls: Calls;
 beforeAll(() => {
   redis = new Redis(inject('redisUrl'));
-  calls = createCalls(openClient(redis).shared, systemAlarms, { timeoutMs });
+  calls = createCalls(openClient(redis).shared, systemTimers, { timeoutMs });
 });
 afterAll(async () => {
   const keys = await redis.keys(`{${keyPrefix}*`);

@@ -1,8 +1,8 @@
 import { describe, expect, test, vi } from 'vitest';
 
 import { LockLostError, LockUnavailableError } from '#src/errors.ts';
-import { driftMs } from '#src/hold.ts';
-import { holdLease, type LeasePort } from '#src/lease.ts';
+import { driftMs } from '#src/lease-deadline.ts';
+import { createLease, type LeasePort } from '#src/lease.ts';
 
 import { createHandClock } from '../hand-clock.ts';
 
@@ -13,10 +13,10 @@ function setUp(port: Partial<LeasePort> = {}, terms: { renew?: boolean; maxHoldM
   const clock = createHandClock();
   const extend = vi.fn<LeasePort['extend']>(port.extend ?? (() => Promise.resolve('held')));
   const release = vi.fn<LeasePort['release']>(port.release ?? (() => Promise.resolve('released')));
-  const lease = holdLease(
+  const lease = createLease(
     { ...common, ...terms, sentAtMs: clock.now() },
     { ...port, extend, release },
-    clock.alarms,
+    clock.timers,
   );
   return { clock, extend, release, lease };
 }
@@ -32,7 +32,7 @@ test('a lease is renewed each third of its TTL for as long as it is held', async
   await lease.release();
   await clock.pass(30_000);
   expect(extend).toHaveBeenCalledTimes(10);
-  expect(clock.alarms.size).toBe(0);
+  expect(clock.timers.size).toBe(0);
 });
 
 test('without renewal it ends at its first deadline', async () => {
@@ -203,7 +203,7 @@ describe('maxHoldMs', () => {
     await clock.pass(1);
     expect(signal.reason).toMatchObject({ code: 'LOCK_LOST', why: 'max-hold' });
     expect(onLoss).toHaveBeenCalledExactlyOnceWith({ why: 'max-hold' });
-    expect(clock.timers()).toBe(0);
+    expect(clock.timeouts()).toBe(0);
   });
 
   test('ends it also where the event loop was blocked, by the next look', async () => {

@@ -1,10 +1,10 @@
 import type fc from 'fast-check';
 
-import { type Alarms, createAlarms } from '#src/alarms.ts';
 import { RefusedError } from '#src/client/errors.ts';
 import type { Clock } from '#src/clock.ts';
 import type { QueueSteps, Told } from '#src/memory/queue-steps.ts';
 import type { HandedOver, QueueMessages, QueueStore } from '#src/queue/store.ts';
+import { type Timers, createTimers } from '#src/timers.ts';
 
 /** Longest wait for a reply: some dozen hops, so that now and then one comes too late. */
 export const commandTimeoutMs = 30;
@@ -12,32 +12,33 @@ export const commandTimeoutMs = 30;
 /** Time that only the test lets pass; each process sees it through a clock of its own, which can be stopped. */
 export function createModelTime() {
   let now = 1_000;
-  const timers = new Set<{ atMs: number; fn: () => void; process: ModelProcess }>();
+  const timeouts = new Set<{ atMs: number; fn: () => void; process: ModelProcess }>();
 
   return {
     now: () => now,
     clockOf: (process: ModelProcess): Clock => ({
       now: () => now,
-      setTimer(fn, delayMs) {
-        const timer = { atMs: now + delayMs, fn, process };
-        timers.add(timer);
-        return timer;
+      setTimeout(fn, delayMs) {
+        const timeout = { atMs: now + delayMs, fn, process };
+        timeouts.add(timeout);
+        return timeout;
       },
-      clearTimer: (timer) => void timers.delete(timer as never),
+      clearTimeout: (timeout) => void timeouts.delete(timeout as never),
     }),
-    /** When the next timer is due; Infinity if none is set. */
-    next: () => Math.min(...[...timers].filter(({ process }) => process.runs).map(({ atMs }) => atMs)),
-    /** Lets time pass without a timer. */
+    /** When the next timeout is due; Infinity if none is set. */
+    next: () => Math.min(...[...timeouts].filter(({ process }) => process.runs).map(({ atMs }) => atMs)),
+    /** Lets time pass without a timeout. */
     skipTo(ms: number) {
       now = ms;
     },
-    /** Runs the timers that are due. */
-    ring() {
-      for (const timer of [...timers].sort((a, b) => a.atMs - b.atMs)) {
-        if (timer.atMs <= now && timer.process.runs && timers.delete(timer)) timer.fn();
+    /** Runs the timeouts that are due. */
+    fire() {
+      for (const timeout of [...timeouts].sort((a, b) => a.atMs - b.atMs)) {
+        if (timeout.atMs <= now && timeout.process.runs && timeouts.delete(timeout)) timeout.fn();
       }
     },
-    timersOf: (process: ModelProcess) => [...timers].filter((timer) => timer.process === process).length,
+    timeoutsOf: (process: ModelProcess) =>
+      [...timeouts].filter((timeout) => timeout.process === process).length,
   };
 }
 
@@ -66,7 +67,7 @@ export function connectClient(
 ) {
   const self: ModelProcess = { runs: true };
   const clock = time.clockOf(self);
-  const alarms: Alarms = createAlarms(clock);
+  const timers: Timers = createTimers(clock);
   let messages: QueueMessages | undefined;
   let dead = false;
   let closed = false;
@@ -100,10 +101,10 @@ export function connectClient(
   function call<T>(run: () => T): Promise<T> {
     if (closed) return Promise.reject(new RefusedError('this lock service was closed'));
     return new Promise<T>((resolve, reject: (error: Error) => void) => {
-      const timer = clock.setTimer(() => settle(reject, new Error('no reply in time')), commandTimeoutMs);
+      const timeout = clock.setTimeout(() => settle(reject, new Error('no reply in time')), commandTimeoutMs);
       const settle = <V>(how: (value: V) => void, value: V) => {
         unsent.delete(one);
-        clock.clearTimer(timer);
+        clock.clearTimeout(timeout);
         how(value);
       };
       const one: Call = {
@@ -219,7 +220,7 @@ export function connectClient(
 
   return {
     self,
-    alarms,
+    timers,
     open(told: QueueMessages): QueueStore {
       messages = told;
       return store;
@@ -257,9 +258,9 @@ export function connectClient(
       stoppedMs += time.now() - stoppedAtMs;
       const late = arrived;
       arrived = [];
-      if (random() < 0.5) time.ring();
+      if (random() < 0.5) time.fire();
       for (const what of late) what();
-      time.ring();
+      time.fire();
     },
     kill() {
       dead = true;

@@ -79,11 +79,11 @@ async function run(world: World, exclusive: boolean, random: () => number): Prom
       client.open,
       {
         defaults: { waitMs: 400, ttlMs: longestTtlMs, renew: true, maxHoldMs: Infinity },
-        line: {
+        settings: {
           coalesce,
           lingerMs: coalesce ? world.lingerMs : 0,
-          turnGrants: 3,
-          turnMs: 50,
+          tenureGrants: 3,
+          tenureMs: 50,
           unavailableAfterMs: 150,
         },
         maxWaiting: 100,
@@ -91,7 +91,7 @@ async function run(world: World, exclusive: boolean, random: () => number): Prom
         emit: undefined,
         onReleaseFailed: () => undefined,
       },
-      client.alarms,
+      client.timers,
     );
     return { id, client, locks };
   });
@@ -194,7 +194,7 @@ async function run(world: World, exclusive: boolean, random: () => number): Prom
     const untilMs = time.now() + ms;
     do {
       time.skipTo(Math.min(untilMs, Math.max(time.next(), time.now())));
-      time.ring();
+      time.fire();
       await rest();
       check();
     } while (time.now() < untilMs);
@@ -244,7 +244,7 @@ async function run(world: World, exclusive: boolean, random: () => number): Prom
       if (!closing.done) await pass(1);
       if (time.now() > closing.untilMs) throw new Error('a lock service cannot be closed');
     }
-    if (client.alarms.size > 0) throw new Error(`${client.alarms.size} alarms are left after the end`);
+    if (client.timers.size > 0) throw new Error(`${client.timers.size} timers are left after the end`);
   }
   await hops(Infinity, () => paceMs.least);
   await pass(memoryMs + longestTtlMs + clockFaultMs);

@@ -1,7 +1,7 @@
 import type fc from 'fast-check';
 
-import type { Extended } from '#src/hold.ts';
-import type { Released } from '#src/lease.ts';
+import type { ExtendOutcome } from '#src/lease-deadline.ts';
+import type { ReleaseOutcome } from '#src/lease.ts';
 import type { MintReply, QuorumServer, TakeReply } from '#src/quorum/server.ts';
 
 /** What becomes of one call. `late`: the caller hears of a time-out first, and the server executes it all the same. */
@@ -54,12 +54,12 @@ export function createModelServer(world: ModelWorld): ModelServer {
     return 'written';
   }
 
-  function extend(id: string): Extended {
+  function extend(id: string): ExtendOutcome {
     if (holder === id) return 'held';
     return holder === undefined ? 'gone' : 'taken';
   }
 
-  function release(id: string): Released {
+  function release(id: string): ReleaseOutcome {
     const was = extend(id);
     if (was !== 'held') return was;
     holder = undefined;

@@ -10,7 +10,7 @@ import { commandTimeoutMs, connectClient, createModelTime, type ModelClient } fr
 // make up for a mistake later never comes.
 vi.setConfig({ testTimeout: 1_000 }); // what waits for time to pass waits for ever
 const pollMs = 1_000;
-const turnGrants = 3;
+const tenureGrants = 3;
 
 let time: ReturnType<typeof createModelTime>;
 let clients: Map<string, ModelClient>;
@@ -46,13 +46,13 @@ function open(id: string, { lingerMs = 0 } = {}) {
     client.open,
     {
       defaults: { waitMs: 60_000, ttlMs: 60_000, renew: true, maxHoldMs: Infinity },
-      line: { coalesce: true, lingerMs, turnGrants, turnMs: 50, unavailableAfterMs: 5_000 },
+      settings: { coalesce: true, lingerMs, tenureGrants, tenureMs: 50, unavailableAfterMs: 5_000 },
       maxWaiting: 100,
       pollMs,
       emit: undefined,
       onReleaseFailed: () => undefined,
     },
-    client.alarms,
+    client.timers,
   );
   return { client, locks };
 }
@@ -162,7 +162,7 @@ test('a message from a turn that was missed is not believed', async () => {
   // B gives no sign of life, C has the lock after that; B looks and learns it, and only then the message comes.
   time.skipTo(time.now() + 2 * pollMs + 1);
   const other = await c.locks.acquire('seat');
-  time.ring();
+  time.fire();
   await rest();
   expect(granted).toEqual([]);
   arrive();
@@ -199,7 +199,7 @@ test('while others wait, the callers of one process have no longer a turn than t
   await rest();
   await held.release();
   await Promise.all(all);
-  expect(order.indexOf('b')).toBe(turnGrants);
+  expect(order.indexOf('b')).toBe(tenureGrants);
   expect(order).toHaveLength(11);
 });
 
@@ -213,7 +213,7 @@ test('a waiter whose turn was not told has it at the next look', async () => {
   await rest();
   expect(granted).toEqual([]);
   time.skipTo(time.now() + pollMs);
-  time.ring();
+  time.fire();
   await rest();
   expect(granted).toHaveLength(1);
 });
@@ -279,14 +279,14 @@ test('who asks after others were told of an outage is not told of it before its 
   const first = locks.acquire('seat');
   await rest();
   time.skipTo(time.now() + 6_000);
-  time.ring();
+  time.fire();
   await expect(first).rejects.toMatchObject({ name: 'LockUnavailableError' });
 
   const second = locks.acquire('seat');
   const refused = vi.fn();
   second.catch(refused);
   time.skipTo(time.now() + commandTimeoutMs);
-  time.ring();
+  time.fire();
   await rest();
   expect(refused).not.toHaveBeenCalled();
 });

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 
 import type { AcquireSettings } from '#src/acquire-options.ts';
 import { LockLostError, LockTimeoutError, LockUnavailableError } from '#src/errors.ts';
-import { holdLease } from '#src/lease.ts';
+import { createLease } from '#src/lease.ts';
 import type { Lease } from '#src/lock.ts';
 import { acquireSeveral } from '#src/several-names.ts';
 
@@ -28,7 +28,7 @@ function setUp(release: Release) {
         return release(name, clock);
       },
     };
-    return Promise.resolve(holdLease(terms, port, clock.alarms));
+    return Promise.resolve(createLease(terms, port, clock.timers));
   };
   return { clock, asked, acquireOne };
 }
@@ -36,7 +36,7 @@ function setUp(release: Release) {
 const commandTimeoutMs = 1_000;
 const noAnswer: Release = (_name, clock) =>
   new Promise((_resolve, reject) => {
-    clock.setTimer(() => reject(new Error('no reply')), commandTimeoutMs);
+    clock.setTimeout(() => reject(new Error('no reply')), commandTimeoutMs);
   });
 
 test('several leases are given back in reverse', async () => {

@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
 
 import { createWebLocks, LockLostError } from '#src/index.ts';
-import { holdLease } from '#src/lease.ts';
+import { createLease } from '#src/lease.ts';
 import type { Locks } from '#src/lock.ts';
 
 import { createHandClock } from '../hand-clock.ts';
@@ -13,7 +13,7 @@ const ttlMs = 1_000;
 /** A door whose requests are given a lease on a clock of ours. */
 function setUp() {
   const clock = createHandClock();
-  const lease = holdLease(
+  const lease = createLease(
     {
       name: 'seat',
       holder: 'me:1',
@@ -24,7 +24,7 @@ function setUp() {
       sentAtMs: clock.now(),
     },
     { extend: () => Promise.resolve('held'), release: () => Promise.resolve('released') },
-    clock.alarms,
+    clock.timers,
   );
   const locks = { acquire: () => Promise.resolve(lease) } as unknown as Locks;
   const unhandled = vi.fn<(reason: unknown) => void>();

@@ -1,4 +1,4 @@
-import type { Grant, Kept } from './store.ts';
+import type { Extended, Grant } from './store.ts';
 
 /**
  * The tokens of one grant: the first one is that of the grant, the next ones are given to the callers who follow one
@@ -8,7 +8,7 @@ import type { Grant, Kept } from './store.ts';
  * disagreement of the clocks). Should Redis lose all its data while this process still holds the lock, then whoever
  * gets it next gets the time as its token, which is larger than any that was given away here until then.
  */
-export class TurnTokens {
+export class TenureTokens {
   /** The last one that was given away; before the first one, one less than that. */
   last: number;
   readonly first: number;
@@ -50,7 +50,7 @@ export class TurnTokens {
     return this.#reserved > this.first;
   }
 
-  prolonged({ reserved }: Kept): void {
+  prolonged({ reserved }: Extended): void {
     if (this.reserves) this.#reserved = reserved;
   }
 

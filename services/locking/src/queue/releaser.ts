@@ -1,16 +1,16 @@
-import type { Alarms } from '../alarms.ts';
 import { RefusedError } from '../client/errors.ts';
 import { createLateReleases } from '../late-releases.ts';
-import type { Released } from '../lease.ts';
+import type { ReleaseOutcome } from '../lease.ts';
 import type { LockEventListener } from '../lock-events.ts';
-import type { GivenBack, NotHeld, QueueStore, ReleaseRequest } from './store.ts';
+import type { Timers } from '../timers.ts';
+import type { Released, NotHeld, QueueStore, ReleaseRequest } from './store.ts';
 
 /** What nobody here wants any more and Redis may still have. */
-export interface GiveBack {
+export interface Releaser {
   /** Ends whatever the id has. Rejects when the first attempt is not answered; goes on trying until one is. */
-  begin(name: string, number: number, request: ReleaseRequest): Promise<Released>;
+  release(name: string, number: number, request: ReleaseRequest): Promise<ReleaseOutcome>;
   isUnderWay(number: number): boolean;
-  /** The last token given away under an entry of which nobody knows whether it was given back; 0: none, or not known. */
+  /** The last token given away under an entry of which nobody knows whether it was released; 0: none, or not known. */
   lastTokenOf(number: number): number;
   /** Redis can be asked again. */
   recheck(): void;
@@ -24,56 +24,56 @@ export interface GiveBack {
 const maxUnconfirmed = 10_000;
 
 /**
- * So many are given back at a time at most, however long an outage lasts. Each is what a caller has left behind, and
- * costs no more than one that waits.
+ * So many are released at a time at most, however long an outage lasts. Each is what a caller has left behind, and costs no
+ * more than one that waits.
  */
 const maxUnderWay = 100_000;
 
-/** One entry that is being given back. */
-interface Giving {
+/** One entry that is being released. */
+interface Releasing {
   readonly number: number;
   /** Where it stands in the list. */
   slot: number;
   ended: Promise<unknown>;
 }
 
-export function createGiveBack(
+export function createReleaser(
   store: QueueStore,
-  alarms: Alarms,
+  timers: Timers,
   emit: LockEventListener | undefined,
-): GiveBack {
+): Releaser {
   // A list, not a map by number: it is changed for each lock, and nearly never searched.
-  const underWay: Giving[] = [];
-  /** The last token of entries of which nobody knows whether they were given back. */
+  const underWay: Releasing[] = [];
+  /** The last token of entries of which nobody knows whether they were released. */
   const unconfirmed = new Map<number, number>();
-  const lateReleases = createLateReleases(alarms);
+  const lateReleases = createLateReleases(timers);
   let stopped = false;
 
-  function end({ slot }: Giving): void {
+  function end({ slot }: Releasing): void {
     const last = underWay.pop();
     if (last === undefined || slot === underWay.length) return;
     underWay[slot] = last;
     last.slot = slot;
   }
 
-  function begin(name: string, number: number, request: ReleaseRequest): Promise<Released> {
+  function release(name: string, number: number, request: ReleaseRequest): Promise<ReleaseOutcome> {
     const first = store.release(name, request).then(
       (reply) => {
-        end(giving);
+        end(releasing);
         return released(name, number, reply);
       },
       (error: unknown) => {
-        if (error instanceof RefusedError) end(giving);
-        else giving.ended = releaseLater(name, number, request).finally(() => end(giving));
+        if (error instanceof RefusedError) end(releasing);
+        else releasing.ended = releaseLater(name, number, request).finally(() => end(releasing));
         throw error;
       },
     );
-    const giving: Giving = { number, slot: underWay.length, ended: first };
-    underWay.push(giving);
+    const releasing: Releasing = { number, slot: underWay.length, ended: first };
+    underWay.push(releasing);
     return first;
   }
 
-  function released(name: string, number: number, reply: GivenBack | NotHeld): Released {
+  function released(name: string, number: number, reply: Released | NotHeld): ReleaseOutcome {
     if (unconfirmed.size > 0) unconfirmed.delete(number);
     if (reply.is === 'released' && reply.handedOver) emit?.({ type: 'handed-over', lock: name });
     return reply.is;
@@ -95,8 +95,8 @@ export function createGiveBack(
   }
 
   return {
-    begin,
-    isUnderWay: (number) => underWay.some((giving) => giving.number === number),
+    release,
+    isUnderWay: (number) => underWay.some((releasing) => releasing.number === number),
     lastTokenOf: (number) => unconfirmed.get(number) ?? 0,
     recheck: () => lateReleases.wake(),
     stop() {

@@ -1,22 +1,22 @@
 import { beforeEach, expect, test } from 'vitest';
 
-import { createTurnstile, type Place, type Turnstile } from '#src/turnstile.ts';
+import { createLocalQueue, type Place, type LocalQueue } from '#src/local-queue.ts';
 
 import { createHandClock, type HandClock } from '../hand-clock.ts';
 
 let clock: HandClock;
-let turnstile: Turnstile;
+let localQueue: LocalQueue;
 let heard: string[];
 
 beforeEach(() => {
   clock = createHandClock();
-  turnstile = createTurnstile(50, clock);
+  localQueue = createLocalQueue(50, clock);
   heard = [];
 });
 
 function enter(who: string, name = 'seat'): Place {
-  const place = turnstile.enter(name);
-  void place.turn.then(() => heard.push(who));
+  const place = localQueue.enter(name);
+  void place.isFirst.then(() => heard.push(who));
   return place;
 }
 
@@ -26,7 +26,7 @@ async function sinceThen(): Promise<string[]> {
   return heard.splice(0);
 }
 
-test('lets one through at a time, in the order in which they came', async () => {
+test('lets one try at a time, in the order in which they came', async () => {
   const [a, b, c] = [enter('a'), enter('b'), enter('c')];
   expect(await sinceThen()).toEqual(['a']);
   a.leave({ holding: false });
@@ -38,7 +38,7 @@ test('lets one through at a time, in the order in which they came', async () => 
   expect(await sinceThen()).toEqual(['d']);
 });
 
-test('who leaves before its turn is left out, and lets nobody through', async () => {
+test('who leaves before it is first is left out, and makes nobody first', async () => {
   const [a, b] = [enter('a'), enter('b'), enter('c')];
   b.leave({ holding: false });
   expect(await sinceThen()).toEqual(['a']);
@@ -46,39 +46,39 @@ test('who leaves before its turn is left out, and lets nobody through', async ()
   expect(await sinceThen()).toEqual(['c']);
 });
 
-test('each name has a line of its own', async () => {
+test('each name has a queue of its own', async () => {
   enter('a', 'one');
   enter('b', 'two');
   expect(await sinceThen()).toEqual(['a', 'b']);
 });
 
-test('tells who is through that the lock is held here, until it is given back', async () => {
+test('tells who is first that the lock is held here, until it is given back', async () => {
   const [a, b] = [enter('a'), enter('b')];
   expect(b.isHeldHere).toBe(false);
   a.leave({ holding: true });
   expect(b.isHeldHere).toBe(true);
-  void b.rung().then(() => heard.push('ring'));
+  void b.nextRelease().then(() => heard.push('released'));
   expect(await sinceThen()).toEqual(['a', 'b']);
-  turnstile.ring('seat');
+  localQueue.released('seat');
   expect(b.isHeldHere).toBe(false);
-  expect(await sinceThen()).toEqual(['ring']);
+  expect(await sinceThen()).toEqual(['released']);
 });
 
-test('after a while of turns the next one is not called: others are due', async () => {
+test('after a tenure the next one is not told: others are due', async () => {
   let [last, next] = [enter(''), enter('')];
-  async function turn(): Promise<string[]> {
+  async function passOn(): Promise<string[]> {
     last.leave({ holding: true });
     [last, next] = [next, enter('')];
-    void last.rung().then(() => heard.push('ring'));
-    turnstile.ring('seat');
+    void last.nextRelease().then(() => heard.push('released'));
+    localQueue.released('seat');
     return (await sinceThen()).filter(Boolean);
   }
-  expect(await turn()).toEqual(['ring']);
+  expect(await passOn()).toEqual(['released']);
   await clock.pass(49);
-  expect(await turn()).toEqual(['ring']);
+  expect(await passOn()).toEqual(['released']);
   await clock.pass(1);
-  expect(await turn()).toEqual([]);
+  expect(await passOn()).toEqual([]);
   expect(last.isHeldHere).toBe(false);
-  // And from there it is a new turn.
-  expect(await turn()).toContain('ring');
+  // And from there it is a new tenure.
+  expect(await passOn()).toContain('released');
 });

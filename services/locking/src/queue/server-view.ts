@@ -9,13 +9,13 @@ export interface Silence {
   readonly failures: number;
 }
 
-/** What Redis has said to a line, and for how long it has said nothing. */
-export class Answers {
+/** What Redis has said about a name, and for how long it has said nothing. */
+export class ServerView {
   /** Who has the lock, as far as Redis said. */
   holder: string | undefined;
   heardMs = -Infinity;
   silence: Silence | undefined;
-  /** The latest answer that said who has it instead of us, and when it was asked for. */
+  /** The latest reply that said who has it instead of us, and when it was asked for. */
   #refusal: { sentAtMs: number; holderToken: number } | undefined;
 
   heard(nowMs: number): void {
@@ -29,7 +29,7 @@ export class Answers {
     return this.silence;
   }
 
-  /** An answer that says: not `id`, but the holder of that token. Whatever was asked at that time, the answer is newer. */
+  /** A reply that says: not `id`, but the holder of that token. Whatever was asked at that time, the reply is newer. */
   notHolder(id: string | undefined, { holder, holderToken }: Holder, sentAtMs: number): void {
     this.holder = holder;
     if (holder === id || holderToken === undefined) return;
@@ -40,15 +40,15 @@ export class Answers {
 
   /**
    * Since when Redis has kept a lock at least that was handed over to us: we were made the holder after the question
-   * was asked whose answer refused us.
+   * was asked whose reply refused us.
    */
-  get keptSinceMs(): number {
+  get validSinceMs(): number {
     return this.#refusal?.sentAtMs ?? -Infinity;
   }
 
   /**
-   * Whether a message is newer than the last answer that refused us: then we were made the holder after that was asked.
-   * Tokens tell what is newer, as each grant has a larger one; a message that comes late, from a turn that we have
+   * Whether a message is newer than the last reply that refused us: then we were made the holder after that was asked.
+   * Tokens tell what is newer, as each grant has a larger one; a message that comes late, from a grant that we have
    * missed, has a smaller one than the present holder.
    */
   isCredible(token: number): boolean {

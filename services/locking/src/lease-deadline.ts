@@ -1,22 +1,22 @@
-import type { Alarm, Alarms } from './alarms.ts';
 import type { LossReason } from './errors.ts';
 import { retryDelayMs } from './retry-delay.ts';
+import type { Timer, Timers } from './timers.ts';
 
 /** What a request for more time can be told. A rejection means: unknown, it may have happened. */
-export type Extended = 'held' | 'gone' | 'taken';
+export type ExtendOutcome = 'held' | 'gone' | 'taken';
 
 export interface Loss {
   readonly why: LossReason;
   readonly cause?: unknown;
 }
 
-/** The lock that a hold belongs to. */
-export interface HoldPort {
+/** The lock that a deadline belongs to. */
+export interface DeadlinePort {
   /**
    * One bounded attempt to let the lock expire `ttlMs` from now, if it is still ours. It must never create it anew:
    * the lock that came to an end may be somebody else's by now.
    */
-  extend(ttlMs: number): Promise<Extended>;
+  extend(ttlMs: number): Promise<ExtendOutcome>;
   /** Called once, and not after `end()`. */
   onLoss(loss: Loss): void;
   onRenewed?(): void;
@@ -41,13 +41,13 @@ export function driftMs(ttlMs: number): number {
   return ttlMs * 0.01 + 2;
 }
 
-/** @param kept since when at least, and for how long */
-export function keptUntil({ sinceMs, ttlMs }: Pick<Kept, 'sinceMs' | 'ttlMs'>): number {
+/** Until when Redis keeps the lock at least. */
+export function validUntil({ sinceMs, ttlMs }: Pick<Validity, 'sinceMs' | 'ttlMs'>): number {
   return sinceMs + ttlMs - driftMs(ttlMs);
 }
 
 /** For how long Redis keeps a lock. */
-export interface Kept {
+export interface Validity {
   /** Since when at least. */
   readonly sinceMs: number;
   readonly ttlMs: number;
@@ -79,21 +79,21 @@ export function isEnoughFor(ttlMs: number, leftMs: number, longestMs: number): b
  * expires there after it ends here. Nothing has to be heard from Redis for the loss to be known in time.
  *
  * Renewal asks for the full TTL when a third of it has passed, so that two more attempts fit before the deadline. It
- * treats silence as unknown and tries again; only the answer "not yours" ends the hold before its deadline.
+ * treats silence as unknown and tries again; only the answer "not yours" ends the lease before its deadline.
  *
- * A hold outlives a single lease where one lock carries several leases in turn: `serve` sets the terms of the next.
+ * It outlives a single lease where several leases follow one another under one grant: `serve` sets the terms of the next.
  */
-export class Hold implements Alarm {
-  // The alarm of whatever comes first: the renewal or the deadline.
+export class LeaseDeadline implements Timer {
+  // The timer of whatever comes first: the renewal or the deadline.
   atMs = 0;
   slot = -1;
 
-  readonly #alarms: Alarms;
-  readonly #port: HoldPort;
+  readonly #timers: Timers;
+  readonly #port: DeadlinePort;
   #ttlMs: number;
   #renews: boolean;
   /** Until when Redis keeps the lock for us at least. */
-  #keptUntilMs: number;
+  #validUntilMs: number;
   #longestMs: number;
   /** When the lease of the moment ends however often it is renewed. */
   #maxHoldEndsMs = Infinity;
@@ -102,16 +102,16 @@ export class Hold implements Alarm {
   #extending: Promise<void> | undefined;
   #over = false;
 
-  constructor(port: HoldPort, alarms: Alarms, terms: Terms, kept: Kept) {
+  constructor(port: DeadlinePort, timers: Timers, terms: Terms, validity: Validity) {
     this.#port = port;
-    this.#alarms = alarms;
+    this.#timers = timers;
     this.#ttlMs = terms.ttlMs;
     this.#renews = terms.renew;
-    this.#keptUntilMs = keptUntil(kept);
-    this.#longestMs = kept.longestMs;
-    this.#renewAtMs = kept.sinceMs + kept.ttlMs / 3;
-    this.#maxHoldEndsMs = alarms.clock.now() + terms.maxHoldMs;
-    this.#aim();
+    this.#validUntilMs = validUntil(validity);
+    this.#longestMs = validity.longestMs;
+    this.#renewAtMs = validity.sinceMs + validity.ttlMs / 3;
+    this.#maxHoldEndsMs = timers.clock.now() + terms.maxHoldMs;
+    this.#schedule();
   }
 
   /** For how long Redis may keep the lock, counted from now. */
@@ -120,24 +120,24 @@ export class Hold implements Alarm {
   }
 
   get deadlineMs(): number {
-    return Math.min(this.#keptUntilMs, this.#maxHoldEndsMs);
+    return Math.min(this.#validUntilMs, this.#maxHoldEndsMs);
   }
 
   remainingMs(): number {
-    return this.#over ? 0 : Math.max(0, this.deadlineMs - this.#alarms.clock.now());
+    return this.#over ? 0 : Math.max(0, this.deadlineMs - this.#timers.clock.now());
   }
 
   /** Whether it is held at this very moment; says so itself where the deadline has passed and no timer has run yet. */
   isHeld(): boolean {
     if (this.#over) return false;
-    if (this.#alarms.clock.now() < this.deadlineMs) return true;
-    this.lose({ why: this.#maxHoldEndsMs <= this.#keptUntilMs ? 'max-hold' : 'deadline' });
+    if (this.#timers.clock.now() < this.deadlineMs) return true;
+    this.lose({ why: this.#maxHoldEndsMs <= this.#validUntilMs ? 'max-hold' : 'deadline' });
     return false;
   }
 
   /** Whether a lease of that TTL can begin under this hold as it is. */
   isEnoughFor(ttlMs: number): boolean {
-    return isEnoughFor(ttlMs, this.#keptUntilMs - this.#alarms.clock.now(), this.#longestMs);
+    return isEnoughFor(ttlMs, this.#validUntilMs - this.#timers.clock.now(), this.#longestMs);
   }
 
   /** The next lease under this hold begins. Call it only while it is held, and enough for that lease. */
@@ -145,24 +145,24 @@ export class Hold implements Alarm {
     // The same as those before it, as a rule.
     const isLimited = maxHoldMs !== Infinity || this.#maxHoldEndsMs !== Infinity;
     if (renew === this.#renews && ttlMs === this.#ttlMs && !isLimited) return;
-    this.#maxHoldEndsMs = this.#alarms.clock.now() + maxHoldMs;
+    this.#maxHoldEndsMs = this.#timers.clock.now() + maxHoldMs;
     this.#ttlMs = ttlMs;
     this.#renews = renew;
-    this.#aim();
+    this.#schedule();
   }
 
   /** No lease is held under it for the moment, so none can be held for too long. */
   rest(): void {
     if (this.#maxHoldEndsMs === Infinity) return;
     this.#maxHoldEndsMs = Infinity;
-    this.#aim();
+    this.#schedule();
   }
 
   /**
    * Moves the deadline to `ttlMs` from now, and makes that the TTL of later renewals.
    * @returns what Redis said; rejects where it said nothing
    */
-  async extend(ttlMs: number): Promise<Extended> {
+  async extend(ttlMs: number): Promise<ExtendOutcome> {
     // One at a time: of two requests under way nobody could say which one Redis executed last.
     while (this.#extending !== undefined) await this.#extending;
     if (!this.isHeld()) return 'gone';
@@ -179,23 +179,23 @@ export class Hold implements Alarm {
   /** No more renewals, no deadline: it was given back, or lost. A reply that still comes is ignored. */
   end(): void {
     this.#over = true;
-    this.#alarms.clear(this);
+    this.#timers.disarm(this);
   }
 
-  ring(): void {
+  fire(): void {
     if (!this.isHeld()) return;
-    if (this.#wantsRenewal() && this.#renewAtMs <= this.#alarms.clock.now()) void this.#renew();
-    this.#aim();
+    if (this.#wantsRenewal() && this.#renewAtMs <= this.#timers.clock.now()) void this.#renew();
+    this.#schedule();
   }
 
   #wantsRenewal(): boolean {
     return this.#renews && this.#extending === undefined;
   }
 
-  #aim(): void {
+  #schedule(): void {
     if (this.#over) return;
     const { deadlineMs } = this;
-    this.#alarms.set(this, this.#wantsRenewal() ? Math.min(this.#renewAtMs, deadlineMs) : deadlineMs);
+    this.#timers.arm(this, this.#wantsRenewal() ? Math.min(this.#renewAtMs, deadlineMs) : deadlineMs);
   }
 
   async #renew(): Promise<void> {
@@ -207,20 +207,20 @@ export class Hold implements Alarm {
     }
   }
 
-  async #ask(ttlMs: number): Promise<Extended> {
+  async #ask(ttlMs: number): Promise<ExtendOutcome> {
     const settled = Promise.withResolvers<void>();
     this.#extending = settled.promise;
-    const sentAtMs = this.#alarms.clock.now();
-    const keptUntilMs = keptUntil({ sinceMs: sentAtMs, ttlMs });
+    const sentAtMs = this.#timers.clock.now();
+    const validUntilMs = validUntil({ sinceMs: sentAtMs, ttlMs });
     // A shorter time counts from the moment it is asked for: Redis may do it and the answer never come.
-    this.#keptUntilMs = Math.min(this.#keptUntilMs, keptUntilMs);
+    this.#validUntilMs = Math.min(this.#validUntilMs, validUntilMs);
     this.#longestMs = Math.max(this.#longestMs, ttlMs);
-    this.#aim();
+    this.#schedule();
     try {
       const extended = await this.#port.extend(ttlMs);
       if (this.#over) return extended;
       if (extended === 'held') {
-        this.#keptUntilMs = keptUntilMs;
+        this.#validUntilMs = validUntilMs;
         this.#longestMs = ttlMs;
         this.#renewAtMs = sentAtMs + ttlMs / 3;
         this.#failures = 0;
@@ -231,13 +231,13 @@ export class Hold implements Alarm {
     } catch (error) {
       // Never more than a quarter of the TTL: several attempts fit before the deadline.
       const delayMs = retryDelayMs(this.#failures, { longestMs: this.#ttlMs / 4 });
-      this.#renewAtMs = this.#alarms.clock.now() + delayMs;
+      this.#renewAtMs = this.#timers.clock.now() + delayMs;
       this.#failures += 1;
       throw error;
     } finally {
       this.#extending = undefined;
       settled.resolve();
-      this.#aim();
+      this.#schedule();
     }
   }
 }
