@@ -11,7 +11,7 @@ const testFiles: Record<Noticer, string> = {
   'simple scripts': 'test/integration/simple-differential.test.ts',
   'quorum scripts': 'test/integration/quorum-differential.test.ts',
   'quorum tokens': 'test/unit/quorum-tokens.test.ts',
-  localQueue: 'test/unit/local-queue.test.ts',
+  'local queue': 'test/unit/local-queue.test.ts',
   'several names': 'test/unit/several-names.test.ts',
   'errors of Redis': 'test/unit/client-errors.test.ts',
   cluster: 'test/integration/cluster-resend.test.ts',

@@ -11,7 +11,7 @@ export type Noticer =
   | 'simple scripts'
   | 'quorum scripts'
   | 'quorum tokens'
-  | 'localQueue'
+  | 'local queue'
   | 'several names'
   | 'errors of Redis'
   | 'cluster'
@@ -102,8 +102,8 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   {
     name: 'a holder that ends its lock by itself, though others waited behind it',
     file: 'lua/queue-common.lua',
-    right: "redis.call('HSET', KEYS[1], id .. '!', token)",
-    wrong: "redis.call('HSET', KEYS[1], id, token)",
+    right: "redis.call('DEL', KEYS[1])\n  redis.call('HSET', KEYS[1], id .. '!', token)",
+    wrong: "redis.call('DEL', KEYS[1])\n  redis.call('HSET', KEYS[1], id, token)",
     noticedBy: 'scripts',
   },
   {
@@ -171,27 +171,28 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   },
   {
     name: 'a deadline counted from the reply, not from before the request',
-    file: 'queue/name-queue.ts',
-    right: 'this.#answered(reply, sentAtMs, request.ttlMs)',
-    wrong: 'this.#answered(reply, timers.clock.now(), request.ttlMs)',
+    file: 'queue/asking.ts',
+    right: 'answered(machine, state, reply, { sinceMs: sentAtMs, ttlMs })',
+    wrong: 'answered(machine, state, reply, { sinceMs: context.timers.clock.now(), ttlMs })',
     noticedBy: 'scenarios',
   },
   {
     name: 'a lease as long as its caller wishes, not as Redis was asked for',
-    file: 'queue/name-queue.ts',
-    right: 'const turn = new Turn(',
-    wrong: 'if (first !== undefined) kept = { ...kept, ttlMs: first.ttlMs };\n    const turn = new Turn(',
+    file: 'queue/holding.ts',
+    right: 'const tenure = new Tenure(',
+    wrong:
+      'if (first !== undefined) validity = { ...validity, ttlMs: first.ttlMs };\n  const tenure = new Tenure(',
     noticedBy: 'scenarios',
   },
   {
     name: 'a grant that is past its deadline is passed on',
-    file: 'queue/name-queue.ts',
-    right: '    if (!turn.hold.isHeld()) return;\n',
+    file: 'queue/holding.ts',
+    right: '  if (!holding.tenure.deadline.isHeld()) return;\n',
     wrong: '',
     noticedBy: 'scenarios',
   },
   {
-    name: 'a message from a turn that was missed is believed',
+    name: 'a message about a grant that was missed is believed',
     file: 'queue/server-view.ts',
     right: 'token > this.#refusal.holderToken',
     wrong: 'token > 0',
@@ -199,14 +200,14 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   },
   {
     name: 'a lock that was handed over is believed to be kept from the moment at which the message came',
-    file: 'queue/name-queue.ts',
-    right: 'sinceMs: this.#answers.validSinceMs',
-    wrong: 'sinceMs: this.#context.timers.clock.now()',
+    file: 'queue/holding.ts',
+    right: 'sinceMs: view.validSinceMs',
+    wrong: 'sinceMs: context.timers.clock.now()',
     noticedBy: 'scenarios',
   },
   {
     name: 'a new holder begins with less than nine tenths of its TTL',
-    file: 'hold.ts',
+    file: 'lease-deadline.ts',
     right: 'const leastShare = 0.9;',
     wrong: 'const leastShare = 0.85;',
     noticedBy: 'scenarios',
@@ -214,19 +215,19 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   {
     name: 'a caller begins with what the one before it has left of the TTL',
     file: 'queue/tenure.ts',
-    right: 'if (this.#served && !this.hold.isEnoughFor(waiter.ttlMs)) return undefined;',
+    right: 'if (this.#served && !this.deadline.isEnoughFor(waiter.ttlMs)) return undefined;',
     wrong: '',
     noticedBy: 'scenarios',
   },
   {
     name: 'Redis keeps the lock for as long as the caller before has asked for',
-    file: 'hold.ts',
+    file: 'lease-deadline.ts',
     right: ' && longestMs <= ttlMs',
     wrong: ' && longestMs > 0',
     noticedBy: 'scenarios',
   },
   {
-    name: 'the end of a turn that comes late ends the turn after that',
+    name: 'the end of a tenure that comes late ends the tenure after that',
     file: 'lua/queue-yield.lua',
     right: 'if token and token ~= tonumber(ARGV[6]) then',
     wrong: 'if false then',
@@ -255,20 +256,20 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   },
   {
     name: 'a grant that came after the cancellation is kept',
-    file: 'queue/name-queue.ts',
-    right: "this.#context.emit?.({ type: 'stale-grant', lock: this.name });\n      this.#giveUp();",
-    wrong: "this.#context.emit?.({ type: 'stale-grant', lock: this.name });",
+    file: 'queue/holding.ts',
+    right: "context.emit?.({ type: 'stale-grant', lock: machine.name });\n    giveUp(machine);",
+    wrong: "context.emit?.({ type: 'stale-grant', lock: machine.name });",
     noticedBy: 'scenarios',
   },
   {
     name: 'whoever asks after an outage is told of it before its own time',
-    file: 'queue/name-queue.ts',
-    right: '    this.#answers.forget();\n',
+    file: 'queue/ending.ts',
+    right: '  machine.view.forget();\n',
     wrong: '',
     noticedBy: 'scenarios',
   },
   {
-    name: 'a turn without an end while others wait',
+    name: 'a tenure without an end while others wait',
     file: 'queue/tenure.ts',
     right: 'return this.#left <= 0 ||',
     wrong: 'return',
@@ -290,14 +291,14 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   },
   {
     name: 'a deadline that only a timer notices',
-    file: 'hold.ts',
+    file: 'lease-deadline.ts',
     right: 'if (this.#timers.clock.now() < this.deadlineMs) return true;',
     wrong: 'if (this.#timers.clock.now() < this.deadlineMs || this.slot !== -1) return true;',
     noticedBy: 'lease',
   },
   {
     name: 'a renewal that takes silence for a yes',
-    file: 'hold.ts',
+    file: 'lease-deadline.ts',
     right: 'this.#validUntilMs = Math.min(this.#validUntilMs, validUntilMs);',
     wrong: 'this.#validUntilMs = validUntilMs;',
     noticedBy: 'lease',
@@ -423,24 +424,24 @@ export const mistakes: readonly Mistake<Noticer>[] = [
     noticedBy: 'several names',
   },
   {
-    name: 'localQueue: who leaves calls the one who came last',
+    name: 'local queue: who leaves calls the one who came last',
     file: 'local-queue.ts',
-    right: '        for (const next of places) return next.let();\n',
-    wrong: '        for (const next of [...places].reverse()) return next.let();\n',
-    noticedBy: 'localQueue',
+    right: '        for (const next of places) return next.becomeFirst();\n',
+    wrong: '        for (const next of [...places].reverse()) return next.becomeFirst();\n',
+    noticedBy: 'local queue',
   },
   {
-    name: 'localQueue: a process that never lets others have their chance',
+    name: 'local queue: a process that never lets others have their chance',
     file: 'local-queue.ts',
-    right: 'clock.now() >= line.turnEndsMs',
+    right: 'clock.now() >= queue.tenureEndsMs',
     wrong: 'false',
-    noticedBy: 'localQueue',
+    noticedBy: 'local queue',
   },
   {
-    name: 'localQueue: a lock that is taken to be held here for ever',
+    name: 'local queue: a lock that is taken to be held here for ever',
     file: 'local-queue.ts',
-    right: '    line.isHeldHere = false;\n',
+    right: '    queue.isHeldHere = false;\n',
     wrong: '',
-    noticedBy: 'localQueue',
+    noticedBy: 'local queue',
   },
 ];
