@@ -145,7 +145,10 @@ export function createCalls(connection: Connection, timers: Timers, settings: Ca
     return new Promise((resolve, reject) => {
       const sinceMs = clock.now();
       const call = new Call(asked, sinceMs, resolve, reject);
-      enter(waiting, call);
+      // What has to keep its order with what the library sends again.
+      const now = connection.queues && call.withText !== undefined && link.state !== 'ready';
+      if (now) begin(call, sinceMs);
+      else enter(waiting, call);
       sendWaiting();
       if (!timers.isArmed(timeout)) timers.arm(timeout, sinceMs + timeoutMs);
     });
@@ -162,15 +165,19 @@ export function createCalls(connection: Connection, timers: Timers, settings: Ca
   }
 
   function sendWaiting(): void {
-    if (waiting.first === undefined || (link.state !== 'ready' && !connection.queues)) return;
+    if (waiting.first === undefined || link.state !== 'ready') return;
     const now = clock.now();
     for (let call = waiting.first; call !== undefined && underWay.size < maxUnderWay; call = waiting.first) {
       end(call);
-      enter(underWay, call);
-      call.sentMs = now;
-      call.closesBefore = link.closes;
-      start(call, call.command);
+      begin(call, now);
     }
+  }
+
+  function begin(call: Call, now: number): void {
+    enter(underWay, call);
+    call.sentMs = now;
+    call.closesBefore = link.closes;
+    start(call, call.command);
   }
 
   function start(call: Call, command: Command<unknown>): void {

@@ -94,8 +94,9 @@ export interface Connection {
    */
   readonly resends: boolean;
   /**
-   * Whether what cannot be sent now is left to the library, which sends it later, in the order in which it was asked. That
-   * of the program: the library may send a grant again at the end of an outage, and then its release has to come after it.
+   * Whether a script that cannot be sent now is left to the library, which sends it later, in the order in which it was
+   * asked. That of the program: the library may send a grant again at the end of an outage, and its release has to come
+   * after it.
    */
   readonly queues: boolean;
 
