@@ -1,7 +1,7 @@
-import { systemClock } from './clock.ts';
 import { LockTimeoutError, LockUnavailableError } from './errors.ts';
 import type { Place } from './local-queue.ts';
 import type { Lease } from './lock.ts';
+import { systemClock } from './timers.ts';
 
 /** What one try came to. */
 export type TryResult =

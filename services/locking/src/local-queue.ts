@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from './clock.ts';
+import { systemClock, type Clock } from './timers.ts';
 
 /**
  * The waiters of one process for a lock that has no queue of its own: of each name one at a time tries, in the order in

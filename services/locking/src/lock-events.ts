@@ -6,7 +6,7 @@ import type { LossReason } from './errors.ts';
 export type LockEvent =
   /**
    * A caller got the lock. `from`: it was `free`; it came by the `queue`, from another process; from a caller before
-   * it in this process (`turn`); or this process had kept it (`linger`). `waiting`: callers that go on waiting here
+   * it in this process (`tenure`); or this process had kept it (`linger`). `waiting`: callers that go on waiting here
    * for the same name, in the same place in the queue if there is one.
    */
   | {

@@ -12,7 +12,6 @@ import { checkOptions } from './check-options.ts';
 import { createCalls } from './client/calls.ts';
 import { checkServer, type ServerFinding } from './client/check-server.ts';
 import { openClient, type RedisClient } from './client/choose-adapter.ts';
-import { systemClock } from './clock.ts';
 import { createHolderIds } from './holder-id.ts';
 import { checkKnown, defaultOptionNames, type OptionNames } from './known-options.ts';
 import { driftMs } from './lease-deadline.ts';
@@ -23,7 +22,7 @@ import type { Locks, AcquireDefaultOptions } from './lock.ts';
 import { createQuorumGrant, type QuorumGrant } from './quorum/grant.ts';
 import { createQuorumServer, quorumKeyTypes } from './quorum/server.ts';
 import { createRetryingService } from './retrying-service.ts';
-import { systemTimers } from './timers.ts';
+import { systemClock, systemTimers } from './timers.ts';
 
 export interface QuorumLockOptions extends AcquireDefaultOptions, Listeners {
   /** Average time between two tries, in milliseconds. */

@@ -1,12 +1,11 @@
 import { acquireByRetry, type Tries } from './acquire-by-retry.ts';
 import type { AcquireSettings } from './acquire-options.ts';
-import { systemClock } from './clock.ts';
 import { LockTimeoutError, LockUnavailableError } from './errors.ts';
-import { tellEvents } from './lease-events.ts';
 import { type HeldLease, createLease, type LeasePort, type LeaseTerms } from './lease.ts';
 import type { LocalQueue } from './local-queue.ts';
 import type { LockEventListener } from './lock-events.ts';
 import type { Lease } from './lock.ts';
+import { systemClock } from './timers.ts';
 
 /** What the lock services without a queue have in common: their waits, their leases, and their end. */
 export interface RetryingService {
@@ -129,4 +128,41 @@ export function createRetryingService(
 function whyRefused(error: unknown): 'timeout' | 'unavailable' | 'aborted' {
   if (error instanceof LockTimeoutError) return 'timeout';
   return error instanceof LockUnavailableError ? 'unavailable' : 'aborted';
+}
+
+/** The port, telling what becomes of its lease. */
+function tellEvents(
+  port: LeasePort,
+  { name: lock, token }: { name: string; token: number },
+  emit: LockEventListener | undefined,
+): LeasePort {
+  if (emit === undefined) return port;
+  const sinceMs = systemClock.now();
+  const heldForMs = () => systemClock.now() - sinceMs;
+  let over = false;
+  return {
+    extend: (ttlMs) => port.extend(ttlMs),
+    async release() {
+      // Tried again after an unknown outcome it is still the same release, and "not yours" then says nothing.
+      if (over) return port.release();
+      over = true;
+      const heldMs = heldForMs();
+      emit({ type: 'released', lock, token, heldMs });
+      const released = await port.release();
+      if (released !== 'released') emit({ type: 'lost', lock, token, why: released, heldMs });
+      return released;
+    },
+    onLoss(loss) {
+      emit({ type: 'lost', lock, token, why: loss.why, heldMs: heldForMs() });
+      port.onLoss?.(loss);
+    },
+    onRenewalFailed(cause) {
+      emit({ type: 'renewal-failed', lock, token, cause });
+      port.onRenewalFailed?.(cause);
+    },
+    onRenewed() {
+      emit({ type: 'renewed', lock });
+      port.onRenewed?.();
+    },
+  };
 }

@@ -15,9 +15,8 @@ import { createCalls, isSendable } from './client/calls.ts';
 import { checkServer, type ServerFinding } from './client/check-server.ts';
 import { openClient, type RedisClient } from './client/choose-adapter.ts';
 import { RefusedError } from './client/errors.ts';
-import { listHeld } from './client/list-held.ts';
+import { listHeld } from './client/scan.ts';
 import { loadScript } from './client/script.ts';
-import { systemClock } from './clock.ts';
 import { createHolderIds } from './holder-id.ts';
 import { checkKnown, defaultOptionNames, type OptionNames } from './known-options.ts';
 import { driftMs, type ExtendOutcome } from './lease-deadline.ts';
@@ -26,7 +25,7 @@ import { type Listeners, listenFor, tellRoundTrips } from './lock-events.ts';
 import { checkName, lockKey } from './lock-name.ts';
 import type { AcquireOptions, Lease, AcquireDefaultOptions } from './lock.ts';
 import { createRetryingService } from './retrying-service.ts';
-import { systemTimers } from './timers.ts';
+import { systemClock, systemTimers } from './timers.ts';
 import type { LockSnapshot, WebLocksSource } from './web-locks.ts';
 
 export interface SimpleLockOptions extends AcquireDefaultOptions, Listeners {

@@ -61,7 +61,7 @@ export interface LockInfo {
   clientId: string;
 }
 
-/** What the door asks of an algorithm beyond `Locks`; an algorithm without it answers NotSupportedError. */
+/** What this asks of an algorithm beyond `Locks`; an algorithm without it answers NotSupportedError. */
 export interface WebLocksSource extends Locks {
   /** Takes the lock from its holder, and goes ahead of all waiters. */
   steal?: (name: string, options?: AcquireOptions) => Promise<Lease>;

@@ -1,5 +1,4 @@
-import type { Clock } from '#src/clock.ts';
-import { type Timers, createTimers } from '#src/timers.ts';
+import { type Clock, type Timers, createTimers } from '#src/timers.ts';
 
 /** A clock turned by hand: no test waits for a lease to expire. */
 export interface HandClock extends Clock {

@@ -227,7 +227,7 @@ local function keepWaiting(client)
   end
 end
 
--- A waiter who was in the queue before (its entry lost, its turn missed) brings the place that it had.
+-- A waiter who was in the queue before (its entry lost, its grant missed) brings the place that it had.
 local function enqueue(id, place)
   readClock()
   local arrival = tonumber(place)

@@ -1,10 +1,8 @@
-import { giveUp, proceed, retire } from './ending.ts';
+import type { Waiter } from './callers.ts';
 import { cameFrom, take } from './holding.ts';
+import { enterQueue, giveUp, heard, proceed, retire, unanswered } from './moves.ts';
 import type { Asking, Entry, NameMachine } from './name-state.ts';
-import { enterQueue } from './queueing.ts';
-import { heard, unanswered } from './silence.ts';
 import type { Grant, Queued } from './store.ts';
-import type { Waiter } from './waiter.ts';
 
 /** Asks Redis for the lock, for the first caller; what it does not get at once, it gets a place in the queue for. */
 export function ask(machine: NameMachine): void {

@@ -1,10 +1,8 @@
 import { isEnoughFor, type Validity, validUntil } from '../lease-deadline.ts';
 import type { HeldLease, ReleaseOutcome } from '../lease.ts';
 import type { From } from './callers.ts';
-import { giveUp, proceed, releaseAll, retire } from './ending.ts';
+import { enterQueue, giveUp, heard, proceed, releaseAll, retire, unanswered } from './moves.ts';
 import type { Confirming, Entry, Holding, NameMachine, Yielding } from './name-state.ts';
-import { enterQueue } from './queueing.ts';
-import { heard, unanswered } from './silence.ts';
 import type { Grant, HandedOver, NotHeld, Queued } from './store.ts';
 import { Tenure } from './tenure.ts';
 

@@ -7,13 +7,13 @@ import { checkName } from '../lock-name.ts';
 import type { AcquireOptions, Lease } from '../lock.ts';
 import type { Timers } from '../timers.ts';
 import type { LockInfo, LockSnapshot, WebLocksSource } from '../web-locks.ts';
-import type { NameContext, NameSettings } from './name-context.ts';
+import { Waiter } from './callers.ts';
 import { NameQueue } from './name-queue.ts';
+import type { NameContext, NameSettings } from './name-state.ts';
 import { type KnownName, Names } from './names.ts';
 import { createPoller } from './poller.ts';
 import { createReleaser } from './releaser.ts';
 import type { HandedOver, Inspection, QueueMessages, QueueStore } from './store.ts';
-import { Waiter } from './waiter.ts';
 
 export interface QueueLocksConfig {
   readonly defaults: AcquireDefaults;

@@ -2,14 +2,12 @@ import type { Loss } from '../lease-deadline.ts';
 import type { HeldLease, ReleaseOutcome } from '../lease.ts';
 import { ask } from './asking.ts';
 import { Callers } from './callers.ts';
-import { giveUp, proceed, releaseAll, retire, tenureOf } from './ending.ts';
+import type { Waiter } from './callers.ts';
 import { confirm, release, resume, sendYield, takeAtOnce } from './holding.ts';
-import type { NameContext } from './name-context.ts';
-import { idle, type NameMachine, type NameState } from './name-state.ts';
+import { giveUp, heard, isPaused, proceed, releaseAll, retire, tenureOf, unanswered } from './moves.ts';
+import { idle, type NameContext, type NameMachine, type NameState } from './name-state.ts';
 import { ServerView } from './server-view.ts';
-import { heard, isPaused, unanswered } from './silence.ts';
 import type { HandedOver, Seen } from './store.ts';
-import type { Waiter } from './waiter.ts';
 
 /**
  * The callers of one process that want one name. Here is what happens to it, from outside: a caller comes, leaves or

@@ -1,5 +1,5 @@
+import type { Waiter } from './callers.ts';
 import type { HandedOver } from './store.ts';
-import type { Waiter } from './waiter.ts';
 
 /** A name as its lock service knows it. */
 export interface KnownName {

@@ -79,7 +79,7 @@ export interface ReleaseRequest {
 export interface YieldRequest {
   id: string;
   nextId: string;
-  /** The token that the turn began with. */
+  /** The token that the tenure began with. */
   firstToken: number;
   lastToken: number;
   ttlMs: number;

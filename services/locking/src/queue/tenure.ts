@@ -9,9 +9,9 @@ import {
 import { HeldLease, type LeaseOwner, type ReleaseOutcome } from '../lease.ts';
 import type { LockEventListener } from '../lock-events.ts';
 import type { Timers } from '../timers.ts';
+import type { Waiter } from './callers.ts';
 import type { Grant, QueueStore } from './store.ts';
 import { TenureTokens } from './tenure-tokens.ts';
-import type { Waiter } from './waiter.ts';
 
 /** What it needs of the lock service. */
 export interface TenureContext {

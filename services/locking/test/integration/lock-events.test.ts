@@ -144,7 +144,7 @@ describe('what only the queue lock tells', () => {
     expect(services[0]!.told('handed-over')).toEqual([{ type: 'handed-over', lock: 'seat' }]);
   });
 
-  test('of a loss that the end of a turn finds: that it was lost', async () => {
+  test('of a loss that the end of a tenure finds: that it was lost', async () => {
     const { locks, told } = listen(lab);
     const lease = await locks.acquire('seat', { ttlMs: 60_000 });
     const next = locks.acquire('seat');

@@ -51,7 +51,7 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   },
   {
     name: 'a token minted by the client, after the grant',
-    file: 'queue/redis-store.ts',
+    file: 'queue/replies.ts',
     right: "  return { is: 'granted', token, reserved, clockUs, waiting };",
     wrong:
       "  return { is: 'granted', token: Math.min(token, Date.now() * 1_000), reserved, clockUs, waiting };",
@@ -263,7 +263,7 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   },
   {
     name: 'whoever asks after an outage is told of it before its own time',
-    file: 'queue/ending.ts',
+    file: 'queue/moves.ts',
     right: '  machine.view.forget();\n',
     wrong: '',
     noticedBy: 'scenarios',
@@ -404,7 +404,7 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   },
   {
     name: 'a release that may have run twice is called lost',
-    file: 'queue/redis-store.ts',
+    file: 'queue/replies.ts',
     right: 'return mayHaveRunTwice && ',
     wrong: 'return !mayHaveRunTwice && ',
     noticedBy: 'cluster',

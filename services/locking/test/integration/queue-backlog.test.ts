@@ -44,7 +44,7 @@ function run(times: number): Promise<PromiseSettledResult<unknown>[]> {
   return Promise.allSettled(Array.from({ length: times }, () => calls.run(script, keys, [])));
 }
 
-test('calls that wait for their turn while others are answered do not take Redis for silent', async () => {
+test('calls that wait here while others are answered do not take Redis for silent', async () => {
   // Until they take longer than their time-out: what the machine did before need not be what it does now.
   for (let times = many, tookMs = 0; tookMs <= 1.5 * timeoutMs; times *= 2) {
     const sinceMs = performance.now();
@@ -54,7 +54,7 @@ test('calls that wait for their turn while others are answered do not take Redis
   }
 }, 60_000);
 
-test('calls that wait for their turn are given up when Redis falls silent, and never sent', async () => {
+test('calls that wait here are given up when Redis falls silent, and never sent', async () => {
   const before = await timesRun();
   await lab.server.pause();
   const sinceMs = performance.now();

@@ -201,7 +201,7 @@ async function compare(name: string, steps: Step[]): Promise<void> {
       case 'yield': {
         // No id of another client, and not its own.
         const request = { ...step, nextId: step.id.replace(/\d+$/, '3'), ttlMs };
-        // A late one belongs to a turn before; and the two have made tokens of their own.
+        // A late one belongs to a tenure before; and the two have made tokens of their own.
         const firstToken = ({ token = 0 }: Inspection) => (step.late ? 1 : token);
         const here = { ...request, firstToken: firstToken(model.inspect(name)) };
         const there = { ...request, firstToken: firstToken(await a.inspect(name)) };

@@ -72,13 +72,13 @@ async function failOver(): Promise<void> {
 }
 
 /** Every client takes the lock and gives it back all the time; each grant is looked at. */
-function startTakingTurns() {
+function startRivals() {
   const held = new Set<Lease>();
   const tokens: number[] = [];
   let met = 0;
   const until = { enough: false };
 
-  async function takeTurns(locks: QueueLocks): Promise<void> {
+  async function takeAgainAndAgain(locks: QueueLocks): Promise<void> {
     while (!until.enough) {
       const lease = await locks.acquire('seat', { waitMs: 60_000 }).catch(() => undefined);
       if (lease === undefined) continue;
@@ -90,7 +90,7 @@ function startTakingTurns() {
       await lease.release().catch(() => undefined);
     }
   }
-  const all = Promise.all(clients.map(takeTurns));
+  const all = Promise.all(clients.map(takeAgainAndAgain));
   stack.defer(() => {
     until.enough = true;
   });
@@ -114,25 +114,25 @@ function startTakingTurns() {
 describe.skipIf(missing)(missing ? `${title} (no redis-server installed)` : title, () => {
   test('a planned failover lets no two hold the lock, and gives no token twice', async () => {
     openClients();
-    const turns = startTakingTurns();
+    const rivals = startRivals();
     for (let round = 0; round < 3; round += 1) {
-      await turns.more(20);
+      await rivals.more(20);
       await failOver();
-      await turns.more(20);
+      await rivals.more(20);
     }
-    await turns.end();
-    const { tokens, met } = turns;
+    await rivals.end();
+    const { tokens, met } = rivals;
     expect(met).toBe(0);
     expect(tokens).toEqual([...new Set(tokens)].toSorted((a, b) => a - b));
   }, 120_000);
 
   test('a planned failover takes the subscriptions along: the next one is told by a message again', async () => {
     openClients();
-    const turns = startTakingTurns();
-    await turns.more(20);
+    const rivals = startRivals();
+    await rivals.more(20);
     await failOver();
-    await turns.more(20);
-    await turns.end();
+    await rivals.more(20);
+    await rivals.end();
     const [primary] = nodes;
     const channels = clients.map(({ clientId }) => `lock:@${clientId}`);
     await expect
@@ -146,10 +146,10 @@ describe.skipIf(missing)(missing ? `${title} (no redis-server installed)` : titl
       duplicate: (options) =>
         duplicate(options?.connectionName === 'lock-messages' ? { ...options, port } : options),
     }));
-    const turns = startTakingTurns();
-    await turns.more(10);
-    await turns.end();
-    expect(turns.met).toBe(0);
-    expect(turns.tokens).toEqual([...new Set(turns.tokens)].toSorted((a, b) => a - b));
+    const rivals = startRivals();
+    await rivals.more(10);
+    await rivals.end();
+    expect(rivals.met).toBe(0);
+    expect(rivals.tokens).toEqual([...new Set(rivals.tokens)].toSorted((a, b) => a - b));
   }, 120_000);
 });

@@ -139,7 +139,7 @@ describe('an answer that is lost', () => {
     await lease.release();
   });
 
-  test('at the end of a turn: asked again, it is the same place', async () => {
+  test('at the end of a tenure: asked again, it is the same place', async () => {
     const client = lab.open({ throughProxy: true, tenureGrants: 1 });
     const first = await client.locks.acquire('seat');
     const second = client.locks.acquire('seat', { waitMs: 20_000 });
@@ -156,7 +156,7 @@ describe('an answer that is lost', () => {
     expect(client.count('queued')).toBe(1);
   });
 
-  test('at the end of a turn, while those who wait give up: nothing is left of them, however long the outage lasts', async () => {
+  test('at the end of a tenure, while those who wait give up: nothing is left of them, however long the outage lasts', async () => {
     const client = lab.open({ throughProxy: true, commandTimeoutMs: 100, unavailableAfterMs: 200 });
     const first = await client.locks.acquire('seat', { ttlMs: 1_500 });
     const wait = client.locks.acquire('seat', { ttlMs: 60_000 });

@@ -127,7 +127,7 @@ describe('the queue', () => {
   test('is handed over also by a holder that has not heard of those who wait', async () => {
     const one = await openListening();
     const lease = await one.locks.acquire('seat');
-    // As the first one in line does it, without the message.
+    // As the first waiter does it, without the message.
     await lab.redis.hset('{lock:seat}', `${lease.holder}!`, lease.token);
     expect(await lab.redis.hdel('{lock:seat}', lease.holder)).toBe(1);
     const { lease: next } = await lineUp(lab.open({ pollMs: 60_000 }));
@@ -195,7 +195,7 @@ describe('what is lost', () => {
     await expect(holder.release()).rejects.toMatchObject({ name: 'LockLostError', why: 'gone' });
   });
 
-  test('and comes late, from a turn that was missed, is not believed', async () => {
+  test('and comes late, about a grant that was missed, is not believed', async () => {
     const holder = await lab.open().locks.acquire('seat');
     const waiting = lab.open({ pollMs: 60_000 });
     const { lease } = await lineUp(waiting);

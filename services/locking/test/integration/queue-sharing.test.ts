@@ -22,7 +22,7 @@ interface Grant {
 }
 
 /** So many callers at once; each notes its grant and gives it back after a tick. */
-function crowd(client: Client, callers: number, grants: Grant[]): Promise<unknown> {
+function takeAll(client: Client, callers: number, grants: Grant[]): Promise<unknown> {
   return Promise.all(
     Array.from({ length: callers }, () =>
       client.locks.withLock('seat', { waitMs: 20_000 }, async ({ token }) => {
@@ -34,7 +34,7 @@ function crowd(client: Client, callers: number, grants: Grant[]): Promise<unknow
 }
 
 async function waitersOf(client: Client, callers: number, grants: Grant[]): Promise<() => Promise<unknown>> {
-  const all = crowd(client, callers, grants);
+  const all = takeAll(client, callers, grants);
   await client.told('queued');
   return () => all;
 }
@@ -61,7 +61,7 @@ describe('the callers of one process', () => {
   test('have a larger token each, also after those of others', async () => {
     const clients = [lab.open(), lab.open(), lab.open()];
     const grants: Grant[] = [];
-    await Promise.all(clients.map((client) => crowd(client, 100, grants)));
+    await Promise.all(clients.map((client) => takeAll(client, 100, grants)));
     const tokens = grants.map(({ token }) => token);
     expect(tokens).toHaveLength(300);
     expect(tokens).toEqual([...new Set(tokens)].sort((a, b) => a - b));
@@ -70,7 +70,7 @@ describe('the callers of one process', () => {
   test('have larger tokens than those before Redis lost its data, and smaller ones than those after', async () => {
     const first = lab.open();
     const before: Grant[] = [];
-    await crowd(first, 100, before);
+    await takeAll(first, 100, before);
     // Held by one of many when the data is lost.
     const lease = await first.locks.acquire('seat');
     await lab.redis.flushall();
@@ -83,19 +83,19 @@ describe('the callers of one process', () => {
   test('do not let tokens run ahead of the clock', async () => {
     const client = lab.open();
     const grants: Grant[] = [];
-    await Promise.all([crowd(client, 500, grants), crowd(lab.open(), 500, grants)]);
+    await Promise.all([takeAll(client, 500, grants), takeAll(lab.open(), 500, grants)]);
     const lease = await client.locks.acquire('seat');
     const [seconds, micros] = await lab.redis.time();
     expect(lease.token).toBeLessThanOrEqual(Number(seconds) * 1_000_000 + Number(micros));
     await lease.release();
   });
 
-  test('end their turn while other processes wait, after those who had been waiting at its beginning', async () => {
+  test('end their tenure while other processes wait, after those who had been waiting at its beginning', async () => {
     const holder = await lab.open().locks.acquire('seat');
     const [a, b] = [lab.open(), lab.open()];
     const grants: Grant[] = [];
     const endless = { going: true };
-    // Five callers who come back at once, each time: without an end of the turn the others would never have one.
+    // Five callers who come back at once, each time: without an end of the tenure the others would never have one.
     const crowdOfA = Promise.all(
       Array.from({ length: 5 }, async () => {
         while (endless.going) {
@@ -119,7 +119,7 @@ describe('the callers of one process', () => {
     expect(a.count('handed-over')).toBeGreaterThan(0);
   });
 
-  test('end their turn after some time, too', async () => {
+  test('end their tenure after some time, too', async () => {
     const holder = await lab.open().locks.acquire('seat');
     const [a, b] = [lab.open({ tenureMs: 1 }), lab.open()];
     const order: Client[] = [];
@@ -141,10 +141,10 @@ describe('the callers of one process', () => {
   test('go on without an end while nobody else waits', async () => {
     const client = lab.open({ tenureGrants: 10 });
     const grants: Grant[] = [];
-    await crowd(client, 100, grants);
+    await takeAll(client, 100, grants);
     expect(grants).toHaveLength(100);
     expect(client.count('handed-over')).toBe(0);
-    // One look at the end of each turn of ten.
+    // One round trip at the end of each tenure of ten.
     expect(client.count('round-trip')).toBeLessThan(20);
   });
 

@@ -183,7 +183,7 @@ test('who waits in vain keeps nobody from waiting on', async () => {
     locks.acquire('seat', { waitMs: 10_000, signal: aborted.signal }),
   ]);
   const patient = locks.acquire('seat', { waitMs: 10_000 });
-  // Who only tries does not stand in line.
+  // Who only tries takes no place in the local queue.
   expect(await locks.tryAcquire('seat')).toBeNull();
   aborted.abort(new Error('no longer'));
   const reasons = (await results).map((result) => result.status === 'rejected' && result.reason);

@@ -12,7 +12,7 @@ import {
   type WebLocksSource,
 } from '#src/index.ts';
 
-/** What the standard describes: Node's own `navigator.locks`, and our door. */
+/** What the standard describes: Node's own `navigator.locks`, and ours. */
 type LockManager = Pick<WebLocks, 'query'> & { request(...args: unknown[]): Promise<unknown> };
 
 const callback = () => 'called';

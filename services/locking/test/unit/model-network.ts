@@ -1,10 +1,9 @@
 import type fc from 'fast-check';
 
 import { RefusedError } from '#src/client/errors.ts';
-import type { Clock } from '#src/clock.ts';
 import type { QueueSteps, Told } from '#src/memory/queue-steps.ts';
 import type { HandedOver, QueueMessages, QueueStore } from '#src/queue/store.ts';
-import { type Timers, createTimers } from '#src/timers.ts';
+import { type Clock, type Timers, createTimers } from '#src/timers.ts';
 
 /** Longest wait for a reply: some dozen hops, so that now and then one comes too late. */
 export const commandTimeoutMs = 30;

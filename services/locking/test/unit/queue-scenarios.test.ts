@@ -57,7 +57,7 @@ function open(id: string, { lingerMs = 0 } = {}) {
   return { client, locks };
 }
 
-test('whoever was cut off while its turn came has the lock as soon as messages reach it again', async () => {
+test('whoever was cut off while it was made the holder has the lock as soon as messages reach it again', async () => {
   const [a, b] = [open('a'), open('b')];
   const held = await a.locks.acquire('seat');
   const granted = watch(b.locks.acquire('seat'));
@@ -129,7 +129,7 @@ test('a caller who follows another one in its process has nine tenths of its TTL
   const { locks } = open('a');
   const held = await locks.acquire('seat', { ttlMs: 200 });
   const next = locks.acquire('seat', { ttlMs: 200 });
-  time.skipTo(time.now() + 30); // a part of a turn
+  time.skipTo(time.now() + 30); // a part of a tenure
   await held.release();
   expect((await next).remainingMs()).toBeGreaterThan(180);
 });
@@ -151,7 +151,7 @@ test.each([
   },
 );
 
-test('a message from a turn that was missed is not believed', async () => {
+test('a message about a grant that was missed is not believed', async () => {
   const [a, b, c] = [open('a'), open('b'), open('c')];
   const held = await a.locks.acquire('seat');
   const granted = watch(b.locks.acquire('seat', { ttlMs: 2 * pollMs }));
@@ -184,7 +184,7 @@ test('a grant that comes after its caller has cancelled is free for others at on
   expect(await b.locks.tryAcquire('seat')).not.toBeNull();
 });
 
-test('while others wait, the callers of one process have no longer a turn than they may', async () => {
+test('while others wait, the callers of one process have no longer a tenure than they may', async () => {
   const [a, b, c] = [open('a'), open('b'), open('c')];
   const order: string[] = [];
   const serve = async (who: string, wait: Promise<Lease>) => {
@@ -203,7 +203,7 @@ test('while others wait, the callers of one process have no longer a turn than t
   expect(order).toHaveLength(11);
 });
 
-test('a waiter whose turn was not told has it at the next look', async () => {
+test('a waiter that was not told of its grant has it at the next poll', async () => {
   const [a, b] = [open('a'), open('b')];
   const held = await a.locks.acquire('seat');
   const granted = watch(b.locks.acquire('seat'));

@@ -1,4 +1,4 @@
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as afterReactions } from 'node:timers/promises';
 
 import { propertyParameters } from '@lastseat/infra/properties';
 import fc from 'fast-check';
@@ -148,7 +148,7 @@ test.each<Mistake>(['mints the same twice', 'never refuses a token'])(
     const { failed } = await fc.check(whileDataIsKept(mistake), enough);
     expect(failed).toBe(true);
   },
-  60_000, // how soon a wrong one turns up depends on the seed: within some two thousand, as a rule
+  60_000, // how soon a wrong one is found depends on the seed: within some two thousand, as a rule
 );
 
 test('a lock that was lost between the two rounds is not granted', async () => {
@@ -200,7 +200,7 @@ test('a slow first round does not end in a token from before a holder whom two s
   const answer = delay('1: take slow answers');
   const arrive = delay('2: take slow arrives');
   const slow = connect('slow').obtain(1_000, 0);
-  await turn();
+  await afterReactions();
   servers[1]?.forget();
   const quick = await connect('quick').obtain(1_000, 0);
   servers[2]?.forget();

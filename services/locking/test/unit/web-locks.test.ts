@@ -1,4 +1,4 @@
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as afterReactions } from 'node:timers/promises';
 
 import { expect, onTestFinished, test, vi } from 'vitest';
 
@@ -10,7 +10,7 @@ import { createHandClock } from '../hand-clock.ts';
 
 const ttlMs = 1_000;
 
-/** A door whose requests are given a lease on a clock of ours. */
+/** Web locks whose requests are given a lease on a clock of ours. */
 function setUp() {
   const clock = createHandClock();
   const lease = createLease(
@@ -41,7 +41,7 @@ test('a lock that is lost before its callback could begin is broken, and the cal
   clock.block(ttlMs);
   await expect(request('seat', callback)).rejects.toMatchObject(broken);
   expect(callback).not.toHaveBeenCalled();
-  await turn();
+  await afterReactions();
   expect(unhandled).not.toHaveBeenCalled();
 });
 
@@ -55,6 +55,6 @@ test('a callback that throws at once, after it has lost the lock, leaves no reje
   });
   // Either is true; what matters is that the caller hears of one, and the process of nothing.
   await expect(failing).rejects.toSatisfy((error: Error) => error === failure || error.name === 'AbortError');
-  await turn();
+  await afterReactions();
   expect(unhandled).not.toHaveBeenCalled();
 });

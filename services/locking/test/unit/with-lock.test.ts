@@ -67,12 +67,12 @@ describe.each(listeners)('a listener that $how when it hears of a failing releas
   });
 
   test.each([
-    { door: 'withLock', run: (fn: () => unknown) => locks.withLock('seat', fn) },
+    { way: 'withLock', run: (fn: () => unknown) => locks.withLock('seat', fn) },
     {
-      door: 'Web Locks',
+      way: 'Web Locks',
       run: (fn: () => unknown) => createWebLocks(locks, { onReleaseFailed }).request('seat', fn),
     },
-  ])('replaces neither the error of the body nor its result: $door', async ({ run }) => {
+  ])('replaces neither the error of the body nor its result: $way', async ({ run }) => {
     const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
     onTestFinished(() => warned.mockRestore());
     await expect(run(fails)).rejects.toBe(failure);

@@ -74,7 +74,7 @@ test('waiters that are killed in the queue are passed over', async () => {
   await lab.settle({ waitBoundMs: deathMs });
 });
 
-test('waiters that are stopped in the queue are passed over, and have their turn after they go on', async () => {
+test('waiters that are stopped in the queue are passed over, and have the lock after they go on', async () => {
   const holder = await lab.start();
   await holder.ask({ do: 'acquire' });
   const [stopped] = await lab.startCycling(1);

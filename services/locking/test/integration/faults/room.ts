@@ -1,12 +1,12 @@
 /**
  * What the lock guards: like a row in Postgres that remembers the largest token that it has seen, it refuses whoever
- * comes with a smaller one. Whoever enters is checked at the door, and again when it leaves, which is when it writes: a
+ * comes with a smaller one. Whoever enters is checked when it enters, and again when it leaves, which is when it writes: a
  * holder that has lost the lock in between is inside, but can do no harm.
  */
 export interface Room {
   /** The tokens that were admitted, in order. */
   readonly admitted: readonly number[];
-  /** The tokens that were refused, at the door or at the write. */
+  /** The tokens that were refused, at the entry or at the write. */
   readonly refused: ReadonlySet<number>;
   /** The tokens of those who were still inside when another one entered. */
   readonly met: ReadonlySet<number>;

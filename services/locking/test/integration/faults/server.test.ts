@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
 import { deathMs, openFaultLab, reconnectMs, slackMs, ttlMs, type FaultLab } from './fault-lab.ts';
 
-// What may happen to Redis, or be done to it by others, while three processes take turns all the time.
+// What may happen to Redis, or be done to it by others, while three processes hold it one after the other all the time.
 let lab: FaultLab;
 beforeAll(async () => {
   lab = await openFaultLab();
@@ -88,7 +88,7 @@ test.each(faults)(
     const sinceMs = performance.now();
     for (let time = 0; time < times; time += 1) {
       await strike();
-      await sleep(20); // a few more turns, so that it strikes at another point of the next one
+      await sleep(20); // a few more grants, so that it strikes at another point of the next one
     }
     const faultMs = performance.now() - sinceMs;
     await lab.room.more(20);

@@ -1,6 +1,61 @@
+import { RefusedError } from '../client/errors.ts';
 import type { ReleaseOutcome } from '../lease.ts';
+import { retryDelayMs } from '../retry-delay.ts';
 import { type Entry, idle, type NameMachine, type NameState } from './name-state.ts';
+import type { HandedOver, Queued } from './store.ts';
 import type { Tenure } from './tenure.ts';
+
+// What several states of a name have in common: how it gets into the queue, what silence means, and how all of it ends.
+
+/**
+ * The entry has a place in the queue.
+ * @param early a message that came before the reply that says so
+ */
+export function enterQueue(
+  machine: NameMachine,
+  entry: Entry,
+  { before, holderTtlMs, place = 0 }: Queued,
+  early: HandedOver | undefined,
+): void {
+  const { callers, context, name } = machine;
+  machine.state = { is: 'queued', entry };
+  callers.dismissImpatient();
+  if (callers.size === 0) {
+    giveUp(machine);
+    return;
+  }
+  if (entry.place === undefined) context.emit?.({ type: 'queued', lock: name, before });
+  entry.place = place;
+  context.startPolling(machine, holderTtlMs);
+  if (early !== undefined) machine.granted(entry.number, early);
+}
+
+/** Redis has answered. */
+export function heard({ context, view }: NameMachine): void {
+  view.heard(context.timers.clock.now());
+}
+
+/** Unknown: it may have been done. It is asked again, by the same id, for as long as that makes sense. */
+export function unanswered(machine: NameMachine, cause: unknown, sentAtMs: number): void {
+  const { callers, state, view } = machine;
+  const { timers, settings } = machine.context;
+  const now = timers.clock.now();
+  const { sinceMs, failures } = view.unheard(cause, sentAtMs);
+  if (state.is !== 'idle') state.entry.unsure = true;
+  callers.dismissImpatient();
+  if (cause instanceof RefusedError || now - sinceMs >= settings.unavailableAfterMs)
+    callers.dismissAll(cause);
+  const overdue = state.is === 'yielding' && now >= state.untilMs;
+  if (callers.size === 0 || overdue) giveUp(machine);
+  else if (state.is !== 'queued') timers.arm(machine, now + retryDelayMs(failures - 1));
+}
+
+/** Whether a question was not answered and is to be asked again. */
+export function isPaused(machine: NameMachine): boolean {
+  const { is } = machine.state;
+  const asks = is === 'asking' || is === 'confirming' || is === 'yielding';
+  return asks && machine.context.timers.isArmed(machine);
+}
 
 /** Ends all that the name has in Redis. The lock goes to the next one in the queue, in the same step. */
 export function releaseAll(machine: NameMachine): Promise<ReleaseOutcome> {
