@@ -13,7 +13,7 @@ export interface BareTripsPlan {
 /**
  * Two round trips to Redis with nothing in them, added up: what a hand-over cannot do without, since the release goes
  * to Redis and on to the next process, whose answer goes there and back. Each of the two begins in a process that has
- * slept, as those of a hand-over do: the one process in its critical section, the other one in the line. (A trip that
+ * slept, as those of a hand-over do: the one process in its critical section, the other one in the queue. (A trip that
  * follows on another one takes about half as long.)
  */
 export async function timeBareTrips({ url, pauseMs, windowMs }: BareTripsPlan): Promise<Float64Array> {

@@ -8,8 +8,8 @@ export interface Contender {
   readonly title: string;
   /** A library that ours is measured against. */
   readonly isPeer: boolean;
-  /** Waits for its turn; the others wait by trying, over and over. */
-  readonly standsInLine: boolean;
+  /** Has a queue of waiters; the others wait by trying, over and over. */
+  readonly hasQueue: boolean;
   /** How many independent Redis servers it needs. */
   readonly servers: number;
   /** How it is set up, for the footnote: above all how it waits. */

@@ -45,7 +45,7 @@ export async function measureCrowd(plan: CrowdPlan): Promise<CrowdLog> {
   const heapBefore = await heapUsed();
   const redisBefore = await redisUsed(meters);
   const many = startCrowd(lock, plan.many);
-  await calm(contenderOf(plan.contender).standsInLine ? lineLimitMs : tryingLimitMs);
+  await calm(contenderOf(plan.contender).hasQueue ? queueLimitMs : tryingLimitMs);
   const heapBytes = (await heapUsed()) - heapBefore;
   const redisBytes = (await redisUsed(meters)) - redisBefore;
 
@@ -137,7 +137,7 @@ async function holdShut(lock: OpenLock) {
 
 const calmCheckMs = 200;
 // Ten thousand places in a line are taken in a second or two, even on a busy machine.
-const lineLimitMs = 10_000;
+const queueLimitMs = 10_000;
 // Whoever waits by trying is never calm; by then all of them have tried at least once.
 const tryingLimitMs = 1_200;
 

@@ -102,8 +102,8 @@ export function crowdTable(results: Results, contenders: readonly Contender[], p
       of((crowd) => crowd.heapBytesPerWaiter / 1_024, 2),
       of((crowd) => crowd.redisBytesPerWaiter / 1_024, 2),
       // Where waiters sleep between two tries, whoever has just released takes it again: that hands over nothing.
-      contender.standsInLine ? of((crowd) => crowd.handOverManyP50Ms, 4) : nothing,
-      contender.standsInLine ? of((crowd) => crowd.handOverFewP50Ms, 4) : nothing,
+      contender.hasQueue ? of((crowd) => crowd.handOverManyP50Ms, 4) : nothing,
+      contender.hasQueue ? of((crowd) => crowd.handOverFewP50Ms, 4) : nothing,
     ];
     return [[name(contender, paint), ...unlessVoid(crowds.map(whyFailed), numbers, paint)]];
   });

@@ -58,7 +58,7 @@ function fullRepeat(repeat: number, options: ScheduleOptions): Step[] {
     ...(withCrowd
       ? [...contenders, control]
           // Memory differs little from one repeat to the next, and this takes seconds for those who wait by trying.
-          .filter(({ standsInLine }) => standsInLine || repeat === 0)
+          .filter(({ hasQueue }) => hasQueue || repeat === 0)
           // Ten thousand who try on three servers at once get in each other's way for half a minute.
           .filter(({ servers }) => servers === 1)
           .map((contender) => crowdStep(contender, repeat))
@@ -80,8 +80,8 @@ function furtherSlices(repeat: number, options: ScheduleOptions): Step[] {
       ? [bareTripsStep(workload, sectionMs, repeat, options)].concat(turns)
       : turns;
   });
-  const inLine = [...contenders, control].filter(({ standsInLine }) => standsInLine);
-  return withCrowd ? slices.concat(inLine.map((contender) => crowdStep(contender, repeat))) : slices;
+  const queues = [...contenders, control].filter(({ hasQueue }) => hasQueue);
+  return withCrowd ? slices.concat(queues.map((contender) => crowdStep(contender, repeat))) : slices;
 }
 
 // One of ours and one or two peers.
@@ -172,7 +172,7 @@ function bareTripsStep(
 function crowdStep(contender: Contender, repeat: number): Step {
   return {
     what: `${crowd.many} waiters in one process: ${contender.title}`,
-    expectedMs: contender.standsInLine ? 1_500 : 3_000,
+    expectedMs: contender.hasQueue ? 1_500 : 3_000,
     async measure(lab, results) {
       const log = await lab.crowd(contender);
       results.crowds.push({

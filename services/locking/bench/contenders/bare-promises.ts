@@ -13,7 +13,7 @@ export const barePromises: Contender = {
   key: 'bare-promises',
   title: '(bare promises)',
   isPeer: false,
-  standsInLine: true,
+  hasQueue: true,
   servers: 1,
   settings: 'no lock at all: each waiter is a `then` on the one before it',
   open() {

@@ -6,9 +6,9 @@ export const queueUncoalesced: Contender = {
   key: 'queue-uncoalesced',
   title: 'queue, no coalescing',
   isPeer: false,
-  standsInLine: true,
+  hasQueue: true,
   servers: 1,
-  settings: 'coalesce: false: each waiter has its own place in the line',
+  settings: 'coalesce: false: each waiter has its own place in the name queue',
   open([redis]) {
     const locks = createQueueLock(redis, { coalesce: false, waitMs: patienceMs });
     return {

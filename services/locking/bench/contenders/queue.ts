@@ -6,9 +6,9 @@ export const queue: Contender = {
   key: 'queue',
   title: 'queue',
   isPeer: false,
-  standsInLine: true,
+  hasQueue: true,
   servers: 1,
-  settings: 'as it comes: waits in line, the waiters of one process share a place in it',
+  settings: 'as it comes: has a name queue, in which the waiters of one process share a place',
   open([redis]) {
     const locks = createQueueLock(redis, { waitMs: patienceMs });
     return {

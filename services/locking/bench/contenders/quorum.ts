@@ -6,7 +6,7 @@ export const quorum: Contender = {
   key: 'quorum',
   title: 'quorum of 3 servers',
   isPeer: false,
-  standsInLine: false,
+  hasQueue: false,
   servers: 3,
   settings: 'as it comes, on three servers: tries every 50 ms on average, fully jittered',
   open(clients, { retryDelayMs }) {

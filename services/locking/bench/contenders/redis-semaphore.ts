@@ -6,7 +6,7 @@ export const redisSemaphore: Contender = {
   key: 'redis-semaphore',
   title: 'redis-semaphore 5.8',
   isPeer: true,
-  standsInLine: false,
+  hasQueue: false,
   servers: 1,
   settings: 'Mutex with its defaults, tries every 10 ms; acquireTimeout: Infinity (default: 10 s)',
   open([redis], { retryDelayMs }) {

@@ -6,7 +6,7 @@ export const redlockUniversal: Contender = {
   key: 'redlock-universal',
   title: 'redlock-universal 0.8',
   isPeer: true,
-  standsInLine: false,
+  hasQueue: false,
   servers: 1,
   settings: 'createLock with its defaults, tries every 100 ms; a billion retryAttempts (default: 3)',
   open([redis], { retryDelayMs }) {

@@ -6,7 +6,7 @@ export const redlock: Contender = {
   key: 'redlock',
   title: 'redlock 5 beta',
   isPeer: true,
-  standsInLine: false,
+  hasQueue: false,
   servers: 1,
   settings:
     'its defaults, tries every 200 ms ± 100 ms; retryCount: -1, so it never gives up (default: after 10)',

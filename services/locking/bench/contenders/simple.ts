@@ -6,7 +6,7 @@ export const simple: Contender = {
   key: 'simple',
   title: 'simple',
   isPeer: false,
-  standsInLine: false,
+  hasQueue: false,
   servers: 1,
   settings: 'as it comes: tries every 50 ms on average, fully jittered',
   open([redis], { retryDelayMs }) {

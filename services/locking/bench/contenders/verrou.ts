@@ -7,7 +7,7 @@ export const verrou: Contender = {
   key: 'verrou',
   title: '@verrou/core 0.5',
   isPeer: true,
-  standsInLine: false,
+  hasQueue: false,
   servers: 1,
   settings: 'its defaults, tries every 250 ms and never gives up; has no renewal',
   open([redis], { retryDelayMs }) {

@@ -42,7 +42,7 @@ describe('a figure', () => {
     expect(figure('4 x 250: grants/s', { runs })).toMatchObject({
       value: 32,
       slices: 3,
-      target: '>= 30',
+      target: '>= 100',
     });
   });
 
