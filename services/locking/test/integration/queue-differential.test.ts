@@ -99,7 +99,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('lose lock' as const, 'flush' as const) }) },
   {
-    weight: 1,
+    weight: 3,
     arbitrary: fc.record({ do: fc.constant('silence' as const), client: fc.constantFrom(...clients) }),
   },
 );
