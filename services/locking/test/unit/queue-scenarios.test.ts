@@ -313,7 +313,7 @@ test('the limit of a lease is not that of the next one under the same grant', as
 
 async function passMs(ms: number): Promise<void> {
   time.skipTo(time.now() + ms);
-  time.ring();
+  time.fire();
   await rest();
 }
 
