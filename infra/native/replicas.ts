@@ -23,6 +23,7 @@ export interface Backends {
   databaseUrl: string;
   redisUrl: string;
   quorumUrls: string[];
+  bookingKey: string;
 }
 
 /** One replica of the service. The settings are those of docker-compose.yml. */
@@ -45,6 +46,7 @@ export function replicaPart(options: {
       PORT: String(port),
       INSTANCE_ID: replicaName(number),
       LAB_MODE: 'on',
+      BOOKING_KEY: backends.bookingKey,
       ...settings,
     },
     user: null,

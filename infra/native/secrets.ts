@@ -7,18 +7,32 @@ export interface Secrets {
   admin: string;
   /** Of the role that the service and the harness use. */
   app: string;
+  /** What the replicas make the secrets of bookings with, where BOOKING_KEY is not set. */
+  bookingKey: string;
 }
 
 /** Made once for each data directory, readable by its owner alone, never in the repository. */
 export function loadSecrets(dir: string): Secrets {
   const path = join(dir, 'secrets.json');
+  const kept = readSecrets(path);
+  const secrets = { admin: hex(16), app: hex(16), bookingKey: hex(32), ...kept };
+  // A data directory of before there was one of them gets it now.
+  if (Object.keys(secrets).length > Object.keys(kept).length) {
+    mkdirSync(dir, { recursive: true });
+    writeFileSync(path, JSON.stringify(secrets), { mode: 0o600 });
+  }
+  return secrets;
+}
+
+function readSecrets(path: string): Partial<Secrets> {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as Secrets;
+    return JSON.parse(readFileSync(path, 'utf8')) as Partial<Secrets>;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return {};
   }
-  const secrets = { admin: randomBytes(16).toString('hex'), app: randomBytes(16).toString('hex') };
-  mkdirSync(dir, { recursive: true });
-  writeFileSync(path, JSON.stringify(secrets), { mode: 0o600, flag: 'wx' });
-  return secrets;
+}
+
+function hex(bytes: number): string {
+  return randomBytes(bytes).toString('hex');
 }

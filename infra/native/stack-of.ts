@@ -26,5 +26,6 @@ export function backendsOf(state: State): Backends {
     databaseUrl: `postgres://${database}:${secrets.app}@127.0.0.1:${state.ports['postgres']}/${database}`,
     redisUrl: redisAt('redis'),
     quorumUrls: quorum.sort().map(redisAt),
+    bookingKey: secrets.bookingKey,
   };
 }

@@ -19,7 +19,7 @@ const help = `Runs the whole topology: nginx, replicas of the booking service, R
 
 In parentheses: the variable that says the same, and what holds when nothing is said and nothing runs. What runs keeps
 what it was started with. COMPOSE_PROJECT_NAME names it, so that two can run side by side; in Docker the first has the
-name of its folder. The replicas get LAB_MODE (on), ADMIN_TOKEN, LOCK_TTL_MS, LOCK_WAIT_MS, PG_POOL_MAX,
+name of its folder. The replicas get LAB_MODE (on), BOOKING_KEY, OPERATORS, LOCK_TTL_MS, LOCK_WAIT_MS, PG_POOL_MAX,
 IDEMPOTENCY_KEY_TTL_S and LOG_LEVEL from the environment; in Docker each container may use one CPU, or as many as
 NGINX_CPUS, BOOKING_CPUS, REDIS_CPUS or POSTGRES_CPUS say.`;
 

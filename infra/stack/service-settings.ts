@@ -5,7 +5,8 @@
  */
 export const SERVICE_SETTINGS = [
   'LAB_MODE',
-  'ADMIN_TOKEN',
+  'BOOKING_KEY',
+  'OPERATORS',
   'LOCK_TTL_MS',
   'LOCK_WAIT_MS',
   'PG_POOL_MAX',

@@ -110,7 +110,11 @@ describe.skipIf(skipped)(skipped ? `${title} (${missing.join(', ')} not installe
 
   test('settings reach every replica, also one that is added', async () => {
     const stack = nativeStack('second');
-    const settings = { LAB_MODE: 'off', ADMIN_TOKEN: 'only-for-this-test', LOCK_WAIT_MS: '2000' };
+    const settings = {
+      LAB_MODE: 'off',
+      OPERATORS: 'ada only-for-this-test events:write',
+      LOCK_WAIT_MS: '2000',
+    };
     const up = await stack.up({ replicas: 2, port: await freePort(), quorum: 0, settings });
     expect(up.settings).toEqual(settings);
     await stack.scale(3);
@@ -119,7 +123,7 @@ describe.skipIf(skipped)(skipped ? `${title} (${missing.join(', ')} not installe
     expect(new Set(answers.map(({ headers }) => headers.get('x-instance-id'))).size).toBe(3);
 
     const headers = {
-      authorization: `Bearer ${settings.ADMIN_TOKEN}`,
+      authorization: 'Bearer only-for-this-test',
       'content-type': 'application/json',
     };
     const event = { method: 'POST', headers, body: '{"name": "x", "capacity": 1}' };

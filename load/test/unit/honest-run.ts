@@ -76,7 +76,8 @@ export function judgementOf(run: HonestRun): Judgement {
 
 /** What the booking that this attempt was given looks like in Postgres. */
 export function rowOf(attempt: Attempt, stockRevision: number): Row {
-  const { bookingId, customer, quantity, strategy, instanceId, fencingToken } = attempt.answer!.booking!;
+  const { bookingId, quantity, strategy, instanceId, fencingToken } = attempt.answer!.booking!;
+  const { customer } = attempt;
   const { requestId } = attempt.answer!;
   const asked = { customer, quantity, strategy, instanceId, fencingToken };
   return { id: bookingId, ...asked, requestId, stockRevision };

@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 
 import { z } from 'zod';
 
 import { MAX_RACE_WINDOW_MS } from '#src/contract.ts';
+import { parseOperators } from '#src/operators.ts';
 import { DEFAULT_DRAIN_DELAY_MS, DEFAULT_LOCK_WAIT_MS, MAX_LOCK_WAIT_MS } from '#src/time-limits.ts';
 
 /**
@@ -54,15 +56,14 @@ const variables = {
     ),
   /** Opens unsafe strategies, reset, the choice of a strategy and the race window. */
   LAB_MODE: z.enum(['on', 'off'], 'write on or off').default('off'),
-  /**
-   * Lets its bearer change events outside lab mode. A shorter one could be guessed over HTTP; another character could
-   * not be sent in `Authorization: Bearer` (RFC 6750, b64token).
-   */
-  ADMIN_TOKEN: z
+  /** What the secrets of bookings are made with: the same for all replicas, and kept, or no secret is good any more. */
+  BOOKING_KEY: z
     .string()
-    .min(16, 'use at least 16 characters, or leave it out')
-    .regex(/^[\w.~+/-]+=*$/, 'use letters, digits and -._~+/ only, "=" at its end')
+    .min(32, 'use at least 32 characters, such as those of: openssl rand -hex 32')
     .optional(),
+  /** Who may do what outside lab mode (operators.ts): the lines themselves, with ";" for the ends of lines, or a file. */
+  OPERATORS: z.string().optional(),
+  OPERATORS_FILE: z.string().optional(),
   /** Lab mode only: how long every booking waits between its read and its write. */
   RACE_WINDOW_MS: wholeNumber(0, MAX_RACE_WINDOW_MS).default(0),
   /** How long a lease outlives the last sign of life of its holder: the others wait that long for a dead one. */
@@ -97,7 +98,8 @@ const secrets: ReadonlySet<string> = new Set([
   'DATABASE_URL',
   'REDIS_URL',
   'QUORUM_REDIS_URLS',
-  'ADMIN_TOKEN',
+  'BOOKING_KEY',
+  'OPERATORS',
 ]);
 
 /** @throws ConfigError that names every problem */
@@ -114,6 +116,14 @@ export function readConfig(env: NodeJS.ProcessEnv) {
   if (Number(given['RACE_WINDOW_MS'] ?? 0) > 0 && given['LAB_MODE'] !== 'on') {
     problems.push(describe('RACE_WINDOW_MS', given['RACE_WINDOW_MS'], 'remove it, or set LAB_MODE=on'));
   }
+  const isLab = given['LAB_MODE'] === 'on';
+  if (!isLab && given['BOOKING_KEY'] === undefined) {
+    problems.push(
+      'BOOKING_KEY is not set: set it to the same for all replicas, such as: openssl rand -hex 32',
+    );
+  }
+  const read = readOperators(given);
+  if ('problems' in read) problems.push(...read.problems);
   if (problems.length > 0 || !parsed.success) throw new ConfigError(problems);
 
   const value = parsed.data;
@@ -125,7 +135,8 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     quorumRedisUrls: value.QUORUM_REDIS_URLS,
     instanceId: value.INSTANCE_ID,
     labMode: value.LAB_MODE === 'on',
-    adminToken: value.ADMIN_TOKEN,
+    bookingKey: value.BOOKING_KEY ?? LAB_KEY,
+    operators: 'operators' in read ? read.operators : [],
     raceWindowMs: value.RACE_WINDOW_MS,
     lockTtlMs: value.LOCK_TTL_MS,
     lockWaitMs: value.LOCK_WAIT_MS,
@@ -134,6 +145,22 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     drainDelayMs: value.DRAIN_DELAY_MS,
     logLevel: value.LOG_LEVEL,
   });
+}
+
+/** Everybody knows it; in lab mode everybody may see and cancel every booking anyway. */
+const LAB_KEY = 'the key of a lab protects nothing';
+
+function readOperators({ OPERATORS: lines, OPERATORS_FILE: path }: Record<string, string | undefined>) {
+  if (lines !== undefined && path !== undefined) {
+    return { problems: ['OPERATORS_FILE: name the operators there or in OPERATORS, not in both'] };
+  }
+  const from = path === undefined ? 'OPERATORS' : `OPERATORS_FILE=${JSON.stringify(path)}`;
+  try {
+    const read = parseOperators(path === undefined ? (lines ?? '') : readFileSync(path, 'utf8'));
+    return 'operators' in read ? read : { problems: read.problems.map((problem) => `${from}: ${problem}`) };
+  } catch (error) {
+    return { problems: [`${from}: it cannot be read (${(error as NodeJS.ErrnoException).code})`] };
+  }
 }
 
 function describe(name: string, value: string | undefined, mend: string): string {

@@ -32,6 +32,12 @@ export const IDEMPOTENCY_KEY_HEADER = 'idempotency-key';
 export const IDEMPOTENCY_REPLAYED_HEADER = 'idempotency-replayed';
 export const MAX_IDEMPOTENCY_KEY = 255;
 
+/**
+ * Names the secret of a booking, in the answer to whoever booked it: with it the buyer sees and cancels the booking. A
+ * request shows it in the same header.
+ */
+export const BOOKING_SECRET_HEADER = 'x-booking-secret';
+
 /** What nginx names itself in the answers that it gives in place of a replica. */
 export const PROXY_INSTANCE_ID = 'nginx';
 
@@ -129,7 +135,9 @@ export const bookingView = z
   .object({
     bookingId: z.string().openapi({ format: 'uuid', description: 'UUID v7, made before the transaction.' }),
     eventId: z.int(),
-    customer: z.string(),
+    customer: z.string().nullable().openapi({
+      description: 'Null for who shows neither the secret of the booking nor the token of an operator.',
+    }),
     quantity: z.int(),
     strategy: z.enum(STRATEGY_NAMES),
     instanceId: z

@@ -1,3 +1,4 @@
+import { type AccessDeps, createAccess } from './access.ts';
 import { createAnswers } from './answer.ts';
 import { type BookingDeps, bookingRoutes } from './booking-routes.ts';
 import { docsRoutes } from './docs-routes.ts';
@@ -11,17 +12,18 @@ import { ProblemError } from './problem.ts';
 import { createRouter } from './router.ts';
 import { type StrategyRouteDeps, strategyRoutes } from './strategy-routes.ts';
 
-/** What the routes are made of, but for the answers. */
+/** What the routes are made of, but for what is made of it here. */
 export type AppDeps = Omit<
   NewBookingDeps & HoldDeps & BookingDeps & EventDeps & StrategyRouteDeps & LabDeps & HealthDeps,
-  'answers'
->;
+  'access' | 'answers'
+> &
+  AccessDeps;
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
 export function createApp(appDeps: AppDeps) {
   const answers = createAnswers(appDeps.instanceId, appDeps.log);
-  const deps = { ...appDeps, answers };
+  const deps = { ...appDeps, access: createAccess(appDeps), answers };
   const app = createRouter()
     .route('/', newBookingRoutes(deps))
     .route('/', holdRoutes(deps))

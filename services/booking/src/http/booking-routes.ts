@@ -1,25 +1,28 @@
 import { createRoute, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
 
 import { cancel } from '#src/booking/cancel.ts';
-import { bookingParams, bookingView, REQUEST_ID_HEADER } from '#src/contract.ts';
+import { bookingParams, type BookingView, bookingView, REQUEST_ID_HEADER } from '#src/contract.ts';
 import { findBooking, findBookingsOfRequests, type StoredBooking } from '#src/storage/bookings.ts';
 import type { PooledDb } from '#src/storage/pool.ts';
 import type { Db } from '#src/storage/schema.ts';
 import { BOOKED_WITHIN_MS, REQUEST_DEADLINE_MS } from '#src/time-limits.ts';
 
+import type { Access } from './access.ts';
 import type { Answers } from './answer.ts';
 import { viewWithState } from './booking-view.ts';
 import { hasClientAlready, ifNoneMatch, tagOf } from './conditional.ts';
 import { guardAgainstOutage } from './outage.ts';
 import { bookingNotFound, ProblemError, problems } from './problem.ts';
+import type { Env } from './read-input.ts';
 import { isRequestId, isUuid, uuidOf } from './request-id.ts';
-import { requireAdmin } from './require-admin.ts';
 import { createRouter } from './router.ts';
 
 const shown = { description: 'The booking.', content: { 'application/json': { schema: bookingView } } };
 
 const lookUpBooking = createRoute({
   operationId: 'lookUpBooking',
+  security: [{}, { buyer: [] }, { operator: [] }],
   tags: ['bookings'],
   method: 'get',
   path: '/bookings/{booking_id}',
@@ -35,6 +38,7 @@ const lookUpBooking = createRoute({
 
 const lookUpRequest = createRoute({
   operationId: 'lookUpRequest',
+  security: [{}, { buyer: [] }, { operator: [] }],
   tags: ['bookings'],
   method: 'get',
   path: '/requests/{request_id}',
@@ -49,6 +53,7 @@ const lookUpRequest = createRoute({
 
 const cancelBooking = createRoute({
   operationId: 'cancelBooking',
+  security: [{ buyer: [] }, { operator: [] }],
   tags: ['bookings'],
   method: 'delete',
   path: '/bookings/{booking_id}',
@@ -56,7 +61,7 @@ const cancelBooking = createRoute({
   request: { params: bookingParams },
   responses: {
     200: { ...shown, description: 'What was cancelled.' },
-    ...problems('unauthorized', 'booking_not_found', 'busy', 'unknown'),
+    ...problems('unauthorized', 'forbidden', 'booking_not_found', 'busy', 'unknown'),
   },
 });
 
@@ -64,20 +69,19 @@ export interface BookingDeps {
   answers: Answers;
   db: PooledDb;
   reads: Db;
-  labMode: boolean;
-  adminToken: string | undefined;
+  access: Access;
 }
 
 /** Bookings that have been made: looked at, and taken back. */
 export function bookingRoutes(deps: BookingDeps) {
-  const { answers, db, reads } = deps;
+  const { access, answers, db, reads } = deps;
 
   return createRouter()
     .openapi(lookUpBooking, async (c) => {
       const { booking_id: id } = c.req.valid('param');
       const booking = isUuid(id) ? await guardAgainstOutage(() => findBooking(reads, id)) : undefined;
       if (booking === undefined) throw bookingNotFound(id);
-      const view = viewWithState(booking);
+      const view = shownTo(c, booking);
       const etag = tagOf(view);
       return hasClientAlready(c, etag) ? answers.unchanged(c, etag) : answers.json(c, 200, view, { etag });
     })
@@ -87,16 +91,17 @@ export function bookingRoutes(deps: BookingDeps) {
         const requestId = uuidOf(id);
         const found = await guardAgainstOutage(() => findBookingsOfRequests(reads, [requestId]));
         const booking = found.get(requestId);
-        if (booking !== undefined) return answers.json(c, 200, viewWithState(booking));
+        if (booking !== undefined) return answers.json(c, 200, shownTo(c, booking));
       }
       const detail =
         `There is no booking of a request ${id}. ` +
         `One that was sent less than ${Math.ceil(BOOKED_WITHIN_MS / 1_000)} s ago may still make one.`;
       throw new ProblemError({ code: 'booking_not_found', detail });
     })
-    .openapi({ ...cancelBooking, middleware: requireAdmin(deps) }, async (c) => {
+    .openapi(cancelBooking, async (c) => {
       const deadlineMs = c.get('arrivedAtMs') + REQUEST_DEADLINE_MS;
       const { booking_id: id } = c.req.valid('param');
+      access.assertBuyerOr('bookings:write', c, id);
       const whereToLook = `GET /bookings/${id} tells whether the booking still stands`;
       const cancelled = isUuid(id)
         ? await guardAgainstOutage(() => findAndCancel(id, deadlineMs), whereToLook)
@@ -104,6 +109,12 @@ export function bookingRoutes(deps: BookingDeps) {
       if (cancelled === undefined) throw bookingNotFound(id);
       return answers.json(c, 200, viewWithState(cancelled));
     });
+
+  /** A stranger sees that there is a booking, and not whose. */
+  function shownTo(c: Context<Env>, booking: StoredBooking): BookingView {
+    const view = viewWithState(booking);
+    return access.maySeeCustomer(c, booking.bookingId) ? view : { ...view, customer: null };
+  }
 
   async function findAndCancel(id: string, deadlineMs: number): Promise<StoredBooking | undefined> {
     const booking = await findBooking(db, id);

@@ -1,5 +1,7 @@
 import type { OpenAPIHono } from '@hono/zod-openapi';
 
+import { BOOKING_SECRET_HEADER } from '#src/contract.ts';
+
 import type { Env } from './read-input.ts';
 
 export type OpenApiDocument = ReturnType<OpenAPIHono['getOpenAPI31Document']>;
@@ -9,6 +11,17 @@ const API_VERSION = '1.0.0';
 
 /** The document of an app: what its routes were added with. */
 export function documentOf(app: OpenAPIHono<Env>): OpenApiDocument {
+  app.openAPIRegistry.registerComponent('securitySchemes', 'operator', {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'The token of an operator. Which scopes it needs stands in the answer without it.',
+  });
+  app.openAPIRegistry.registerComponent('securitySchemes', 'buyer', {
+    type: 'apiKey',
+    in: 'header',
+    name: BOOKING_SECRET_HEADER,
+    description: 'The secret that came with the answer to the booking, in the header of this name.',
+  });
   return app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {

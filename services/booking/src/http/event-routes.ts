@@ -16,12 +16,12 @@ import { shareReads } from '#src/storage/share-reads.ts';
 import { autocommit, transact } from '#src/storage/transaction.ts';
 import { REQUEST_DEADLINE_MS } from '#src/time-limits.ts';
 
+import type { Access } from './access.ts';
 import type { Answers } from './answer.ts';
 import { eventTag, hasClientAlready, ifMatch, ifNoneMatch, readIfMatch } from './conditional.ts';
 import { eventViewOf } from './event-view.ts';
 import { guardAgainstOutage } from './outage.ts';
 import { eventNotFound, IN_BODY, ProblemError, problems } from './problem.ts';
-import { requireAdmin } from './require-admin.ts';
 import { createRouter } from './router.ts';
 
 /** An answer of some 100 kB. In the lab each event in a list costs a sum over its bookings. */
@@ -68,16 +68,18 @@ const lookUp = createRoute({
 
 const create = createRoute({
   operationId: 'createEvent',
+  security: [{ operator: [] }],
   tags: ['events'],
   method: 'post',
   path: '/events',
   summary: 'Create an event',
   request: { body: { content: { 'application/json': { schema: eventBody } }, required: true } },
-  responses: { 201: shown, ...problems(...IN_BODY, 'unauthorized', 'busy', 'unknown') },
+  responses: { 201: shown, ...problems(...IN_BODY, 'unauthorized', 'forbidden', 'busy', 'unknown') },
 });
 
 const change = createRoute({
   operationId: 'changeEvent',
+  security: [{ operator: [] }],
   tags: ['events'],
   method: 'patch',
   path: '/events/{event_id}',
@@ -92,6 +94,7 @@ const change = createRoute({
     ...problems(
       ...IN_BODY,
       'unauthorized',
+      'forbidden',
       'event_not_found',
       'below_booked',
       'changed_meanwhile',
@@ -105,12 +108,12 @@ export interface EventDeps {
   answers: Answers;
   db: PooledDb;
   reads: Db;
+  access: Access;
   labMode: boolean;
-  adminToken: string | undefined;
 }
 
 export function eventRoutes(deps: EventDeps) {
-  const { answers, db, labMode, reads } = deps;
+  const { access, answers, db, labMode, reads } = deps;
 
   // The lab is there to show what the rows say; elsewhere nobody oversells, and a look costs the same whatever was sold.
   const countedBy: CountedBy = labMode ? 'rows' : 'counter';
@@ -137,7 +140,7 @@ export function eventRoutes(deps: EventDeps) {
       if (hasClientAlready(c, etag)) return answers.unchanged(c, etag);
       return answers.json(c, 200, eventViewOf(event), { etag });
     })
-    .openapi({ ...create, middleware: requireAdmin(deps) }, async (c) => {
+    .openapi({ ...create, middleware: access.require('events:write') }, async (c) => {
       const body = c.req.valid('json');
       const event = await guardAgainstOutage(
         () => autocommit(db, (db) => createEvent(db, body)),
@@ -146,7 +149,7 @@ export function eventRoutes(deps: EventDeps) {
       const headers = { location: `/events/${event.id}`, etag: eventTag(event) };
       return answers.json(c, 201, eventViewOf(event), headers);
     })
-    .openapi({ ...change, middleware: requireAdmin(deps) }, async (c) => {
+    .openapi({ ...change, middleware: access.require('events:write') }, async (c) => {
       const { event_id: id } = c.req.valid('param');
       const body = c.req.valid('json');
       const isExpected = readIfMatch(c);

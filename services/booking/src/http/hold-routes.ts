@@ -6,22 +6,24 @@ import { bookingParams, bookingView, holdChangeBody, MAX_HOLD_TOTAL_S } from '#s
 import type { PooledDb } from '#src/storage/pool.ts';
 import { REQUEST_DEADLINE_MS } from '#src/time-limits.ts';
 
+import type { Access } from './access.ts';
 import type { Answers } from './answer.ts';
 import { viewWithState } from './booking-view.ts';
 import { guardAgainstOutage } from './outage.ts';
 import { bookingNotFound, ProblemError, problems } from './problem.ts';
 import type { Env } from './read-input.ts';
 import { isUuid } from './request-id.ts';
-import { requireAdmin } from './require-admin.ts';
 import { createRouter } from './router.ts';
 
 const hold = {
   tags: ['holds'],
+  security: [{ buyer: [] }, { operator: [] }],
   request: { params: bookingParams },
   responses: {
     200: { description: 'The booking.', content: { 'application/json': { schema: bookingView } } },
     ...problems(
       'unauthorized',
+      'forbidden',
       'booking_not_found',
       'hold_expired',
       'not_held',
@@ -59,28 +61,24 @@ const giveUpHold = createRoute({
 });
 
 export interface HoldDeps {
+  access: Access;
   answers: Answers;
   db: PooledDb;
-  labMode: boolean;
-  adminToken: string | undefined;
 }
 
 /** What becomes of holds. They are made where bookings are made. */
-export function holdRoutes(deps: HoldDeps) {
-  const { answers, db } = deps;
-  const middleware = requireAdmin(deps);
-
+export function holdRoutes({ access, answers, db }: HoldDeps) {
   return createRouter()
-    .openapi({ ...confirmHold, middleware }, async (c) =>
+    .openapi(confirmHold, async (c) =>
       answer(c, c.req.valid('param').booking_id, (id, deadlineMs) => confirm(db, id, deadlineMs)),
     )
-    .openapi({ ...extendHold, middleware }, async (c) => {
+    .openapi(extendHold, async (c) => {
       const { seconds } = c.req.valid('json');
       return answer(c, c.req.valid('param').booking_id, (bookingId, deadlineMs) =>
         extend(db, { bookingId, seconds, maxS: MAX_HOLD_TOTAL_S }, deadlineMs),
       );
     })
-    .openapi({ ...giveUpHold, middleware }, async (c) =>
+    .openapi(giveUpHold, async (c) =>
       answer(c, c.req.valid('param').booking_id, (id, deadlineMs) => giveUp(db, id, deadlineMs)),
     );
 
@@ -89,6 +87,7 @@ export function holdRoutes(deps: HoldDeps) {
     id: string,
     step: (id: string, deadlineMs: number) => Promise<HoldOutcome>,
   ) {
+    access.assertBuyerOr('bookings:write', c, id);
     if (!isUuid(id)) throw bookingNotFound(id);
     const deadlineMs = c.get('arrivedAtMs') + REQUEST_DEADLINE_MS;
     const whereToLook = `GET /bookings/${id} tells its state`;

@@ -5,6 +5,7 @@ import type { Context } from 'hono';
 
 import { wholeNumberText } from '#src/contract-fields.ts';
 import {
+  BOOKING_SECRET_HEADER,
   type BookingInput,
   bookingBody,
   bookingView,
@@ -18,6 +19,7 @@ import type { PooledDb } from '#src/storage/pool.ts';
 import { autocommit } from '#src/storage/transaction.ts';
 import { QUERY_TIMEOUT_MS, REQUEST_DEADLINE_MS } from '#src/time-limits.ts';
 
+import type { Access } from './access.ts';
 import type { Answers } from './answer.ts';
 import { viewOf } from './booking-view.ts';
 import { eventTag } from './conditional.ts';
@@ -66,6 +68,7 @@ const noop = createRoute({
 });
 
 export interface LabDeps {
+  access: Access;
   answers: Answers;
   db: PooledDb;
   instanceId: string;
@@ -73,7 +76,7 @@ export interface LabDeps {
   log: ProblemLog;
 }
 
-export function labRoutes({ answers, db, instanceId, labMode, log }: LabDeps) {
+export function labRoutes({ access, answers, db, instanceId, labMode, log }: LabDeps) {
   const noopOnlyInLab = onlyInLab(labMode, 'The no-op route');
 
   return createRouter()
@@ -124,6 +127,9 @@ export function labRoutes({ answers, db, instanceId, labMode, log }: LabDeps) {
       instanceId,
       fencingToken: Date.now() * 1_000,
     });
-    return answers.json(c, 201, view, { location: `/bookings/${bookingId}` });
+    return answers.json(c, 201, view, {
+      location: `/bookings/${bookingId}`,
+      [BOOKING_SECRET_HEADER]: access.secretOf(bookingId),
+    });
   }
 }

@@ -8,6 +8,7 @@ import { DEFAULT_STRATEGY, type Strategies } from '#src/booking/registry.ts';
 import type { Strategy } from '#src/booking/strategy.ts';
 import {
   type BookingInput,
+  BOOKING_SECRET_HEADER,
   bookingBody,
   bookingView,
   eventParams,
@@ -22,6 +23,7 @@ import {
 } from '#src/contract.ts';
 import { REQUEST_DEADLINE_MS } from '#src/time-limits.ts';
 
+import type { Access } from './access.ts';
 import type { Answers } from './answer.ts';
 import { type BookingToShow, viewOf, viewWithState } from './booking-view.ts';
 import { readIdempotencyKey } from './idempotency-key.ts';
@@ -141,6 +143,7 @@ const bookByStrategy = createRoute({
 });
 
 export interface NewBookingDeps {
+  access: Access;
   answers: Answers;
   strategies: Strategies;
   instanceId: string;
@@ -149,7 +152,7 @@ export interface NewBookingDeps {
 }
 
 export function newBookingRoutes(deps: NewBookingDeps) {
-  const { answers, instanceId, labMode, strategies } = deps;
+  const { access, answers, instanceId, labMode, strategies } = deps;
   const requestCount = labMode ? createRequestCount() : undefined;
   let inFlight = 0;
 
@@ -248,6 +251,11 @@ export function newBookingRoutes(deps: NewBookingDeps) {
   ) {
     const view =
       expiresAt === null ? viewOf(booking) : viewWithState({ ...booking, state: 'held', expiresAt });
-    return answers.json(c, 201, view, { location: `/bookings/${booking.bookingId}`, ...headers });
+    const { bookingId } = booking;
+    return answers.json(c, 201, view, {
+      location: `/bookings/${bookingId}`,
+      [BOOKING_SECRET_HEADER]: access.secretOf(bookingId),
+      ...headers,
+    });
   }
 }

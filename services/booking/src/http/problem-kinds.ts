@@ -4,6 +4,7 @@ import type { OutcomeCode } from '#src/contract.ts';
 export type ProblemStatus =
   | 400
   | 401
+  | 403
   | 404
   | 405
   | 408
@@ -108,7 +109,14 @@ const kinds = {
   unauthorized: {
     status: 401,
     title: 'Not authorised',
-    meaning: 'This needs a token in the header Authorization: Bearer, and there was none that is known.',
+    meaning:
+      'This needs the token of an operator (Authorization: Bearer) or, for a booking, the secret that came with its answer ' +
+      '(x-booking-secret). There was none, or one that is not known.',
+  },
+  forbidden: {
+    status: 403,
+    title: 'Not allowed',
+    meaning: 'The operator whose token this is may do other things, and not this one: the scope is missing.',
   },
   not_found: { status: 404, title: 'Not found', meaning: 'There is no such address, or it is closed here.' },
   strategy_not_found: {

@@ -46,7 +46,8 @@ async function openApi(instanceId: string, quorumUrls: string): Promise<Api> {
     ...context,
     instanceId,
     labMode: true,
-    adminToken: undefined,
+    bookingKey: 'only-for-tests',
+    operators: [],
     raceWindowMs: 2,
     log: withoutBugs,
   });

@@ -72,7 +72,8 @@ async function rush(name: StrategyName, events: number[]): Promise<number> {
         ...context,
         instanceId,
         labMode: true,
-        adminToken: undefined,
+        bookingKey: 'only-for-tests',
+        operators: [],
         raceWindowMs: 1,
         log: withoutBugs,
       });

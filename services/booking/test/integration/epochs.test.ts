@@ -101,7 +101,8 @@ test('a request that waits for the lock over a reset is told to come back, and c
     ...context,
     instanceId: 'test',
     labMode: true,
-    adminToken: undefined,
+    bookingKey: 'only-for-tests',
+    operators: [],
     raceWindowMs: 0,
     log: withoutBugs,
   });

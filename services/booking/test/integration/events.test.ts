@@ -34,7 +34,8 @@ beforeAll(async () => {
     ...context,
     instanceId: 'test',
     labMode: true,
-    adminToken: undefined,
+    bookingKey: 'only-for-tests',
+    operators: [],
     raceWindowMs: 0,
     log: withoutBugs,
   });

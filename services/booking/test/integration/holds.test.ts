@@ -60,7 +60,14 @@ async function openApi(instanceId: string, quorumUrls: string): Promise<Api> {
   );
   await untilReady(own);
   context = own;
-  const deps = { instanceId, labMode: true, adminToken: undefined, raceWindowMs: 0, log: withoutBugs };
+  const deps = {
+    instanceId,
+    labMode: true,
+    bookingKey: 'only-for-tests',
+    operators: [],
+    raceWindowMs: 0,
+    log: withoutBugs,
+  };
   const app = createApp({ ...own, ...deps });
   return async (method, path, body, key) => {
     const response = await app.request(path, {

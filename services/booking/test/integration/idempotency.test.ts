@@ -50,7 +50,8 @@ async function openApi(instanceId: string, quorumUrls: string): Promise<Api> {
     ...context,
     instanceId,
     labMode: true,
-    adminToken: undefined,
+    bookingKey: 'only-for-tests',
+    operators: [],
     raceWindowMs: 0,
     log: withoutBugs,
   });

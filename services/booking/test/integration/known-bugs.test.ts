@@ -36,7 +36,13 @@ beforeAll(async () => {
   );
   await Promise.all(contexts.map(untilReady));
   apis = contexts.map((context, i) => {
-    const deps = { labMode: true, adminToken: undefined, raceWindowMs: 0, log: withoutBugs };
+    const deps = {
+      labMode: true,
+      bookingKey: 'only-for-tests',
+      operators: [],
+      raceWindowMs: 0,
+      log: withoutBugs,
+    };
     const app = createApp({ ...context, ...deps, instanceId: `replica-${i}` });
     return async (method, path, body = {}) => {
       const response = await app.request(path, {

@@ -17,6 +17,7 @@ test('a Redis that is not fit to keep locks is an error in the log, and each ser
     if (finding !== undefined) logged.push(`${pino.levels.labels[level]} ${finding.server ?? 'the one'}`);
   };
   const config = readConfig({
+    LAB_MODE: 'on',
     DATABASE_URL: inject('postgresUrl'),
     REDIS_URL: limited.url,
     QUORUM_REDIS_URLS: [fit.url, evicting.url, inject('redisUrl')].join(','),

@@ -28,7 +28,8 @@ beforeAll(async () => {
     ...context,
     instanceId: 'test',
     labMode: true,
-    adminToken: undefined,
+    bookingKey: 'only-for-tests',
+    operators: [],
     raceWindowMs: 0,
     log: withoutBugs,
   });

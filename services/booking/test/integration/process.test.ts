@@ -50,7 +50,7 @@ test('a port that is taken ends it with one line', async () => {
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
   const { port } = other.address() as AddressInfo;
-  const { code, stderr } = await run({ ...env, PORT: String(port) });
+  const { code, stderr } = await run({ ...env, LAB_MODE: 'on', PORT: String(port) });
   other.close();
   expect(code).toBe(1);
   expect(stderr.trim().split('\n')).toEqual([expect.stringContaining(String(port))]);

@@ -34,7 +34,8 @@ beforeAll(async () => {
   const deps = {
     ...context,
     instanceId: 'looking',
-    adminToken: undefined,
+    bookingKey: 'only-for-tests',
+    operators: [],
     raceWindowMs: 0,
     log: withoutBugs,
   };

@@ -29,7 +29,8 @@ export function createFakeApp({
   const app = createApp({
     instanceId: 'unit-1',
     labMode: true,
-    adminToken: undefined,
+    bookingKey: 'only-for-tests',
+    operators: [],
     raceWindowMs: 0,
     log: { error: logAt('error'), warn: logAt('warn'), info: logAt('info') },
     // Whoever touches it in a test that needs no database gets told so.

@@ -1,9 +1,17 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import { expect, test } from 'vitest';
 
 import { ConfigError, readConfig } from '#src/config.ts';
 import { MAX_LOCK_WAIT_MS } from '#src/time-limits.ts';
 
-const minimal = { DATABASE_URL: 'postgres://u:p@db:5432/lastseat', REDIS_URL: 'redis://redis:6379' };
+const minimal = {
+  DATABASE_URL: 'postgres://u:p@db:5432/lastseat',
+  REDIS_URL: 'redis://redis:6379',
+  BOOKING_KEY: 'a key of at least thirty-two characters',
+};
 
 function problemsOf(env: NodeJS.ProcessEnv): readonly string[] {
   try {
@@ -15,17 +23,17 @@ function problemsOf(env: NodeJS.ProcessEnv): readonly string[] {
   }
 }
 
-test('two addresses are all that must be given', () => {
+test('two addresses and a key are all that must be given', () => {
   const config = readConfig(minimal);
   expect(config).toMatchObject({ host: '127.0.0.1', port: 3000, labMode: false, quorumRedisUrls: [] });
   expect(Object.isFrozen(config)).toBe(true);
 });
 
 test('what compose passes empty counts as not given', () => {
-  expect(readConfig({ ...minimal, PORT: '', QUORUM_REDIS_URLS: '', ADMIN_TOKEN: '' })).toMatchObject({
+  expect(readConfig({ ...minimal, PORT: '', QUORUM_REDIS_URLS: '', OPERATORS: '' })).toMatchObject({
     port: 3000,
     quorumRedisUrls: [],
-    adminToken: undefined,
+    operators: [],
   });
 });
 
@@ -53,10 +61,15 @@ test.each([
   ['QUORUM_REDIS_URLS', 'redis://a:1,redis://b:2'],
   ['QUORUM_REDIS_URLS', 'redis://a:1,redis://a:1,redis://b:2'],
   ['QUORUM_REDIS_URLS', 'redis://a:1,http://b:2,redis://c:3'],
-  ['ADMIN_TOKEN', 'guessable'],
+  ['BOOKING_KEY', 'guessable'],
+  ['OPERATORS_FILE', '/no/such/file'],
+  ['OPERATORS', 'ada guessable events:write'],
+  ['OPERATORS', 'ada a-token-of-some-length everything'],
+  ['OPERATORS', 'ada a-token-of-some-length'],
+  ['OPERATORS', 'a/b a-token-of-some-length events:write'],
   // Valid as text, and yet no request could ever carry them.
-  ['ADMIN_TOKEN', 'correct horse battery staple'],
-  ['ADMIN_TOKEN', 'schlüssel-von-einiger-länge'],
+  ['OPERATORS', 'ada correct horse battery staple events:write'],
+  ['OPERATORS', 'ada schlüssel-von-einiger-länge events:write'],
   // Nobody would ever get a lock.
   ['LOCK_WAIT_MS', '0'],
   // Postgres cuts the name of a connection after 63.
@@ -72,8 +85,12 @@ test('a wait for a lock that leaves no time to book is refused with the longest 
 });
 
 test('a secret is never shown', () => {
-  const problems = problemsOf({ DATABASE_URL: 'mysql://u:secret@db', ADMIN_TOKEN: 'secret' });
-  expect(problems).toHaveLength(2);
+  const problems = problemsOf({
+    DATABASE_URL: 'mysql://u:secret@db',
+    BOOKING_KEY: 'secret',
+    OPERATORS: 'ada secret events:write',
+  });
+  expect(problems).toHaveLength(3);
   expect(problems.join()).not.toContain('secret');
 });
 
@@ -84,4 +101,41 @@ test('a race window outside lab mode is refused rather than ignored', () => {
 
 test('an instance id of its own is fit to be a header', () => {
   expect(readConfig(minimal).instanceId).toMatch(/^[\w.:-]{1,63}$/);
+});
+
+test('outside the lab there must be a key, and it is asked for together with all else', () => {
+  expect(problemsOf({ BOOKING_KEY: undefined })).toEqual([
+    expect.stringMatching(/^BOOKING_KEY is not set: .*openssl/),
+  ]);
+  expect(problemsOf({ BOOKING_KEY: undefined, PORT: '80a' })).toHaveLength(2);
+  expect(problemsOf({ BOOKING_KEY: undefined, LAB_MODE: 'on' })).toEqual([]);
+});
+
+test('every wrong line of the operators is named by its number, and by no token', () => {
+  const lines = [
+    '# who may do what',
+    'ada a-token-of-some-length events:write',
+    'ada b short-secret',
+    'bob a-token-of-some-length events:write',
+  ];
+  const problems = problemsOf({ OPERATORS: lines.join('\n') });
+  expect(problems).toEqual([
+    expect.stringMatching(/line 3/),
+    expect.stringMatching(/line 4: give bob a token of its own/),
+  ]);
+});
+
+test('operators come from a file too, and from one of the two only', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'operators-'));
+  const path = join(dir, 'operators');
+  writeFileSync(
+    path,
+    'ada a-token-of-some-length events:write,bookings:read\nbob another-token-of-some bookings:write\n',
+  );
+  expect(readConfig({ ...minimal, OPERATORS_FILE: path }).operators).toEqual([
+    { name: 'ada', token: 'a-token-of-some-length', scopes: ['events:write', 'bookings:read'] },
+    { name: 'bob', token: 'another-token-of-some', scopes: ['bookings:write'] },
+  ]);
+  expect(problemsOf({ OPERATORS_FILE: path, OPERATORS: 'x' })).toHaveLength(1);
+  rmSync(dir, { recursive: true });
 });

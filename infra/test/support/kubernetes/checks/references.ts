@@ -2,7 +2,7 @@ import { containersOf, dataOf, generated, ofKind, podsOf, type Manifest } from '
 
 /** The Secrets that are made outside of the manifests, and what has to be in them (README.md). */
 const MADE_ELSEWHERE: Record<string, readonly string[]> = {
-  servers: ['DATABASE_URL', 'REDIS_URL', 'ADMIN_TOKEN'],
+  servers: ['DATABASE_URL', 'REDIS_URL', 'BOOKING_KEY', 'OPERATORS'],
   'postgres-app': ['uri'], // by the operator, for the Cluster of that name
 };
 

@@ -10,7 +10,8 @@ import { containersOf, environmentOf, podsOf, type Manifest, type Pods } from '.
 const STAND_INS: Record<string, string> = {
   DATABASE_URL: 'postgres://user:password@postgres.example:5432/lastseat',
   REDIS_URL: 'redis://redis.example:6379',
-  ADMIN_TOKEN: 'an-example-of-a-token',
+  BOOKING_KEY: 'an example of a key for the secrets of bookings',
+  OPERATORS: 'ada an-example-of-a-token events:write',
 };
 
 /** The service knows every variable that it is given, and takes their values. */

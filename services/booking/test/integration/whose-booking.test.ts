@@ -1,0 +1,100 @@
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+
+import type { Context } from '#src/context.ts';
+import type { BookingView } from '#src/contract.ts';
+import { createApp } from '#src/http/app.ts';
+
+import { openHouse, openTestContext, untilReady, type House } from '../support/house.ts';
+import { withoutBugs } from '../support/log.ts';
+
+/** Two replicas outside lab mode, on a real database: who may see and cancel a booking. */
+
+const opened = new AsyncDisposableStack();
+let house: House;
+let replicas: ReturnType<typeof createApp>[];
+
+beforeAll(async () => {
+  house = opened.use(await openHouse(inject('postgresUrl')));
+  const contexts: Context[] = [];
+  for (let i = 0; i < 2; i += 1) {
+    const context = openTestContext({ DATABASE_URL: house.databaseUrl, REDIS_URL: inject('redisUrl') });
+    contexts.push(opened.use(context));
+    await untilReady(context);
+  }
+  replicas = contexts.map((context, i) =>
+    createApp({
+      ...context,
+      instanceId: `test-${i}`,
+      labMode: false,
+      bookingKey: 'the key of both',
+      operators: [{ name: 'ada', token: 'a-token-of-some-length', scopes: ['bookings:read'] }],
+      raceWindowMs: 0,
+      log: withoutBugs,
+    }),
+  );
+});
+
+afterAll(() => opened.disposeAsync());
+
+async function book(eventId: number, headers: Record<string, string> = {}) {
+  const response = await replicas[0]!.request(`/events/${eventId}/bookings`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify({ customer: 'Grace Hopper' }),
+  });
+  const { bookingId } = (await response.json()) as BookingView;
+  const secret = response.headers.get('x-booking-secret') ?? '';
+  return { path: `/bookings/${bookingId}`, requestId: response.headers.get('x-request-id'), secret };
+}
+
+async function ask(method: string, path: string, headers: Record<string, string> = {}) {
+  const response = await replicas[1]!.request(path, { method, headers });
+  return { status: response.status, text: await response.text() };
+}
+
+test('with the secret a buyer sees and cancels the booking, at any replica', async () => {
+  const id = await house.newEvent(1);
+  const { path, secret } = await book(id);
+  const shown = await ask('GET', path, { 'x-booking-secret': secret });
+  expect(JSON.parse(shown.text)).toMatchObject({ customer: 'Grace Hopper' });
+  expect((await ask('DELETE', path, { 'x-booking-secret': secret })).status).toBe(200);
+  expect(await house.event(id)).toMatchObject({ available: 1 });
+});
+
+test('without it nobody sees whose booking it is, nor cancels it', async () => {
+  const id = await house.newEvent(2);
+  const { path, requestId } = await book(id);
+  const other = await book(id);
+  for (const headers of [
+    {},
+    { 'x-booking-secret': other.secret },
+    { 'x-booking-secret': '' },
+    { authorization: 'Bearer a-token-of-some-lengtH' },
+  ] as Record<string, string>[]) {
+    for (const look of [path, `/requests/${requestId}`]) {
+      const shown = await ask('GET', look, headers);
+      expect(shown.status).toBe(200);
+      expect(shown.text).not.toContain('Grace');
+    }
+    const refused = await ask('DELETE', path, headers);
+    expect(refused.status).toBe(401);
+    expect(refused.text).not.toContain('Grace');
+  }
+  expect(await house.event(id)).toMatchObject({ available: 0 });
+});
+
+test('an operator sees whose it is, by the scope, and cancels by another one only', async () => {
+  const { path } = await book(await house.newEvent(1));
+  const headers = { authorization: 'Bearer a-token-of-some-length' };
+  expect((await ask('GET', path, headers)).text).toContain('Grace');
+  expect((await ask('DELETE', path, headers)).status).toBe(403);
+});
+
+test('a repeated request gets the same secret, also from another replica', async () => {
+  const id = await house.newEvent(1);
+  const { secret } = await book(id, { 'idempotency-key': 'once' });
+  replicas.reverse();
+  const again = await book(id, { 'idempotency-key': 'once' });
+  replicas.reverse();
+  expect(again.secret).toBe(secret);
+});
