@@ -85,6 +85,7 @@ async function makeSecrets(stack: string, { postgres, admin }: Passwords): Promi
   const notes: string[] = [];
   for (const [name, given] of [
     ['postgres-password', postgres],
+    ['booking-key', undefined],
     ['admin-token', admin],
   ] as const) {
     const secret = `${stack}-${name}`;

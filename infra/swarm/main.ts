@@ -46,7 +46,9 @@ await runProgram(async () => {
     return 0;
   }
   const settings = readServiceSettings(process.env);
-  delete settings.ADMIN_TOKEN; // a secret
+  // Both are made of secrets.
+  delete settings.BOOKING_KEY;
+  delete settings.OPERATORS;
   const passwords = {
     postgres: process.env['POSTGRES_PASSWORD'] || undefined,
     admin: process.env['ADMIN_TOKEN'] || undefined,

@@ -53,7 +53,7 @@ function sharedBy(name: string, service: Service | undefined): Record<string, un
 
 /** Without the passwords, the quorum, which a stack has not, and the defaults of what may be set. */
 function environmentOf({ environment = {} }: Service): string[] {
-  const apart = new Set(['PGPASSWORD', 'ADMIN_TOKEN', 'QUORUM_REDIS_URLS', 'INSTANCE_ID']);
+  const apart = new Set(['PGPASSWORD', 'BOOKING_KEY', 'OPERATORS', 'QUORUM_REDIS_URLS', 'INSTANCE_ID']);
   return Object.entries(environment)
     .filter(([name]) => !apart.has(name))
     .map(([name, value]) => `${name}=${value.startsWith('${') ? '' : value}`)
