@@ -1,0 +1,99 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+
+import { deploy, remove } from '../../swarm/deploy.ts';
+
+/** What is told to Docker, and what is made of its answers: by a command of that name which answers as files say. */
+
+const fake = `#!/bin/sh
+cd "$(dirname "$0")"
+echo "$*" >> told
+case "$*" in
+  info*) cat is-manager ;;
+  'node ls'*) cat data-nodes ;;
+  'service inspect lastseat_booking --format'*) cat update ;;
+  'service inspect'*) exit 1 ;;
+  'secret inspect'*) test -f "secret-$3" ;;
+  'secret create'*) cat > "secret-$3" ;;
+  'stack deploy'*) echo "$REPLICAS $BOOKING_IMAGE" > deployed; test ! -f next-update || mv next-update update ;;
+esac
+`;
+
+let folder: string;
+const write = (name: string, text: string) => writeFileSync(join(folder, name), text);
+const read = (name: string) => readFileSync(join(folder, name), 'utf8');
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'lastseat-swarm-'));
+  writeFileSync(join(folder, 'docker'), fake, { mode: 0o755 });
+  vi.stubEnv('PATH', `${folder}:${process.env['PATH']}`);
+  write('is-manager', 'true');
+  write('data-nodes', 'n1');
+  write('update', 'null');
+});
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true });
+});
+
+const notes: string[] = [];
+const note = (line: string) => void notes.push(line);
+const wish = { stack: 'lastseat', replicas: 5, port: undefined, image: 'booking:1', settings: {} };
+const given = { postgres: 'p@ss word', admin: undefined };
+const rolledBack = '{"State":"rollback_completed","StartedAt":"1","Message":"rollback completed"}';
+
+test('it deploys what was asked for, with secrets that are made once', async () => {
+  await deploy(wish, given, note);
+  expect(read('deployed')).toBe('5 booking:1\n');
+  expect(read('secret-lastseat-postgres-password')).toBe('p@ss word');
+  const token = read('secret-lastseat-admin-token');
+  expect(token).toMatch(/^[\w-]{32}$/);
+  // Nobody is told the token again, and nobody the password.
+  expect(notes.join('\n')).toContain(token);
+  expect(notes.join('\n')).not.toContain('p@ss word');
+
+  await deploy(wish, { postgres: 'another', admin: 'another' }, note);
+  expect(read('secret-lastseat-postgres-password')).toBe('p@ss word');
+  expect(read('secret-lastseat-admin-token')).toBe(token);
+});
+
+test.each([
+  ['booking:1', 'never'],
+  ['somebody/booking:1', 'never'],
+  ['registry.example.com/booking:1', 'always'],
+  ['localhost:5000/booking:1', 'always'],
+])('of %s the digest is asked for: %s', async (image, resolve) => {
+  await deploy({ ...wish, image }, given, note);
+  expect(read('told')).toContain(`--resolve-image ${resolve} `);
+});
+
+test('a release that was taken back is an error, and that of an earlier time is none', async () => {
+  write('next-update', rolledBack);
+  await expect(deploy(wish, given, note)).rejects.toThrow(/did not come up, and the one before serves/);
+  await deploy(wish, given, note);
+});
+
+test.each([
+  ['is-manager', 'false', /this engine manages no swarm: docker swarm init/],
+  ['data-nodes', '', /docker node update --label-add lastseat-data=yes NODE/],
+])('nothing is changed where %s is "%s"', async (file, text, message) => {
+  write(file, text);
+  await expect(deploy(wish, given, note)).rejects.toThrow(message);
+  expect(readdirSync(folder)).not.toContain('deployed');
+  expect(readdirSync(folder)).not.toContain('secret-lastseat-admin-token');
+});
+
+test('what Docker refuses is told in its words', async () => {
+  write('docker', fake.replace("'stack deploy'*)", "'stack deploy'*) echo no space left >&2; exit 1;"));
+  await expect(deploy(wish, given, note)).rejects.toThrow('docker stack deploy: no space left');
+});
+
+test('it is removed by name, also where no machine is chosen for the data', async () => {
+  write('data-nodes', '');
+  await remove('lastseat');
+  expect(read('told')).toContain('stack rm --detach=false lastseat');
+});
