@@ -34,7 +34,8 @@ export type BatchResult =
  * Takes the tickets of all bookings and writes their rows, or does nothing at all: if they do not all fit, a larger
  * token has booked, the event was reset since the oldest of them arrived, or there is no such event. One statement,
  * whole by itself; the row is locked for no longer than it takes to commit. If too few tickets are left when it begins
- * it locks nothing, writes nothing and waits for nobody.
+ * it locks nothing, writes nothing and waits for nobody. (What is to be told to others because of a booking has its place
+ * beside `inserted`: one more `insert` that reads it.)
  */
 export async function takeStockAndInsertAll(db: Db | Trx, batch: Batch): Promise<BatchResult> {
   const { arrivedAtMs, eventId, strategy, instanceId, token, bookings } = batch;

@@ -27,7 +27,10 @@ export interface StockNow {
   nextEndAt: Date | null;
 }
 
-/** Locks nothing. The cost is that of the seconds in which holds end, at most as many as a hold may last. */
+/**
+ * Locks nothing. The cost is that of the seconds in which holds end: of those to come, at most as many as a hold may last,
+ * and of those that came since anybody was refused or swept.
+ */
 export async function readStockNow(db: Db | Trx, eventId: number): Promise<StockNow | undefined> {
   const { rows } = await sql<StockNow>`
     select available + ended as available, ended, held, "nextEndAt"
