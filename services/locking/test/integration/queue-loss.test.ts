@@ -157,7 +157,7 @@ describe('an answer that is lost', () => {
   });
 
   test('at the end of a tenure, while those who wait give up: nothing is left of them, however long the outage lasts', async () => {
-    const client = lab.open({ throughProxy: true, commandTimeoutMs: 100, unavailableAfterMs: 200 });
+    const client = lab.open({ throughProxy: true, commandTimeoutMs: 500, unavailableAfterMs: 2_000 });
     const first = await client.locks.acquire('seat', { ttlMs: 1_500 });
     const wait = client.locks.acquire('seat', { ttlMs: 60_000 });
     const lost = lab.proxy.dropReplies(1, { matching: (request) => request.includes('/60000:') });
@@ -199,7 +199,7 @@ describe('an answer that is lost', () => {
 
 describe('a Redis that cannot be reached', () => {
   test('is told to everybody who waits, after the time that was set for it', async () => {
-    const client = lab.open({ throughProxy: true, commandTimeoutMs: 100, unavailableAfterMs: 500 });
+    const client = lab.open({ throughProxy: true, commandTimeoutMs: 500, unavailableAfterMs: 2_000 });
     const holder = await lab.open().locks.acquire('seat');
     const waits = [client.locks.acquire('seat'), client.locks.acquire('seat')];
     const outcomes = Promise.allSettled(waits);

@@ -157,11 +157,11 @@ describe('the queue', () => {
   );
 
   test('lets nobody pass who tries while others wait and the holder has died', async () => {
-    await lab.open().locks.acquire('seat', { ttlMs: 200, renew: false });
+    await lab.open().locks.acquire('seat', { ttlMs: 60_000, renew: false });
     const { lease } = await lineUp(lab.open());
     const late = lab.open();
     await late.locks.withLock('warm up', () => undefined);
-    // A try at the very moment at which the lock has expired and the waiter has not looked yet.
+    // As if it had expired at this very moment: whether the waiter has looked yet or not, it comes first.
     await lab.redis.del('{lock:seat}');
     expect(await late.locks.tryAcquire('seat')).toBeNull();
     await (await lease).release();
