@@ -6,7 +6,7 @@ import { systemClock } from './timers.ts';
 /** What one try came to. */
 export type TryResult =
   | { readonly lease: Lease }
-  /** Not free; held by whom, where that is known. */
+  /** It is not free. Who holds it, where that is known. */
   | { readonly takenBy: string | undefined }
   | NoAnswer;
 
@@ -40,7 +40,7 @@ export interface Wait {
   readonly isHeldHere: (holder: string | undefined) => boolean;
   /** Its place in the local queue; none: it tries beside all others. */
   readonly place?: Place | undefined;
-  /** Takes over what goes on after the wait has ended. */
+  /** Told of what goes on after the wait has ended. */
   readonly inBackground: (work: Promise<unknown>) => void;
 }
 
@@ -52,7 +52,7 @@ export const retryDelayDefaultMs = 50;
 
 /**
  * Tries until the lock is obtained or the wait is over. The delay has full jitter (anything from nothing to twice its
- * average), so that waiters who met once do not meet again at every try.
+ * average), so that two waiters that tried at the same time do not do so again and again.
  */
 export async function acquireByRetry(tries: Tries, wait: Wait): Promise<Lease> {
   const { name, waitMs, retryDelayMs, interrupted, place } = wait;
@@ -65,7 +65,7 @@ export async function acquireByRetry(tries: Tries, wait: Wait): Promise<Lease> {
   }
 
   try {
-    // Whose time is over before it is first still has its one try: the lock may have come free.
+    // A waiter whose time ends before it is first still tries once: the lock may be free by now.
     if (place !== undefined) await sleep(waitUntilMs - systemClock.now(), interrupted, place.isFirst);
     if (place?.isHeldHere === true) await pause(waitUntilMs - systemClock.now());
     for (;;) {
@@ -84,7 +84,7 @@ export async function acquireByRetry(tries: Tries, wait: Wait): Promise<Lease> {
         const holder = result.takenBy;
         throw new LockTimeoutError({ lock: name, holder, heldHere: wait.isHeldHere(holder), waitMs });
       }
-      // The last try comes when the time is over and not before: the lock may come free until then.
+      // The last try is made at the end of the wait, not before it: until then the lock may become free.
       await pause(remainingMs);
     }
   } catch (error) {
@@ -93,7 +93,7 @@ export async function acquireByRetry(tries: Tries, wait: Wait): Promise<Lease> {
   }
 }
 
-/** The caller has gone, but a try may still be under way, and what it takes must be given back. */
+/** The caller waits no more. A try may still be under way, and what it takes must be released. */
 async function giveUp(tries: Tries, underWay: Promise<TryResult> | undefined, mayHold: boolean) {
   const last = await underWay;
   if (last !== undefined && 'lease' in last) {
@@ -103,7 +103,7 @@ async function giveUp(tries: Tries, underWay: Promise<TryResult> | undefined, ma
   }
 }
 
-/** Until the time is over or something is worth waking up for. */
+/** Resolves after that time, or when `woken` does; rejects when `interrupted` does. */
 async function sleep(ms: number, interrupted: Promise<never>, woken?: Promise<void>): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, Math.max(0, ms));

@@ -7,7 +7,7 @@ import type { AcquireOptions, Lease, Locks } from './lock.ts';
 import { acquireSeveral } from './several-names.ts';
 import { runUnderLease } from './with-lock.ts';
 
-/** What makes one algorithm differ from another; the rest of `Locks` is built on it, here, once for all of them. */
+/** What each algorithm does in its own way. The rest of `Locks` is the same for all of them, and is built on this. */
 export interface LockAlgorithm {
   readonly defaults: AcquireDefaults;
   /** Waits for one name, already checked; `settings.signal` is not aborted yet. Errors as those of `Locks.acquire`. */
@@ -20,7 +20,7 @@ export interface LockAlgorithm {
 export function assembleLocks({ defaults, acquireOne, onReleaseFailed, close }: LockAlgorithm): Locks {
   const report = guardListener(onReleaseFailed);
 
-  /** Throws at once what is wrong with the request itself. */
+  /** Throws at once if the request itself is wrong. */
   function begin(name: string | readonly string[], options: AcquireOptions): Promise<Lease> {
     checkKnown(options, acquireOptionNames);
     const settings = acquireSettings(options, defaults);

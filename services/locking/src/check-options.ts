@@ -7,7 +7,7 @@ interface CommonOptions {
 }
 
 /**
- * Refuses at creation what would fail later, when nobody knows any more where it comes from.
+ * Refuses wrong options when the lock is created. Later, nobody would see where the error comes from.
  * @throws TypeError in one sentence that names the option and says how to set it right
  */
 export function checkOptions(client: { readonly keyPrefix: string }, options: CommonOptions): void {

@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 
-/** Names for the grants of one lock service: unique among all grants ever, and telling who holds. */
+/** Ids for the grants of one lock service. Each is unique among all grants ever, and names its service. */
 export interface HolderIds {
   /** This service's own part, the same in all its ids. */
   readonly client: string;
   next(): string;
 }
 
-/** @param clientId how the process calls itself; need not be unique, the random part is */
+/** @param clientId how the process calls itself. It need not be unique: a random part is added. */
 export function createHolderIds(clientId: string = `${hostname()}:${process.pid}`): HolderIds {
   // 72 random bits: no two services meet, not even forks of one process or replicas configured alike.
   const client = `${clientId}:${randomBytes(9).toString('base64url')}`;

@@ -64,7 +64,7 @@ export function createLease(terms: LeaseTerms, port: LeasePort, timers: Timers =
   return lease;
 }
 
-/** Who takes a lease back. */
+/** What a lease is released to. */
 export interface LeaseOwner {
   release(lease: HeldLease): Promise<ReleaseOutcome> | ReleaseOutcome;
 }
@@ -137,7 +137,7 @@ export class HeldLease implements Lease {
     return this.#released;
   }
 
-  /** Gives the lock back, and is loud about a loss only: a lock that Redis did not confirm to be free ends by itself. */
+  /** Releases the lock, and throws only if it was lost: a lock that Redis did not confirm to be free ends by itself. */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       await this.release();

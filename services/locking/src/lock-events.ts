@@ -1,7 +1,8 @@
 import type { LossReason } from './errors.ts';
 
 /**
- * What happens inside a lock service, for metrics. Told synchronously, in the middle of things: count and return.
+ * What happens inside a lock service, for metrics. The listener is called synchronously, while the lock works: count and
+ * return.
  */
 export type LockEvent =
   /**
@@ -17,7 +18,7 @@ export type LockEvent =
       from: 'free' | 'queue' | 'tenure' | 'linger';
       waiting: number;
     }
-  /** A caller gave it back. */
+  /** A caller released it. */
   | { type: 'released'; lock: string; token: number; heldMs: number }
   /** A caller lost it. After `released`, with the same token: only the release found out that it had been lost before. */
   | { type: 'lost'; lock: string; token: number; why: LossReason; heldMs: number }
@@ -66,14 +67,14 @@ export function listenFor({ onEvent, onRenewalFailed }: Listeners): LockEventLis
   };
 }
 
-/** Nobody listens, nothing is measured. */
+/** Without a listener nothing is measured. */
 export function tellRoundTrips(emit: LockEventListener | undefined): RoundTripListener | undefined {
   return emit && ((script, tookMs) => emit({ type: 'round-trip', script, tookMs }));
 }
 
 /**
- * A listener that throws, or rejects, is a fault of the program, but not one that may cost somebody the lock, or hide an
- * error that says more.
+ * A listener that throws or rejects is a fault of the program. It must not cost anybody the lock, nor hide an error that
+ * says more.
  */
 export function guardListener<T>(listener: (told: T) => unknown): (told: T) => void {
   return (told) => {

@@ -13,7 +13,7 @@ export interface RetryingService {
   acquire(name: string, settings: AcquireSettings, tries: Tries): Promise<Lease>;
   /** A lease that ends with the service at the latest. */
   hold(terms: LeaseTerms, port: LeasePort): Lease;
-  /** Keeps an eye on what goes on after the caller was answered. Its failure is nobody's business. */
+  /** `close` waits for work that goes on after the caller was answered. If it fails, nobody is told. */
   inBackground(work: Promise<unknown>): void;
   /** The names that are held or waited for here, once for each who does. */
   callers(): string[];
@@ -56,7 +56,7 @@ export function createRetryingService(
     const sinceMs = systemClock.now();
     signal?.addEventListener('abort', onAbort, { once: true });
     waits.add(wait);
-    // Who does not wait takes no place in the local queue either.
+    // A caller that only tries takes no place in the local queue.
     const place = waitMs > 0 ? localQueue?.enter(name) : undefined;
     let lease: Lease | undefined;
     try {
@@ -130,7 +130,7 @@ function whyRefused(error: unknown): 'timeout' | 'unavailable' | 'aborted' {
   return error instanceof LockUnavailableError ? 'unavailable' : 'aborted';
 }
 
-/** The port, telling what becomes of its lease. */
+/** The same port, which also tells the listener what becomes of its lease. */
 function tellEvents(
   port: LeasePort,
   { name: lock, token }: { name: string; token: number },
@@ -143,7 +143,7 @@ function tellEvents(
   return {
     extend: (ttlMs) => port.extend(ttlMs),
     async release() {
-      // Tried again after an unknown outcome it is still the same release, and "not yours" then says nothing.
+      // A release that is repeated after an unknown outcome is still the same one, and "not yours" then says nothing.
       if (over) return port.release();
       over = true;
       const heldMs = heldForMs();

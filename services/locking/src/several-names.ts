@@ -18,7 +18,7 @@ export async function acquireSeveral(
     for (const name of [...new Set(names)].sort()) {
       const waitMs = Math.max(0, waitUntil - performance.now());
       const signal = whileAllHeld(settings, leases);
-      // Whoever waits hears of an abort that comes, not of one that came while the name before was granted.
+      // A wait ends by an abort that happens during it, not by one that happened while the name before was granted.
       signal?.throwIfAborted();
       leases.push(await acquireOne(name, { ...settings, waitMs, signal }));
     }
@@ -58,7 +58,7 @@ function asOne(leases: readonly Lease[]): Lease {
       throwFirst(await Promise.allSettled(leases.map((lease) => lease.extend(ttlMs))));
     },
     release,
-    // As with a single one: loud about a loss only.
+    // As with a single name, only a loss is thrown.
     async [Symbol.asyncDispose]() {
       try {
         await release();

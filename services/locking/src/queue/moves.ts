@@ -124,7 +124,7 @@ export function proceed(machine: NameMachine): void {
     machine.ask();
     return;
   }
-  // Whoever comes later has a beginning of its own.
+  // A caller that comes later is told nothing of the past.
   machine.view.forget();
   machine.context.forget(machine);
 }

@@ -60,7 +60,7 @@ export class ServerView {
     this.#refusal = undefined;
   }
 
-  /** Whoever comes later has a beginning of its own. */
+  /** Nobody waits any more: who comes later is told nothing of the past. */
   forget(): void {
     this.holder = undefined;
     this.silence = undefined;

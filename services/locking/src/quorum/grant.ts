@@ -19,7 +19,10 @@ export interface QuorumGrant {
   settled(): Promise<unknown>;
 }
 
-/** A second candidate is needed when a server had a larger token that it did not tell in time; a third, hardly ever. */
+/**
+ * A second candidate is needed when a server has a larger token that it did not tell in time. A third one is hardly ever
+ * needed.
+ */
 const maxCandidates = 3;
 
 /**
@@ -38,7 +41,7 @@ const maxCandidates = 3;
  * as the servers' clocks differ by less than the time in between.
  */
 export function createQuorumGrant(servers: readonly QuorumServer[], name: string, id: string): QuorumGrant {
-  // What an unreachable server is sent now would be executed when it returns, long after this try.
+  // A server that cannot be reached now would execute this when it is back, long after this try.
   const asked = servers.filter((server) => server.isReachable());
   // Calls to one server go out one after the other: a release never overtakes the taking that it is to undo.
   const lastCalls = new Map<QuorumServer, Promise<unknown>>();

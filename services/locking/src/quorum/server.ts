@@ -6,7 +6,7 @@ import { lockKey } from '../lock-name.ts';
 
 /** One of the independent servers of a quorum lock. Every call is bounded; a rejection means: unknown. */
 export interface QuorumServer {
-  /** Whether asking makes sense. During an outage it does not: what is sent then is executed at its end. */
+  /** Whether to ask it at all. What is sent during an outage is executed at its end. */
   isReachable(): boolean;
   take(name: string, id: string, ttlMs: number): Promise<TakeReply>;
   mint(name: string, id: string, token: number, ttlMs: number): Promise<MintReply>;

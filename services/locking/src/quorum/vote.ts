@@ -1,8 +1,8 @@
-/** How a question to several servers went, at the moment it was decided. */
+/** What several servers replied, at the moment at which it was decided. */
 export interface Vote<R> {
   /** A majority agreed. */
   readonly carried: boolean;
-  /** A majority disagreed: the silent ones could not have changed it. */
+  /** A majority disagreed. The others could not have changed that. */
   readonly refused: boolean;
   readonly replies: readonly R[];
   readonly errors: readonly unknown[];
