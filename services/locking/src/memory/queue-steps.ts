@@ -14,6 +14,7 @@ import type {
   Vanished,
   YieldRequest,
 } from '../queue/store.ts';
+import { currentKeys, type Keys, ordered } from './keys.ts';
 
 export interface StepSettings {
   readonly staleMs: number;
@@ -30,16 +31,6 @@ export interface Channels {
 }
 
 const noGrant: HandedOver = { is: 'granted', token: 0, reserved: 0, clockUs: 0, waiting: 0, ttlMs: 0 };
-
-/** What one name has; each part with its own expiry. */
-export interface Keys {
-  /** Alone: it was taken when nobody waited, and nobody has come since. */
-  lock: { id: string; token: number; untilMs: number; alone: boolean } | undefined;
-  queue: { places: Map<string, number>; untilMs: number };
-  /** The clients, and until when they count as alive. */
-  waiting: { signs: Map<string, number>; untilMs: number };
-  last: { token: number; untilMs: number } | undefined;
-}
 
 type GrantRequest = Pick<AcquireRequest, 'id' | 'ttlMs' | 'tokenAbove' | 'reserve'>;
 
@@ -62,24 +53,7 @@ export function createQueueSteps(
 ) {
   const nowMs = () => Math.floor(nowUs() / 1_000);
 
-  function keysOf(name: string): Keys {
-    let keys = names.get(name);
-    if (keys === undefined) {
-      const queue = { places: new Map(), untilMs: 0 };
-      keys = { lock: undefined, queue, waiting: { signs: new Map(), untilMs: 0 }, last: undefined };
-      names.set(name, keys);
-    }
-    const now = nowMs();
-    if (keys.lock !== undefined && keys.lock.untilMs <= now) keys.lock = undefined;
-    if (keys.last !== undefined && keys.last.untilMs <= now) keys.last = undefined;
-    if (keys.queue.untilMs <= now) keys.queue.places.clear();
-    if (keys.waiting.untilMs <= now) keys.waiting.signs.clear();
-    return keys;
-  }
-
-  function ordered({ queue }: Keys): string[] {
-    return [...queue.places].sort(([a, x], [b, y]) => x - y || (a < b ? -1 : 1)).map(([id]) => id);
-  }
+  const keysOf = (name: string) => currentKeys(names, name, nowMs());
 
   function tell(id: string, what: Told, name: string, grant: HandedOver = noGrant): void {
     const { client, number } = parse(id);

@@ -1,5 +1,5 @@
 import type { QueueMessages } from '../queue/store.ts';
-import type { Keys } from './queue-steps.ts';
+import type { Keys } from './keys.ts';
 
 /**
  * Stands in for a Redis, in the memory of this process. The locks that are made over the same one share their names; each
