@@ -27,3 +27,7 @@ export function currentKeys(names: Map<string, Keys>, name: string, nowMs: numbe
 export function ordered({ queue }: Keys): string[] {
   return [...queue.places].sort(([a, x], [b, y]) => x - y || (a < b ? -1 : 1)).map(([id]) => id);
 }
+
+export function rank(keys: Keys, id: string): number {
+  return ordered(keys).indexOf(id);
+}

@@ -14,7 +14,7 @@ import type {
   Vanished,
   YieldRequest,
 } from '../queue/store.ts';
-import { currentKeys, type Keys, ordered } from './keys.ts';
+import { currentKeys, type Keys, ordered, rank } from './keys.ts';
 
 export interface StepSettings {
   readonly staleMs: number;
@@ -152,10 +152,6 @@ export function createQueueSteps(
     keys.lock = undefined;
     keys.waiting.signs.clear();
     return undefined;
-  }
-
-  function rank(keys: Keys, id: string): number {
-    return ordered(keys).indexOf(id);
   }
 
   function holderOf(keys: Keys): Holder {
