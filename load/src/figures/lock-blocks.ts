@@ -13,6 +13,7 @@ const TITLES: Record<string, string> = {
   'redis-semaphore': 'redis-semaphore 5.8',
   'redlock-universal': 'redlock-universal 0.8',
   verrou: '@verrou/core 0.5',
+  syncguard: 'syncguard 2.5',
 };
 
 const CROWD_COLUMNS: readonly Column[] = [

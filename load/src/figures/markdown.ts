@@ -20,9 +20,13 @@ export function rangeTable(
 ): string[] {
   const rows = subjects.map(({ title, of }) => {
     const ranges = columns.map(({ what, at }) => inWords(medianRange(runs, what, of, at)));
-    return [title].concat(ranges);
+    return { title, ranges };
   });
-  return table([corner].concat(columns.map(({ title }) => title)), rows);
+  const measured = rows.filter(({ ranges }) => ranges.some((range) => range !== ''));
+  return table(
+    [corner].concat(columns.map(({ title }) => title)),
+    measured.map(({ title, ranges }) => [title].concat(ranges)),
+  );
 }
 
 /** In Markdown, with numbers to the right. */

@@ -7,6 +7,7 @@ import { redisSemaphore } from './contenders/redis-semaphore.ts';
 import { redlockUniversal } from './contenders/redlock-universal.ts';
 import { redlock } from './contenders/redlock.ts';
 import { simple } from './contenders/simple.ts';
+import { howToMeasureSyncguard, syncguard } from './contenders/syncguard.ts';
 import { verrou } from './contenders/verrou.ts';
 
 /** Ours first, then the others. */
@@ -19,7 +20,11 @@ export const contenders: readonly Contender[] = [
   redisSemaphore,
   redlockUniversal,
   verrou,
+  ...(syncguard === undefined ? [] : [syncguard]),
 ];
+
+/** Who is not measured here, and why. */
+export const leftOut: readonly string[] = syncguard === undefined ? [howToMeasureSyncguard] : [];
 
 /** Not in the race: what they are measured beside, where waiters of one process are counted by the thousand. */
 export const control = barePromises;

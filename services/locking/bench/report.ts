@@ -4,7 +4,7 @@ import type { Paint } from '@lastseat/lab-frame/paint.ts';
 import { fixed, nothing, number, table, whole } from '@lastseat/lab-frame/table.ts';
 
 import type { Contender } from './contender.ts';
-import { control } from './contenders.ts';
+import { control, leftOut } from './contenders.ts';
 import { whyFailed } from './failures.ts';
 import { whyVoid, type Measurement } from './measurement.ts';
 import { runsOf, type CrowdMeasurement, type Results } from './results.ts';
@@ -124,6 +124,7 @@ export function footnotes(contenders: readonly Contender[], retryDelayMs: number
     'Medians of the repeats. Wait: from asking to being granted. Jain: over the grants of the waiters, 1 is fair.',
     'Trips: writes to Redis and messages pushed by it, per grant. Redis, clients: CPU time per grant.',
     ...settings,
+    ...leftOut.map((line) => `  ${line}`),
   ].join('\n');
 }
 

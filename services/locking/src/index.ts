@@ -9,6 +9,7 @@ export {
   type LossReason,
 } from './errors.ts';
 export type { IoredisClient } from './adapters/ioredis.ts';
+export type { NodeRedisClient } from './adapters/node-redis.ts';
 export type { RedisClient } from './client/choose-adapter.ts';
 export { clientOf } from './holder-id.ts';
 export { createMemoryLock, type MemoryLockOptions } from './memory-lock.ts';

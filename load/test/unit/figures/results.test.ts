@@ -10,7 +10,7 @@ import { circumstances, mediansOf, type RecordedRun } from '@lastseat/lab-frame/
 import { addRun, assertWritable, readRuns, resultsFile } from '@lastseat/lab-frame/results/results-file.ts';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
-import { figureTable, inWords, runsInWords } from '#src/figures/markdown.ts';
+import { figureTable, inWords, rangeTable, runsInWords } from '#src/figures/markdown.ts';
 import { figureRanges, medianRange } from '#src/figures/ranges.ts';
 import { fillBlocks } from '#src/figures/readme-blocks.ts';
 import { READMES, upToDate } from '#src/figures/readmes.ts';
@@ -90,6 +90,13 @@ describe('a range', () => {
     expect(medianRange(runs, 'bookings/s', 'row-lock', '9 connections')).toBeNull();
     expect(inWords([940, 1_218])).toBe('940 to 1,220');
     expect(inWords([0.05123, 0.05124])).toBe('0.0512');
+  });
+
+  it('has a line in a table for each that was measured, and none for the others', () => {
+    const subjects = ['row-lock', 'redlock'].map((of) => ({ title: of, of }));
+    const column = { title: 'bookings/s', what: 'bookings/s', at: '64 connections' };
+    const lines = rangeTable(runs, '', subjects, [column]);
+    expect(lines.slice(2)).toEqual(['| row-lock | 940 to 1,220 |']);
   });
 
   it('claims as met only what every run met', () => {
