@@ -4,7 +4,7 @@
 # In the order that they are named in, also with -j: `make up load` is one after the other.
 .NOTPARALLEL:
 
-.PHONY: help up load lab runs compare audit test bench bench-lock figures report pack docs scale ps logs down sbom swarm swarm-down check format clean
+.PHONY: help up load lab runs compare audit test bench bench-lock figures race report pack docs scale ps logs down sbom swarm swarm-down check format clean
 
 # Node 26 comes from the packages; the machine's own Node (20 or newer) only has to install them.
 BIN = node_modules/.bin
@@ -72,6 +72,9 @@ pack: $(INSTALLED) ## build the lock as a package for npm, into .lastseat/packag
 docs: $(INSTALLED) ## write the API reference of the lock, into .lastseat/docs
 	@$(REFUSE_UNKNOWN)
 	@cd services/locking && ../../$(NODE) node_modules/typedoc/bin/typedoc --logLevel Warn && echo 'written: .lastseat/docs/index.html'
+
+race: $(INSTALLED) ## record a race for the last ticket on the stack that is up, and draw it
+	@$(NODE) load/src/race/main.ts $(ARGS)
 
 report: $(INSTALLED) ## make a run of the lab into a page that opens without a network: RUN=latest
 	@$(NODE) load/src/run-report/main.ts $(ARGS)

@@ -9,6 +9,7 @@ import { circumstances } from '@lastseat/lab-frame/results/recorded-run.ts';
 import { count } from '@lastseat/lab-frame/words.ts';
 
 import { serverVersions } from '../bench/stack/server-versions.ts';
+import { keepRace } from '../race/keep-race.ts';
 import { writeReport } from '../run-report/write-report.ts';
 import { verdictOfCell } from '../runs/rate.ts';
 import type { LabRun } from '../runs/run.ts';
@@ -76,6 +77,7 @@ async function main(): Promise<number> {
 
   speak(labTables(run, paint));
   speak(`\n${conclusion(run, paint)}`);
+  for (const race of await lab.recordRaces()) keepRace(folder, race);
   const page = await writeReport({ folder, run });
   speak(paint('label', `Look at it: ${relative(process.cwd(), page)}; repeat it: ${run.command}`));
   await writeJson(options.json, run);

@@ -3,11 +3,16 @@ import { UserError } from '@lastseat/infra/command-line';
 
 import { startStack, type BenchStack } from '../bench/stack/start-stack.ts';
 import { untilServing } from '../bench/stack/until-serving.ts';
+import type { Race } from '../race/race.ts';
+import { recordRace } from '../race/record-race.ts';
 import type { Cell } from '../runs/run.ts';
 import { openOracle } from '../truth.ts';
 import { cellsOf, inTurns, notOffered, type PlannedSlice } from './matrix.ts';
 import type { Options } from './options.ts';
 import { measureSlice, type Lab } from './slice.ts';
+
+// As many lanes as can be told apart, and a pause in which a race is certain.
+const RACE = { tickets: 2, buyers: 9, raceWindowMs: 20 };
 
 /** A stack of its own, and what is to be measured on it. */
 export interface StartedLab extends AsyncDisposable {
@@ -17,6 +22,8 @@ export interface StartedLab extends AsyncDisposable {
   measure(planned: PlannedSlice): Promise<void>;
   /** As many slices as make new processes compile what they run often, for nothing. */
   rehearse(): PlannedSlice[];
+  /** One contended moment of each guard, between as many replicas as there are, to be looked at. */
+  recordRaces(): Promise<Race[]>;
 }
 
 export async function startLab(
@@ -60,6 +67,15 @@ export async function startLab(
     if (slice > 0) cell.slices.push(measured);
   }
 
+  async function recordRaces(): Promise<Race[]> {
+    const races: Race[] = [];
+    for (const strategy of settings.strategies) {
+      if (strategy === 'no-op' || signal.aborted) continue;
+      races.push(await recordRace(lab.targetOf(most), oracle, { ...RACE, strategy }));
+    }
+    return races;
+  }
+
   const kept = resources.move();
   return {
     stack,
@@ -67,6 +83,7 @@ export async function startLab(
     planned: inTurns(cells, settings.slices, fronts === undefined),
     measure,
     rehearse: () => rehearsals(cells, most),
+    recordRaces,
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }

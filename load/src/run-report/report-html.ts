@@ -1,14 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
+import { HATCH, raceData, raceSection } from '../race/race-section.ts';
+import type { Race } from '../race/race.ts';
 import type { LabRun } from '../runs/run.ts';
 import { circumstancesSection } from './circumstances-section.ts';
 import { cpuSection } from './cpu-section.ts';
 import { figuresOf, type CellFigures } from './figures.ts';
 import { heatMapSection } from './heat-map-section.ts';
-import { html, jsonInPage, raw, type Html } from './html.ts';
+import { html, raw } from './html.ts';
 import { groupOf, latencySection } from './latency-section.ts';
 import { latenciesOf, type LatencyFigures } from './latency.ts';
+import { page } from './page.ts';
 import { scalingSection } from './scaling-section.ts';
 import { verdictSection } from './verdict-section.ts';
 import { winnersSection, type Winners } from './winners.ts';
@@ -22,21 +25,22 @@ export const MOST_BYTES = 330_000;
  */
 export function reportHtml(
   [run, ...others]: readonly [LabRun, ...LabRun[]],
-  winners: readonly Winners[] = [],
+  { winners = [], races = [] }: { winners?: readonly Winners[]; races?: readonly Race[] } = {},
 ): string {
   const cells = figuresOf(run);
   const latencies = latenciesOf(run);
   for (const detail of DETAILS) {
-    const page = pageOf(run, others, { cells, latencies, winners }, detail);
+    const page = pageOf(run, others, { cells, latencies, winners, races }, detail);
     if (Buffer.byteLength(page) <= MOST_BYTES) return page;
   }
-  return pageOf(run, [], { cells, latencies, winners }, LEAST);
+  return pageOf(run, [], { cells, latencies, winners, races }, LEAST);
 }
 
 interface Figures {
   cells: readonly CellFigures[];
   latencies: readonly LatencyFigures[];
   winners: readonly Winners[];
+  races: readonly Race[];
 }
 
 /** What a large run has less of: points of its lines, and then rows of its longest tables. */
@@ -58,12 +62,14 @@ const DETAILS: Detail[] = [
 function pageOf(
   run: LabRun,
   others: readonly LabRun[],
-  { cells, latencies, winners }: Figures,
+  { cells, latencies, winners, races }: Figures,
   { keepEvery, isWhole }: Detail,
 ): string {
   const most = Math.max(...cells.map(({ connections }) => connections));
   const isTold = ({ connections }: { connections: number }): boolean => isWhole || connections === most;
+  const sections = races.map((race, index) => ({ id: `race-${index + 1}`, race }));
   const data = {
+    races: raceData(sections),
     runs: [
       { id: run.id, cells: chartCells(cells), latencies: chartLatencies(latencies, keepEvery) },
       ...others.map((other) => ({
@@ -73,9 +79,9 @@ function pageOf(
       })),
     ],
   };
-  return page(
-    `Lastseat · ${run.id}`,
-    html`<header>
+  return page({
+    title: `Lastseat · ${run.id}`,
+    body: html`<header>
         <p class="over">
           Lastseat · ${run.settings.workload} · ${run.circumstances.startedAt.slice(0, 16).replace('T', ' ')}
         </p>
@@ -86,46 +92,17 @@ function pageOf(
       ${verdictSection(run)} ${heatMapSection(cells)} ${scalingSection(cells)}
       ${latencySection(latencies, latencies.filter(isTold))}
       ${cpuSection(cells.filter(isTold), run.circumstances.machine.cores)} ${winnersSection(winners)}
+      ${sections.length > 0 && HATCH}${sections.map(({ id, race }) => raceSection(race, id))}
       ${circumstancesSection(run)}`,
     data,
-  );
-}
-
-/** A page with its styles, its script and its data in it. */
-export function page(title: string, body: Html, data: unknown): string {
-  return html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="color-scheme" content="light dark" />
-        <meta
-          http-equiv="Content-Security-Policy"
-          content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
-        />
-        <link rel="icon" href="data:," />
-        <title>${title}</title>
-        <style>
-          ${raw(fileOf('uplot/dist/uPlot.min.css'))}${raw(partOf('page.css'))}
-        </style>
-      </head>
-      <body>
-        <main>${body}</main>
-        <script type="application/json" id="data">
-          ${jsonInPage(data)}
-        </script>
-        <script>
-          ${raw(fileOf('uplot/dist/uPlot.iife.min.js'))};
-        </script>
-        <script>
-          ${raw(partOf('charts.js'))};
-        </script>
-      </body>
-    </html> `.html;
+    styles: [raw(fileOf('uplot/dist/uPlot.min.css')), raw(partOf('../race/race.css'))],
+    libraries: [raw(fileOf('uplot/dist/uPlot.iife.min.js'))],
+    scripts: [raw(partOf('page/charts.js')), raw(partOf('../race/race.js'))],
+  });
 }
 
 function partOf(name: string): string {
-  return readFileSync(new URL(`page/${name}`, import.meta.url), 'utf8');
+  return readFileSync(new URL(name, import.meta.url), 'utf8');
 }
 
 function fileOf(path: string): string {

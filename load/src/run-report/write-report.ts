@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { readRaces } from '../race/keep-race.ts';
 import type { StoredRun } from '../runs/store.ts';
 import { reportHtml } from './report-html.ts';
 import { reportMarkdown } from './report-markdown.ts';
@@ -13,7 +14,10 @@ export async function writeReport(
 ): Promise<string> {
   const path = join(folder, 'report.html');
   const winners = await winnersOf(folder, run);
-  writeFileSync(path, reportHtml([run, ...others.map(({ run }) => run)], winners));
+  writeFileSync(
+    path,
+    reportHtml([run, ...others.map(({ run }) => run)], { winners, races: readRaces(folder) }),
+  );
   writeFileSync(join(folder, 'report.md'), reportMarkdown(run));
   return path;
 }

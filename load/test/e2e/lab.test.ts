@@ -8,6 +8,8 @@ import { promisify } from 'node:util';
 
 import { expect, it, onTestFinished } from 'vitest';
 
+import { readRaces } from '#src/race/keep-race.ts';
+import { overlaps } from '#src/race/race.ts';
 import type { LabRun } from '#src/runs/run.ts';
 import { readRun } from '#src/runs/store.ts';
 
@@ -40,6 +42,17 @@ it('measures a matrix, keeps what it found, and compares it', async () => {
     if (process.platform === 'linux') expect(slice!.cpuCores?.harness).toBeGreaterThanOrEqual(0);
   }
   expect(readRun(join(dir, 'home', 'runs', 'latest')).run).toEqual(run);
+
+  const [unguarded, guarded] = readRaces(join(dir, 'home', 'runs', 'latest'));
+  expect(unguarded).toMatchObject({ strategy: 'no-lock', tickets: 2 });
+  expect(unguarded!.rows).toBeGreaterThan(2);
+  expect(overlaps(unguarded!)).toBeGreaterThan(0);
+  expect(guarded).toMatchObject({ strategy: 'atomic-update', rows: 2 });
+  for (const { marks } of [...unguarded!.buyers, ...guarded!.buyers]) {
+    expect([marks[0]?.name, marks.at(-1)?.name]).toEqual(['arrived', 'answered']);
+  }
+  const page = readFileSync(join(dir, 'home', 'runs', 'latest', 'report.html'), 'utf8');
+  expect(page).toMatch(/OVERSOLD: \d+ bookings for 2 tickets/);
 
   const listed = await execute(process.execPath, [runsMain], { env });
   expect(listed.stdout).toContain(run.id);

@@ -3,11 +3,13 @@ import { expect, it } from 'vitest';
 
 import { variables as ofBench } from '#src/bench/options.ts';
 import { variables as ofLoad } from '#src/options.ts';
+import { variables as ofRace } from '#src/race/options.ts';
 import { variables as ofReport } from '#src/run-report/options.ts';
 
 it.each([
   ['load', ofLoad],
   ['bench', ofBench],
+  ['race', ofRace],
   ['report', ofReport],
 ])('what %s reads may stand on the command line of make', (_program, variables) => {
   expect(variables().filter((name) => !VARIABLES.includes(name))).toEqual([]);

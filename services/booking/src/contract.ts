@@ -24,6 +24,12 @@ export const REQUEST_ID_HEADER = 'x-request-id';
 export const REQUEST_COUNT_HEADER = 'x-request-count';
 
 /**
+ * Lab mode only, with any value: the answer tells in `Server-Timing` when its booking waited, held the lock, read, wrote and
+ * committed, each as `name;dur=<milliseconds on the machine's monotonic clock>;desc="<value>"`; so does the replica's log.
+ */
+export const MARKS_HEADER = 'x-marks';
+
+/**
  * Names what is to be booked once, however often it is sent: 1 to `MAX_IDEMPOTENCY_KEY` printable characters, chosen by
  * the client, good for one booking of an event and a customer. A repeat gets the first answer, with the header
  * `IDEMPOTENCY_REPLAYED_HEADER`, also after a cancellation; a refusal is not remembered.

@@ -1,5 +1,7 @@
 import type { AcquireOptions, Lease, Locks } from '@lastseat/locking';
 
+import { mark } from '#src/marks.ts';
+
 /**
  * Runs `body` while holding the lock. What the body returns stands whatever becomes of the release: once the booking
  * is committed, a lease that ran out a moment later must not turn it into a failure.
@@ -11,10 +13,13 @@ export async function underLease<T>(
   body: (lease: Lease) => Promise<T>,
 ): Promise<T> {
   const { onReleaseFailed, ...acquireOptions } = options;
+  mark('waits');
   const lease = await locks.acquire(name, acquireOptions);
+  mark('holds', lease.token);
   try {
     return await body(lease);
   } finally {
+    mark('released');
     // Nobody waits for it: a silent Redis must not hold up the answer.
     void lease.release().catch(onReleaseFailed);
   }

@@ -15,12 +15,14 @@ import {
   holdBody,
   IDEMPOTENCY_KEY_HEADER,
   IDEMPOTENCY_REPLAYED_HEADER,
+  MARKS_HEADER,
   MAX_IDEMPOTENCY_KEY,
   MAX_RACE_WINDOW_MS,
   RACE_WINDOW_HEADER,
   REQUEST_COUNT_HEADER,
   STRATEGY_NAMES,
 } from '#src/contract.ts';
+import { mark, serverTimingOf, withMarks, type Mark } from '#src/marks.ts';
 import { REQUEST_DEADLINE_MS } from '#src/time-limits.ts';
 
 import type { Access } from './access.ts';
@@ -28,6 +30,7 @@ import type { Answers } from './answer.ts';
 import { type BookingToShow, viewOf, viewWithState } from './booking-view.ts';
 import { readIdempotencyKey } from './idempotency-key.ts';
 import { labModeOff, onlyInLab, readRaceWindowMs } from './lab-mode.ts';
+import type { ProblemLog } from './log-problem.ts';
 import { IN_BODY, ProblemError, problems } from './problem.ts';
 import type { Env } from './read-input.ts';
 import { refusalOf } from './refusal.ts';
@@ -149,10 +152,11 @@ export interface NewBookingDeps {
   instanceId: string;
   labMode: boolean;
   raceWindowMs: number;
+  log: Pick<ProblemLog, 'info'>;
 }
 
 export function newBookingRoutes(deps: NewBookingDeps) {
-  const { access, answers, instanceId, labMode, strategies } = deps;
+  const { access, answers, instanceId, labMode, log, strategies } = deps;
   const requestCount = labMode ? createRequestCount() : undefined;
   let inFlight = 0;
 
@@ -221,7 +225,7 @@ export function newBookingRoutes(deps: NewBookingDeps) {
         deadlineMs,
         signal,
       };
-      const outcome = await book(strategy, request);
+      const outcome = await markedIfAsked(c, requestId, headers, () => book(strategy, request));
       if (outcome.code === 'booked_before') {
         const replayed = idempotencyKey === null ? {} : { [IDEMPOTENCY_REPLAYED_HEADER]: 'true' };
         const { booking } = outcome;
@@ -236,6 +240,28 @@ export function newBookingRoutes(deps: NewBookingDeps) {
     } finally {
       inFlight -= 1;
     }
+  }
+
+  /** Adds the marks to the headers of the answer, and to the log as they are made. */
+  async function markedIfAsked<T>(
+    c: Context<Env>,
+    requestId: string,
+    headers: Record<string, string>,
+    booking: () => Promise<T>,
+  ): Promise<T> {
+    if (!labMode || c.req.header(MARKS_HEADER) === undefined) return booking();
+    const marks: Mark[] = [];
+    const note = (made: Mark): void => {
+      marks.push(made);
+      log.info({ requestId, mark: made.name, atMs: made.atMs, value: made.value }, 'mark');
+    };
+    return withMarks(note, async () => {
+      mark('arrived');
+      const outcome = await booking();
+      mark('answered');
+      headers['server-timing'] = serverTimingOf(marks);
+      return outcome;
+    });
   }
 
   function countedAs(eventId: number): Record<string, string> {

@@ -1,5 +1,7 @@
 import { type RawBuilder, sql } from 'kysely';
 
+import { mark } from '#src/marks.ts';
+
 import { beganAfter } from './arrival.ts';
 import type { Db, Trx } from './schema.ts';
 
@@ -20,7 +22,9 @@ export async function readStock(
   eventId: number,
   arrivedAtMs?: number,
 ): Promise<Stock | undefined> {
+  mark('reads');
   const { rows } = await sql<Stock>`${selectStock(eventId, arrivedAtMs)}`.execute(db);
+  mark('read', rows[0]?.available);
   return rows[0];
 }
 
@@ -33,8 +37,11 @@ export async function lockStock(
   eventId: number,
   { arrivedAtMs, mayWait = true }: { arrivedAtMs?: number | undefined; mayWait?: boolean } = {},
 ): Promise<Stock | undefined> {
+  mark('waits');
   const { rows } = await sql<Stock>`
     ${selectStock(eventId, arrivedAtMs)} for update ${mayWait ? sql`` : sql`skip locked`}`.execute(trx);
+  mark('holds');
+  mark('read', rows[0]?.available);
   return rows[0];
 }
 
@@ -72,10 +79,12 @@ export async function writeStock(
   trx: Trx,
   { eventId, epoch, changes, available }: Decided & { changes: number },
 ): Promise<number | undefined> {
+  mark('writes');
   const { rows } = await sql<Revision>`
     update inventory set available = ${available}, version = version + 1
     where event_id = ${eventId} and epoch = ${epoch} and changes = ${changes}
     returning version`.execute(trx);
+  mark('written', rows[0]?.version);
   return rows[0]?.version;
 }
 
@@ -84,10 +93,12 @@ export async function writeStockIfUnchanged(
   trx: Trx,
   { eventId, epoch, available, version }: Decided & { version: number },
 ): Promise<number | undefined> {
+  mark('writes');
   const { rows } = await sql<Revision>`
     update inventory set available = ${available}, version = version + 1
     where event_id = ${eventId} and epoch = ${epoch} and version = ${version}
     returning version`.execute(trx);
+  mark('written', rows[0]?.version);
   return rows[0]?.version;
 }
 
@@ -99,10 +110,12 @@ export async function takeStock(
   trx: Trx,
   { eventId, epoch, quantity }: { eventId: number; epoch: number; quantity: number },
 ): Promise<number | undefined> {
+  mark('writes');
   const { rows } = await sql<Revision>`
     update inventory set available = available - ${quantity}, version = version + 1
     where event_id = ${eventId} and epoch = ${epoch} and available >= ${quantity}
     returning version`.execute(trx);
+  mark('written', rows[0]?.version);
   return rows[0]?.version;
 }
 
@@ -114,9 +127,11 @@ export async function takeStockFenced(
   trx: Trx,
   { eventId, epoch, quantity, token }: { eventId: number; epoch: number; quantity: number; token: number },
 ): Promise<number | undefined> {
+  mark('writes');
   const { rows } = await sql<Revision>`
     update inventory set available = available - ${quantity}, fence = ${token}, version = version + 1
     where event_id = ${eventId} and epoch = ${epoch} and fence <= ${token} and available >= ${quantity}
     returning version`.execute(trx);
+  mark('written', rows[0]?.version);
   return rows[0]?.version;
 }

@@ -1,5 +1,6 @@
 import { sql, type IsolationLevel } from 'kysely';
 
+import { mark } from '#src/marks.ts';
 import { IDLE_IN_TRANSACTION_MS } from '#src/time-limits.ts';
 
 import { CommitUnknownError, isNotCommitted } from './failure.ts';
@@ -16,14 +17,17 @@ export async function transact<T>(
 ): Promise<T> {
   let isCommitting = false;
   try {
-    return await db
+    const result = await db
       .transaction()
       .setIsolationLevel(isolation)
       .execute(async (trx) => {
         const result = await body(trx);
         isCommitting = true;
+        mark('commits');
         return result;
       });
+    mark('committed');
+    return result;
   } catch (error) {
     throw isCommitting ? commitFailure(error) : error;
   }
@@ -39,10 +43,14 @@ export async function allowIdle(trx: Trx, idleMs: number): Promise<void> {
 export async function autocommit<T>(db: Db, statement: (db: Db) => Promise<T>): Promise<T> {
   let isSent = false;
   try {
-    return await db.connection().execute((connection) => {
+    mark('waits');
+    const result = await db.connection().execute((connection) => {
       isSent = true;
+      mark('writes');
       return statement(connection);
     });
+    mark('committed');
+    return result;
   } catch (error) {
     throw isSent ? commitFailure(error) : error;
   }

@@ -1,0 +1,93 @@
+import { MARKS_HEADER, RACE_WINDOW_HEADER, type StrategyName } from '@lastseat/booking/contract';
+import { UserError } from '@lastseat/infra/command-line';
+import { Agent, request } from 'undici';
+
+import { readAnswer } from '../answer.ts';
+import { createEvent, type Target } from '../target.ts';
+import type { Oracle } from '../truth.ts';
+import { readMarks, type Race, type RaceBuyer } from './race.ts';
+
+export interface RaceWishes {
+  strategy: StrategyName;
+  tickets: number;
+  buyers: number;
+  raceWindowMs: number;
+}
+
+// Longer than the service may think about a booking.
+const TIMEOUT_MS = 15_000;
+
+const NAMES = ['ada', 'bob', 'eve', 'kim', 'lea', 'max', 'mia', 'noa', 'pia', 'sam', 'tom', 'zoe'];
+
+/** Sends all buyers at once to a new event, and keeps what the replicas say of each booking. */
+export async function recordRace(target: Target, oracle: Oracle, wishes: RaceWishes): Promise<Race> {
+  const { strategy, tickets, raceWindowMs } = wishes;
+  const event = await createEvent(target, `race ${strategy}`, tickets);
+  const url = new URL(`/book/${strategy}/${event}`, target.url);
+  const agent = new Agent({ connections: wishes.buyers, pipelining: 1 });
+  const startedAt = new Date().toISOString();
+  const buyers = await Promise.all(
+    Array.from({ length: wishes.buyers }, (_, index) => ask(agent, url, nameOf(index), raceWindowMs)),
+  ).finally(() => void agent.close());
+  const truth = await oracle.read(event);
+  if (!truth) throw new UserError(`event ${event} vanished from Postgres during the race`);
+  return {
+    format: 'lastseat-race/1',
+    strategy,
+    event,
+    tickets,
+    raceWindowMs,
+    rows: truth.rows.length,
+    available: truth.available,
+    startedAt,
+    command: `make race STRATEGY=${strategy} TICKETS=${tickets} BUYERS=${wishes.buyers} RACE_WINDOW_MS=${raceWindowMs}`,
+    buyers: fromTheFirstMark(buyers),
+  };
+}
+
+function nameOf(index: number): string {
+  const name = NAMES[index % NAMES.length] ?? '';
+  const round = Math.floor(index / NAMES.length);
+  return round === 0 ? name : `${name} ${round + 1}`;
+}
+
+async function ask(agent: Agent, url: URL, customer: string, raceWindowMs: number): Promise<RaceBuyer> {
+  try {
+    const { statusCode, headers, body } = await request(url, {
+      dispatcher: agent,
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        [MARKS_HEADER]: '1',
+        [RACE_WINDOW_HEADER]: String(raceWindowMs),
+      },
+      body: JSON.stringify({ customer, quantity: 1 }),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    const answer = readAnswer(statusCode, await body.text(), headers, performance.now());
+    const timing = headers['server-timing'];
+    return {
+      customer,
+      instance: answer.instanceId,
+      outcome: answer.code,
+      token: answer.booking?.fencingToken ?? null,
+      marks: readMarks(typeof timing === 'string' ? timing : null),
+    };
+  } catch {
+    return { customer, instance: null, outcome: null, token: null, marks: [] };
+  }
+}
+
+function fromTheFirstMark(buyers: readonly RaceBuyer[]): RaceBuyer[] {
+  const times = buyers.flatMap(({ marks }) => marks.map(({ atMs }) => atMs));
+  const firstMs = times.reduce((first, atMs) => Math.min(first, atMs), Infinity);
+  return buyers.map((buyer) =>
+    Object.assign({}, buyer, {
+      marks: buyer.marks.map(({ name, atMs, value }) => ({
+        name,
+        atMs: Math.round((atMs - firstMs) * 1_000) / 1_000,
+        value,
+      })),
+    }),
+  );
+}
