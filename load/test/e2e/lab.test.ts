@@ -39,7 +39,8 @@ it('measures a matrix, keeps what it found, and compares it', async () => {
       expect(slice!.latency.refused!.count).toBe(299);
     }
     if (strategy === 'no-lock') expect(slice!.void).toMatch(/sold/);
-    if (process.platform === 'linux') expect(slice!.cpuCores?.harness).toBeGreaterThanOrEqual(0);
+    // As a process nginx is one of several, each for a number of replicas; what it uses is in hundredths of a second.
+    if (process.platform === 'linux') expect(Object.keys(slice!.cpuCores ?? {})).toContain('nginx');
   }
   expect(readRun(join(dir, 'home', 'runs', 'latest')).run).toEqual(run);
 

@@ -10,6 +10,8 @@ import { untilServing } from './until-serving.ts';
 /** More nginx in front of the same replicas, each of which knows only the first few of them: their URLs. */
 export interface Fronts extends AsyncDisposable {
   urls: ReadonlyMap<number, string>;
+  /** Their processes by a name, as those of the stack: what they use of the processors is nginx's. */
+  pids: Readonly<Record<string, number>>;
 }
 
 /**
@@ -24,17 +26,19 @@ export async function startFronts(
 ): Promise<Fronts> {
   await using started = new AsyncDisposableStack();
   const urls = new Map<number, string>();
+  const pids: Record<string, number> = {};
   for (const number of numbers) {
     const dir = `${nginxDir}-${number}`;
     const port = await freePort();
     copyConfiguration(nginxDir, dir, { port, replicas: number });
-    started.use(await startNginx(dir));
+    const nginx = started.use(await startNginx(dir));
+    pids[`nginx-for-${number}`] = nginx.pid;
     const url = `http://127.0.0.1:${port}`;
     await untilServing(url, signal);
     urls.set(number, url);
   }
   const kept = started.move();
-  return { urls, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  return { urls, pids, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
 /**
@@ -66,7 +70,7 @@ export function firstServers(list: string, places: string, count: number): strin
     .join('');
 }
 
-async function startNginx(dir: string): Promise<AsyncDisposable> {
+async function startNginx(dir: string): Promise<AsyncDisposable & { pid: number }> {
   const binary = findBinary('nginx')?.path ?? 'nginx';
   const child = spawn(binary, ['-p', `${dir}/`, '-c', join(dir, 'nginx.conf'), '-g', 'daemon off;'], {
     cwd: dir,
@@ -76,8 +80,10 @@ async function startNginx(dir: string): Promise<AsyncDisposable> {
   });
   await once(child, 'spawn');
   // Asked to end, nginx takes its workers with it, which a SIGKILL would leave behind.
-  const callOff = runAfterParent('kill', '-TERM', String(child.pid));
+  const pid = child.pid ?? 0; // it has been spawned
+  const callOff = runAfterParent('kill', '-TERM', String(pid));
   return {
+    pid,
     async [Symbol.asyncDispose]() {
       callOff();
       if (child.exitCode !== null || child.signalCode !== null) return;

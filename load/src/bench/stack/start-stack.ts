@@ -54,6 +54,7 @@ export async function startStack(env: NodeJS.ProcessEnv): Promise<BenchStack> {
   try {
     const stack = await runtime.up({ replicas: REPLICAS, port: await freePort(), quorum: QUORUM });
     let pids = findPids();
+    let frontPids = {};
     return {
       ...stack,
       nginxVersion:
@@ -63,10 +64,13 @@ export async function startStack(env: NodeJS.ProcessEnv): Promise<BenchStack> {
         pids = findPids();
       },
       ...(isNative && {
-        startFronts: (numbers, signal) =>
-          startFronts(join(home, 'native', project, 'nginx'), numbers, signal),
+        async startFronts(numbers, signal) {
+          const fronts = await startFronts(join(home, 'native', project, 'nginx'), numbers, signal);
+          frontPids = fronts.pids;
+          return fronts;
+        },
       }),
-      cpuSeconds: () => cpuByPart(pids),
+      cpuSeconds: () => cpuByPart({ ...pids, ...frontPids }),
       [Symbol.asyncDispose]: tearDown,
     };
   } catch (error) {

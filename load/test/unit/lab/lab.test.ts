@@ -4,7 +4,13 @@ import { describe, expect, it } from 'vitest';
 
 import type { Answer } from '#src/answer.ts';
 import type { Exchange } from '#src/generators/exchange.ts';
-import { mergeRepeats, repeatsAnsweredAlike, verdictsOf } from '#src/lab/judge-slice.ts';
+import {
+  judgeSlice,
+  mergeRepeats,
+  repeatsAnsweredAlike,
+  verdictsOf,
+  type SliceFacts,
+} from '#src/lab/judge-slice.ts';
 import { cellsOf, inTurns } from '#src/lab/matrix.ts';
 import { commandOf, readOptions, variables } from '#src/lab/options.ts';
 import { inWindow } from '#src/lab/slice.ts';
@@ -123,6 +129,47 @@ describe('the verdicts of a slice', () => {
   });
 });
 
+describe('a slice of the no-op route', () => {
+  const sent = {
+    exchanges: [exchange(0, 1), exchange(1, 2)],
+    strayAnswers: 0,
+    counted: { sent: 2, answered: 2, timedOut: 0 },
+  };
+  const generator = { loop: 'open', offeredPerS: 500, achievedPerS: 500, lagMs: { p50: 1, p99: 2, max: 3 } };
+  const judge = (changes: object) =>
+    judgeSlice({ cell: cellOf([], { strategy: 'no-op' }), sent, generator, ...changes } as SliceFacts);
+
+  it('is believed where everything was answered and the generator kept up', async () => {
+    expect(await judge({})).toMatchObject({ void: null });
+  });
+
+  it('is not shown where the generator sent less than it was to, or was late itself', async () => {
+    const slow = await judge({ generator: { ...generator, achievedPerS: 400 } });
+    expect(slow.void).toBe('the generator sent 400 requests a second of the 500 that it was to send');
+    expect(of(slow.checks, 'generator_kept_up')).toMatchObject({ verdict: 'not shown' });
+    const late = await judge({ generator: { ...generator, lagMs: { p50: 1, p99: 80, max: 90 } } });
+    expect(late.void).toBe('the generator itself was 80 ms late (p99)');
+    // A closed loop waits for its answers, however late it hears of them.
+    const closed = { ...generator, loop: 'closed', lagMs: { p50: 1, p99: 80, max: 90 } };
+    expect((await judge({ generator: closed })).void).toBeNull();
+  });
+
+  it.each([
+    [{ exchanges: [] }, /nothing was sent/],
+    [{ exchanges: [exchange(0, null), exchange(0, null)] }, /nothing was answered/],
+    [
+      { strayAnswers: 1, counted: { sent: 2, answered: 3, timedOut: 0 } },
+      /1 answer that no request was waiting/,
+    ],
+    [{ counted: { sent: 3, answered: 2, timedOut: 0 } }, /2 requests noted but 3 sent/],
+    [{ counted: { sent: 2, answered: 1, timedOut: 0 } }, /2 answers noted but 1 received/],
+  ])('is not believed where its books do not balance: %j', async (changes, reason) => {
+    const judged = await judge({ sent: { ...sent, ...changes } });
+    expect(judged.void).toMatch(reason);
+    expect(of(judged.checks, 'accounted_for')).toMatchObject({ verdict: 'failed' });
+  });
+});
+
 describe('requests with one key', () => {
   const ask = { operation: 'book', event: 0, quantity: 1, key: { number: 1, text: 'pair-1' } } as const;
   const asked = (startedAtMs: number, answer: Answer | null): Exchange => {
@@ -134,7 +181,7 @@ describe('requests with one key', () => {
     const [first, repeated] = [asked(1, answerOf('a', 'one')), asked(2, answerOf('a', 'two'))];
     expect(mergeRepeats([repeated, first])).toEqual([first]);
     expect(mergeRepeats([asked(1, busy), repeated])).toMatchObject([
-      { startedAtMs: 1, answer: repeated.answer },
+      { startedAtMs: 6, answer: repeated.answer },
     ]);
     expect(mergeRepeats([asked(1, busy), asked(2, null)])).toMatchObject([{ answer: null }]);
     expect(mergeRepeats([asked(1, null), { ...asked(2, null), customer: 'run-y' }])).toHaveLength(2);
@@ -184,7 +231,8 @@ function exchange(intendedAtMs: number, receivedAtMs: number | null): Exchange {
   const answer = receivedAtMs === null ? null : ({ status: 201, code: 'booked', receivedAtMs } as Answer);
   const ask = { operation: 'book', event: 0, quantity: 1 } as const;
   const names = { client: 1, buyer: 1, number: 1, customer: 'run-x' };
-  return { ...names, ask, intendedAtMs, startedAtMs: intendedAtMs, answer, free: null };
+  // Sent a little later than it was to be: latencies do not run from there.
+  return { ...names, ask, intendedAtMs, startedAtMs: intendedAtMs + 5, answer, free: null };
 }
 
 function of(verdicts: ReturnType<typeof verdictsOf>, check: string) {
