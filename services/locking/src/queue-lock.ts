@@ -1,8 +1,10 @@
 import { checkServer, type ServerFinding } from './client/check-server.ts';
 import { openClient, type RedisClient } from './client/choose-adapter.ts';
+import { lockKey } from './lock-name.ts';
 import { openQueueLock, type QueueLockOptions } from './queue-lock-options.ts';
 import type { QueueLocksCore } from './queue/locks.ts';
 import { openRedisQueueStore } from './queue/redis-store.ts';
+import { queueScriptTexts } from './queue/scripts.ts';
 
 export interface QueueLocks extends QueueLocksCore {
   /** Whether this Redis is fit to keep locks. Call it once, at the start of a program. Never rejects. */
@@ -22,5 +24,12 @@ export function createQueueLock(redis: RedisClient, options: QueueLockOptions = 
   const { locks, commandTimeoutMs } = openQueueLock(client, options, (messages, storeOptions, timers) =>
     openRedisQueueStore(client, timers, messages, storeOptions),
   );
-  return { ...locks, check: () => checkServer(client.shared, commandTimeoutMs) };
+  const { keyPrefix = 'lock:' } = options;
+  const uses = {
+    key: lockKey(keyPrefix, 'name'),
+    channel: `${client.keyPrefix}${keyPrefix}@`,
+    scripts: queueScriptTexts,
+    commands: ['HDEL', 'PUBLISH', 'SUBSCRIBE'],
+  };
+  return { ...locks, check: () => checkServer(client.shared, commandTimeoutMs, uses) };
 }

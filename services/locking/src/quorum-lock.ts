@@ -18,9 +18,10 @@ import { driftMs } from './lease-deadline.ts';
 import type { LeasePort, ReleaseOutcome } from './lease.ts';
 import { createLocalQueue } from './local-queue.ts';
 import { type Listeners, listenFor, tellRoundTrips } from './lock-events.ts';
+import { lockKey } from './lock-name.ts';
 import type { Locks, AcquireDefaultOptions } from './lock.ts';
 import { createQuorumGrant, type QuorumGrant } from './quorum/grant.ts';
-import { createQuorumServer, quorumKeyTypes } from './quorum/server.ts';
+import { createQuorumServer, quorumKeyTypes, quorumScriptTexts } from './quorum/server.ts';
 import { createRetryingService } from './retrying-service.ts';
 import { systemClock, systemTimers } from './timers.ts';
 
@@ -161,7 +162,10 @@ export function createQuorumLock(
   async function check(): Promise<QuorumFinding[]> {
     const findings = await Promise.all(
       clients.map(async ({ shared }, server) => {
-        const ofOne = await checkServer(shared, Math.max(checkTimeoutMs, serverTimeoutMs));
+        const ofOne = await checkServer(shared, Math.max(checkTimeoutMs, serverTimeoutMs), {
+          key: lockKey(keyPrefix, 'name'),
+          scripts: quorumScriptTexts,
+        });
         return ofOne.map(({ level, message }) => ({ server, level, message }));
       }),
     );

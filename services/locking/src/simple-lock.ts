@@ -202,7 +202,11 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
         calls.close();
       },
     }),
-    check: () => checkServer(connection, commandTimeoutMs),
+    check: () =>
+      checkServer(connection, commandTimeoutMs, {
+        key: lockKey(keyPrefix, 'name'),
+        scripts: [acquireScript, extendScript, releaseScript].map(({ text }) => text),
+      }),
     steal,
     async inspect() {
       const { client: clientId } = holderIds;

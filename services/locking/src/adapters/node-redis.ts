@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import type { Adapter, ClientPort, Connection, ConnectionSettings, Subscriber } from '../client/port.ts';
 import { retryDelayMs } from '../retry-delay.ts';
 import { createLink, type AnyClient, type Kind, type Life, type Source } from './node-redis-link.ts';
@@ -112,7 +114,8 @@ const clusterKind: Kind<Cluster> = {
 function duplicateOf(client: Client, name: string, life: Life): Client {
   const { options } = client;
   return client.duplicate({
-    name,
+    // Its own name takes a right more, in some versions, which a program that has named its client has.
+    ...(options?.['name'] !== undefined && { name }),
     disableOfflineQueue: true,
     commandsQueueMaxLength: undefined,
     commandOptions: undefined,
@@ -141,8 +144,6 @@ interface Servers<C> {
   readonly send: (client: C, command: readonly string[], key?: string) => Promise<unknown>;
   /** One way to each that has keys of its own. */
   readonly each: (client: C) => Promise<Send[]>;
-  /** Whether the library keeps what cannot be sent now, also on a connection of our own. */
-  readonly queues: boolean;
 }
 
 /** Replies as Redis sends them, and no time-out but ours. */
@@ -151,12 +152,11 @@ const asSent = { typeMapping: {}, timeout: undefined };
 const oneServer: Servers<Client> = {
   send: (client, command) => client.sendCommand(command, asSent),
   each: async (client) => [(command) => client.sendCommand(command, asSent)],
-  queues: false,
 };
 
 const manyServers: Servers<Cluster> = {
   async send(cluster, command, key) {
-    if (key !== undefined) return cluster.sendCommand(key, false, command, asSent);
+    if (key !== undefined) return sendToSlot(cluster, command, key);
     const [any] = await manyServers.each(cluster);
     if (any === undefined) throw new Error('no node of the cluster is known yet');
     return any(command);
@@ -165,9 +165,22 @@ const manyServers: Servers<Cluster> = {
     const nodes = await Promise.all(cluster.masters.map(async (node) => cluster.nodeClient(node)));
     return nodes.map((node) => (command) => node.sendCommand(command, asSent));
   },
-  // The options of its nodes cannot be changed without losing their credentials.
-  queues: true,
 };
+
+/** For less than the time-out of a call: nothing should be sent when nobody waits for it any more. */
+const [tries, pauseMs] = [8, 100];
+
+/** While a slot is on its way to another node, neither of the two can run a script that needs several keys. */
+async function sendToSlot(cluster: Cluster, command: readonly string[], key: string): Promise<unknown> {
+  for (let left = tries; ; left -= 1) {
+    try {
+      return await cluster.sendCommand(key, false, command, asSent);
+    } catch (error) {
+      if (left === 0 || !(error instanceof Error) || !error.message.startsWith('TRYAGAIN')) throw error;
+      await sleep(pauseMs);
+    }
+  }
+}
 
 // One for each client of the program for as long as that lives, however many locks use it: its listeners are never removed.
 const sharedConnections = new WeakMap<object, Connection>();
@@ -194,7 +207,7 @@ function createConnection<C>(source: Source<C>, servers: Servers<C>, keyPrefix: 
     link,
     keyPrefix,
     resends: false,
-    queues: servers.queues,
+    queues: false,
     evalsha: (sha1, keys, args) => script('EVALSHA', sha1, keys, args),
     eval: (text, keys, args) => script('EVAL', text, keys, args),
     hdel: (key, field) => toKey('HDEL', key, field) as Promise<number>,

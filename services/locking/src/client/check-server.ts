@@ -1,5 +1,6 @@
 import { systemTimers } from '../timers.ts';
 import { createCalls, type Calls } from './calls.ts';
+import { commandsNotPermitted, type Uses } from './check-rights.ts';
 import type { Connection } from './port.ts';
 
 export interface ServerFinding {
@@ -12,11 +13,20 @@ export interface ServerFinding {
 const oldestVersion = [6, 2] as const;
 
 /** Looks at the server once, at the start of a program: what is wrong with it is better known then. Never rejects. */
-export async function checkServer(connection: Connection, timeoutMs: number): Promise<ServerFinding[]> {
+export async function checkServer(
+  connection: Connection,
+  timeoutMs: number,
+  uses: Uses,
+): Promise<ServerFinding[]> {
   const calls = createCalls(connection, systemTimers, { timeoutMs });
   try {
     const { reply: info } = await calls.send((own) => own.info());
-    return [...checkVersion(info), ...checkRole(info), ...(await checkEviction(calls, info))];
+    return [
+      ...checkVersion(info),
+      ...checkRole(info),
+      ...(await checkEviction(calls, info)),
+      ...(await checkRights(calls, uses)),
+    ];
   } catch (error) {
     return [{ level: 'error', message: `Redis cannot be asked: ${reason(error)}.` }];
   } finally {
@@ -36,6 +46,13 @@ function checkVersion(info: string): ServerFinding[] {
 function checkRole(info: string): ServerFinding[] {
   if (field(info, 'role') !== 'slave') return [];
   return [{ level: 'error', message: 'This Redis is a replica: locks can be taken on its master only.' }];
+}
+
+async function checkRights(calls: Calls, uses: Uses): Promise<ServerFinding[]> {
+  const refused = await commandsNotPermitted(calls, uses);
+  if (refused.length === 0) return [];
+  const message = `The user of Redis may not use ${refused.join(', ')} with the keys and channels of this lock.`;
+  return [{ level: 'error', message }];
 }
 
 async function checkEviction(calls: Calls, info: string): Promise<ServerFinding[]> {

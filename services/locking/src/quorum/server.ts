@@ -30,6 +30,10 @@ const mintScript = loadScript('quorum-mint');
 const extendScript = loadScript('extend');
 const releaseScript = loadScript('release');
 
+export const quorumScriptTexts = [takeScript, mintScript, extendScript, releaseScript].map(
+  ({ text }) => text,
+);
+
 /** What each key of a name holds. */
 export const quorumKeyTypes = [['string'], ['string']];
 

@@ -1,5 +1,6 @@
 import { startRedis, type Server } from '@lastseat/infra/servers';
 import { Cluster, Redis } from 'ioredis';
+import { createCluster } from 'redis';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
 import { createQueueLock, createSimpleLock } from '#src/index.ts';
@@ -7,6 +8,7 @@ import { createQueueLock, createSimpleLock } from '#src/index.ts';
 let server: Server;
 let direct: Redis;
 let cluster: Cluster;
+let byRedis: ReturnType<typeof createCluster>;
 
 // A cluster of one node refuses keys of different slots like any other.
 beforeAll(async () => {
@@ -16,8 +18,14 @@ beforeAll(async () => {
   await vi.waitUntil(async () => (await direct.cluster('INFO')).includes('cluster_state:ok'), 20_000);
   // Where the server runs in a container it knows itself by another port.
   cluster = new Cluster([server.url], { natMap: () => ({ host: '127.0.0.1', port: server.port }) });
+  byRedis = createCluster({
+    rootNodes: [{ url: server.url }],
+    nodeAddressMap: () => ({ host: '127.0.0.1', port: server.port }),
+  });
+  byRedis.on('error', () => undefined);
 });
 afterAll(async () => {
+  byRedis.destroy();
   cluster.disconnect();
   direct.disconnect();
   await server[Symbol.asyncDispose]();
@@ -26,6 +34,8 @@ afterAll(async () => {
 describe.each([
   { kind: 'simple lock', open: () => createSimpleLock(cluster) },
   { kind: 'queue lock', open: () => createQueueLock(cluster) },
+  { kind: 'simple lock with redis', open: () => createSimpleLock(byRedis) },
+  { kind: 'queue lock with redis', open: () => createQueueLock(byRedis) },
 ])('$kind on a cluster', ({ open }) => {
   test('lists what others hold, as the first thing that is asked of it', async () => {
     await using holder = open();

@@ -1,5 +1,6 @@
 import { findBinary, startRedisCluster, type RedisCluster } from '@lastseat/infra/servers';
 import { Cluster, Redis } from 'ioredis';
+import { createCluster } from 'redis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 import { createQueueLock, createSimpleLock, LockUnavailableError, type Locks } from '#src/index.ts';
@@ -25,6 +26,14 @@ function connect(): Cluster {
   const client = new Cluster([cluster.nodes[0]!.url]);
   client.on('error', () => undefined);
   stack.defer(() => client.disconnect());
+  return client;
+}
+
+/** The same with the library redis. */
+function connectByRedis() {
+  const client = createCluster({ rootNodes: [{ url: cluster.nodes[0]!.url }] });
+  client.on('error', () => undefined);
+  stack.defer(() => (client.isOpen ? client.destroy() : undefined));
   return client;
 }
 
@@ -81,6 +90,16 @@ describe.skipIf(missing).each([
     key: '{lock:event}',
   },
   { kind: 'simple lock', create: () => createSimpleLock(connect(), patience), key: '{simple-lock:event}' },
+  {
+    kind: 'queue lock with redis',
+    create: () => createQueueLock(connectByRedis(), { ...patience, unavailableAfterMs: patience.waitMs }),
+    key: '{lock:event}',
+  },
+  {
+    kind: 'simple lock with redis',
+    create: () => createSimpleLock(connectByRedis(), patience),
+    key: '{simple-lock:event}',
+  },
 ])(`a $kind whose slot is moved to another node${suffix}`, ({ create, key }) => {
   let services: AsyncDisposableStack;
   beforeEach(() => {
