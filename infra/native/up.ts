@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-import type { Binary, Program } from '../servers/binaries.ts';
+import type { Binary } from '../servers/binaries.ts';
 import { portIsFree } from '../servers/free-port.ts';
 import { ensureInstalled } from '../servers/install.ts';
 import type { Stack, StackOptions } from '../stack/runtime.ts';
@@ -61,7 +61,9 @@ export async function changeReplicas(change: Change, app: App, options: StackOpt
   return finish(change, options);
 }
 
-async function install({ report }: Change): Promise<Record<Program, Binary>> {
+type Binaries = Record<'postgres' | 'redis-server' | 'nginx', Binary>;
+
+async function install({ report }: Change): Promise<Binaries> {
   try {
     return await ensureInstalled(['postgres', 'redis-server', 'nginx'], report);
   } catch (error) {
@@ -71,7 +73,7 @@ async function install({ report }: Change): Promise<Record<Program, Binary>> {
 
 async function startBackends(
   { state, parts, step }: Change,
-  binaries: Record<Program, Binary>,
+  binaries: Binaries,
   quorum: number,
 ): Promise<Backends> {
   const dataDir = state.dataDir ?? '';

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-export type Program = 'postgres' | 'redis-server' | 'nginx';
+export type Program = 'postgres' | 'redis-server' | 'valkey-server' | 'nginx';
 
 export interface Binary {
   path: string;
@@ -19,6 +19,7 @@ interface Requirement {
 export const requirements: Record<Program, Requirement> = {
   postgres: { minVersion: [14, 0], versionFlag: '--version', companions: ['initdb'] },
   'redis-server': { minVersion: [7, 0], versionFlag: '--version', companions: [] },
+  'valkey-server': { minVersion: [7, 2], versionFlag: '--version', companions: [] },
   nginx: { minVersion: [1, 18], versionFlag: '-v', companions: [] },
 };
 
@@ -82,7 +83,7 @@ function inspect(program: Program, dir: string): Binary | null {
   const path = join(dir, program);
   if (![program, ...companions].every((name) => isExecutable(join(dir, name)))) return null;
   const { stdout, stderr } = spawnSync(path, [versionFlag], { encoding: 'utf8', timeout: 10_000 });
-  // "postgres (PostgreSQL) 15.4 (Debian ...)", "Redis server v=7.0.15 sha=...", "nginx version: nginx/1.22.1"
+  // "postgres (PostgreSQL) 15.4 (Debian ...)", "Redis server v=7.0.15 sha=...", "Valkey server v=8.0.1 ...", "nginx version: nginx/1.22.1"
   const version = /(?:PostgreSQL\) |v=|nginx\/)(\d+(?:\.\d+)*)/.exec(`${stdout}${stderr}`)?.[1];
   return version === undefined ? null : { path, version };
 }

@@ -6,11 +6,13 @@ import type { Binary, Program } from './binaries.ts';
 const aptPackages: Record<Program, string> = {
   postgres: 'postgresql',
   'redis-server': 'redis-server',
+  'valkey-server': 'valkey-server',
   nginx: 'nginx',
 };
 const brewFormulas: Record<Program, string> = {
   postgres: 'postgresql@17',
   'redis-server': 'redis',
+  'valkey-server': 'valkey',
   nginx: 'nginx',
 };
 

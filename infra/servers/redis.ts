@@ -20,6 +20,8 @@ export interface StartOptions {
 }
 
 export interface RedisStartOptions extends StartOptions {
+  /** Which server it is; Valkey runs as a plain process, where it is installed. Default: Redis. */
+  program?: 'redis-server' | 'valkey-server';
   /** Then it speaks TLS, and nothing else. */
   tls?: Certificate;
 }
@@ -27,7 +29,12 @@ export interface RedisStartOptions extends StartOptions {
 const settingsFile = new URL('../redis/redis.conf', import.meta.url);
 
 /** A Redis of one's own. Memory is its only limit; it keeps its data over a restart, as the real one does. */
-export async function startRedis({ runtime, settings = {}, tls }: RedisStartOptions = {}): Promise<Server> {
+export async function startRedis({
+  runtime,
+  settings = {},
+  program = 'redis-server',
+  tls,
+}: RedisStartOptions = {}): Promise<Server> {
   const kind = redisKind(tls);
   const files = {
     'redis.conf': await readFile(settingsFile, 'utf8'),
@@ -37,7 +44,7 @@ export async function startRedis({ runtime, settings = {}, tls }: RedisStartOpti
     [`--${name}`].concat(value.split(' ')),
   );
   const args = (port: number) => [...(tls ? tlsArgs(port) : ['--port', String(port)]), ...settingArgs];
-  if ((runtime ?? (await chooseServerRuntime())) === 'docker') {
+  if (program === 'redis-server' && (runtime ?? (await chooseServerRuntime())) === 'docker') {
     const workingDirectory = '/data';
     return startContainerServer({
       ...kind,
@@ -54,28 +61,27 @@ export async function startRedis({ runtime, settings = {}, tls }: RedisStartOpti
       })),
     });
   }
-  return startNativeRedis(kind, files, (dir, port) => [
-    'redis.conf',
-    '--bind',
-    '127.0.0.1',
-    '--dir',
-    dir,
-    ...args(port),
-  ]);
+  return startNativeRedis(
+    kind,
+    files,
+    (dir, port) => ['redis.conf', '--bind', '127.0.0.1', '--dir', dir, ...args(port)],
+    program,
+  );
 }
 
 const containerPort = 6379;
 
 /**
- * A redis-server as a plain process.
+ * A server as a plain process.
  * @param files by their names in its working directory; it may write them anew
  */
 export async function startNativeRedis(
   kind: ServerKind,
   files: Readonly<Record<string, string>>,
   args: (dir: string, port: number) => string[],
+  program: 'redis-server' | 'valkey-server' = 'redis-server',
 ): Promise<Server> {
-  const { 'redis-server': binary } = await ensureInstalled(['redis-server']);
+  const { [program]: binary } = await ensureInstalled([program]);
   const user = serviceUser('redis', 'nobody');
   return startNativeServer({
     ...kind,

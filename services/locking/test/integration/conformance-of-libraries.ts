@@ -1,3 +1,4 @@
+import type { Server } from '@lastseat/infra/servers';
 import { describe } from 'vitest';
 
 import { createQueueLock, createQuorumLock, createSimpleLock } from '#src/index.ts';
@@ -17,11 +18,16 @@ export function describeSimpleLock(name: string, library: ClientLibrary): void {
   });
 }
 
-export function describeQueueLock(name: string, library: ClientLibrary): void {
+export function describeQueueLock(
+  name: string,
+  library: ClientLibrary,
+  startServer?: () => Promise<Server>,
+): void {
   describe(`queue lock with ${name}`, () => {
     describeLocks({
       servers: 1,
       library,
+      startServer,
       createLocks: ([client], options) => createQueueLock(client!, options),
     });
   });

@@ -13,6 +13,8 @@ export interface LockKind {
   /** How many servers it runs on. */
   readonly servers: number;
   createLocks(clients: RedisClient[], options: LockKindOptions): Locks;
+  /** Of what kind its servers are; default: Redis. */
+  readonly startServer?: (() => Promise<Server>) | undefined;
   /** Whose clients it is given; default: the newest ioredis. */
   readonly library?: ClientLibrary;
 }
@@ -56,7 +58,8 @@ export interface LockLab extends ConformanceLab {
 
 export async function openLockLab(kind: LockKind): Promise<LockLab> {
   const stack = new AsyncDisposableStack();
-  const servers = await Promise.all(Array.from({ length: kind.servers }, () => startRedis()));
+  const { startServer = startRedis } = kind;
+  const servers = await Promise.all(Array.from({ length: kind.servers }, () => startServer()));
   for (const server of servers) stack.use(server);
   const proxies = await Promise.all(servers.map((server) => startFaultProxy(server.port)));
   for (const proxy of proxies) stack.use(proxy);
