@@ -18,7 +18,7 @@ const common = readLua('queue-common.lua');
 const bodies = steps.map((step) => [step, readLua(`queue-${step}.lua`)] as const);
 
 /** Without their settings. */
-export const queueScriptTexts = bodies.map(([, body]) => body);
+export const queueScriptTexts = [common, ...bodies.map(([, body]) => body)];
 
 /** The settings never change, so they stand in the scripts: five arguments less to send, and to parse, per call. */
 export function queueScripts(settings: QueueScriptSettings): QueueScripts {

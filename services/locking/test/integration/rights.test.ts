@@ -92,7 +92,7 @@ describe.each(kinds)('a user with the least rights for a $user', ({ user, open }
   );
 
   test('is found to have all of them', async () => {
-    const as = await createUser([...rightsOf(user), toChooseDatabases, '+info']);
+    const as = await createUser([...rightsOf(user), toChooseDatabases]);
     await using locks = open(as, 'ioredis');
     expect(await locks.check()).toEqual([]);
   });
@@ -100,11 +100,7 @@ describe.each(kinds)('a user with the least rights for a $user', ({ user, open }
   test('is told which one is missing', async () => {
     const rights = rightsOf(user);
     for (const missing of rights) {
-      const as = await createUser([
-        ...rights.filter((right) => right !== missing),
-        toChooseDatabases,
-        '+info',
-      ]);
+      const as = await createUser([...rights.filter((right) => right !== missing), toChooseDatabases]);
       await using locks = open(as, 'ioredis');
       // The name of the command, or for keys and channels that they may not be used.
       const named = missing.startsWith('+') ? missing.slice(1).replace(/\|.*/, '') : '(key|channel)';
