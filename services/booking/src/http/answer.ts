@@ -23,6 +23,12 @@ export interface Answers {
   ): Response & TypedResponse<Body, Status, 'json'>;
   /** 304: the client has what it asks for. */
   unchanged(c: Context<Env>, tag: string): Response & TypedResponse<{}, 304, 'body'>;
+  /** What is sent as it is made. */
+  stream(
+    c: Context<Env>,
+    body: ReadableStream<Uint8Array>,
+    type: string,
+  ): Response & TypedResponse<string, 200, 'text'>;
   /** A page that fetches nothing. */
   html(c: Context<Env>, page: string): Response & TypedResponse<string, 200, 'text'>;
   problem(c: Context<Env>, problem: ProblemDetails): ProblemAnswer;
@@ -52,6 +58,14 @@ export function createAnswers(instanceId: string, log: ProblemLog): Answers {
     unchanged(c, tag) {
       const headers = { etag: tag, [INSTANCE_HEADER]: instanceId, [REQUEST_ID_HEADER]: requestIdOf(c) };
       return new Response(null, { status: 304, headers }) as ReturnType<Answers['unchanged']>;
+    },
+    stream(c, body, type) {
+      const headers = {
+        'content-type': type,
+        [INSTANCE_HEADER]: instanceId,
+        [REQUEST_ID_HEADER]: requestIdOf(c),
+      };
+      return new Response(body, { headers }) as ReturnType<Answers['stream']>;
     },
     html(c, page) {
       const response = new Response(page, {

@@ -1,5 +1,6 @@
 import { type AccessDeps, createAccess } from './access.ts';
 import { createAnswers } from './answer.ts';
+import { type BookingListDeps, bookingListRoutes } from './booking-list-routes.ts';
 import { type BookingDeps, bookingRoutes } from './booking-routes.ts';
 import { docsRoutes } from './docs-routes.ts';
 import { documentOf } from './document.ts';
@@ -14,7 +15,14 @@ import { type StrategyRouteDeps, strategyRoutes } from './strategy-routes.ts';
 
 /** What the routes are made of, but for what is made of it here. */
 export type AppDeps = Omit<
-  NewBookingDeps & HoldDeps & BookingDeps & EventDeps & StrategyRouteDeps & LabDeps & HealthDeps,
+  NewBookingDeps &
+    HoldDeps &
+    BookingDeps &
+    BookingListDeps &
+    EventDeps &
+    StrategyRouteDeps &
+    LabDeps &
+    HealthDeps,
   'access' | 'answers'
 > &
   AccessDeps;
@@ -28,6 +36,7 @@ export function createApp(appDeps: AppDeps) {
     .route('/', newBookingRoutes(deps))
     .route('/', holdRoutes(deps))
     .route('/', bookingRoutes(deps))
+    .route('/', bookingListRoutes(deps))
     .route('/', eventRoutes(deps))
     .route('/', strategyRoutes(deps))
     .route('/', labRoutes(deps))

@@ -10,7 +10,7 @@ import type { Access } from './access.ts';
 import type { Answers } from './answer.ts';
 import { viewWithState } from './booking-view.ts';
 import { guardAgainstOutage } from './outage.ts';
-import { bookingNotFound, ProblemError, problems } from './problem.ts';
+import { bookingNotFound, IN_BODY, ProblemError, problems } from './problem.ts';
 import type { Env } from './read-input.ts';
 import { isUuid } from './request-id.ts';
 import { createRouter } from './router.ts';
@@ -22,6 +22,7 @@ const hold = {
   responses: {
     200: { description: 'The booking.', content: { 'application/json': { schema: bookingView } } },
     ...problems(
+      ...IN_BODY,
       'unauthorized',
       'forbidden',
       'booking_not_found',

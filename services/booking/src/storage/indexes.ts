@@ -14,6 +14,11 @@ const indexes: Readonly<Record<string, string>> = {
     where idempotency_key is not null`,
   // Adds up the tickets of an epoch that count, without touching the table.
   bookings_of_state: `index concurrently bookings_of_state on bookings (event_id, epoch, state) include (quantity)`,
+  // Lists, in the order of ids. What is not confirmed is little, and found without passing over all that is.
+  bookings_of_event: `index concurrently bookings_of_event on bookings (event_id, id)`,
+  bookings_of_customer: `index concurrently bookings_of_customer on bookings (customer, id)`,
+  bookings_not_confirmed: `index concurrently bookings_not_confirmed on bookings (event_id, id)
+    where state <> 'confirmed' or epoch = 0`,
   // Those that are to be marked as expired, when their time has come.
   bookings_held: `index concurrently bookings_held on bookings (expires_at) where state = 'held'`,
 };
