@@ -1,0 +1,224 @@
+import { fail } from 'node:assert/strict';
+
+import { sql } from 'kysely';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { z } from 'zod';
+
+import type { Context } from '#src/context.ts';
+import { createApp } from '#src/http/app.ts';
+
+import {
+  type Document,
+  drawRequest,
+  operationsOf,
+  type Operation,
+  seededRandom,
+  type Sent,
+} from '../support/fuzz-requests.ts';
+import { openHouse, openTestContext, untilReady, type House } from '../support/house.ts';
+import { withoutBugs } from '../support/log.ts';
+import { startQuorum } from '../support/quorum.ts';
+
+/**
+ * The OpenAPI document is the source of ten thousand requests, well- and ill-formed. No answer is a 5xx, each one is
+ * among those that the document names and fits its schema, and Postgres has what it tells: what was done, and nothing
+ * after a refusal.
+ *
+ * Several clients go on side by side, each with events of its own, so that each knows what Postgres must have.
+ */
+
+const REQUESTS = 10_000;
+const CLIENTS = 12;
+const SEED = Number(process.env['FUZZ_SEED'] ?? 1);
+const TOKEN = 'a-token-of-some-length';
+
+const opened = new AsyncDisposableStack();
+let house: House;
+let apps: ReturnType<typeof createApp>[];
+let document: Document;
+
+beforeAll(async () => {
+  house = opened.use(await openHouse(inject('postgresUrl')));
+  const quorum = opened.use(await startQuorum());
+  const context: Context = opened.use(
+    openTestContext({
+      DATABASE_URL: house.databaseUrl,
+      REDIS_URL: inject('redisUrl'),
+      QUORUM_REDIS_URLS: quorum.urls,
+    }),
+  );
+  await untilReady(context);
+  apps = [true, false].map((labMode) =>
+    createApp({
+      ...context,
+      instanceId: 'test',
+      labMode,
+      bookingKey: 'the key of both',
+      operators: [{ name: 'ada', token: TOKEN, scopes: ['events:write', 'bookings:read', 'bookings:write'] }],
+      raceWindowMs: 0,
+      log: withoutBugs,
+    }),
+  );
+  document = (await (await apps[0]!.request('/openapi.json')).json()) as Document;
+});
+
+afterAll(() => opened.disposeAsync());
+
+test(
+  'ten thousand requests, drawn from the document, are answered as it says',
+  { timeout: 180_000 },
+  async () => {
+    const operations = operationsOf(document);
+    const seen = new Map<string, number>();
+    const client = async (n: number) => {
+      const random = seededRandom(SEED * 1_000 + n);
+      const known: Known = {
+        event_id: [String(await house.newEvent(40)), String(await house.newEvent(3))],
+        booking_id: [],
+        request_id: [],
+        'Idempotency-Key': [`key-${n}-a`, `key-${n}-b`],
+        'idempotency-key': [`key-${n}-a`, `key-${n}-b`],
+        'x-race-window-ms': ['0', '1'],
+        'If-Match': ['*'],
+        'If-None-Match': ['*'],
+        after: [],
+        // Some thirty pages of its own: an export of everything would only take time.
+        customer: [`client ${n}`],
+      };
+      for (let i = 0; i < REQUESTS / CLIENTS; i += 1) {
+        const operation = operations[Math.floor(random() * operations.length)]!;
+        const sent = drawRequest(random, document, operation, known);
+        const isLab = random() < 0.6;
+        if (!isLab && random() < 0.7) sent.init.headers['authorization'] = `Bearer ${TOKEN}`;
+        await answerIsTrue(sent, apps[isLab ? 0 : 1]!, known, seen);
+      }
+    };
+    await Promise.all(Array.from({ length: CLIENTS }, (_, n) => client(n)));
+
+    // It was no walk along the refusals: every operation has succeeded, and has been refused where it can be.
+    const succeeded = (id: string) => [...seen.keys()].some((key) => key.startsWith(`${id} 2`));
+    expect(operations.map(({ operationId }) => operationId).filter((id) => !succeeded(id))).toEqual([]);
+    expect([...seen.values()].reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(
+      REQUESTS - CLIENTS,
+    );
+  },
+);
+
+async function answerIsTrue(
+  sent: Sent,
+  app: (typeof apps)[number],
+  known: Known,
+  seen: Map<string, number>,
+): Promise<void> {
+  const { operation, path, init } = sent;
+  const what =
+    `${init.method} ${path} ${JSON.stringify(init.headers)} ${typeof init.body === 'string' ? init.body : ''}`.slice(
+      0,
+      600,
+    );
+  const response = await app.request(path, init);
+  const text = await response.text();
+  const told = `seed ${SEED}: ${what}\nwas answered ${response.status} ${text.slice(0, 300)}`;
+  seen.set(
+    `${operation.operationId} ${response.status}`,
+    (seen.get(`${operation.operationId} ${response.status}`) ?? 0) + 1,
+  );
+
+  if (response.status >= 500) fail(told);
+  const problem = misfit(operation, response, text);
+  if (problem !== undefined) fail(`${told}\n${problem}`);
+
+  const changes = response.status < 300 && init.method !== 'GET' && !operation.operationId.startsWith('noop');
+  if (init.method === 'GET') return; // What it had changed would be found after the next that is none.
+  if (changes) {
+    const shown = JSON.parse(text) as Shown;
+    remember(known, response, shown);
+    await isInPostgres(shown, told);
+  }
+  const facts = await factsOf(known);
+  const before = lastFacts.get(known) ?? facts;
+  if (!changes) expect(facts, `${told}\nand yet something has changed`).toBe(before);
+  lastFacts.set(known, facts);
+}
+
+/** What a client knows of, by the names of parameters. */
+type Known = Record<string, string[]>;
+
+/** What Postgres had of a client's events after its last request. */
+const lastFacts = new WeakMap<Known, string>();
+
+interface Shown {
+  id?: number;
+  bookingId?: string;
+  [field: string]: unknown;
+}
+
+/** Why the answer is none of those that the document names. */
+function misfit({ responses }: Operation, response: Response, text: string): string | undefined {
+  const named = responses[response.status];
+  if (named === undefined) return `the document names ${Object.keys(responses).join(', ')}`;
+  if (named.content === undefined) return text === '' ? undefined : 'the document names no body';
+  const type = (response.headers.get('content-type') ?? '').split(';')[0] ?? '';
+  const schema = named.content[type]?.schema;
+  if (schema === undefined) return `the document names no ${type}`;
+  if (!type.endsWith('json') || type.includes('ndjson')) return undefined;
+  const result = validatorOf(schema).safeParse(JSON.parse(text));
+  return result.error?.message;
+}
+
+const validators = new Map<object, z.ZodType>();
+
+function validatorOf(schema: object): z.ZodType {
+  let validator = validators.get(schema);
+  if (validator === undefined) {
+    const inOne = JSON.stringify({ ...schema, $defs: document.components.schemas });
+    validator = z.fromJSONSchema(
+      JSON.parse(inOne.replaceAll('#/components/schemas/', '#/$defs/')) as Parameters<
+        typeof z.fromJSONSchema
+      >[0],
+    );
+    validators.set(schema, validator);
+  }
+  return validator;
+}
+
+/** What there is of a client's events; the end of a hold is not seen in it. */
+async function factsOf({ event_id: ids = [] }: Known): Promise<string> {
+  const { rows } = await sql<{ facts: string }>`
+    select json_agg(json_build_array(e.id, e.name, e.revision, i.capacity, i.epoch,
+      (select json_agg(json_build_array(b.id, b.epoch, b.quantity) order by b.id)
+       from bookings b where b.event_id = e.id)) order by e.id)::text as facts
+    from events e join inventory i on i.event_id = e.id
+    where e.id = any(${ids}::integer[])`.execute(house.db);
+  return rows[0]?.facts ?? '';
+}
+
+function remember(known: Known, response: Response, shown: Shown): void {
+  const add = (name: string, value: string) => {
+    // The latest: what is remembered for ever is cancelled long ago.
+    known[name] = [...(known[name] ?? []), value].slice(-8);
+  };
+  if (shown.bookingId !== undefined) {
+    add('booking_id', shown.bookingId);
+    add('after', shown.bookingId);
+    add('request_id', response.headers.get('x-request-id') ?? '');
+  }
+  if (response.status === 201 && shown.bookingId === undefined)
+    known['event_id'] = [...(known['event_id'] ?? []).slice(-3), String(shown.id)];
+}
+
+/** The row of what an answer has told to be done. */
+async function isInPostgres(shown: Shown, told: string): Promise<void> {
+  if (shown.bookingId !== undefined) {
+    const row = await house.db
+      .selectFrom('bookings')
+      .select(['event_id as eventId', 'customer', 'quantity', 'strategy', 'fencing_token as fencingToken'])
+      .where('id', '=', shown.bookingId)
+      .executeTakeFirst();
+    expect(shown, `${told}\nand Postgres has something else`).toMatchObject(row ?? { row: 'none' });
+    return;
+  }
+  const event = await house.event(shown.id ?? 0);
+  const { id, name, capacity, available } = event;
+  expect(shown, `${told}\nand Postgres has something else`).toMatchObject({ id, name, capacity, available });
+}
