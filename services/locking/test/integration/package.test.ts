@@ -172,6 +172,39 @@ describe('a project without any client library', () => {
   );
 });
 
+describe('a project with another client library, and no other', () => {
+  test.for([
+    ['redis@6', "import { createClient } from 'redis';", 'await createClient({ url }).connect()', 'close'],
+    ['iovalkey@0.4', "import { Redis } from 'iovalkey';", 'new Redis(url)', 'disconnect'],
+  ] as const)(
+    'takes locks, and has their types: %s',
+    { timeout: slowMs },
+    async ([library, imports, client, end]) => {
+      const only = join(folder, library);
+      await mkdir(only);
+      await writeFile(join(only, 'package.json'), '{ "private": true, "type": "module" }');
+      await install(only, tarball, library, '@types/node@22');
+      expect(existsSync(join(only, 'node_modules/ioredis'))).toBe(false);
+      const program = `${imports}
+import { createQueueLock } from '@lastseat/locking';
+const url = process.argv[2] ?? '';
+const redis = ${client};
+const locks = createQueueLock(redis);
+console.log(await locks.withLock('seat', ({ token }) => Number.isSafeInteger(token)));
+await locks.close();
+redis.${end}();
+`;
+      await writeFile(join(only, 'typed.ts'), program);
+      await expectTypes(only, bin('tsc'));
+      const { stdout } = await run(process.execPath, ['typed.ts', server.url], {
+        cwd: only,
+        timeout: 30_000,
+      });
+      expect(stdout).toBe('true\n');
+    },
+  );
+});
+
 const inMemory = `import { createMemoryLock, type QueueLocks } from '@lastseat/locking';
 
 const locks: QueueLocks = createMemoryLock({ ttlMs: 1_000 });
