@@ -103,8 +103,12 @@ test('a filter by state follows what becomes of a booking, and a reset leaves no
   await sql`update bookings set expires_at = now() where id = ${hold}`.execute(house.db);
   expect(await inState('expired')).toEqual([hold]);
   expect((await lab.request(`/events/${id}/bookings?state=lost`)).status).toBe(400);
-  await lab.request(`/reset/${id}`, { method: 'POST' });
-  expect((await listed(`/events/${id}/bookings`)).page).toEqual([]);
+  // A reset whose sweep has not come to the rows yet; what was cancelled long ago counts as cancelled.
+  await sql`update bookings set epoch = 0 where id = ${cancelled}`.execute(house.db);
+  await sql`update inventory set epoch = epoch + 1 where event_id = ${id}`.execute(house.db);
+  expect((await listed(`/events/${id}/bookings`)).page).toMatchObject([
+    { bookingId: cancelled, state: 'cancelled' },
+  ]);
 });
 
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });

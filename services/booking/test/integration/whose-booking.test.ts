@@ -83,6 +83,15 @@ test('without it nobody sees whose booking it is, nor cancels it', async () => {
   expect(await house.event(id)).toMatchObject({ available: 0 });
 });
 
+test('a hold is confirmed by who has its secret, and by nobody else', async () => {
+  const id = await house.newEvent(1);
+  const held = await replicas[0]!.request(`/events/${id}/holds`, { method: 'POST' });
+  const { bookingId } = (await held.json()) as BookingView;
+  const secret = held.headers.get('x-booking-secret') ?? '';
+  expect((await ask('POST', `/holds/${bookingId}/confirm`)).status).toBe(401);
+  expect((await ask('POST', `/holds/${bookingId}/confirm`, { 'x-booking-secret': secret })).status).toBe(200);
+});
+
 test('an operator sees whose it is, by the scope, and cancels by another one only', async () => {
   const { path } = await book(await house.newEvent(1));
   const headers = { authorization: 'Bearer a-token-of-some-length' };
