@@ -36,7 +36,7 @@ up: $(INSTALLED) ## start it: replicas behind nginx, Redis, Postgres; in Docker 
 	@case ' $(MAKECMDGOALS) $(.TARGETS) ' in *' load '*) $(NODE) load/src/main.ts --dry-run ;; esac
 	@$(NODE) infra/stack/main.ts up $(ARGS)
 
-load: $(INSTALLED) ## let a crowd loose on it, without the lock and with it, and count in Postgres
+load: $(INSTALLED) ## let many buyers book at once, without the lock and with it, and count in Postgres
 	@$(NODE) load/src/main.ts $(ARGS)
 
 lab: $(INSTALLED) ## compare guards, replicas and loads on a stack of its own, and keep what was found

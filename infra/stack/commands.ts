@@ -68,7 +68,7 @@ ${url} serves with ${replicas} ${replicas === 1 ? 'replica' : 'replicas'}${quoru
   curl -X POST ${url}/book-with-lock/1    buys the only ticket of event 1; once
   curl ${url}/events/1                    what is left of it
 
-  make load                let a crowd loose on it, without the lock and with it
+  make load                let many buyers book at once, without the lock and with it
   make scale REPLICAS=5    while it sells
   make ps logs down help   the rest
 `;

@@ -104,6 +104,8 @@ function detailOf({ code, booking }: Exclude<HoldOutcome, { code: 'done' | 'book
   if (code === 'hold_expired') {
     return `The hold ${bookingId} ended at ${expiresAt?.toISOString()}: its tickets are free, and nothing was changed.`;
   }
-  if (code === 'not_held') return `The booking ${bookingId} is ${state}: it cannot be done to that.`;
+  if (code === 'not_held') {
+    return `The booking ${bookingId} is ${state}; only one that is held can be confirmed, extended or given up.`;
+  }
   return `A hold lasts at most ${MAX_HOLD_TOTAL_S} s from its beginning; it still ends at ${expiresAt?.toISOString()}.`;
 }
