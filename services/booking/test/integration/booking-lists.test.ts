@@ -3,17 +3,17 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 
 import type { Context } from '#src/context.ts';
 import type { BookingView } from '#src/contract.ts';
-import { createApp } from '#src/http/app.ts';
+import type { Operator } from '#src/operators.ts';
 
 import { openHouse, openTestContext, untilReady, type House } from '../support/house.ts';
-import { withoutBugs } from '../support/log.ts';
+import { createTestApp, type TestApp } from '../support/test-app.ts';
 
 /** Lists and exports of bookings, on a real database. */
 
 const opened = new AsyncDisposableStack();
 let house: House;
-let lab: ReturnType<typeof createApp>;
-let service: ReturnType<typeof createApp>;
+let lab: TestApp;
+let service: TestApp;
 
 beforeAll(async () => {
   house = opened.use(await openHouse(inject('postgresUrl')));
@@ -21,19 +21,12 @@ beforeAll(async () => {
     openTestContext({ DATABASE_URL: house.databaseUrl, REDIS_URL: inject('redisUrl') }),
   );
   await untilReady(context);
-  const deps = {
-    ...context,
-    instanceId: 'test',
-    bookingKey: 'a key',
-    operators: [
-      { name: 'ada', token: 'a-token-of-some-length', scopes: ['bookings:read'] as const },
-      { name: 'bob', token: 'another-token-of-some', scopes: ['bookings:write'] as const },
-    ],
-    raceWindowMs: 0,
-    log: withoutBugs,
-  };
-  lab = createApp({ ...deps, labMode: true });
-  service = createApp({ ...deps, labMode: false });
+  const operators: Operator[] = [
+    { name: 'ada', token: 'a-token-of-some-length', scopes: ['bookings:read'] },
+    { name: 'bob', token: 'another-token-of-some', scopes: ['bookings:write'] },
+  ];
+  lab = createTestApp(context, { operators });
+  service = createTestApp(context, { operators, labMode: false });
 });
 
 afterAll(() => opened.disposeAsync());

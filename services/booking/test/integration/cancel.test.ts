@@ -3,12 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 
 import { STRATEGY_NAMES, type BookingView } from '#src/contract.ts';
-import { createApp } from '#src/http/app.ts';
 import { beginEpoch } from '#src/storage/events.ts';
 
 import { openHouse, openTestContext, untilReady, type House } from '../support/house.ts';
-import { withoutBugs } from '../support/log.ts';
 import { startQuorum } from '../support/quorum.ts';
+import { createTestApp } from '../support/test-app.ts';
 
 /** A booking that is taken back: its tickets are free again, once, whoever is booking at that moment. */
 
@@ -42,15 +41,7 @@ async function openApi(instanceId: string, quorumUrls: string): Promise<Api> {
     }),
   );
   await untilReady(context);
-  const app = createApp({
-    ...context,
-    instanceId,
-    labMode: true,
-    bookingKey: 'only-for-tests',
-    operators: [],
-    raceWindowMs: 2,
-    log: withoutBugs,
-  });
+  const app = createTestApp(context, { instanceId, raceWindowMs: 2 });
   return {
     async book(path, quantity = 1) {
       const response = await app.request(path, {

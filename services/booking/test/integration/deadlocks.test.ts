@@ -2,12 +2,11 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 
 import { STRATEGY_NAMES, type BookingView, type StrategyName } from '#src/contract.ts';
-import { createApp } from '#src/http/app.ts';
 import { listEvents } from '#src/storage/events.ts';
 
 import { openHouse, openTestContext, untilReady, type House } from '../support/house.ts';
-import { withoutBugs } from '../support/log.ts';
 import { startQuorum } from '../support/quorum.ts';
+import { createTestApp } from '../support/test-app.ts';
 
 /**
  * Whoever takes two locks takes them in the same order as everybody else. A circle would not be seen in the answers:
@@ -68,15 +67,7 @@ async function rush(name: StrategyName, events: number[]): Promise<number> {
         }),
       );
       await untilReady(context);
-      return createApp({
-        ...context,
-        instanceId,
-        labMode: true,
-        bookingKey: 'only-for-tests',
-        operators: [],
-        raceWindowMs: 1,
-        log: withoutBugs,
-      });
+      return createTestApp(context, { instanceId, raceWindowMs: 1 });
     }),
   );
   let booked = 0;

@@ -7,14 +7,13 @@ import { book } from '#src/booking/book.ts';
 import { lockNameOf, type Outcome } from '#src/booking/strategy.ts';
 import type { Context } from '#src/context.ts';
 import { STRATEGY_NAMES, type StrategyName } from '#src/contract.ts';
-import { createApp } from '#src/http/app.ts';
 import { beginEpoch } from '#src/storage/events.ts';
 import { transact } from '#src/storage/transaction.ts';
 
 import { openHouse, openTestContext, strategyOf, untilReady, type House } from '../support/house.ts';
-import { withoutBugs } from '../support/log.ts';
 import { startQuorum } from '../support/quorum.ts';
 import { bookingRequest } from '../support/requests.ts';
+import { createTestApp } from '../support/test-app.ts';
 import { untilSomebodyWaits } from '../support/waiting-for-a-lock.ts';
 
 /** A reset starts over: whoever came before it is not served after it, however long he has waited. */
@@ -97,15 +96,7 @@ test.each(['batched-update', 'batched-lock'] as const)(
 );
 
 test('a request that waits for the lock over a reset is told to come back, and can', async () => {
-  const app = createApp({
-    ...context,
-    instanceId: 'test',
-    labMode: true,
-    bookingKey: 'only-for-tests',
-    operators: [],
-    raceWindowMs: 0,
-    log: withoutBugs,
-  });
+  const app = createTestApp(context);
   const post = async (path: string) => app.request(path, { method: 'POST' });
   await using locks = createQueueLock(redis);
   const id = await house.newEvent(1);

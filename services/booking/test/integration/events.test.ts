@@ -4,20 +4,19 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { book as bookWith } from '#src/booking/book.ts';
 import type { Context } from '#src/context.ts';
 import { STRATEGY_NAMES, type BookingView, type EventView } from '#src/contract.ts';
-import { createApp } from '#src/http/app.ts';
 import { allowIdle } from '#src/storage/transaction.ts';
 
 import { openHouse, openTestContext, strategyOf, untilReady, type House } from '../support/house.ts';
-import { withoutBugs } from '../support/log.ts';
 import { startQuorum } from '../support/quorum.ts';
 import { requestInRaceWindow } from '../support/requests.ts';
+import { createTestApp, type TestApp } from '../support/test-app.ts';
 
 /** Events over HTTP, on a real database. */
 
 const opened = new AsyncDisposableStack();
 let house: House;
 let context: Context;
-let app: ReturnType<typeof createApp>;
+let app: TestApp;
 
 beforeAll(async () => {
   house = opened.use(await openHouse(inject('postgresUrl')));
@@ -30,15 +29,7 @@ beforeAll(async () => {
     }),
   );
   await untilReady(context);
-  app = createApp({
-    ...context,
-    instanceId: 'test',
-    labMode: true,
-    bookingKey: 'only-for-tests',
-    operators: [],
-    raceWindowMs: 0,
-    log: withoutBugs,
-  });
+  app = createTestApp(context);
 });
 
 afterAll(() => opened.disposeAsync());

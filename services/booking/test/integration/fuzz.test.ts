@@ -5,7 +5,6 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { z } from 'zod';
 
 import type { Context } from '#src/context.ts';
-import { createApp } from '#src/http/app.ts';
 
 import {
   type Document,
@@ -16,8 +15,8 @@ import {
   type Sent,
 } from '../support/fuzz-requests.ts';
 import { openHouse, openTestContext, untilReady, type House } from '../support/house.ts';
-import { withoutBugs } from '../support/log.ts';
 import { startQuorum } from '../support/quorum.ts';
+import { createTestApp, type TestApp } from '../support/test-app.ts';
 
 /**
  * The OpenAPI document is the source of ten thousand requests, well- and ill-formed. No answer is a 5xx, each one is
@@ -34,7 +33,7 @@ const TOKEN = 'a-token-of-some-length';
 
 const opened = new AsyncDisposableStack();
 let house: House;
-let apps: ReturnType<typeof createApp>[];
+let apps: TestApp[];
 let document: Document;
 
 beforeAll(async () => {
@@ -49,14 +48,9 @@ beforeAll(async () => {
   );
   await untilReady(context);
   apps = [true, false].map((labMode) =>
-    createApp({
-      ...context,
-      instanceId: 'test',
+    createTestApp(context, {
       labMode,
-      bookingKey: 'the key of both',
       operators: [{ name: 'ada', token: TOKEN, scopes: ['events:write', 'bookings:read', 'bookings:write'] }],
-      raceWindowMs: 0,
-      log: withoutBugs,
     }),
   );
   document = (await (await apps[0]!.request('/openapi.json')).json()) as Document;

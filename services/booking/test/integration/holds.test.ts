@@ -6,7 +6,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from '
 import { sweepHolds } from '#src/booking/hold-sweeper.ts';
 import type { Context } from '#src/context.ts';
 import { MAX_HOLD_TOTAL_S, STRATEGY_NAMES } from '#src/contract.ts';
-import { createApp } from '#src/http/app.ts';
 import { compareCountersWithRows } from '#src/storage/audit.ts';
 import { beginEpoch, createEvent } from '#src/storage/events.ts';
 import { endHolds, markExpired } from '#src/storage/held-stock.ts';
@@ -15,8 +14,8 @@ import { allowIdle } from '#src/storage/transaction.ts';
 
 import { letHoldsAge } from '../support/clock.ts';
 import { openHouse, openTestContext, untilReady, type House } from '../support/house.ts';
-import { withoutBugs } from '../support/log.ts';
 import { startQuorum } from '../support/quorum.ts';
+import { createTestApp } from '../support/test-app.ts';
 import { untilSomebodyWaits } from '../support/waiting-for-a-lock.ts';
 
 /** Tickets that are held for some time: confirmed, extended, given up, or free again by themselves. */
@@ -60,15 +59,7 @@ async function openApi(instanceId: string, quorumUrls: string): Promise<Api> {
   );
   await untilReady(own);
   context = own;
-  const deps = {
-    instanceId,
-    labMode: true,
-    bookingKey: 'only-for-tests',
-    operators: [],
-    raceWindowMs: 0,
-    log: withoutBugs,
-  };
-  const app = createApp({ ...own, ...deps });
+  const app = createTestApp(own, { instanceId });
   return async (method, path, body, key) => {
     const response = await app.request(path, {
       method,

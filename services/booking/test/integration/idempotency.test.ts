@@ -2,11 +2,10 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 
 import { STRATEGY_NAMES } from '#src/contract.ts';
-import { createApp } from '#src/http/app.ts';
 
 import { openHouse, openTestContext, untilReady, type House } from '../support/house.ts';
-import { withoutBugs } from '../support/log.ts';
 import { startQuorum } from '../support/quorum.ts';
+import { createTestApp } from '../support/test-app.ts';
 
 /** A key names a booking: however often it is sent, and to whichever replica, it is made once and answered alike. */
 
@@ -46,15 +45,7 @@ async function openApi(instanceId: string, quorumUrls: string): Promise<Api> {
     }),
   );
   await untilReady(context);
-  const app = createApp({
-    ...context,
-    instanceId,
-    labMode: true,
-    bookingKey: 'only-for-tests',
-    operators: [],
-    raceWindowMs: 0,
-    log: withoutBugs,
-  });
+  const app = createTestApp(context, { instanceId });
   return {
     async book(path, key, body = { customer: 'ada' }) {
       const response = await app.request(path, {

@@ -3,7 +3,6 @@ import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
 
 import { sweepHolds } from '#src/booking/hold-sweeper.ts';
 import type { Context } from '#src/context.ts';
-import { createApp } from '#src/http/app.ts';
 import { compareCountersWithRows } from '#src/storage/audit.ts';
 import { endHolds } from '#src/storage/held-stock.ts';
 import { confirmHold } from '#src/storage/holds.ts';
@@ -11,7 +10,7 @@ import { autocommit } from '#src/storage/transaction.ts';
 
 import { letHoldsAge } from '../support/clock.ts';
 import { openHouse, openTestContext, untilReady, type House } from '../support/house.ts';
-import { withoutBugs } from '../support/log.ts';
+import { createTestApp } from '../support/test-app.ts';
 import { untilSomebodyWaits } from '../support/waiting-for-a-lock.ts';
 
 /**
@@ -36,14 +35,7 @@ beforeAll(async () => {
   );
   await Promise.all(contexts.map(untilReady));
   apis = contexts.map((context, i) => {
-    const deps = {
-      labMode: true,
-      bookingKey: 'only-for-tests',
-      operators: [],
-      raceWindowMs: 0,
-      log: withoutBugs,
-    };
-    const app = createApp({ ...context, ...deps, instanceId: `replica-${i}` });
+    const app = createTestApp(context, { instanceId: `replica-${i}` });
     return async (method, path, body = {}) => {
       const response = await app.request(path, {
         method,

@@ -3,11 +3,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from '
 
 import type { Context } from '#src/context.ts';
 import type { BookingView, EventView, Problem } from '#src/contract.ts';
-import { createApp } from '#src/http/app.ts';
 import { listEvents } from '#src/storage/events.ts';
 
 import { openHouse, openTestContext, untilReady, type House } from '../support/house.ts';
-import { withoutBugs } from '../support/log.ts';
+import { createTestApp, type TestApp } from '../support/test-app.ts';
 
 /** The answer to a change is lost on its way from Postgres: it was made, and nobody may say that it was not. */
 
@@ -15,7 +14,7 @@ const opened = new AsyncDisposableStack();
 let house: House;
 let proxy: FaultProxy;
 let context: Context;
-let app: ReturnType<typeof createApp>;
+let app: TestApp;
 
 beforeAll(async () => {
   house = opened.use(await openHouse(inject('postgresUrl')));
@@ -24,15 +23,7 @@ beforeAll(async () => {
     openTestContext({ DATABASE_URL: proxy.through(house.databaseUrl), REDIS_URL: inject('redisUrl') }),
   );
   await untilReady(context);
-  app = createApp({
-    ...context,
-    instanceId: 'test',
-    labMode: true,
-    bookingKey: 'only-for-tests',
-    operators: [],
-    raceWindowMs: 0,
-    log: withoutBugs,
-  });
+  app = createTestApp(context);
 });
 
 afterEach(() => proxy.heal());

@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 
 import type { StrategyName } from '#src/contract.ts';
-import { createApp } from '#src/http/app.ts';
 
 import { openHouse, openTestContext, untilReady, type House } from '../support/house.ts';
 import { withoutBugs } from '../support/log.ts';
+import { createTestApp, type TestApp } from '../support/test-app.ts';
 
 const opened = new AsyncDisposableStack();
 let house: House;
 const logged: Record<string, unknown>[] = [];
-let inLab: ReturnType<typeof createApp>;
-let outside: ReturnType<typeof createApp>;
+let inLab: TestApp;
+let outside: TestApp;
 
 beforeAll(async () => {
   house = opened.use(await openHouse(inject('postgresUrl')));
@@ -22,16 +22,8 @@ beforeAll(async () => {
     ...withoutBugs,
     info: (entry: unknown) => void logged.push(entry as Record<string, unknown>),
   };
-  const deps = {
-    ...context,
-    instanceId: 'here',
-    bookingKey: 'only-for-tests',
-    operators: [],
-    raceWindowMs: 0,
-    log,
-  };
-  inLab = createApp({ ...deps, labMode: true });
-  outside = createApp({ ...deps, labMode: false });
+  inLab = createTestApp(context, { instanceId: 'here', log });
+  outside = createTestApp(context, { instanceId: 'here', log, labMode: false });
 });
 
 afterAll(() => opened.disposeAsync());

@@ -3,22 +3,21 @@ import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from '
 
 import type { Context } from '#src/context.ts';
 import type { BookingView, EventView, Problem } from '#src/contract.ts';
-import { createApp } from '#src/http/app.ts';
 import { lockStockAndCancelBooking } from '#src/storage/cancellations.ts';
 import { findEvent, listEvents, lockAndChangeEvent } from '#src/storage/events.ts';
 import type { Trx } from '#src/storage/schema.ts';
 import { transact } from '#src/storage/transaction.ts';
 
 import { openHouse, openTestContext, untilReady, type House } from '../support/house.ts';
-import { withoutBugs } from '../support/log.ts';
+import { createTestApp, type TestApp } from '../support/test-app.ts';
 
 /** What a look at an event costs, and whom it keeps waiting. */
 
 const opened = new AsyncDisposableStack();
 let house: House;
 let context: Context;
-let lab: ReturnType<typeof createApp>;
-let service: ReturnType<typeof createApp>;
+let lab: TestApp;
+let service: TestApp;
 
 beforeAll(async () => {
   house = opened.use(await openHouse(inject('postgresUrl')));
@@ -31,16 +30,8 @@ beforeAll(async () => {
     }),
   );
   await untilReady(context);
-  const deps = {
-    ...context,
-    instanceId: 'looking',
-    bookingKey: 'only-for-tests',
-    operators: [],
-    raceWindowMs: 0,
-    log: withoutBugs,
-  };
-  lab = createApp({ ...deps, labMode: true });
-  service = createApp({ ...deps, labMode: false });
+  lab = createTestApp(context, { instanceId: 'looking' });
+  service = createTestApp(context, { instanceId: 'looking', labMode: false });
 });
 
 afterAll(() => opened.disposeAsync());

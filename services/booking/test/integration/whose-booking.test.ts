@@ -2,16 +2,15 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 
 import type { Context } from '#src/context.ts';
 import type { BookingView } from '#src/contract.ts';
-import { createApp } from '#src/http/app.ts';
 
 import { openHouse, openTestContext, untilReady, type House } from '../support/house.ts';
-import { withoutBugs } from '../support/log.ts';
+import { createTestApp, type TestApp } from '../support/test-app.ts';
 
 /** Two replicas outside lab mode, on a real database: who may see and cancel a booking. */
 
 const opened = new AsyncDisposableStack();
 let house: House;
-let replicas: ReturnType<typeof createApp>[];
+let replicas: TestApp[];
 
 beforeAll(async () => {
   house = opened.use(await openHouse(inject('postgresUrl')));
@@ -22,14 +21,10 @@ beforeAll(async () => {
     await untilReady(context);
   }
   replicas = contexts.map((context, i) =>
-    createApp({
-      ...context,
+    createTestApp(context, {
       instanceId: `test-${i}`,
       labMode: false,
-      bookingKey: 'the key of both',
       operators: [{ name: 'ada', token: 'a-token-of-some-length', scopes: ['bookings:read'] }],
-      raceWindowMs: 0,
-      log: withoutBugs,
     }),
   );
 });
