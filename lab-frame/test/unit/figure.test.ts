@@ -1,5 +1,6 @@
 import { countedFigure, slicedFigure, verdictOf } from '@lastseat/lab-frame/figures/figure.ts';
 import { medianInterval } from '@lastseat/lab-frame/figures/interval.ts';
+import { randomNumbers } from '@lastseat/lab-frame/random.ts';
 import { describe, expect, it } from 'vitest';
 
 const upTo = (size: number) => Array.from({ length: size }, (_, index) => size - index);
@@ -27,7 +28,7 @@ describe('the interval of a median', () => {
   });
 
   it('holds the true median in 95 of 100 samples, and is not much wider than that takes', () => {
-    const random = numbers(1);
+    const random = randomNumbers(1);
     const samples = Array.from({ length: 4_000 }, () => Array.from({ length: 10 }, () => random() ** 3));
     const holding = samples.filter((sample) => {
       const [low, high] = medianInterval(sample)!;
@@ -114,14 +115,3 @@ it('a verdict takes the target itself for reached', () => {
   expect(verdictOf([5, 5], { atMost: 5 })).toBe('met');
   expect(verdictOf([4, 5], { atLeast: 5 })).toBe('undecided');
 });
-
-/** The same numbers from 0 to 1 in every run (mulberry32). */
-function numbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}

@@ -3,8 +3,9 @@ import { MAX_CAPACITY, type StrategyName } from '@lastseat/booking/contract';
 import { guardOf } from '../scenario.ts';
 import { createEvent, type Target } from '../target.ts';
 import { faultIn } from './books.ts';
+import { coresBetween, readCpu, type CpuReading } from './cpu-cores.ts';
 import type { Edge } from './generator/send-load.ts';
-import type { Cell, GuardName, Part, Workload } from './measurements.ts';
+import type { Cell, GuardName, Workload } from './measurements.ts';
 import type { Bench } from './step.ts';
 
 export const BODY = JSON.stringify({ customer: 'bench', quantity: 1 });
@@ -25,11 +26,11 @@ export async function measureCell(
   const eventIds = guard === 'no-op' ? [] : await createEvents(target, `bench ${guard}`, events);
   const paths = guard === 'no-op' ? [NOOP_PATH] : eventIds.map((id) => pathOf(guard, id));
 
-  const readings: Reading[] = [];
+  const readings: CpuReading[] = [];
   const { repeat, warmUpMs, windowMs } = timing;
   const result = await generator.send(
     { origins: [front ?? stack.url], paths, body: BODY, connections, timing: { warmUpMs, windowMs } },
-    (_edge: Edge, generatorS) => readings.push(readCpu(bench, generatorS)),
+    (_edge: Edge, generatorS) => readings.push(readCpu(stack, generatorS)),
   );
 
   const { window } = result;
@@ -75,27 +76,4 @@ export async function createEvents(target: Target, name: string, count: number):
   const nextMissing = (): boolean => (begun += 1) <= count;
   await Promise.all(Array.from({ length: Math.min(count, CREATED_AT_A_TIME) }, createSome));
   return ids;
-}
-
-interface Reading {
-  atMs: number;
-  seconds: Record<Part, number> | null;
-}
-
-function readCpu({ stack }: Bench, generatorS: number): Reading {
-  const { user, system } = process.cpuUsage();
-  const parts = stack.cpuSeconds();
-  const harness = generatorS + (user + system) / 1_000_000;
-  return { atMs: performance.now(), seconds: parts && { ...parts, harness } };
-}
-
-function coresBetween([opened, closed]: readonly Reading[]): Cell['cpuCores'] {
-  if (!opened?.seconds || !closed?.seconds) return null;
-  const { seconds: before } = opened;
-  const elapsedS = (closed.atMs - opened.atMs) / 1_000;
-  const cores = Object.entries(closed.seconds).map(([part, after]) => [
-    part,
-    Math.round(((after - before[part as Part]) / elapsedS) * 100) / 100,
-  ]);
-  return Object.fromEntries(cores) as Record<Part, number>;
 }

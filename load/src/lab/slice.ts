@@ -5,13 +5,14 @@ import { createLatencyLog, type Latency } from '@lastseat/lab-frame/latency.ts';
 import { randomNumbers } from '@lastseat/lab-frame/random.ts';
 
 import { NOOP_PATH } from '../bench/cell.ts';
+import { coresBetween, readCpu, type CpuReading } from '../bench/cpu-cores.ts';
 import type { BenchStack } from '../bench/stack/start-stack.ts';
 import { closedLoop } from '../generators/closed-loop.ts';
 import { outcomeOf, type Ask, type Load, type Sent } from '../generators/exchange.ts';
 import { measureLag } from '../generators/lag.ts';
 import { openLoop, type Arrivals } from '../generators/open-loop.ts';
 import type { Operation } from '../history/operation.ts';
-import type { Cell, LabSettings, Outcome, Part, Slice } from '../runs/run.ts';
+import type { Cell, LabSettings, Outcome, Slice } from '../runs/run.ts';
 import { guardOf } from '../scenario.ts';
 import { createEvent, type Target } from '../target.ts';
 import type { Oracle } from '../truth.ts';
@@ -50,7 +51,7 @@ export async function measureSlice(lab: Lab, cell: Cell, slice: number): Promise
   const path = pathsOf(cell, eventIds);
   const before = workload.isSoldOut && !isNoop ? await sellOut(target, path, tickets, runId) : [];
 
-  const readings: Reading[] = [];
+  const readings: CpuReading[] = [];
   const requests = workload.requests(wishes);
   const { warmUpMs, windowMs } = settings;
   const load: Load = {
@@ -179,26 +180,4 @@ export function inWindow(
     perSecond: Object.fromEntries(perSecond) as Slice['perSecond'],
     latency: Object.fromEntries(latency) as Partial<Record<Outcome, Latency>>,
   };
-}
-
-interface Reading {
-  atMs: number;
-  seconds: Record<Part, number> | null;
-}
-
-function readCpu(stack: BenchStack): Reading {
-  const { user, system } = process.cpuUsage();
-  const parts = stack.cpuSeconds();
-  return { atMs: performance.now(), seconds: parts && { ...parts, harness: (user + system) / 1_000_000 } };
-}
-
-function coresBetween([opened, closed]: readonly Reading[]): Slice['cpuCores'] {
-  if (!opened?.seconds || !closed?.seconds) return null;
-  const { seconds: before } = opened;
-  const elapsedS = (closed.atMs - opened.atMs) / 1_000;
-  const cores = Object.entries(closed.seconds).map(([part, after]) => [
-    part,
-    Math.round(((after - before[part as Part]) / elapsedS) * 100) / 100,
-  ]);
-  return Object.fromEntries(cores) as Record<Part, number>;
 }

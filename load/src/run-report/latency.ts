@@ -1,4 +1,4 @@
-import { decodeFromCompressedBase64, type Histogram } from 'hdr-histogram-js';
+import { latencyCurve, mergeLatencies, type Latency } from '@lastseat/lab-frame/latency.ts';
 
 import type { Cell, LabRun, Outcome } from '../runs/run.ts';
 
@@ -21,10 +21,9 @@ export interface LatencyFigures {
 
 // Six steps for each nine: what a line needs to look smooth.
 const STEPS_PER_NINE = 6;
-const MICROSECONDS = 1_000;
 
 export function latenciesOf(run: LabRun): LatencyFigures[] {
-  return run.cells.flatMap((cell) => outcomesOf(cell).map((outcome) => latencyOf(cell, outcome)));
+  return run.cells.flatMap((cell) => outcomesOf(cell).flatMap((outcome) => latencyOf(cell, outcome)));
 }
 
 function outcomesOf({ slices }: Cell): Outcome[] {
@@ -32,39 +31,42 @@ function outcomesOf({ slices }: Cell): Outcome[] {
   return [...new Set(believed.flatMap(({ latency }) => Object.keys(latency) as Outcome[]))];
 }
 
-function latencyOf(cell: Cell, outcome: Outcome): LatencyFigures {
+function latencyOf(cell: Cell, outcome: Outcome): LatencyFigures[] {
   const { strategy, replicas, connections, slices } = cell;
-  const [first, ...others] = slices.flatMap(({ latency, void: why }): Histogram[] => {
-    const { hdr } = latency[outcome] ?? {};
-    return hdr === undefined || why !== null ? [] : [decodeFromCompressedBase64(hdr, 32, false)];
-  });
-  for (const other of others) first?.add(other);
-  const at = (percentile: number): number =>
-    round((first?.getValueAtPercentile(percentile) ?? 0) / MICROSECONDS);
-  const count = first?.totalCount ?? 0;
-  return {
-    strategy,
-    replicas,
-    connections,
-    outcome,
-    count,
-    p50: at(50),
-    p90: at(90),
-    p99: at(99),
-    p999: at(99.9),
-    max: round((first?.maxValue ?? 0) / MICROSECONDS),
-    curve: curveOf(count, at),
-  };
+  const believed = slices.flatMap(({ latency, void: why }) => (why === null ? (latency[outcome] ?? []) : []));
+  const all = mergeLatencies(believed);
+  if (all === null) return [];
+  const { count, p50, p90, p99, p999, max } = all;
+  return [
+    {
+      strategy,
+      replicas,
+      connections,
+      outcome,
+      count,
+      p50: round(p50),
+      p90: round(p90),
+      p99: round(p99),
+      p999: round(p999),
+      max: round(max),
+      curve: curveOf(all),
+    },
+  ];
 }
 
 /** As far as there is at least one answer beyond: what nobody has measured is not drawn. */
-function curveOf(count: number, at: (percentile: number) => number): LatencyFigures['curve'] {
-  const steps = Math.floor(Math.log10(Math.max(1, count)) * STEPS_PER_NINE);
-  return Array.from({ length: Math.max(0, steps - 1) }, (_, step) => {
-    // The first is 53.6 %: of the quicker half nobody complains.
-    const nines = (step + 2) / STEPS_PER_NINE;
-    return [Math.round(nines * 1_000) / 1_000, at(100 * (1 - 10 ** -nines))] as const;
+function curveOf(all: Latency): LatencyFigures['curve'] {
+  const steps = Math.floor(Math.log10(Math.max(1, all.count)) * STEPS_PER_NINE);
+  // The first is 53.6 %: of the quicker half nobody complains.
+  const percentiles = Array.from({ length: Math.max(0, steps - 1) }, (_, step) => percentileOf(step + 2));
+  return latencyCurve(all, percentiles).map(([percentile, ms]) => {
+    const nines = -Math.log10(1 - percentile / 100);
+    return [Math.round(nines * 1_000) / 1_000, round(ms)] as const;
   });
+}
+
+function percentileOf(step: number): number {
+  return 100 * (1 - 10 ** -(step / STEPS_PER_NINE));
 }
 
 function round(ms: number): number {

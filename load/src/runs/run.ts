@@ -1,4 +1,5 @@
 import type { StrategyName } from '@lastseat/booking/contract';
+import type { Latency } from '@lastseat/lab-frame/latency.ts';
 import type { Circumstances } from '@lastseat/lab-frame/results/recorded-run.ts';
 
 /**
@@ -81,7 +82,7 @@ export interface Slice {
   answers: Partial<Record<Outcome, number>>;
   /** The same per second. Read it only where `void` is null. */
   perSecond: Partial<Record<Outcome, number>>;
-  /** Of the requests that were under way in the window, by outcome. */
+  /** Of the requests under way in the window, by outcome: from the intended start to the last byte of the answer. */
   latency: Partial<Record<Outcome, Latency>>;
   generator: Generator;
   /** CPU seconds used per second in the window (1.5 is one and a half cores); null where it cannot be read. */
@@ -91,18 +92,6 @@ export interface Slice {
   void: string | null;
   /** JSON Lines beside `run.json`, one operation each; null where the run kept none. */
   history: string | null;
-}
-
-/** In milliseconds, from the intended start of a request to the last byte of its answer. */
-export interface Latency {
-  count: number;
-  p50: number;
-  p90: number;
-  p99: number;
-  p999: number;
-  max: number;
-  /** All of them: an HdrHistogram of microseconds, compressed, in base64 (`decodeFromCompressedBase64`). */
-  hdr: string;
 }
 
 export interface Generator {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-import { chromium, type Browser } from 'playwright-core';
+import { chromium, type Browser, type Page } from 'playwright-core';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
 
@@ -16,4 +16,16 @@ export async function openChromium(): Promise<Browser> {
     ...(CHROMIUM === undefined ? {} : { executablePath: CHROMIUM }),
     args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update'],
   });
+}
+
+/** Opens the page of a file, and notes what it says to the console, what fails, and whom it asks but itself. */
+export async function openFile(page: Page, address: string): Promise<{ page: Page; heard: string[] }> {
+  const heard: string[] = [];
+  page.on('console', (message) => heard.push(message.text()));
+  page.on('pageerror', (error) => heard.push(String(error)));
+  page.on('request', (request) => {
+    if (request.url() !== address && !request.url().startsWith('data:')) heard.push(request.url());
+  });
+  await page.goto(address);
+  return { page, heard };
 }

@@ -10,7 +10,7 @@ import { figuresOf } from '#src/run-report/figures.ts';
 import { reportHtml } from '#src/run-report/report-html.ts';
 
 import { sampleRun } from '../unit/run-report/sample-run.ts';
-import { CHROMIUM, openChromium } from './chromium.ts';
+import { CHROMIUM, openChromium, openFile } from './chromium.ts';
 
 const run = sampleRun();
 
@@ -33,15 +33,8 @@ describe.skipIf(CHROMIUM === undefined)('the page of a run, in a browser (needs 
     options: BrowserContextOptions = {},
   ): Promise<{ page: Page; heard: string[] } & AsyncDisposable> {
     const context = await browser.newContext(options);
-    const page = await context.newPage();
-    const heard: string[] = [];
-    page.on('console', (message) => heard.push(message.text()));
-    page.on('pageerror', (error) => heard.push(String(error)));
-    page.on('request', (request) => {
-      if (request.url() !== address && !request.url().startsWith('data:')) heard.push(request.url());
-    });
-    await page.goto(address);
-    return { page, heard, [Symbol.asyncDispose]: () => context.close() };
+    const opened = await openFile(await context.newPage(), address);
+    return { ...opened, [Symbol.asyncDispose]: () => context.close() };
   }
 
   it.each([

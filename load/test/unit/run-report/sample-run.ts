@@ -1,6 +1,7 @@
+import type { Latency } from '@lastseat/lab-frame/latency.ts';
 import { build, encodeIntoCompressedBase64 } from 'hdr-histogram-js';
 
-import type { Cell, LabRun, LabStrategy, Latency, Slice } from '#src/runs/run.ts';
+import type { Cell, LabRun, LabStrategy, Slice } from '#src/runs/run.ts';
 
 /** A run of the lab, as it could be: the rates follow from the numbers of the cell, so that they can be told apart. */
 export function sampleRun(changes: Partial<LabRun['settings']> = {}): LabRun {
