@@ -99,15 +99,16 @@ async function judgeEvents(facts: SliceFacts): Promise<Judged> {
   const up = await stillUp(answered, target, cell.replicas);
   const inPostgres = await witness.found(answered);
   const byEvent = Map.groupBy(exchanges, ({ ask }) => ask.event);
-  const findings: EventFindings[] = [];
-  const operations: Operation[] = [];
+  const judged: Awaited<ReturnType<typeof judgeEvent>>[] = [];
   for (const [index, eventId] of eventIds.entries()) {
     const ofEvent = byEvent.get(index) ?? [];
-    const judged = await judgeEvent(facts, { eventId, index, exchanges: ofEvent, up, inPostgres });
-    findings.push(judged.findings);
-    operations.push(...judged.operations);
+    judged.push(await judgeEvent(facts, { eventId, index, exchanges: ofEvent, up, inPostgres }));
   }
-  return { checks: verdictsOf(findings, workload), operations };
+  const findings = judged.map(({ findings }) => findings);
+  return {
+    checks: verdictsOf(findings, workload),
+    operations: judged.flatMap(({ operations }) => operations),
+  };
 }
 
 interface EventOfSlice {

@@ -39,14 +39,16 @@ export function createCounterState(initial: number, entries: readonly Entry[]): 
   const trail: Entry[] = [];
   /** Open changes of each group, in the order of their ends. */
   const groups: Entry[][] = Array.from(
-    { length: Math.max(0, ...entries.map(({ group }) => group)) + 1 },
+    { length: entries.reduce((most, { group }) => Math.max(most, group), 0) + 1 },
     () => [],
   );
   /** Open observers that have not happened, by what they told. */
   const reads = new Map<number, Set<Entry>>();
   const refusals = new Map<number, Set<Entry>>();
   // 16 to a word: each word is one character of a key.
-  const words = new Uint16Array(Math.ceil((Math.max(0, ...entries.map(({ slot }) => slot)) + 1) / 16));
+  const words = new Uint16Array(
+    Math.ceil((entries.reduce((most, { slot }) => Math.max(most, slot), 0) + 1) / 16),
+  );
 
   function add(entry: Entry): void {
     openCount += 1;

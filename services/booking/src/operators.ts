@@ -10,7 +10,7 @@ export const SCOPES = ['events:write', 'bookings:read', 'bookings:write'] as con
 /**
  * - `events:write`: create events and change them.
  * - `bookings:read`: see whose bookings they are.
- * - `bookings:write`: cancel the bookings of others.
+ * - `bookings:write`: cancel the bookings of others, and confirm, extend and give up their holds.
  */
 export type Scope = (typeof SCOPES)[number];
 

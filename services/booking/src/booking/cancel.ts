@@ -10,7 +10,7 @@ import { settleCommit } from './commit.ts';
  * Takes a booking back and frees its tickets, whichever strategy has made it. Nothing is locked in Redis: what is
  * being booked meanwhile gets to know of it as of any other change of the stock (see `writeStock`).
  *
- * @returns false if somebody else was faster, or a reset has swept it away
+ * @returns false if somebody else was faster, its hold has ended, or a reset has swept it away
  * @throws CommitUnknownError when the commit was sent, its answer lost, and Postgres cannot be asked what became of it
  */
 export async function cancel(db: PooledDb, booking: StoredBooking, deadlineMs: number): Promise<boolean> {

@@ -3,7 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { plainText, wholeNumberText } from '#src/contract-fields.ts';
 import { BOOKING_STATES, bookingView, eventParams } from '#src/contract.ts';
 import { type BookingPage, listBookings } from '#src/storage/booking-lists.ts';
-import { findEvent } from '#src/storage/events.ts';
+import { eventExists } from '#src/storage/events.ts';
 import type { Db } from '#src/storage/schema.ts';
 
 import type { Access } from './access.ts';
@@ -135,8 +135,7 @@ export function bookingListRoutes({ access, answers, reads }: BookingListDeps) {
   }
 
   async function assertEventExists(id: number): Promise<void> {
-    if ((await guardAgainstOutage(() => findEvent(reads, id, 'counter'))) === undefined)
-      throw eventNotFound(id);
+    if (!(await guardAgainstOutage(() => eventExists(reads, id)))) throw eventNotFound(id);
   }
 }
 

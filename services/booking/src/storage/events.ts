@@ -13,7 +13,7 @@ export interface EventRow {
   booked: number;
   held: number;
   oversold: number;
-  /** Of what an operator changes: name and capacity. */
+  /** Grows with every change by an operator, and with a reset. */
   revision: number;
   /** Of what buyers change. */
   stockRevision: number;

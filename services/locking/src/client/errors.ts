@@ -37,7 +37,7 @@ export function isNoScript(error: Error): boolean {
 }
 
 /**
- * ServerView of a server that is not the primary any more, or is just becoming something else: it loads the data of the
+ * Answers of a server that is not the primary any more, or is just becoming something else: it loads the data of the
  * new primary (LOADING), has lost it (MASTERDOWN), or has lost the replicas without which it may not write (NOREPLICAS).
  */
 const demotedCodes = new Set(['READONLY', 'LOADING', 'MASTERDOWN', 'NOREPLICAS']);
