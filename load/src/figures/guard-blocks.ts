@@ -1,6 +1,6 @@
 import type { RecordedRun } from '@lastseat/lab-frame/results/recorded-run.ts';
 
-import { figureTable, rangeTable, runsInWords, type Column } from './markdown.ts';
+import { figureTable, inWords, rangeTable, runsInWords, table, type Column } from './markdown.ts';
 import { figureRanges, medianRange } from './ranges.ts';
 
 const MAIN_LOAD = '64 connections';
@@ -17,9 +17,25 @@ const REPLICA_COLUMNS: readonly Column[] = ['1 replica', '2 replicas', '4 replic
   (at) => ({ title: at, what: 'answers/s by replicas', at }),
 );
 
+/** What each guard is for, in the order of the front page: "the same" refers to the line above. */
+const USES: Record<string, string> = {
+  'batched-update': '**the default**: many buyers at once; no Redis',
+  'batched-lock': 'the same, if the decision leaves the database',
+  'atomic-update': 'one statement decides: the simplest exact guard',
+  'row-lock': 'the decision needs several rows',
+  serializable: 'the same; repeats instead of waiting',
+  'advisory-lock': 'the same; locks a name, not a row',
+  'fenced-lock': 'a payment or a seat map elsewhere takes part',
+  'quorum-lock': 'the same, and one Redis may die (`make up QUORUM=3`)',
+  optimistic: 'events that are rarely contended',
+  'simple-lock': 'teaching: **oversells** after a long pause',
+  'no-lock': 'comparison: **oversells**',
+};
+
 /** The blocks about guards, by name. */
 export const guardBlocks: Record<string, (runs: readonly RecordedRun[]) => string[]> = {
   runs: runsInWords,
+  choice: choiceTable,
   figures: (runs) => figureTable(figureRanges(runs)),
   speed: (runs) => rangeTable(runs, 'bookings/s', guardsOf(runs, 'bookings/s', MAIN_LOAD), SPEED_COLUMNS),
   messages: (runs) =>
@@ -32,6 +48,18 @@ export const guardBlocks: Record<string, (runs: readonly RecordedRun[]) => strin
   replicas: (runs) =>
     rangeTable(runs, 'answers/s', guardsOf(runs, 'answers/s by replicas', '1 replica'), REPLICA_COLUMNS),
 };
+
+function choiceTable(runs: readonly RecordedRun[]): string[] {
+  const loads = [MAIN_LOAD, '1,000 events'];
+  return table(
+    ['guard', 'use it for', 'one event', '1,000 events'],
+    Object.entries(USES).map(([guard, use]) => {
+      const rates = loads.map((at) => inWords(medianRange(runs, 'bookings/s', guard, at)));
+      return [`\`${guard}\``, use, ...rates];
+    }),
+    { texts: 2 },
+  );
+}
 
 /** Those of the newest run, the largest first; what is there for comparison at the top and at the bottom. */
 function guardsOf(runs: readonly RecordedRun[], what: string, at: string): { title: string; of: string }[] {

@@ -29,9 +29,14 @@ export function rangeTable(
   );
 }
 
-/** In Markdown, with numbers to the right. */
-function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  return [line(header), `|---|${'--:|'.repeat(header.length - 1)}`].concat(rows.map(line));
+/** In Markdown: so many columns of text, and numbers to the right of them. */
+export function table(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  { texts = 1 }: { texts?: number } = {},
+): string[] {
+  const rule = `|${'---|'.repeat(texts)}${'--:|'.repeat(header.length - texts)}`;
+  return [line(header), rule].concat(rows.map(line));
 }
 
 function line(cells: readonly string[]): string {

@@ -7,17 +7,17 @@ import { expect, inject, test } from 'vitest';
 import { openHouse } from '../support/house.ts';
 import { startReplica } from '../support/replica.ts';
 
-/** The commands of the README with `curl` do what it shows, one after the other. */
+/** The commands of the READMEs with `curl` do what they show, one after the other. */
 
-const readme = readFileSync(new URL('../../../../README.md', import.meta.url), 'utf8');
+const root = new URL('../../../../', import.meta.url);
 const execute = promisify(execFile);
 
 /** What is another one each time. */
 const VOLATILE = new Set(['bookingId', 'instanceId', 'requestId', 'fencingToken', 'expiresAt']);
 
 /** Each command with the last line that it prints, which is the body of the answer. */
-function examples(): { command: string; shown: string }[] {
-  const [, section = ''] = readme.split('\n## Calling it\n');
+function examples(readme: string): { command: string; shown: string }[] {
+  const [, section = ''] = readFileSync(new URL(readme, root), 'utf8').split('\n## Calling it\n');
   const [text = ''] = section.split('\n## ');
   const blocks = [...text.matchAll(/```console\n(.*?)```/gs)].map(([, block = '']) => block.trim());
   return blocks
@@ -39,7 +39,10 @@ function steady(body: Record<string, unknown>): Record<string, unknown> {
 
 const hasCurl = spawnSync('curl', ['--version']).status === 0;
 
-test.skipIf(!hasCurl)('every command of the README prints what it shows (needs curl)', async () => {
+test.skipIf(!hasCurl).each([
+  { readme: 'README.md', commands: 3 },
+  { readme: 'services/booking/README.md', commands: 9 },
+])('every command of $readme prints what it shows (needs curl)', async ({ readme, commands }) => {
   await using house = await openHouse(inject('postgresUrl'));
   const eventId = await house.newEvent(1);
   await house.db.updateTable('events').set({ name: 'Last seat' }).where('id', '=', eventId).execute();
@@ -48,8 +51,8 @@ test.skipIf(!hasCurl)('every command of the README prints what it shows (needs c
   /** Of each booking in the README, the one that was made here. */
   const bookings = new Map<string, string>();
 
-  const all = examples();
-  expect(all).toHaveLength(9);
+  const all = examples(readme);
+  expect(all).toHaveLength(commands);
   for (const { command, shown } of all) {
     let here = command.replaceAll('localhost:8080', new URL(replica.url).host);
     here = here.replaceAll(/\/(book-with-lock|events|reset)\/1\b/g, `/$1/${eventId}`);
