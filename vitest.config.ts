@@ -17,6 +17,8 @@ const servers = {
 
 export default defineConfig({
   test: {
+    // Most tests wait most of the time. By default vitest leaves one core free, and on two cores runs one file at a time.
+    maxWorkers: 2,
     reporters: ['default', skippedReporter],
     projects: [
       {
