@@ -1,26 +1,27 @@
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 
 import type { Figure } from '@lastseat/lab-frame/figures/figure.ts';
 import { expect, it, onTestFinished } from 'vitest';
 
 import type { Measurements } from '#src/bench/measurements.ts';
 
+import { endWithTest, runNode } from '../../../infra/test/support/end-with-test.ts';
+
 const main = fileURLToPath(new URL('../../src/bench/main.ts', import.meta.url));
-const execute = promisify(execFile);
 
 it('measures a stack of its own, agrees with Postgres, and leaves nothing behind', async () => {
   const flags = ['--quick', '--only=atomic-update', '--connections=8', '--window-ms=300', '--json'];
   const dir = mkdtempSync(join(tmpdir(), 'bench-test-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   chmodSync(dir, 0o755); // Postgres may be somebody else
-  const { stdout } = await execute(process.execPath, [main, ...flags, '--parts=speed,exactness,messages'], {
-    env: { ...process.env, TMPDIR: dir },
+  const { stdout } = await runNode([main, ...flags, '--parts=speed,exactness,messages'], {
+    ...process.env,
+    TMPDIR: dir,
   });
   const report = JSON.parse(stdout) as Measurements & { good: boolean; figures: Figure[] };
 
@@ -55,11 +56,13 @@ it('ends in order when it is interrupted while its stack is only being started',
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   chmodSync(dir, 0o755);
   // A group of its own: Ctrl-C on a terminal reaches the servers too.
-  const bench = spawn(process.execPath, [main, '--quick'], {
-    env: { ...process.env, TMPDIR: dir, RUNTIME: 'native' },
-    stdio: ['ignore', 'ignore', 'pipe'],
-    detached: true,
-  });
+  const bench = endWithTest(
+    spawn(process.execPath, [main, '--quick'], {
+      env: { ...process.env, TMPDIR: dir, RUNTIME: 'native' },
+      stdio: ['ignore', 'ignore', 'pipe'],
+      detached: true,
+    }),
+  );
   let said = '';
   bench.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
   await expect.poll(() => readdirSync(dir).length).toBeGreaterThan(0);

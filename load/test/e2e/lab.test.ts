@@ -1,10 +1,9 @@
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 
 import { expect, it, onTestFinished } from 'vitest';
 
@@ -13,15 +12,16 @@ import { overlaps } from '#src/race/race.ts';
 import type { LabRun } from '#src/runs/run.ts';
 import { readRun } from '#src/runs/store.ts';
 
+import { endWithTest, runNode } from '../../../infra/test/support/end-with-test.ts';
+
 const main = fileURLToPath(new URL('../../src/lab/main.ts', import.meta.url));
 const runsMain = fileURLToPath(new URL('../../src/runs/list/main.ts', import.meta.url));
 const compareMain = fileURLToPath(new URL('../../src/runs/compare/main.ts', import.meta.url));
-const execute = promisify(execFile);
 
 it('measures a matrix, keeps what it found, and compares it', async () => {
   const { env, dir } = room();
   const flags = ['--workload=last-ticket', '--strategy=no-lock,atomic-update', '--replicas=2', '--repeats=1'];
-  const { stdout } = await execute(process.execPath, [main, ...flags, '--buyers=300', '--json'], { env });
+  const { stdout } = await runNode([main, ...flags, '--buyers=300', '--json'], env);
   const run = JSON.parse(stdout) as LabRun;
   expect(run).toMatchObject({ format: 'lastseat-run/1', isComplete: true });
   expect(run.cells.map(({ strategy, replicas }) => `${strategy} ${replicas}`)).toEqual([
@@ -55,16 +55,18 @@ it('measures a matrix, keeps what it found, and compares it', async () => {
   const page = readFileSync(join(dir, 'home', 'runs', 'latest', 'report.html'), 'utf8');
   expect(page).toMatch(/OVERSOLD: \d+ bookings for 2 tickets/);
 
-  const listed = await execute(process.execPath, [runsMain], { env });
+  const listed = await runNode([runsMain], env);
   expect(listed.stdout).toContain(run.id);
-  const compared = await execute(process.execPath, [compareMain, '--a=latest', `--b=${run.id}`], { env });
+  const compared = await runNode([compareMain, '--a=latest', `--b=${run.id}`], env);
   expect(compared.stdout).toContain('Nothing can be told');
 });
 
 it('keeps what is done when it is interrupted', async () => {
   const { env, dir } = room();
   const flags = ['--strategy=atomic-update', '--replicas=1', '--repeats=500', '--window-ms=200'];
-  const lab = spawn(process.execPath, [main, ...flags], { env, stdio: ['ignore', 'pipe', 'ignore'] });
+  const lab = endWithTest(
+    spawn(process.execPath, [main, ...flags], { env, stdio: ['ignore', 'pipe', 'ignore'] }),
+  );
   let said = '';
   lab.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
   const latest = join(dir, 'home', 'runs', 'latest', 'run.json');

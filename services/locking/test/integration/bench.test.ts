@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url';
 
 import { describe, expect, it } from 'vitest';
 
+import { endWithTest } from '../../../../infra/test/support/end-with-test.ts';
+
 const program = fileURLToPath(new URL('../../bench/main.ts', import.meta.url));
 
 interface Ended {
@@ -16,9 +18,10 @@ interface Ended {
 
 function bench(args: readonly string[]): Promise<Ended> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [program, ...args], (error, stdout, stderr) => {
+    const child = execFile(process.execPath, [program, ...args], (error, stdout, stderr) => {
       resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
     });
+    endWithTest(child);
   });
 }
 
