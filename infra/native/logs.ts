@@ -1,6 +1,6 @@
-import { closeSync, existsSync, fstatSync, openSync, readSync, readdirSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { setInterval } from 'node:timers/promises';
+import { setInterval as everyMs } from 'node:timers/promises';
 
 import { isRunning } from '../servers/processes.ts';
 import { replicaNumber } from './replicas.ts';
@@ -30,7 +30,35 @@ export async function printLogs(dir: string, state: State | null, follow: boolea
 
   printNew();
   if (!follow) return;
-  for await (const _ of setInterval(pollMs)) printNew();
+  for await (const _ of everyMs(pollMs)) printNew();
+}
+
+/** The last lines of one part's log, as far as it reaches back. */
+export function lastLines(dir: string, name: string, lines: number): string[] {
+  const path = join(dir, 'logs', `${name}.log`);
+  if (!existsSync(path)) return [];
+  return readFrom(path, -1).text.split('\n').filter(Boolean).slice(-lines);
+}
+
+// Whoever watches wants to see it happen.
+const followMs = 50;
+
+/** Hears each line that is added to the log of a part from now on, also if it is started only later. */
+export function followLog(dir: string, name: string, onLine: (line: string) => void): Disposable {
+  const path = join(dir, 'logs', `${name}.log`);
+  let offset = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  let rest = '';
+  function readNew() {
+    if ((statSync(path, { throwIfNoEntry: false })?.size ?? offset) === offset) return;
+    const read = readFrom(path, offset);
+    offset = read.offset;
+    const lines = (rest + read.text).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) onLine(line);
+  }
+  const timer = setInterval(readNew, followMs);
+  timer.unref();
+  return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
 function listLogs(dir: string): string[] {

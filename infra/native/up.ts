@@ -165,7 +165,11 @@ async function ensureUsable(parts: Parts, part: Part): Promise<'kept' | 'started
 }
 
 /** One that runs as it should keeps the replicas that it was started with. */
-async function startNginx(change: Change, binary: Binary, { port, replicas }: StackOptions): Promise<void> {
+export async function startNginx(
+  change: Change,
+  binary: Binary,
+  { port, replicas }: StackOptions,
+): Promise<void> {
   const { dir, parts, state } = change;
   const knowing = (count: number) =>
     nginxPart({ binary, dir, port, firstPlace: firstPlaceOf(change), replicas: count });

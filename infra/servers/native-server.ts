@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { freePort } from './free-port.ts';
-import { signalAll, treeOf, waitUntilGone } from './processes.ts';
+import { continueTree, freezeTree, killTree, signalAll, treeOf, waitUntilGone } from './processes.ts';
 import type { ProcessEntry } from './processes.ts';
 import { retryWhenPortTaken, waitUntilAnswering } from './server.ts';
 import type { Server, ServerKind } from './server.ts';
@@ -26,6 +26,8 @@ export interface NativeServerKind extends ServerKind {
 // Redis writes its last second, Postgres a checkpoint: well under a second each. Afterwards it is killed.
 const stopTimeoutMs = 15_000;
 const killTimeoutMs = 5_000;
+// A signal takes effect at once, unless the process waits for a disk.
+const pauseTimeoutMs = 5_000;
 
 /** A server as a plain process with its data in a fresh temporary directory. It ends with us, however we end. */
 export function startNativeServer(kind: NativeServerKind): Promise<Server> {
@@ -63,13 +65,8 @@ export function startNativeServer(kind: NativeServerKind): Promise<Server> {
     }
 
     async function kill() {
-      if (!isRunning()) return;
-      // Frozen first, so that it starts no further process between the listing and the killing. Without its
-      // children too, a Postgres could not start again on the same data: they still hold its shared memory.
-      signalAll(tree().slice(0, 1), 'SIGSTOP');
-      const processes = tree();
-      signalAll(processes, 'SIGKILL');
-      await waitForExit(processes, killTimeoutMs);
+      if (child?.pid === undefined || !isRunning()) return;
+      await waitForExit(killTree(child.pid), killTimeoutMs);
     }
 
     async function stop() {
@@ -91,12 +88,13 @@ export function startNativeServer(kind: NativeServerKind): Promise<Server> {
     }
 
     async function pause() {
-      if (!isRunning()) throw new Error(`${kind.name} is not running`);
-      signalAll(tree().slice(0, 1), 'SIGSTOP'); // first, so that it starts no further process meanwhile
-      signalAll(tree(), 'SIGSTOP');
+      if (child?.pid === undefined || !isRunning()) throw new Error(`${kind.name} is not running`);
+      await freezeTree(child.pid, pauseTimeoutMs);
     }
 
-    const resume = async () => signalAll(tree().toReversed(), 'SIGCONT');
+    async function resume() {
+      if (child?.pid !== undefined) await continueTree(child.pid, pauseTimeoutMs);
+    }
 
     async function restart({ keepData = true }: { keepData?: boolean } = {}) {
       await stop();

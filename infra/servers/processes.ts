@@ -7,6 +7,8 @@ export interface ProcessEntry {
   parentPid: number;
   /** Opaque; together with the pid it names one process for ever, also after the pid was given to another. */
   startedAt: string;
+  /** By a signal: it runs no further until it is told to continue. */
+  isStopped: boolean;
 }
 
 /** Every running process. One that is dead but not yet reaped (a zombie) is not running. */
@@ -47,13 +49,50 @@ export function signalAll(processes: readonly ProcessEntry[], signal: NodeJS.Sig
   }
 }
 
+/**
+ * Stops a process and all below it, and resolves to those that it has stopped; to none if the process is gone. The process
+ * itself is first, so that it starts no further one between the listing and the signal.
+ */
+export async function freezeTree(pid: number, timeoutMs: number): Promise<ProcessEntry[]> {
+  signalAll(treeOf(pid).slice(0, 1), 'SIGSTOP');
+  const tree = treeOf(pid);
+  signalAll(tree, 'SIGSTOP');
+  const isFrozen = () => tree.every(({ pid }) => findProcess(pid)?.isStopped !== false);
+  if (!(await until(isFrozen, timeoutMs))) throw new Error(`pid ${pid} cannot be stopped`);
+  return tree;
+}
+
+/** The other way round: what is below it runs before it may look at it. */
+export async function continueTree(pid: number, timeoutMs: number): Promise<void> {
+  const tree = treeOf(pid);
+  signalAll(tree.toReversed(), 'SIGCONT');
+  const goesOn = () => tree.every(({ pid }) => findProcess(pid)?.isStopped !== true);
+  if (!(await until(goesOn, timeoutMs))) throw new Error(`pid ${pid} does not go on`);
+}
+
+/**
+ * Kills a process and all below it. Without its children a Postgres could not start again on the same data: they still
+ * hold its shared memory.
+ * @returns those that were there, on their way out
+ */
+export function killTree(pid: number): ProcessEntry[] {
+  signalAll(treeOf(pid).slice(0, 1), 'SIGSTOP'); // so that it starts no further one meanwhile
+  const tree = treeOf(pid);
+  signalAll(tree, 'SIGKILL');
+  return tree;
+}
+
 /** Resolves to whether all of them were gone before the time was up. */
-export async function waitUntilGone(processes: readonly ProcessEntry[], timeoutMs: number): Promise<boolean> {
+export function waitUntilGone(processes: readonly ProcessEntry[], timeoutMs: number): Promise<boolean> {
+  return until(() => !processes.some(isRunning), timeoutMs);
+}
+
+async function until(isSo: () => boolean, timeoutMs: number): Promise<boolean> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
-    if (!processes.some(isRunning)) return true;
+    if (isSo()) return true;
     if (performance.now() >= deadline) return false;
-    await sleep(10); // there is no event for the end of a process that is not our child
+    await sleep(10); // there is no event for what becomes of a process that is not our child
   }
 }
 
@@ -77,7 +116,12 @@ function readProc(pid: string): ProcessEntry | null {
   const [state, parentPid] = fields;
   const startedAt = fields[19];
   if (state === 'Z' || state === 'X' || startedAt === undefined) return null;
-  return { pid: Number(pid), parentPid: Number(parentPid), startedAt: `${bootId()}/${startedAt}` };
+  return {
+    pid: Number(pid),
+    parentPid: Number(parentPid),
+    startedAt: `${bootId()}/${startedAt}`,
+    isStopped: state === 'T',
+  };
 }
 
 // The start time counts from the boot, so it names a process for ever only together with the boot.
@@ -93,9 +137,10 @@ function fromPs(): ProcessEntry[] {
     .split('\n')
     .map((line) => line.trim().split(/\s+/))
     .filter(([pid, , state]) => pid && !state?.startsWith('Z'))
-    .map(([pid, parentPid, , ...started]) => ({
+    .map(([pid, parentPid, state, ...started]) => ({
       pid: Number(pid),
       parentPid: Number(parentPid),
       startedAt: started.join(' '),
+      isStopped: state?.startsWith('T') === true,
     }));
 }

@@ -4,15 +4,22 @@ import { projectNameOf } from './docker/project-name.ts';
 import type { Runtime, Stack } from './runtime.ts';
 
 /**
- * Every way to run the topology, the preferred one first. COMPOSE_PROJECT_NAME keeps a second stack apart from the
- * first. Without it Docker's is named as Compose itself would name it, so that both see the same one; what runs natively
- * is in its clone's own folder anyway.
+ * What the stack is called in each way of running. COMPOSE_PROJECT_NAME keeps a second stack apart from the first.
+ * Without it Docker's is named as Compose itself would name it, so that both see the same one; what runs natively is in
+ * its clone's own folder anyway.
  */
-export function runtimesOf(
-  env: Readonly<Record<string, string | undefined>> = process.env,
-): [docker: Runtime, native: Runtime] {
+export function projectsOf(env: Readonly<Record<string, string | undefined>>): {
+  docker: string;
+  native: string;
+} {
   const name = env['COMPOSE_PROJECT_NAME'] || null;
-  return [dockerRuntime(name ?? projectNameOf(repository)), nativeRuntime(name ?? 'lastseat')];
+  return { docker: name ?? projectNameOf(repository), native: name ?? 'lastseat' };
+}
+
+/** Every way to run the topology, the preferred one first. */
+export function runtimesOf(env = process.env): [docker: Runtime, native: Runtime] {
+  const { docker, native } = projectsOf(env);
+  return [dockerRuntime(docker), nativeRuntime(native)];
 }
 
 /** Those that run now: at most one, unless somebody started them by hand. */

@@ -4,9 +4,13 @@ import { capture } from '../run-command.ts';
 export interface Container {
   /** In the Compose file: `postgres`, `booking`, ... */
   service: string;
+  /** Of several of one service, counted from 1. */
+  number: number;
   name: string;
+  /** As it names itself. */
+  hostname: string;
   isRunning: boolean;
-  /** For people: `running`, `healthy`, `exited (1)`. */
+  /** For people: `running`, `healthy`, `paused`, `exited (1)`. */
   state: string;
   /** The port inside, for each one that it has. */
   ports: { inside: number; publishedAs: string | null }[];
@@ -25,6 +29,7 @@ interface Inspected {
   Name: string;
   State: { Status: string; ExitCode: number; Health?: { Status: string } };
   Config: {
+    Hostname: string;
     Labels: Record<string, string>;
     Env: string[] | null;
     ExposedPorts?: Record<string, object> | null;
@@ -69,7 +74,9 @@ function asContainer({ Name, State, Config, HostConfig, NetworkSettings }: Inspe
   const [network] = Object.values(NetworkSettings.Networks);
   return {
     service: Config.Labels['com.docker.compose.service'] ?? '',
+    number: Number(Config.Labels['com.docker.compose.container-number'] ?? 1),
     name: Name.replace(/^\//, ''),
+    hostname: Config.Hostname,
     isRunning: State.Status === 'running',
     state: stateInWords(State),
     ports: Object.entries(published).map(([inside, bindings]) => ({

@@ -141,7 +141,7 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
 }
 
 /** Started from this folder, by whichever of its names. A folder that is gone was another one. */
-function isOurs({ folder }: Container): boolean {
+export function isOurs({ folder }: Container): boolean {
   try {
     return realpathSync(folder) === realpathSync(repository);
   } catch {

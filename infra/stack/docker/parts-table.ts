@@ -7,9 +7,13 @@ const order = ['nginx', 'booking', 'redis', 'quorum-1', 'quorum-2', 'quorum-3', 
 export function partsTable(containers: readonly Container[]): string[][] {
   const rows = containers
     .filter(({ service, state }) => service !== 'migrate' || state !== 'exited (0)')
-    .sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name, 'en', { numeric: true }))
+    .sort(byPlace)
     .map((container) => [container.name, container.state, addressOf(container)]);
   return rows.length === 0 ? [] : [['NAME', 'STATE', 'ADDRESS'], ...rows];
+}
+
+export function byPlace(a: Container, b: Container): number {
+  return rank(a) - rank(b) || a.name.localeCompare(b.name, 'en', { numeric: true });
 }
 
 function rank({ service }: Container): number {

@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
+import { dockerCluster } from '../../cluster/index.ts';
 import { IMAGES } from '../../images.ts';
 import { freePort } from '../../servers/index.ts';
 import { listContainers } from '../../stack/docker/containers.ts';
@@ -20,6 +21,7 @@ const title = 'the topology in Docker';
 
 describe.skipIf(obstacle !== null)(obstacle === null ? title : `${title} (${obstacle})`, () => {
   const stack = dockerRuntime(project, () => {});
+  const cluster = dockerCluster(project, () => {});
 
   // A URL would take the password apart.
   beforeAll(() => vi.stubEnv('POSTGRES_PASSWORD', 'p@ss/w:rd?#%41$1'));
@@ -58,7 +60,7 @@ describe.skipIf(obstacle !== null)(obstacle === null ? title : `${title} (${obst
 
     await using crowd = startCrowd(up?.url ?? '');
     await crowd.reaches(200);
-    await capture('docker', ['kill', `${project}-booking-2`], commandTimeoutMs);
+    await cluster.kill('booking-2');
     await crowd.reaches(400);
     await crowd.stop();
 
@@ -69,6 +71,38 @@ describe.skipIf(obstacle !== null)(obstacle === null ? title : `${title} (${obst
     const made = (await bookingsIn(up)) - before;
     expect(made).toBeGreaterThanOrEqual(crowd.booked);
     expect(made).toBeLessThanOrEqual(crowd.booked + unknown);
+  });
+
+  test('a part that is paused answers nobody until it is resumed, and one that is killed until it is started', async () => {
+    const stateOf = async (name: string) => (await cluster.parts()).find((part) => part.name === name)?.state;
+    expect(await stateOf('booking-2')).toBe('stopped');
+    await cluster.start('booking-2');
+    const answers: Record<string, () => Promise<unknown>> = {
+      redis: () => cluster.redis('redis', 'PING'),
+      postgres: () => cluster.statement('select 1', [], 1_000),
+    };
+    for (const [name, ask] of Object.entries(answers)) {
+      await cluster.pause(name);
+      expect(await stateOf(name)).toBe('paused');
+      expect(await ask().catch(() => 'silent')).toBe('silent');
+      await cluster.resume(name);
+      await ask();
+      await cluster.kill(name);
+      expect(await stateOf(name)).toBe('stopped');
+      await cluster.start(name);
+      await ask();
+    }
+    const heard: string[] = [];
+    using _ = cluster.follow('booking-1', (line) => heard.push(line));
+    await cluster.restart('booking-1');
+    await expect.poll(() => heard.some((line) => line.includes('"msg":"serving"'))).toBe(true);
+    expect((await cluster.logs('booking-1', 1)).join()).toContain('"msg":"serving"');
+    await cluster.pause('booking-2');
+    await expect(cluster.scale(2)).rejects.toThrow('scale: booking-2 is paused; resume it first');
+    await cluster.resume('booking-2');
+    await expect(cluster.kill('booking-9')).rejects.toThrow(
+      /^there is no part booking-9: nginx, booking-1, /,
+    );
   });
 
   test('nothing is published but on loopback', async () => {

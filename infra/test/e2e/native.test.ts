@@ -7,6 +7,7 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { nativeCluster } from '../../cluster/index.ts';
 import { nativeRuntime } from '../../native/index.ts';
 import { maxLogBytes } from '../../native/log-keeper.ts';
 import { stackDir } from '../../native/places.ts';
@@ -39,6 +40,7 @@ describe.skipIf(skipped)(skipped ? `${title} (${missing.join(', ')} not installe
     await rm(home, { recursive: true, force: true });
   });
 
+  const cluster = (project: string) => nativeCluster(project, { home, report: () => {} });
   const partsOf = (project: string) => loadState(stackDir(project, home))?.parts ?? {};
 
   test('scales up and down under load without a failed booking', async () => {
@@ -72,8 +74,7 @@ describe.skipIf(skipped)(skipped ? `${title} (${missing.join(', ')} not installe
     await stack.up(options);
     expect(partsOf('first')).toEqual(before);
 
-    process.kill(before['booking-1']?.pid ?? 0, 'SIGKILL');
-    process.kill(before['redis']?.pid ?? 0, 'SIGKILL');
+    for (const name of ['booking-1', 'redis']) await cluster('first').kill(name);
     await stack.up(options);
     const after = partsOf('first');
     expect(Object.values(after).every(isRunning)).toBe(true);
@@ -88,7 +89,7 @@ describe.skipIf(skipped)(skipped ? `${title} (${missing.join(', ')} not installe
     const before = await bookingsIn(await stack.find());
     await using crowd = startCrowd(url);
     await crowd.reaches(200);
-    for (const name of ['booking-1', 'booking-2']) process.kill(partsOf('first')[name]?.pid ?? 0, 'SIGKILL');
+    await Promise.all(['booking-1', 'booking-2'].map((name) => cluster('first').kill(name)));
     await expect.poll(() => crowd.failures.some((failure) => failure.startsWith('503'))).toBe(true);
     await crowd.stop();
     await stack.up(options);
@@ -106,6 +107,68 @@ describe.skipIf(skipped)(skipped ? `${title} (${missing.join(', ')} not installe
     expect(found.filter((status) => status !== 200 && status !== 404)).toEqual([]);
     const booked = found.filter((status) => status === 200).length;
     expect((await bookingsIn(await stack.find())) - before).toBe(crowd.booked + booked);
+  });
+
+  test('a part that is paused answers nobody until it is resumed, and one that is killed until it is started', async () => {
+    const struck = cluster('first');
+    const { url } = (await struck.find())!;
+    const stateOf = async (name: string) => (await struck.parts()).find((part) => part.name === name)?.state;
+    const answers: Record<string, () => Promise<unknown>> = {
+      nginx: () => fetch(`${url}/nginx-health`, { signal: AbortSignal.timeout(300) }),
+      'booking-2': () => firstAnswerOf('booking-2', url),
+      redis: () => struck.redis('redis', 'PING'),
+      postgres: () => struck.statement('select 1', [], 300),
+    };
+    const pids = Object.values(partsOf('first'));
+    for (const [name, ask] of Object.entries(answers)) {
+      await struck.pause(name);
+      await struck.pause(name);
+      expect(await stateOf(name)).toBe('paused');
+      expect(await ask().catch(() => 'silent')).toBe('silent');
+      await struck.resume(name);
+      expect(await stateOf(name)).toBe('running');
+      await expect.poll(async () => ask().then(() => 'answers', String)).toBe('answers');
+    }
+    expect(Object.values(partsOf('first'))).toEqual(pids);
+
+    for (const [name, ask] of Object.entries(answers)) {
+      await struck.kill(name);
+      expect(await stateOf(name)).toBe('stopped');
+      await expect(struck.pause(name)).rejects.toThrow(`pause ${name}: it is not running`);
+      await struck.start(name);
+      expect(await stateOf(name)).toBe('running');
+      await expect.poll(async () => ask().then(() => 'answers', String)).toBe('answers');
+    }
+  });
+
+  test('a cluster is asked by statement, command and log, restarted and scaled', async () => {
+    const struck = cluster('first');
+    const [{ pid }] = (await struck.statement<{ pid: number }>('select $1::int as pid', [7])) as [
+      { pid: number },
+    ];
+    expect(pid).toBe(7);
+    await expect(struck.statement('select broken')).rejects.toThrow(
+      /^statement in postgres: column "broken"/,
+    );
+    expect(await struck.redis('redis', 'SET struck 1')).toBe('+OK\r\n');
+    await struck.redis('redis', 'FLUSHALL');
+    expect(await struck.redis('redis', 'GET struck')).toBe('$-1\r\n');
+    await expect(struck.redis('redis', 'GETT x')).rejects.toThrow(/^redis refuses GETT x: ERR/);
+    await expect(struck.kill('booking-9')).rejects.toThrow(
+      'there is no part booking-9: nginx, booking-1, booking-2, redis, postgres',
+    );
+
+    const heard: string[] = [];
+    using _ = struck.follow('booking-1', (line) => heard.push(line));
+    await struck.restart('booking-1');
+    await expect
+      .poll(() => heard.map((line) => (JSON.parse(line) as { msg: string }).msg))
+      .toContain('serving');
+    expect(heard.some((line) => line.includes('"msg":"stopped"'))).toBe(true);
+    expect((await struck.logs('booking-1', 1)).join()).toContain('"msg":"serving"');
+    await struck.scale(1);
+    expect((await struck.parts()).map(({ name }) => name)).not.toContain('booking-2');
+    await struck.scale(2);
   });
 
   test('settings reach every replica, also one that is added', async () => {
@@ -214,3 +277,13 @@ describe.skipIf(skipped)(skipped ? `${title} (${missing.join(', ')} not installe
     expect(existsSync(join(home, 'native', 'first'))).toBe(false);
   });
 });
+
+/** Rejects unless a replica of that name answers one of a few questions, each of which may wait a little. */
+async function firstAnswerOf(name: string, url: string): Promise<void> {
+  const answers = await Promise.all(
+    Array.from({ length: 6 }, () =>
+      fetch(`${url}/readyz`, { method: 'POST', signal: AbortSignal.timeout(500) }),
+    ),
+  );
+  if (!answers.some(({ headers }) => headers.get('x-instance-id') === name)) throw new Error(`no ${name}`);
+}

@@ -8,7 +8,9 @@ import { stackOf } from '../../stack/docker/stack-of.ts';
 function container(service: string, number = 1, changes: Partial<Container> = {}): Container {
   return {
     service,
+    number,
     name: `lastseat-${service}-${number}`,
+    hostname: 'f00d',
     isRunning: true,
     state: 'healthy',
     ports: [],

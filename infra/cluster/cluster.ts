@@ -1,0 +1,178 @@
+import { Client } from 'pg';
+
+import { askRedis } from '../servers/redis.ts';
+import type { Stack } from '../stack/runtime.ts';
+import { UserError } from '../stack/user-error.ts';
+
+/**
+ * The running cluster, as something that can be struck: one part of it is paused, killed or started again while all the
+ * others go on. It acts on the cluster that `make up` has started, or on one that a run has started for itself; both are
+ * found by their names.
+ *
+ * Each action ends within a limit of its own, and says on failure which part it was about.
+ */
+export interface Cluster {
+  readonly runtime: Stack['runtime'];
+  /** Where it is reached; null if nothing of it is up. */
+  find(): Promise<Stack | null>;
+  /** In the order in which a request meets them. */
+  parts(): Promise<ClusterPart[]>;
+  /** Connections stay open and are even accepted; nothing is answered. */
+  pause(name: string): Promise<void>;
+  resume(name: string): Promise<void>;
+  /** As by a power cut: nothing is flushed, nothing is said to anybody. */
+  kill(name: string): Promise<void>;
+  /** As it was before; returns when it answers. One that runs is left alone, one that is paused is resumed. */
+  start(name: string): Promise<void>;
+  /** Ends it in order and starts it again, with its data. */
+  restart(name: string): Promise<void>;
+  /** Changes the number of replicas while the others serve. */
+  scale(replicas: number): Promise<void>;
+  /** The last lines that it has said. */
+  logs(name: string, lines: number): Promise<string[]>;
+  /** Hears each line that a part says from now on. One that is killed has said what it had said. */
+  follow(name: string, onLine: (line: string) => void): Disposable;
+  /** Runs one statement in Postgres, on a connection of its own: no fault of before is left in it. */
+  statement<Row>(sql: string, values?: readonly unknown[], limitMs?: number): Promise<Row[]>;
+  /** Gives one command to a Redis server, as one line; returns the reply as it came over the wire. */
+  redis(name: string, command: string): Promise<string>;
+}
+
+export interface ClusterPart {
+  /** `nginx`, `booking-1`, `redis`, `quorum-1`, `postgres`: the same in both ways of running. */
+  name: string;
+  kind: 'nginx' | 'replica' | 'redis' | 'postgres';
+  state: 'running' | 'paused' | 'stopped';
+  /** How a replica names itself in answers: by this, or by this, a hyphen and the number of its process. */
+  instance: string;
+}
+
+/** What differs between the two ways of running. A part that is asked for by name has been found before. */
+export interface ClusterRuntime extends Pick<Cluster, 'runtime' | 'find' | 'parts' | 'scale' | 'follow'> {
+  pause(part: ClusterPart): Promise<void>;
+  resume(part: ClusterPart): Promise<void>;
+  kill(part: ClusterPart): Promise<void>;
+  start(part: ClusterPart): Promise<void>;
+  restart(part: ClusterPart): Promise<void>;
+  logs(part: ClusterPart, lines: number): Promise<string[]>;
+}
+
+// A signal, or one question to a local engine: each takes some milliseconds, on a busy machine a second.
+const SIGNAL_MS = 10_000;
+// A replica is given 20 s to end in order, Postgres a minute to answer again (a recovery after a kill).
+const START_MS = 90_000;
+// Each of up to 32 replicas is started, found by nginx, or ends what it has under way.
+const SCALE_MS = 180_000;
+// Longer than any statement of a console or a drill takes while Postgres is well.
+const STATEMENT_MS = 10_000;
+
+export function clusterOf(platform: ClusterRuntime): Cluster {
+  /** Runs an action on a part that there is, within a limit. */
+  async function act<T>(
+    action: string,
+    name: string,
+    limitMs: number,
+    run: (part: ClusterPart) => Promise<T>,
+  ): Promise<T> {
+    const parts = await platform.parts();
+    const part = parts.find((part) => part.name === name);
+    if (!part) {
+      const known = parts.map((part) => part.name).join(', ');
+      throw new UserError(`there is no part ${name}: ${known || 'nothing is running'}`);
+    }
+    return inTime(`${action} ${name}`, limitMs, run(part));
+  }
+
+  return {
+    runtime: platform.runtime,
+    find: platform.find,
+    parts: platform.parts,
+    follow: platform.follow,
+    pause: (name) =>
+      act('pause', name, SIGNAL_MS, async (part) => {
+        refuseUnlessRunning('pause', part);
+        if (part.state === 'running') await platform.pause(part);
+      }),
+    resume: (name) =>
+      act('resume', name, SIGNAL_MS, async (part) => {
+        refuseUnlessRunning('resume', part);
+        if (part.state === 'paused') await platform.resume(part);
+      }),
+    kill: (name) =>
+      act('kill', name, SIGNAL_MS, async (part) => {
+        refuseUnlessRunning('kill', part);
+        await platform.kill(part);
+      }),
+    start: (name) =>
+      act('start', name, START_MS, async (part) => {
+        if (part.state === 'stopped') await platform.start(part);
+        if (part.state === 'paused') await platform.resume(part);
+      }),
+    restart: (name) => act('restart', name, START_MS, (part) => platform.restart(part)),
+    scale: (replicas) => inTime(`scale to ${replicas} replicas`, SCALE_MS, platform.scale(replicas)),
+    logs: (name, lines) => act('logs of', name, SIGNAL_MS, (part) => platform.logs(part, lines)),
+
+    async statement<Row>(sql: string, values: readonly unknown[] = [], limitMs = STATEMENT_MS) {
+      const { postgresUrl } = await theStack();
+      const client = new Client({
+        connectionString: postgresUrl,
+        connectionTimeoutMillis: limitMs,
+        query_timeout: limitMs,
+        application_name: 'lastseat-cluster',
+      });
+      client.on('error', () => {}); // one that is cut off fails the statement
+      try {
+        await client.connect();
+        return (await client.query(sql, [...values])).rows as Row[];
+      } catch (cause) {
+        throw new UserError(`statement in postgres: ${(cause as Error).message}`, { cause });
+      } finally {
+        // One that hangs would wait for its goodbye to be read.
+        await inTime('close', CLOSE_MS, client.end()).catch(() => {});
+      }
+    },
+
+    redis: (name, command) =>
+      act(command.split(' ')[0] ?? '', name, SIGNAL_MS, async (part) => {
+        if (part.kind !== 'redis') throw new UserError(`${name} is no Redis server`);
+        const { redisUrl, quorumUrls } = await theStack();
+        const number = Number(/^quorum-(\d+)$/.exec(name)?.[1] ?? 0);
+        const url = number === 0 ? redisUrl : quorumUrls[number - 1];
+        const reply = await askRedis(url ?? '', command).catch((cause: unknown) => {
+          throw new UserError(`${name} does not answer ${command}`, { cause });
+        });
+        if (reply.startsWith('-'))
+          throw new UserError(`${name} refuses ${command}: ${reply.slice(1).trim()}`);
+        return reply;
+      }),
+  };
+
+  async function theStack(): Promise<Stack> {
+    const stack = await platform.find();
+    if (stack === null) throw new UserError('nothing is running: make up');
+    return stack;
+  }
+}
+
+function refuseUnlessRunning(action: string, { name, state }: ClusterPart): void {
+  if (state === 'stopped') throw new UserError(`${action} ${name}: it is not running`);
+}
+
+const CLOSE_MS = 500;
+
+/** What goes on after its time is nobody's any more: its end, good or bad, is not waited for. */
+async function inTime<T>(what: string, limitMs: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new UserError(`${what}: not done within ${limitMs / 1_000} s`)), limitMs);
+  });
+  work.catch(() => {});
+  try {
+    return await Promise.race([work, late]);
+  } catch (cause) {
+    if (cause instanceof UserError) throw cause;
+    throw new UserError(`${what}: ${(cause as Error).message}`, { cause });
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,43 @@
+import { findBinary, type Program } from '../servers/binaries.ts';
+import { UserError } from '../stack/user-error.ts';
+import type { Change } from './change.ts';
+import type { Part } from './parts.ts';
+import { postgresPart } from './postgres.ts';
+import { redisPart } from './redis.ts';
+import { replicaNumber, replicaPart, type App } from './replicas.ts';
+import { loadSecrets } from './secrets.ts';
+import { backendsOf } from './stack-of.ts';
+import { startNginx } from './up.ts';
+
+/** Starts one part as `up` has started it, whatever has become of the others. One that runs is left alone. */
+export async function startPart(change: Change, app: App, name: string): Promise<void> {
+  if (change.parts.isRunning(name)) return;
+  const { wanted, ports } = change.state;
+  if (wanted === null) throw new UserError('nothing is running: make up');
+  if (name === 'nginx') {
+    await startNginx(change, installed('nginx'), { ...wanted, port: ports['nginx'] ?? wanted.port });
+  } else {
+    await change.parts.ensure(await partNamed(change, app, name));
+  }
+}
+
+async function partNamed({ state }: Change, app: App, name: string): Promise<Part> {
+  const { ports, dataDir, wanted } = state;
+  const number = replicaNumber(name);
+  if (number !== null) {
+    const port = (ports['first-replica'] ?? 0) + number - 1;
+    return replicaPart({ app, number, port, backends: backendsOf(state), settings: wanted?.settings ?? {} });
+  }
+  const port = ports[name];
+  if (dataDir === null || port === undefined) throw new UserError(`${name} has never been started`);
+  if (name === 'postgres') {
+    return postgresPart({ binary: installed('postgres'), dataDir, port, secrets: loadSecrets(dataDir) });
+  }
+  return redisPart({ name, binary: installed('redis-server'), dataDir, port });
+}
+
+function installed(program: Program) {
+  const binary = findBinary(program);
+  if (binary === null) throw new UserError(`${program} is not installed any more`);
+  return binary;
+}
