@@ -1,4 +1,5 @@
 import type { AcquireOptions } from './lock.ts';
+import { maxTimerMs } from './timers.ts';
 
 /** `AcquireOptions` with every question answered and every answer checked. */
 export interface AcquireSettings {
@@ -39,9 +40,6 @@ const maxTokenAbove = 2 ** 52;
 
 /** Below this, the drift allowance and one slow round trip eat the whole lease. */
 export const minTtlMs = 10;
-
-/** The longest delay a timer takes, about 24.8 days; Node turns a longer one into 1 ms. */
-export const maxTimerMs = 2 ** 31 - 1;
 
 /**
  * @throws TypeError an option of the wrong type

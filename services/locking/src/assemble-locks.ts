@@ -17,14 +17,20 @@ export interface LockAlgorithm {
   readonly close: () => Promise<void>;
 }
 
+/** Throws at once if the options of a request are wrong, or its signal is aborted already. */
+export function requestSettings(options: AcquireOptions, defaults: AcquireDefaults): AcquireSettings {
+  checkKnown(options, acquireOptionNames);
+  const settings = acquireSettings(options, defaults);
+  settings.signal?.throwIfAborted();
+  return settings;
+}
+
 export function assembleLocks({ defaults, acquireOne, onReleaseFailed, close }: LockAlgorithm): Locks {
   const report = guardListener(onReleaseFailed);
 
   /** Throws at once if the request itself is wrong. */
   function begin(name: string | readonly string[], options: AcquireOptions): Promise<Lease> {
-    checkKnown(options, acquireOptionNames);
-    const settings = acquireSettings(options, defaults);
-    settings.signal?.throwIfAborted();
+    const settings = requestSettings(options, defaults);
     if (typeof name === 'string') {
       checkName(name);
       return acquireOne(name, settings);

@@ -1,10 +1,4 @@
-import {
-  acquireDefaults,
-  acquireSettings,
-  checkInteger,
-  maxTimerMs,
-  tokenMemoryDefaultMs,
-} from './acquire-options.ts';
+import { acquireDefaults, acquireSettings, checkInteger, tokenMemoryDefaultMs } from './acquire-options.ts';
 import { checkOptions } from './check-options.ts';
 import { createHolderIds } from './holder-id.ts';
 import { checkKnown, defaultOptionNames, type OptionNames } from './known-options.ts';
@@ -12,7 +6,7 @@ import { type Listeners, listenFor, type RoundTripListener, tellRoundTrips } fro
 import type { AcquireDefaultOptions } from './lock.ts';
 import { createQueueLocks, type QueueLocksCore } from './queue/locks.ts';
 import type { QueueMessages, QueueStore } from './queue/store.ts';
-import { systemTimers, type Timers } from './timers.ts';
+import { maxTimerMs, systemTimers, type Timers } from './timers.ts';
 
 export interface QueueLockOptions extends AcquireDefaultOptions, Listeners {
   /**
@@ -77,7 +71,10 @@ export interface QueueStoreOptions {
   readonly clientId: string;
   readonly keyPrefix: string;
   readonly commandTimeoutMs: number;
+  /** A client that has given no sign of life for so long is passed over. */
   readonly staleMs: number;
+  /** How long a name queue is kept after the last sign of life. */
+  readonly queueMemoryMs: number;
   readonly tokenMemoryMs: number;
   readonly onRoundTrip: RoundTripListener | undefined;
 }
@@ -96,7 +93,7 @@ export function openQueueLock(
   client: { readonly keyPrefix: string },
   options: QueueLockOptions,
   openStore: OpenQueueStore,
-): { readonly locks: QueueLocksCore; readonly commandTimeoutMs: number } {
+): { readonly locks: QueueLocksCore; readonly keyPrefix: string; readonly commandTimeoutMs: number } {
   const {
     coalesce = true,
     lingerMs = 0,
@@ -134,6 +131,7 @@ export function openQueueLock(
 
   const emit = listenFor(options);
   const timers = systemTimers;
+  const staleMs = Math.round(3.5 * pollMs);
   const locks = createQueueLocks(
     (messages) =>
       openStore(
@@ -142,7 +140,9 @@ export function openQueueLock(
           clientId: createHolderIds(options.clientId).client,
           keyPrefix,
           commandTimeoutMs,
-          staleMs: Math.round(3.5 * pollMs),
+          staleMs,
+          // Long enough that a client which was cut off or blocked for a while finds its place again.
+          queueMemoryMs: 4 * staleMs,
           tokenMemoryMs,
           onRoundTrip: tellRoundTrips(emit),
         },
@@ -158,5 +158,5 @@ export function openQueueLock(
     },
     timers,
   );
-  return { locks, commandTimeoutMs };
+  return { locks, keyPrefix, commandTimeoutMs };
 }

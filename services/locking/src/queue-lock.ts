@@ -1,10 +1,8 @@
 import { checkServer, type ServerFinding } from './client/check-server.ts';
 import { openClient, type RedisClient } from './client/choose-adapter.ts';
-import { lockKey } from './lock-name.ts';
 import { openQueueLock, type QueueLockOptions } from './queue-lock-options.ts';
 import type { QueueLocksCore } from './queue/locks.ts';
-import { openRedisQueueStore } from './queue/redis-store.ts';
-import { queueScriptTexts } from './queue/scripts.ts';
+import { openRedisQueueStore, usesOfQueueLock } from './queue/redis-store.ts';
 
 export interface QueueLocks extends QueueLocksCore {
   /** Whether this Redis is fit to keep locks. Call it once, at the start of a program. Never rejects. */
@@ -21,15 +19,11 @@ export interface QueueLocks extends QueueLocksCore {
  */
 export function createQueueLock(redis: RedisClient, options: QueueLockOptions = {}): QueueLocks {
   const client = openClient(redis);
-  const { locks, commandTimeoutMs } = openQueueLock(client, options, (messages, storeOptions, timers) =>
-    openRedisQueueStore(client, timers, messages, storeOptions),
+  const { locks, keyPrefix, commandTimeoutMs } = openQueueLock(
+    client,
+    options,
+    (messages, storeOptions, timers) => openRedisQueueStore(client, timers, messages, storeOptions),
   );
-  const { keyPrefix = 'lock:' } = options;
-  const uses = {
-    key: lockKey(keyPrefix, 'name'),
-    channel: `${client.keyPrefix}${keyPrefix}@`,
-    scripts: queueScriptTexts,
-    commands: ['HDEL', 'PUBLISH', 'SUBSCRIBE'],
-  };
+  const uses = usesOfQueueLock(client, keyPrefix);
   return { ...locks, check: () => checkServer(client.shared, commandTimeoutMs, uses) };
 }

@@ -3,7 +3,6 @@ import {
   acquireDefaults,
   acquireSettings,
   checkInteger,
-  maxTimerMs,
   tokenMemoryDefaultMs,
   type AcquireSettings,
 } from './acquire-options.ts';
@@ -13,17 +12,18 @@ import { createCalls } from './client/calls.ts';
 import { checkServer, type ServerFinding } from './client/check-server.ts';
 import { openClient, type RedisClient } from './client/choose-adapter.ts';
 import { createHolderIds } from './holder-id.ts';
+import { holderKeyTypes } from './holder-steps.ts';
 import { checkKnown, defaultOptionNames, type OptionNames } from './known-options.ts';
-import { driftMs } from './lease-deadline.ts';
+import { validUntil } from './lease-deadline.ts';
 import type { LeasePort, ReleaseOutcome } from './lease.ts';
 import { createLocalQueue } from './local-queue.ts';
 import { type Listeners, listenFor, tellRoundTrips } from './lock-events.ts';
 import { lockKey } from './lock-name.ts';
 import type { Locks, AcquireDefaultOptions } from './lock.ts';
 import { createQuorumGrant, type QuorumGrant } from './quorum/grant.ts';
-import { createQuorumServer, quorumKeyTypes, quorumScriptTexts } from './quorum/server.ts';
+import { createQuorumServer, quorumScriptTexts } from './quorum/server.ts';
 import { createRetryingService } from './retrying-service.ts';
-import { systemClock, systemTimers } from './timers.ts';
+import { maxTimerMs, systemClock, systemTimers } from './timers.ts';
 
 export interface QuorumLockOptions extends AcquireDefaultOptions, Listeners {
   /** Average time between two tries, in milliseconds. */
@@ -107,7 +107,7 @@ export function createQuorumLock(
     createCalls(shared, systemTimers, {
       timeoutMs: serverTimeoutMs,
       onRoundTrip: tellRoundTrips(emit),
-      keyTypes: quorumKeyTypes,
+      keyTypes: holderKeyTypes,
     }),
   );
   const servers = callsOf.map((calls) => createQuorumServer(calls, { keyPrefix, tokenMemoryMs }));
@@ -129,8 +129,7 @@ export function createQuorumLock(
     const holder = holderIds.next();
     const grant = createQuorumGrant(servers, name, holder);
     const obtained = await grant.obtain(ttlMs, tokenAbove);
-    const validUntilMs = sentAtMs + ttlMs - driftMs(ttlMs);
-    if ('token' in obtained && systemClock.now() < validUntilMs) {
+    if ('token' in obtained && systemClock.now() < validUntil({ sinceMs: sentAtMs, ttlMs })) {
       return {
         lease: service.hold({ ...settings, name, holder, token: obtained.token, sentAtMs }, leasePort(grant)),
       };

@@ -5,27 +5,27 @@ import {
   acquireDefaults,
   acquireSettings,
   checkInteger,
-  maxTimerMs,
   tokenMemoryDefaultMs,
   type AcquireSettings,
 } from './acquire-options.ts';
-import { assembleLocks } from './assemble-locks.ts';
+import { assembleLocks, requestSettings } from './assemble-locks.ts';
 import { checkOptions } from './check-options.ts';
 import { createCalls, isSendable } from './client/calls.ts';
 import { checkServer, type ServerFinding } from './client/check-server.ts';
 import { openClient, type RedisClient } from './client/choose-adapter.ts';
-import { RefusedError } from './client/errors.ts';
+import { notConnected, RefusedError } from './client/errors.ts';
 import { listHeld } from './client/scan.ts';
 import { loadScript } from './client/script.ts';
 import { createHolderIds } from './holder-id.ts';
+import { createHolderSteps, holderKeyTypes, holderScripts } from './holder-steps.ts';
 import { checkKnown, defaultOptionNames, type OptionNames } from './known-options.ts';
-import { driftMs, type ExtendOutcome } from './lease-deadline.ts';
-import type { LeasePort, ReleaseOutcome } from './lease.ts';
+import { validUntil } from './lease-deadline.ts';
+import type { LeasePort } from './lease.ts';
 import { type Listeners, listenFor, tellRoundTrips } from './lock-events.ts';
 import { checkName, lockKey } from './lock-name.ts';
 import type { AcquireOptions, Lease, AcquireDefaultOptions } from './lock.ts';
 import { createRetryingService } from './retrying-service.ts';
-import { systemClock, systemTimers } from './timers.ts';
+import { maxTimerMs, systemClock, systemTimers } from './timers.ts';
 import type { LockSnapshot, WebLocksSource } from './web-locks.ts';
 
 export interface SimpleLockOptions extends AcquireDefaultOptions, Listeners {
@@ -54,15 +54,7 @@ export interface SimpleLocks extends WebLocksSource {
   inspect: () => Promise<LockSnapshot>;
 }
 
-/** The lock, and the last token of its name. */
-type Keys = readonly [string, string];
-
 const acquireScript = loadScript('simple-acquire');
-const extendScript = loadScript('extend');
-const releaseScript = loadScript('release');
-
-/** What each key of a name holds. */
-const keyTypes = [['string'], ['string']];
 
 const optionNames: OptionNames<SimpleLockOptions> = {
   ...defaultOptionNames,
@@ -112,41 +104,42 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
   const calls = createCalls(connection, systemTimers, {
     timeoutMs: commandTimeoutMs,
     onRoundTrip: tellRoundTrips(emit),
-    keyTypes,
+    keyTypes: holderKeyTypes,
   });
+  const { keysOf, extend, release } = createHolderSteps(calls, { keyPrefix, tokenMemoryMs });
 
   function acquireOne(name: string, settings: AcquireSettings, steal = false): Promise<Lease> {
     // One id for the whole wait: a try that took the lock although its reply was lost is recognised by the next one.
     const id = holderIds.next();
-    const keys: Keys = [lockKey(keyPrefix, name), `${lockKey(keyPrefix, name)}:token`];
     return service.acquire(name, settings, {
-      once: () => tryOnce(name, id, keys, settings, steal),
-      giveBack: () => release(id, keys),
+      once: () => tryOnce(name, id, settings, steal),
+      giveBack: () => release(name, id),
     });
   }
 
   async function tryOnce(
     name: string,
     id: string,
-    keys: Keys,
     settings: AcquireSettings,
     steal: boolean,
   ): Promise<TryResult> {
     // Sent during an outage it would be executed at its end, when perhaps nobody waits for it any more.
-    if (!isSendable(connection)) return noAnswer(notConnected(), false);
+    if (!isSendable(connection)) return noAnswer(notConnected(connection.link.state), false);
     const { ttlMs, tokenAbove } = settings;
     const sentAtMs = systemClock.now();
     try {
       const memoryMs = ttlMs + tokenMemoryMs;
       const args = [id, `${ttlMs}`, `${tokenAbove}`, `${memoryMs}`, steal ? 'steal' : ''];
-      const { reply } = await calls.run(acquireScript, keys, args);
+      const { reply } = await calls.run(acquireScript, keysOf(name), args);
       const answer = reply as [0, string] | [1, number];
       if (answer[0] === 0) return { takenBy: answer[1] };
-      if (systemClock.now() >= sentAtMs + ttlMs - driftMs(ttlMs)) throw new Error('the grant came too late');
+      if (systemClock.now() >= validUntil({ sinceMs: sentAtMs, ttlMs })) {
+        throw new Error('the grant came too late');
+      }
       return {
         lease: service.hold(
           { ...settings, name, holder: id, token: answer[1], sentAtMs },
-          leasePort(id, keys),
+          leasePort(name, id),
         ),
       };
     } catch (error) {
@@ -154,42 +147,21 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
     }
   }
 
-  function notConnected(): Error {
-    const { state } = connection.link;
-    const message = `not connected to Redis (${state})`;
-    return state === 'ended' ? new RefusedError(message) : new Error(message);
-  }
-
-  function leasePort(id: string, keys: Keys): LeasePort {
+  function leasePort(name: string, id: string): LeasePort {
     return {
-      extend: (ttlMs) => extend(id, keys, ttlMs),
-      release: () => release(id, keys),
+      extend: (ttlMs) => extend(name, id, ttlMs),
+      release: () => release(name, id),
       onLoss({ why }) {
         // Redis still keeps it, or was silent, and what it was sent in vain (a renewal) it may still execute: others need
         // not wait for that.
-        if (why !== 'gone' && why !== 'taken') service.inBackground(release(id, keys));
+        if (why !== 'gone' && why !== 'taken') service.inBackground(release(name, id));
       },
     };
   }
 
-  async function extend(id: string, keys: Keys, ttlMs: number): Promise<ExtendOutcome> {
-    if (!isSendable(connection)) throw notConnected();
-    const { reply } = await calls.run(extendScript, keys, [id, `${ttlMs}`, `${ttlMs + tokenMemoryMs}`]);
-    if (reply === 1) return 'held';
-    return reply === 0 ? 'gone' : 'taken';
-  }
-
-  async function release(id: string, keys: Keys): Promise<ReleaseOutcome> {
-    const { reply, mayHaveRunTwice } = await calls.run(releaseScript, [keys[0]], [id]);
-    if (reply === 1 || mayHaveRunTwice) return 'released';
-    return reply === 0 ? 'gone' : 'taken';
-  }
-
   async function steal(name: string, stealOptions: AcquireOptions = {}): Promise<Lease> {
     checkName(name);
-    const settings = acquireSettings(stealOptions, defaults);
-    settings.signal?.throwIfAborted();
-    return acquireOne(name, settings, true);
+    return acquireOne(name, requestSettings(stealOptions, defaults), true);
   }
 
   return {
@@ -205,7 +177,7 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
     check: () =>
       checkServer(connection, commandTimeoutMs, {
         key: lockKey(keyPrefix, 'name'),
-        scripts: [acquireScript, extendScript, releaseScript].map(({ text }) => text),
+        scripts: [acquireScript, ...holderScripts].map(({ text }) => text),
       }),
     steal,
     async inspect() {

@@ -45,7 +45,7 @@ export interface Timers {
 }
 
 /** The longest delay that Node takes, about 24.8 days; it turns a longer one into 1 ms. */
-const longestTimeoutMs = 2 ** 31 - 1;
+export const maxTimerMs = 2 ** 31 - 1;
 
 /** So many disarmed timers stay in the heap in any case: to remove fewer costs more than it saves. */
 const idleWaste = 64;
@@ -90,7 +90,7 @@ export function createTimers(clock: Clock): Timers {
     wakeAtMs = firstMs;
     // Node's timers may fire up to a millisecond early; rounding up saves the second round.
     const delayMs = Math.ceil(Math.max(0, firstMs - clock.now()));
-    timeout = clock.setTimeout(wake, Math.min(delayMs, longestTimeoutMs));
+    timeout = clock.setTimeout(wake, Math.min(delayMs, maxTimerMs));
   }
 
   function put(timer: Timer, key: number, slot: number): void {

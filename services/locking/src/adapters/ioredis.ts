@@ -7,9 +7,13 @@ import type {
   ConnectionSettings,
   ConnectionState,
   Link,
-  LinkEvent,
 } from '../client/port.ts';
-import { retryDelayMs } from '../retry-delay.ts';
+import {
+  createLinkListeners,
+  handshakeTimeoutMs,
+  reconnectDelayMs,
+  sharedConnection,
+} from './connections.ts';
 
 /**
  * A `Redis` or a `Cluster` of ioredis 5 or 6, or of iovalkey, which is a fork of it: as much of it as tells it from other
@@ -43,7 +47,9 @@ function openClient(client: Client): ClientPort {
   return {
     keyPrefix: client.options.keyPrefix ?? '',
     isCluster: isCluster(client),
-    shared: sharedConnection(client),
+    shared: sharedConnection(client, () =>
+      createConnection(createSource(client), client.options.keyPrefix ?? '', true),
+    ),
     connect(settings) {
       const renewal = renewalOf(client, settings);
       return createConnection(createSource(renewal.duplicate(), renewal), '', false);
@@ -105,22 +111,11 @@ function duplicateOf(client: Client, name: string): Client {
   return own;
 }
 
-/** At once, then ever slower up to once a second: whoever waits for a lock should not wait for a reconnection too. */
-function reconnectDelayMs(attempt: number): number {
-  return retryDelayMs(attempt, { firstMs: 20 });
-}
-
-/** Who we are, which protocol, and whether the data is loaded: so many replies in a row make a connection ready. */
-const handshakeReplies = 3;
-
-/**
- * ioredis bounds how long connecting may take, and not the handshake after it. A connection that somebody accepts and
- * nobody answers (a firewall, a stopped server) would be waited for until TCP gives up, which may be never.
- */
+/** Without it ioredis would wait for the handshake until TCP gives up, which may be never. */
 function boundHandshake(client: Client, replyTimeoutMs: number, giveUp: () => void): void {
   let timer: NodeJS.Timeout | undefined;
   client.on('connect', () => {
-    timer = setTimeout(giveUp, handshakeReplies * replyTimeoutMs).unref();
+    timer = setTimeout(giveUp, handshakeTimeoutMs(replyTimeoutMs)).unref();
   });
   for (const settled of ['ready', 'close', 'end']) client.on(settled, () => clearTimeout(timer));
 }
@@ -140,13 +135,9 @@ interface Renewal {
 }
 
 function createSource(first: Client, renew?: Renewal, onMessage?: (message: string) => void): Source {
-  const listeners: Record<LinkEvent, Set<() => void>> = { ready: new Set(), close: new Set() };
+  const { on, tell } = createLinkListeners();
   let client = first;
   let closes = 0;
-
-  function tell(event: LinkEvent): void {
-    for (const listener of listeners[event]) listener();
-  }
 
   function listenTo(one: Client): void {
     const onClose = () => {
@@ -199,10 +190,7 @@ function createSource(first: Client, renew?: Renewal, onMessage?: (message: stri
     close() {
       if (renew !== undefined) client.disconnect();
     },
-    on(event, listener) {
-      listeners[event].add(listener);
-      return () => listeners[event].delete(listener);
-    },
+    on,
   };
   listenTo(first);
   return { client: () => client, link };
@@ -213,18 +201,6 @@ function stateOf(status: string, closes: number): ConnectionState {
   if (status === 'end') return 'ended';
   if (closes > 0) return 'broken';
   return status === 'wait' ? 'idle' : 'opening';
-}
-
-// One for each client of the program for as long as that lives, however many locks use it: its listeners are never removed.
-const sharedConnections = new WeakMap<Client, Connection>();
-
-function sharedConnection(client: Client): Connection {
-  let connection = sharedConnections.get(client);
-  if (connection === undefined) {
-    connection = createConnection(createSource(client), client.options.keyPrefix ?? '', true);
-    sharedConnections.set(client, connection);
-  }
-  return connection;
 }
 
 function createConnection({ client, link }: Source, keyPrefix: string, isShared: boolean): Connection {
@@ -240,12 +216,7 @@ function createConnection({ client, link }: Source, keyPrefix: string, isShared:
     get: (key) => client().get(key),
     type: (key) => client().type(key),
     info: () => client().info(),
-    async configGet(parameter) {
-      // Pairs, or a map where the client was asked for those.
-      const reply: unknown = await client().config('GET', parameter);
-      if (Array.isArray(reply)) return reply[1] as string | undefined;
-      return (reply as Record<string, string>)[parameter];
-    },
+    configGet: (parameter) => client().config('GET', parameter),
     async *scan(pattern, count) {
       const own = client();
       for (const server of isCluster(own) ? own.nodes('master') : [own]) {

@@ -1,5 +1,6 @@
 import type { ConnectionState, Link, LinkEvent } from '../client/port.ts';
 import { retryDelayMs } from '../retry-delay.ts';
+import { createLinkListeners, handshakeTimeoutMs } from './connections.ts';
 
 /** What a client and a cluster of redis have in common. */
 export interface AnyClient {
@@ -35,9 +36,6 @@ export interface Renewal<C> {
   readonly replyTimeoutMs: number;
 }
 
-/** Who we are, which protocol, which database: so many replies in a row make a connection ready. */
-const handshakeReplies = 3;
-
 /** How often it is looked whether a cluster is broken. If it is twice in a row, it is made anew. */
 const lookMs = 1_000;
 
@@ -46,7 +44,7 @@ const lookMs = 1_000;
  */
 export function createLink<C extends AnyClient>(kind: Kind<C>, from: C | Renewal<C>): Source<C> {
   const renewal = 'make' in from ? from : undefined;
-  const listeners: Record<LinkEvent, Set<() => void>> = { ready: new Set(), close: new Set() };
+  const listeners = createLinkListeners();
   let life: Life = { over: false };
   let client = 'make' in from ? from.make(life) : from;
   let opened = client.isOpen;
@@ -59,7 +57,7 @@ export function createLink<C extends AnyClient>(kind: Kind<C>, from: C | Renewal
 
   function tell(event: LinkEvent): void {
     if (event === 'close') closes += 1;
-    for (const listener of listeners[event]) listener();
+    listeners.tell(event);
   }
 
   function listenTo(one: C, lifeOfOne: Life): void {
@@ -93,14 +91,10 @@ export function createLink<C extends AnyClient>(kind: Kind<C>, from: C | Renewal
     }
   }
 
-  /**
-   * The library bounds how long connecting may take, and not the handshake after it: somebody may accept a connection and
-   * never answer (a firewall, a stopped server).
-   */
   function beReadyInTime(): void {
     if (renewal === undefined) return;
     clearTimeout(timer);
-    timer = setTimeout(renew, handshakeReplies * renewal.replyTimeoutMs);
+    timer = setTimeout(renew, handshakeTimeoutMs(renewal.replyTimeoutMs));
   }
 
   function connect(): void {
@@ -180,10 +174,7 @@ export function createLink<C extends AnyClient>(kind: Kind<C>, from: C | Renewal
       closed = true;
       end();
     },
-    on(event, listener) {
-      listeners[event].add(listener);
-      return () => listeners[event].delete(listener);
-    },
+    on: listeners.on,
   };
   listenTo(client, life);
   return { client: () => client, link };

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Adapter, ClientPort, Connection, ConnectionSettings, Subscriber } from '../client/port.ts';
-import { retryDelayMs } from '../retry-delay.ts';
+import { reconnectDelayMs, sharedConnection } from './connections.ts';
 import { createLink, type AnyClient, type Kind, type Life, type Source } from './node-redis-link.ts';
 
 /** What `createClient` or `createCluster` of redis 5 or newer makes: as much of it as tells it from other clients. */
@@ -126,8 +126,7 @@ function duplicateOf(client: Client, name: string, life: Life): Client {
     readonly: false,
     socket: {
       ...options?.socket,
-      // At once, then ever slower up to once a second: whoever waits for a lock should not wait for this too.
-      reconnectStrategy: (attempt: number) => !life.over && retryDelayMs(attempt, { firstMs: 20 }),
+      reconnectStrategy: (attempt: number) => !life.over && reconnectDelayMs(attempt),
     },
   });
 }
@@ -182,18 +181,6 @@ async function sendToSlot(cluster: Cluster, command: readonly string[], key: str
   }
 }
 
-// One for each client of the program for as long as that lives, however many locks use it: its listeners are never removed.
-const sharedConnections = new WeakMap<object, Connection>();
-
-function sharedConnection(client: object, create: () => Connection): Connection {
-  let connection = sharedConnections.get(client);
-  if (connection === undefined) {
-    connection = create();
-    sharedConnections.set(client, connection);
-  }
-  return connection;
-}
-
 function createConnection<C>(source: Source<C>, servers: Servers<C>, keyPrefix: string): Connection {
   const { link } = source;
   const send: Send = (command, key) => servers.send(source.client(), command, key);
@@ -215,12 +202,7 @@ function createConnection<C>(source: Source<C>, servers: Servers<C>, keyPrefix: 
     get: (key) => toKey('GET', key) as Promise<string | null>,
     type: (key) => toKey('TYPE', key) as Promise<string>,
     info: () => send(['INFO']) as Promise<string>,
-    async configGet(parameter) {
-      // Pairs, or what RESP3 has instead.
-      const reply = await send(['CONFIG', 'GET', parameter]);
-      if (Array.isArray(reply)) return reply[1] as string | undefined;
-      return (reply as Record<string, string>)[parameter];
-    },
+    configGet: (parameter) => send(['CONFIG', 'GET', parameter]),
     async *scan(pattern, count) {
       for (const server of await servers.each(source.client())) {
         let cursor = '0';

@@ -1,7 +1,15 @@
 import { type Linked, LinkedList } from '../linked-list.ts';
 import type { RoundTripListener } from '../lock-events.ts';
 import type { Timer, Timers } from '../timers.ts';
-import { isDemotion, isNoScript, isRefusal, isWrongType, RefusedError } from './errors.ts';
+import {
+  isDemotion,
+  isNoScript,
+  isRefusal,
+  isWrongType,
+  notConnected,
+  RefusedError,
+  ServiceClosedError,
+} from './errors.ts';
 import type { Connection } from './port.ts';
 import type { Script } from './script.ts';
 
@@ -124,7 +132,9 @@ export function createCalls(connection: Connection, timers: Timers, settings: Ca
       }
       for (let call = waiting.first; call !== undefined && dueMs(call) <= now; call = waiting.first) {
         end(call);
-        call.reject(link.state === 'ready' ? new Error('too many calls under way') : notConnected());
+        call.reject(
+          link.state === 'ready' ? new Error('too many calls under way') : notConnected(link.state),
+        );
       }
       sendWaiting();
       const [sent, unsent] = [underWay.first, waiting.first];
@@ -139,8 +149,8 @@ export function createCalls(connection: Connection, timers: Timers, settings: Ca
   }
 
   function ask(asked: Asked): Promise<Reply<unknown>> {
-    if (closed) return Promise.reject(wasClosed());
-    if (link.state === 'ended') return Promise.reject(notConnected());
+    if (closed) return Promise.reject(new ServiceClosedError());
+    if (link.state === 'ended') return Promise.reject(notConnected(link.state));
     link.open();
     return new Promise((resolve, reject) => {
       const sinceMs = clock.now();
@@ -206,7 +216,7 @@ export function createCalls(connection: Connection, timers: Timers, settings: Ca
     end(call);
     if (isDemotion(error)) leave();
     if (isRefusal(error)) void refuse(call, error);
-    else call.reject(closed ? wasClosed() : error);
+    else call.reject(closed ? new ServiceClosedError() : error);
     sendWaiting();
   }
 
@@ -241,11 +251,6 @@ export function createCalls(connection: Connection, timers: Timers, settings: Ca
     link.reconnect();
   }
 
-  function notConnected(): Error {
-    const message = `not connected to Redis (${link.state})`;
-    return link.state === 'ended' ? new RefusedError(message) : new Error(message);
-  }
-
   function failAll(list: LinkedList<Call>, error: Error): void {
     for (let call = list.first; call !== undefined; call = list.first) {
       end(call);
@@ -260,7 +265,7 @@ export function createCalls(connection: Connection, timers: Timers, settings: Ca
     }),
     link.on('close', () => {
       if (!connection.resends) failAll(underWay, new Error('the connection to Redis was closed'));
-      if (link.state === 'ended') failAll(waiting, notConnected());
+      if (link.state === 'ended') failAll(waiting, notConnected(link.state));
     }),
   ];
 
@@ -279,14 +284,10 @@ export function createCalls(connection: Connection, timers: Timers, settings: Ca
       closed = true;
       timers.disarm(timeout);
       for (const stop of stopListening) stop();
-      for (const list of [underWay, waiting]) failAll(list, wasClosed());
+      for (const list of [underWay, waiting]) failAll(list, new ServiceClosedError());
     },
   };
   return calls;
-}
-
-function wasClosed(): RefusedError {
-  return new RefusedError('this lock service was closed');
 }
 
 /**

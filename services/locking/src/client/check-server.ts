@@ -74,8 +74,10 @@ async function checkEviction(calls: Calls, info: string): Promise<ServerFinding[
 }
 
 async function configured(calls: Calls): Promise<string | undefined> {
+  const parameter = 'maxmemory-policy';
   try {
-    return (await calls.send((own) => own.configGet('maxmemory-policy'))).reply;
+    const { reply } = await calls.send((own) => own.configGet(parameter));
+    return Array.isArray(reply) ? (reply[1] as string) : (reply as Record<string, string>)[parameter];
   } catch {
     return undefined;
   }

@@ -1,3 +1,5 @@
+import type { ConnectionState } from './port.ts';
+
 /**
  * What an answer of Redis means that is an error, told by its code. Whatever has no code is no answer: nobody knows then
  * what became of the call.
@@ -50,4 +52,17 @@ export function isDemotion(error: Error): boolean {
 /** Asking again is in vain: Redis has refused for a reason that waiting does not cure, or the connection was ended. */
 export class RefusedError extends Error {
   override readonly name = 'RefusedError';
+}
+
+/** A call was not sent. */
+export function notConnected(state: ConnectionState): Error {
+  const message = `not connected to Redis (${state})`;
+  return state === 'ended' ? new RefusedError(message) : new Error(message);
+}
+
+/** The lock service has been closed by the program: nothing is asked any more, and no reply is waited for. */
+export class ServiceClosedError extends RefusedError {
+  constructor() {
+    super('this lock service was closed');
+  }
 }

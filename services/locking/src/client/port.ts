@@ -107,7 +107,8 @@ export interface Connection {
   get(key: string): Promise<string | null>;
   type(key: string): Promise<string>;
   info(): Promise<string>;
-  configGet(parameter: string): Promise<string | undefined>;
+  /** Pairs in an array, or an object by parameter, as the client is set to read maps. */
+  configGet(parameter: string): Promise<unknown>;
   /** All keys that match, page by page; of a cluster, those of all primaries. The pattern is used as it is. */
   scan(pattern: string, count: number): AsyncIterable<readonly string[]>;
 }

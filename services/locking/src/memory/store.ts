@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers';
 
-import { RefusedError } from '../client/errors.ts';
+import { RefusedError, ServiceClosedError } from '../client/errors.ts';
 import type { QueueStoreOptions } from '../queue-lock-options.ts';
 import type { QueueMessages, QueueStore } from '../queue/store.ts';
 import type { Timers } from '../timers.ts';
@@ -13,7 +13,7 @@ export function openMemoryQueueStore(
   link: MemoryLink,
   timers: Timers,
   messages: QueueMessages,
-  { clientId, keyPrefix, commandTimeoutMs, staleMs, tokenMemoryMs, onRoundTrip }: QueueStoreOptions,
+  { clientId, keyPrefix, commandTimeoutMs, onRoundTrip, ...settings }: QueueStoreOptions,
 ): QueueStore {
   const { data } = link;
   const { clock } = timers;
@@ -21,7 +21,7 @@ export function openMemoryQueueStore(
   let state: 'new' | 'opening' | 'listening' | 'closed' = 'new';
 
   const steps = createQueueSteps(
-    { staleMs, queueMemoryMs: 4 * staleMs, tokenMemoryMs },
+    settings,
     nowUs,
     {
       isHeard: (client) => data.listeners.has(client),
@@ -35,7 +35,7 @@ export function openMemoryQueueStore(
   );
 
   function call<T>(step: string, run: () => T): Promise<T> {
-    if (state === 'closed') return Promise.reject(closedError());
+    if (state === 'closed') return Promise.reject(new ServiceClosedError());
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const sentAtMs = clock.now();
     const fail = (reason: Error) => {
@@ -104,13 +104,9 @@ export function openMemoryQueueStore(
     async close() {
       state = 'closed';
       data.listeners.delete(clientId);
-      for (const fail of underWay) fail(closedError());
+      for (const fail of underWay) fail(new ServiceClosedError());
     },
   };
-}
-
-function closedError(): RefusedError {
-  return new RefusedError('this lock service was closed');
 }
 
 /** Of a clock that is never set back, as all services in the process use the same. */

@@ -1,6 +1,6 @@
 import type { Waiter } from './callers.ts';
 import { cameFrom, take } from './holding.ts';
-import { enterQueue, giveUp, heard, proceed, retire, unanswered } from './moves.ts';
+import { enterQueue, giveUp, heard, newEntry, proceed, retire, unanswered } from './moves.ts';
 import type { Asking, Entry, NameMachine } from './name-state.ts';
 import type { Grant, Queued } from './store.ts';
 
@@ -30,10 +30,8 @@ export function ask(machine: NameMachine): void {
 }
 
 function entryFor(machine: NameMachine, { ttlMs }: Waiter): Entry {
-  const { context, state } = machine;
-  if (state.is === 'idle') {
-    return { ...context.register(machine, ttlMs), place: undefined, longestMs: ttlMs, unsure: false };
-  }
+  const { state } = machine;
+  if (state.is === 'idle') return newEntry(machine, ttlMs);
   state.entry.longestMs = Math.max(state.entry.longestMs, ttlMs);
   return state.entry;
 }

@@ -1,7 +1,7 @@
 import { isEnoughFor, type Validity, validUntil } from '../lease-deadline.ts';
 import type { HeldLease, ReleaseOutcome } from '../lease.ts';
 import type { From } from './callers.ts';
-import { enterQueue, giveUp, heard, proceed, releaseAll, retire, unanswered } from './moves.ts';
+import { enterQueue, giveUp, heard, newEntry, proceed, releaseAll, retire, unanswered } from './moves.ts';
 import type { Confirming, Entry, Holding, NameMachine, Yielding } from './name-state.ts';
 import type { Grant, HandedOver, NotHeld, Queued } from './store.ts';
 import { Tenure } from './tenure.ts';
@@ -135,12 +135,7 @@ function yieldTenure(machine: NameMachine, { entry, tenure }: Holding): Promise<
   const { first } = callers;
   if (first === undefined) return releaseAll(machine);
   const { ttlMs, tokenAbove } = first;
-  const next: Entry = {
-    ...context.register(machine, ttlMs),
-    place: undefined,
-    longestMs: ttlMs,
-    unsure: false,
-  };
+  const next = newEntry(machine, ttlMs);
   const { firstToken, lastToken } = tenure;
   const request = { id: entry.id, nextId: next.id, firstToken, lastToken, ttlMs, tokenAbove };
   timers.disarm(machine);

@@ -1,5 +1,6 @@
-import { acquireSettings, type AcquireDefaults, type AcquireSettings } from '../acquire-options.ts';
-import { assembleLocks } from '../assemble-locks.ts';
+import type { AcquireDefaults, AcquireSettings } from '../acquire-options.ts';
+import { assembleLocks, requestSettings } from '../assemble-locks.ts';
+import { ServiceClosedError } from '../client/errors.ts';
 import { LockTimeoutError, LockUnavailableError } from '../errors.ts';
 import { clientOf, waiterNumber, writeWaiterId } from '../holder-id.ts';
 import type { LockEventListener } from '../lock-events.ts';
@@ -30,7 +31,6 @@ export interface QueueLocksCore extends WebLocksSource {
   readonly clientId: string;
   steal(name: string, options?: AcquireOptions): Promise<Lease>;
   inspect(): Promise<LockSnapshot>;
-  close(): Promise<void>;
 }
 
 /** How many names `inspect` asks about at once. */
@@ -47,7 +47,7 @@ export function createQueueLocks(
   const names = new Names();
   let entries = 0;
   let waiting = 0;
-  let closed: Error | undefined;
+  let closed: ServiceClosedError | undefined;
 
   // A holder that may keep what it does not need asks to be told when somebody else wants it.
   const idOf = (number: number, ttlMs: number) =>
@@ -171,7 +171,7 @@ export function createQueueLocks(
   }
 
   async function close(): Promise<void> {
-    closed ??= new Error('this lock service was closed');
+    closed ??= new ServiceClosedError();
     const cause = closed;
     releaser.stop();
     await Promise.all([...names].map((queue) => queue.close(cause)));
@@ -190,12 +190,9 @@ export function createQueueLocks(
     }),
     async steal(name, options = {}) {
       checkName(name);
-      const settings = acquireSettings(options, defaults);
-      settings.signal?.throwIfAborted();
-      return acquireOne(name, settings, true);
+      return acquireOne(name, requestSettings(options, defaults), true);
     },
     inspect,
-    close,
   };
 }
 

@@ -30,6 +30,12 @@ export function enterQueue(
   if (early !== undefined) machine.granted(entry.number, early);
 }
 
+/** Under an id of its own, for a caller that wants the lock for that time. */
+export function newEntry(machine: NameMachine, ttlMs: number): Entry {
+  const entryId = machine.context.register(machine, ttlMs);
+  return { ...entryId, place: undefined, longestMs: ttlMs, unsure: false };
+}
+
 /** Redis has answered. */
 export function heard({ context, view }: NameMachine): void {
   view.heard(context.timers.clock.now());

@@ -1,4 +1,5 @@
 import { createCalls } from '../client/calls.ts';
+import type { Uses } from '../client/check-rights.ts';
 import { isWrongType, RefusedError } from '../client/errors.ts';
 import type { ClientPort } from '../client/port.ts';
 import { scanKeys } from '../client/scan.ts';
@@ -21,7 +22,7 @@ import {
   releasedOrNot,
   seenOrVanished,
 } from './replies.ts';
-import { queueScripts } from './scripts.ts';
+import { queueScripts, queueScriptTexts } from './scripts.ts';
 import type { QueueMessages, QueueStore } from './store.ts';
 import { createSubscription } from './subscription.ts';
 
@@ -36,19 +37,25 @@ export function openRedisQueueStore(
   client: ClientPort,
   timers: Timers,
   messages: QueueMessages,
-  { clientId, keyPrefix, commandTimeoutMs, staleMs, tokenMemoryMs, onRoundTrip }: QueueStoreOptions,
+  {
+    clientId,
+    keyPrefix,
+    commandTimeoutMs,
+    staleMs,
+    queueMemoryMs,
+    tokenMemoryMs,
+    onRoundTrip,
+  }: QueueStoreOptions,
 ): QueueStore {
+  const channelPrefix = channelPrefixOf(client, keyPrefix);
   // What the program's client would put before every key; our own connections leave keys alone.
-  const outerPrefix = client.keyPrefix;
-  const channelPrefix = `${outerPrefix}${keyPrefix}@`;
-  const keyStart = outerPrefix + lockKey(keyPrefix, '').slice(0, -1);
+  const keyStart = client.keyPrefix + lockKey(keyPrefix, '').slice(0, -1);
   const nameOf = (key: string) => key.slice(keyStart.length, -1);
 
   const scripts = queueScripts({
     channelPrefix,
     staleMs,
-    // Long enough that a client which was cut off or blocked for a while finds its place again.
-    queueMemoryMs: 4 * staleMs,
+    queueMemoryMs,
     tokenMemoryMs,
     countsReceivers: !client.isCluster,
   });
@@ -170,4 +177,18 @@ export function openRedisQueueStore(
 
 function flag(on: boolean): string {
   return on ? '1' : '';
+}
+
+/** What the store of such a lock does with Redis. */
+export function usesOfQueueLock(client: ClientPort, keyPrefix: string): Uses {
+  return {
+    key: lockKey(keyPrefix, 'name'),
+    channel: channelPrefixOf(client, keyPrefix),
+    scripts: queueScriptTexts,
+    commands: ['HDEL', 'PUBLISH', 'SUBSCRIBE'],
+  };
+}
+
+function channelPrefixOf(client: ClientPort, keyPrefix: string): string {
+  return `${client.keyPrefix}${keyPrefix}@`;
 }

@@ -1,17 +1,18 @@
 import { type Calls, isSendable } from '../client/calls.ts';
 import { loadScript } from '../client/script.ts';
-import type { ExtendOutcome } from '../lease-deadline.ts';
-import type { ReleaseOutcome } from '../lease.ts';
-import { lockKey } from '../lock-name.ts';
+import {
+  createHolderSteps,
+  holderScripts,
+  type HolderSteps,
+  type HolderStepsOptions,
+} from '../holder-steps.ts';
 
 /** One of the independent servers of a quorum lock. Every call is bounded; a rejection means: unknown. */
-export interface QuorumServer {
+export interface QuorumServer extends Pick<HolderSteps, 'extend' | 'release'> {
   /** Whether to ask it at all. What is sent during an outage is executed at its end. */
   isReachable(): boolean;
   take(name: string, id: string, ttlMs: number): Promise<TakeReply>;
   mint(name: string, id: string, token: number, ttlMs: number): Promise<MintReply>;
-  extend(name: string, id: string, ttlMs: number): Promise<ExtendOutcome>;
-  release(name: string, id: string): Promise<ReleaseOutcome>;
 }
 
 export type TakeReply =
@@ -20,35 +21,20 @@ export type TakeReply =
 
 export type MintReply = 'written' | 'not held' | { readonly refusedFor: number };
 
-export interface QuorumServerOptions {
-  keyPrefix: string;
-  tokenMemoryMs: number;
-}
-
 const takeScript = loadScript('quorum-take');
 const mintScript = loadScript('quorum-mint');
-const extendScript = loadScript('extend');
-const releaseScript = loadScript('release');
 
-export const quorumScriptTexts = [takeScript, mintScript, extendScript, releaseScript].map(
-  ({ text }) => text,
-);
+export const quorumScriptTexts = [takeScript, mintScript, ...holderScripts].map(({ text }) => text);
 
-/** What each key of a name holds. */
-export const quorumKeyTypes = [['string'], ['string']];
-
-export function createQuorumServer(
-  calls: Calls,
-  { keyPrefix, tokenMemoryMs }: QuorumServerOptions,
-): QuorumServer {
-  const lock = (name: string) => lockKey(keyPrefix, name);
-  const token = (name: string) => `${lockKey(keyPrefix, name)}:token`;
+export function createQuorumServer(calls: Calls, options: HolderStepsOptions): QuorumServer {
+  const { tokenMemoryMs } = options;
+  const { keysOf, extend, release } = createHolderSteps(calls, options);
   return {
     isReachable: () => isSendable(calls.connection),
 
     async take(name, id, ttlMs) {
       const args = [id, `${ttlMs}`, `${ttlMs + tokenMemoryMs}`];
-      const { reply } = await calls.run(takeScript, [lock(name), token(name)], args);
+      const { reply } = await calls.run(takeScript, keysOf(name), args);
       const answer = reply as [0, string] | [1, number, number];
       if (answer[0] === 0) return { taken: false, holder: answer[1] };
       return { taken: true, lastToken: answer[1], clockUs: answer[2] };
@@ -56,23 +42,13 @@ export function createQuorumServer(
 
     async mint(name, id, candidate, ttlMs) {
       const args = [id, `${candidate}`, `${ttlMs + tokenMemoryMs}`];
-      const { reply } = await calls.run(mintScript, [lock(name), token(name)], args);
+      const { reply } = await calls.run(mintScript, keysOf(name), args);
       const answer = reply as [0] | [1] | [-1, number];
       if (answer[0] === -1) return { refusedFor: answer[1] };
       return answer[0] === 1 ? 'written' : 'not held';
     },
 
-    async extend(name, id, ttlMs) {
-      const args = [id, `${ttlMs}`, `${ttlMs + tokenMemoryMs}`];
-      const { reply } = await calls.run(extendScript, [lock(name), token(name)], args);
-      if (reply === 1) return 'held';
-      return reply === 0 ? 'gone' : 'taken';
-    },
-
-    async release(name, id) {
-      const { reply, mayHaveRunTwice } = await calls.run(releaseScript, [lock(name)], [id]);
-      if (reply === 1 || mayHaveRunTwice) return 'released';
-      return reply === 0 ? 'gone' : 'taken';
-    },
+    extend,
+    release,
   };
 }

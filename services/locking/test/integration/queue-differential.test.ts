@@ -132,6 +132,7 @@ beforeAll(async () => {
       keyPrefix: prefix,
       commandTimeoutMs: 5_000,
       staleMs,
+      queueMemoryMs: 4 * staleMs,
       tokenMemoryMs: memoryMs,
       onRoundTrip: undefined,
     });

@@ -61,6 +61,21 @@ test('a server that was unreachable is not sent, when it returns, what was asked
   expect(await redises[0]!.exists('{quorum-lock:seat}:token')).toBe(0);
 });
 
+test('an extension that is asked for while a majority is unreachable is not executed at its end', async () => {
+  const locks = lab.open({ throughProxies: true });
+  const { clients } = lab;
+  const lease = await locks.acquire('seat', { ttlMs: 60_000, renew: false });
+  await Promise.all([0, 1].map((i) => lab.proxies[i]!.refuse()));
+  await expect.poll(() => [0, 1].map((i) => clients[i]!.status)).not.toContain('ready');
+  await expect(lease.extend(3_600_000)).rejects.toThrow(LockUnavailableError);
+  await Promise.all([0, 1].map((i) => lab.proxies[i]!.heal()));
+  // What the client has kept for later goes out before this.
+  await Promise.all(clients.map((client) => client.ping()));
+  const left = await Promise.all([0, 1].map((i) => redises[i]!.pttl('{quorum-lock:seat}')));
+  expect(Math.max(...left)).toBeLessThanOrEqual(60_000);
+  await lease.release();
+});
+
 test.each([0, 1, 2])('server %i may be silent, and nobody waits for it', async (silent) => {
   lab.open({ throughProxies: true });
   const serverTimeoutMs = 8_000;
