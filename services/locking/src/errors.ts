@@ -1,3 +1,5 @@
+import { ServiceClosedError } from './client/errors.ts';
+
 /**
  * What can go wrong with a lock, one class each. An aborted wait is none of these: it rejects with the reason of
  * the caller's own `AbortSignal`, as the platform does everywhere.
@@ -56,17 +58,21 @@ export class LockTimeoutError extends LockError {
 }
 
 /**
- * Redis did not answer in time, or answered with a fault of its own. Whether the lock was taken is then *unknown*:
- * what may have been taken is given back where Redis can be reached, and otherwise ends with its TTL.
+ * Redis did not answer in time, or answered with a fault of its own; or the lock service was closed. Whether the lock was
+ * taken is then *unknown*: what may have been taken is given back where Redis can be reached, and otherwise ends with its
+ * TTL.
  */
 export class LockUnavailableError extends LockError {
   override readonly name = 'LockUnavailableError';
   readonly code = 'LOCK_UNAVAILABLE';
 
   constructor(details: LockErrorDetails) {
-    const why = details.cause instanceof Error ? `: ${details.cause.message}` : '';
+    const { lock, cause } = details;
+    const reason = cause instanceof Error ? `: ${cause.message}` : '';
     super(
-      `Redis gave no usable answer about lock "${details.lock}"${why}. Check that it is reachable; what was asked may still have happened, and ends with its TTL.`,
+      cause instanceof ServiceClosedError
+        ? `The lock service that was asked about lock "${lock}" was closed. Use another one; what was asked and not answered may still have happened, and ends with its TTL.`
+        : `Redis gave no usable answer about lock "${lock}"${reason}. Check that it is reachable; what was asked may still have happened, and ends with its TTL.`,
       details,
     );
   }

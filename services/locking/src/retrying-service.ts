@@ -1,5 +1,6 @@
 import { acquireByRetry, type Tries } from './acquire-by-retry.ts';
 import type { AcquireSettings } from './acquire-options.ts';
+import { ServiceClosedError } from './client/errors.ts';
 import { LockTimeoutError, LockUnavailableError } from './errors.ts';
 import { type HeldLease, createLease, type LeasePort, type LeaseTerms } from './lease.ts';
 import type { LocalQueue } from './local-queue.ts';
@@ -21,6 +22,14 @@ export interface RetryingService {
   close(): Promise<void>;
 }
 
+interface Wait {
+  readonly name: string;
+  /** Ends it before its time. */
+  interrupt(reason: unknown): void;
+  /** Resolves when its caller has been answered. */
+  readonly ended: Promise<void>;
+}
+
 /**
  * @param retryDelayMs average time between two tries, in milliseconds
  * @param localQueue lets those who wait try one at a time; without one, each of them tries
@@ -30,10 +39,10 @@ export function createRetryingService(
   emit: LockEventListener | undefined,
   localQueue?: LocalQueue,
 ): RetryingService {
-  const waits = new Set<{ name: string; interrupt(reason: unknown): void }>();
+  const waits = new Set<Wait>();
   const leases = new Set<HeldLease>();
   const background = new Set<Promise<unknown>>();
-  let closed: Error | undefined;
+  let closed: ServiceClosedError | undefined;
 
   function inBackground(work: Promise<unknown>): void {
     const done = work.catch(() => undefined).finally(() => background.delete(done));
@@ -52,7 +61,8 @@ export function createRetryingService(
     const { promise: interrupted, reject: interrupt } = Promise.withResolvers<never>();
     interrupted.catch(() => undefined); // it may come when nobody waits any more
     const onAbort = () => interrupt(signal?.reason);
-    const wait = { name, interrupt };
+    const ended = Promise.withResolvers<void>();
+    const wait: Wait = { name, interrupt, ended: ended.promise };
     const sinceMs = systemClock.now();
     signal?.addEventListener('abort', onAbort, { once: true });
     waits.add(wait);
@@ -83,6 +93,7 @@ export function createRetryingService(
     } finally {
       place?.leave({ holding: lease !== undefined });
       waits.delete(wait);
+      ended.resolve();
       signal?.removeEventListener('abort', onAbort);
     }
   }
@@ -93,7 +104,7 @@ export function createRetryingService(
       release() {
         leases.delete(lease);
         const released = port.release();
-        void released.catch(() => undefined).then(() => localQueue?.released(terms.name));
+        inBackground(released.catch(() => undefined).then(() => localQueue?.released(terms.name)));
         return released;
       },
       onLoss(loss) {
@@ -108,11 +119,13 @@ export function createRetryingService(
   }
 
   async function close(): Promise<void> {
-    closed ??= new Error('this lock service was closed');
+    closed ??= new ServiceClosedError();
     for (const { name, interrupt } of waits)
       interrupt(new LockUnavailableError({ lock: name, cause: closed }));
     // What is lost with the service its algorithm gives back, as after a deadline.
     for (const lease of leases) lease.revoke({ why: 'closed', cause: closed });
+    // At its end, each wait leaves what it has asked for to the background.
+    await Promise.all(Array.from(waits, ({ ended }) => ended));
     while (background.size > 0) await Promise.all(background);
   }
 

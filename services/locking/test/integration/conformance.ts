@@ -1,5 +1,5 @@
 import { getEventListeners } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as afterSending, setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
@@ -13,6 +13,7 @@ import {
   type LockEvent,
   type Locks,
   type RenewalFailure,
+  type WebLocksSource,
 } from '#src/index.ts';
 
 import { openLockLab, type ConformanceLab, type LockKind } from './lock-lab.ts';
@@ -206,6 +207,8 @@ export function describeLocks(kind: LockKind): void {
       expect(() => lab.open(misspelt)).toThrow(/"ttlms".* ttlMs\?/);
       const locks = lab.open();
       await expect(locks.acquire('seat', misspelt)).rejects.toThrow(/"ttlms".* ttlMs\?/);
+      const { steal } = locks as WebLocksSource;
+      if (steal !== undefined) await expect(steal('seat', misspelt)).rejects.toThrow(/"ttlms".* ttlMs\?/);
       await expect(locks.tryAcquire('seat', { xyz: 1 } as never)).rejects.toThrow(/"xyz".*waitMs, ttlMs/);
     });
 
@@ -543,13 +546,39 @@ export function describeLocks(kind: LockKind): void {
       const wait = locks.acquire('a').catch((error: unknown) => error);
       const ends = Promise.all(leases.map(onceAborted));
       await locks.close();
-      expect(await wait).toMatchObject({ code: 'LOCK_UNAVAILABLE', cause: { message: /closed/ } });
+      expect(await wait).toMatchObject(closed);
       expect(leases.map((lease) => lease.remainingMs())).toEqual([0, 0]);
       expect(await ends).toEqual(
         ['a', 'b'].map((lock) => expect.objectContaining({ code: 'LOCK_LOST', lock, why: 'closed' })),
       );
-      await expect(locks.acquire('a')).rejects.toMatchObject({ name: 'LockUnavailableError' });
+      await expect(locks.acquire('a')).rejects.toMatchObject(closed);
+      await expect(locks.tryAcquire(['a', 'b'])).rejects.toMatchObject(closed);
+      const { steal, inspect } = locks as WebLocksSource;
+      if (steal !== undefined) await expect(steal('a')).rejects.toMatchObject(closed);
+      if (inspect !== undefined) await expect(inspect()).rejects.toMatchObject(closed);
       await expect.poll(() => lab.open().tryAcquire(['a', 'b'])).not.toBeNull();
+    });
+
+    test('a service that is closed waits for a release that is under way', async () => {
+      const locks = lab.open();
+      const lease = await locks.acquire('seat', { ttlMs: 60_000 });
+      const released = lease.release();
+      await locks.close();
+      await expect(released).resolves.toBeUndefined();
+    });
+
+    test.each([
+      ['before', () => Promise.resolve()],
+      ['after', () => afterSending()],
+    ])('a service that is closed %s a question of its own is sent keeps no lock', async (_when, ready) => {
+      const locks = lab.open();
+      await locks.withLock('warm up', () => undefined);
+      const wait = locks.acquire('seat', { ttlMs: 60_000 });
+      const outcome = Promise.allSettled([wait]);
+      await ready();
+      await locks.close();
+      await outcome;
+      await expect.poll(() => lab.open().tryAcquire('seat')).not.toBeNull();
     });
 
     test('a result is not passed off as protected when the service was closed meanwhile', async () => {
@@ -588,6 +617,12 @@ export function describeLocks(kind: LockKind): void {
     });
   });
 }
+
+/** Nothing is wrong with Redis then, and nobody should look for it there. */
+const closed = {
+  code: 'LOCK_UNAVAILABLE',
+  message: expect.stringMatching(/^(?!.*reachable).*lock service .*was closed/) as string,
+};
 
 function onceAborted({ signal }: Lease): Promise<unknown> {
   const { promise, resolve } = Promise.withResolvers<unknown>();
