@@ -1,15 +1,18 @@
-import { MAX_CAPACITY, type StrategyName } from '@lastseat/booking/contract';
+import { MAX_CAPACITY, MAX_HOLD_S, type StrategyName } from '@lastseat/booking/contract';
 
 import { guardOf } from '../scenario.ts';
 import { createEvent, type Target } from '../target.ts';
 import { faultIn } from './books.ts';
 import { coresBetween, readCpu, type CpuReading } from './cpu-cores.ts';
 import type { Edge } from './generator/send-load.ts';
-import type { Cell, GuardName, Workload } from './measurements.ts';
+import { HOLDS, KEYED, type Cell, type GuardName, type Workload } from './measurements.ts';
 import type { Bench } from './step.ts';
 
 export const BODY = JSON.stringify({ customer: 'bench', quantity: 1 });
 export const NOOP_PATH = '/noop';
+
+// The longest there is: so they end, and are swept, when the bench is over.
+const HOLD_BODY = JSON.stringify({ customer: 'bench', quantity: 1, seconds: MAX_HOLD_S });
 
 /**
  * Measures one workload for one window, on events that nobody has touched, and checks it against Postgres.
@@ -29,7 +32,14 @@ export async function measureCell(
   const readings: CpuReading[] = [];
   const { repeat, warmUpMs, windowMs } = timing;
   const result = await generator.send(
-    { origins: [front ?? stack.url], paths, body: BODY, connections, timing: { warmUpMs, windowMs } },
+    {
+      origins: [front ?? stack.url],
+      paths,
+      body: guard === HOLDS ? HOLD_BODY : BODY,
+      hasKeys: guard === KEYED,
+      connections,
+      timing: { warmUpMs, windowMs },
+    },
     (_edge: Edge, generatorS) => readings.push(readCpu(stack, generatorS)),
   );
 
@@ -56,6 +66,8 @@ export async function measureCell(
 }
 
 function pathOf(guard: Exclude<GuardName, 'no-op'>, eventId: number): string {
+  if (guard === HOLDS) return `/events/${eventId}/holds`;
+  if (guard === KEYED) return `/events/${eventId}/bookings`;
   const atHome = /^(.+) at home$/.exec(guard)?.[1];
   if (atHome !== undefined) return `/events/${eventId}/bookings?strategy=${atHome}`;
   return guardOf(guard as StrategyName).path(eventId);

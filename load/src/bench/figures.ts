@@ -2,8 +2,11 @@ import { countedFigure, slicedFigure, type Figure, type Target } from '@lastseat
 import { median } from '@lastseat/lab-frame/statistics.ts';
 import { count } from '@lastseat/lab-frame/words.ts';
 
+import { BOUNDED, boundsOf, SHARE_OF_NOOP } from './bounds.ts';
 import {
+  HOLDS,
   isSame,
+  KEYED,
   type Cell,
   type GuardName,
   type Measurements,
@@ -32,6 +35,29 @@ interface Comparison {
 
 const COMPARISONS: readonly Comparison[] = [
   {
+    name: 'batched-update at home / no-op route: answers/s at 512 connections',
+    target: { atLeast: SHARE_OF_NOOP },
+    quantity: speed,
+    above: hot('batched-update at home', 512),
+    below: hot('no-op', 512),
+  },
+  ...[64, 512].flatMap((connections) => [
+    {
+      name: `holds / bookings, both at home: answers/s at ${connections} connections`,
+      target: { atLeast: 0.9 },
+      quantity: speed,
+      above: hot(HOLDS, connections),
+      below: hot('batched-update at home', connections),
+    },
+    {
+      name: `bookings with / without an idempotency key, both at home: answers/s at ${connections} connections`,
+      target: { atLeast: 0.85 },
+      quantity: speed,
+      above: hot(KEYED, connections),
+      below: hot('batched-update at home', connections),
+    },
+  ]),
+  {
     name: 'batched-update / atomic-update: bookings/s at 64 connections',
     target: { atLeast: 5 },
     quantity: speed,
@@ -44,13 +70,6 @@ const COMPARISONS: readonly Comparison[] = [
     quantity: speed,
     above: hot('batched-update'),
     below: hot('simple-lock'),
-  },
-  {
-    name: 'batched-update at home / no-op route: answers/s at 64 connections',
-    target: { atLeast: 0.6 },
-    quantity: speed,
-    above: hot('batched-update at home'),
-    below: hot('no-op'),
   },
   {
     name: 'batched-update / batched-lock: bookings/s at 64 connections',
@@ -91,14 +110,22 @@ const COMPARISONS: readonly Comparison[] = [
 
 /** What has to be measured side by side, in an order that keeps pairs together. */
 export function comparedWorkloads(): Workload[] {
-  const sides = COMPARISONS.flatMap(({ above, below }) => [above, below]);
+  const sides = [...BOUNDED, ...COMPARISONS.flatMap(({ above, below }) => [above, below])];
   return sides.filter((side, index) => sides.findIndex((other) => isSame(other, side)) === index);
 }
 
 /** One entry for each thing that the bench has measured, in this order. */
-export function figuresOf({ cells, rushes, sweeps, exactness, comparisons }: Measurements): Figure[] {
+export function figuresOf(measurements: Measurements): Figure[] {
+  const { cells, rushes, sweeps, exactness, comparisons } = measurements;
   return [
     ...comparedFigures(comparisons),
+    ...figures(boundsOf(measurements), (bounds) =>
+      slicedFigure(
+        'batched-update at home: bookings/s at 64 connections / what commits and CPU allow',
+        { atLeast: 0.9 },
+        bounds.map(({ booked, byCommits, byCpu }) => booked / Math.min(byCommits, byCpu)),
+      ),
+    ),
     ...COMPARISONS.flatMap(({ name, target, quantity, above, below }) =>
       figures(ratios(cells, quantity, above, below), (slices) => slicedFigure(name, target, slices)),
     ),

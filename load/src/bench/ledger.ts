@@ -6,7 +6,7 @@ export interface Ledger extends AsyncDisposable {
 }
 
 export interface Audit {
-  /** Booking rows of the events. */
+  /** Booking rows of the events, holds among them. */
   rows: number;
   /** Tickets in those rows that the events' counters know nothing of. */
   uncounted: number;
@@ -32,7 +32,7 @@ export async function openLedger(postgresUrl: string): Promise<Ledger> {
       const { rows } = await client.query<Record<keyof Audit, string>>(
         `with sold as (
            select event_id, count(*) as rows, sum(quantity) as tickets
-             from bookings where event_id = any($1) and state = 'confirmed' group by event_id
+             from bookings where event_id = any($1) and state in ('confirmed', 'held') group by event_id
          )
          select coalesce(sum(sold.rows), 0) as rows,
                 coalesce(sum(coalesce(sold.tickets, 0) - (i.capacity - i.available)), 0) as uncounted

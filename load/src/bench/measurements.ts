@@ -7,6 +7,7 @@ import type { Guarantee, StrategyName } from '@lastseat/booking/contract';
  */
 export interface Measurements {
   cells: Cell[];
+  commitCycles: CommitCycle[];
   rushes: Rush[];
   sweeps: SweepStep[];
   messages: MessagesPerBooking[];
@@ -15,7 +16,7 @@ export interface Measurements {
 }
 
 export function nothing(): Measurements {
-  return { cells: [], rushes: [], sweeps: [], messages: [], exactness: [], comparisons: [] };
+  return { cells: [], commitCycles: [], rushes: [], sweeps: [], messages: [], exactness: [], comparisons: [] };
 }
 
 /**
@@ -23,7 +24,11 @@ export function nothing(): Measurements {
  * service's own. There nginx sends an event's buyers to its home and from there only as far as need be, while those of
  * `/book/...` are spread over all replicas, to contend.
  */
-export type GuardName = StrategyName | 'no-op' | `${StrategyName} at home`;
+export type GuardName = StrategyName | 'no-op' | `${StrategyName} at home` | typeof HOLDS | typeof KEYED;
+
+/** The service's own route and strategy, but each booking is a hold, or has an idempotency key of its own. */
+export const HOLDS = 'holds at home';
+export const KEYED = 'keyed bookings at home';
 
 /** The processes that share the machine. */
 export const PARTS = ['nginx', 'replicas', 'redis', 'postgres', 'harness'] as const;
@@ -74,6 +79,16 @@ export interface Books {
   uncounted: number;
   /** Why none of it can be believed; null if it can. */
   void: string | null;
+}
+
+/** How long Postgres takes for one batch after the other, when nothing else is going on: mostly for the disk. */
+export interface CommitCycle {
+  repeat: number;
+  /** Bookings in each. */
+  batch: number;
+  cycles: number;
+  /** From sending one to its answer: the median. */
+  ms: number;
 }
 
 /** A crowd that wants the same single ticket, beside the same crowd at the no-op route. */

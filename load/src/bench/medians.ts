@@ -1,10 +1,13 @@
 import { mediansOf, type Medians } from '@lastseat/lab-frame/results/recorded-run.ts';
 import { count } from '@lastseat/lab-frame/words.ts';
 
+import { BOUNDED_CONNECTIONS, boundsOf } from './bounds.ts';
 import type { Measurements } from './measurements.ts';
 
 /** What the tables show, for the results file. */
-export function benchMedians({ cells, messages, sweeps }: Measurements): Medians {
+export function benchMedians(measurements: Measurements): Medians {
+  const { cells, messages, sweeps } = measurements;
+  const at64 = count(BOUNDED_CONNECTIONS, 'connection');
   return mediansOf([
     ...cells
       .filter((cell) => cell.void === null)
@@ -16,6 +19,11 @@ export function benchMedians({ cells, messages, sweeps }: Measurements): Medians
           { what: 'p99 ms', of, at, value: latencyMs?.p99 },
         ];
       }),
+    ...(boundsOf(measurements) ?? []).flatMap(({ commitCycleMs, byCommits, byCpu }) => [
+      { what: 'ms', of: 'commit cycle', at: at64, value: commitCycleMs },
+      { what: 'bookings/s allowed', of: 'commits', at: at64, value: byCommits },
+      { what: 'bookings/s allowed', of: 'CPU', at: at64, value: byCpu },
+    ]),
     ...messages.flatMap(({ guard: of, connections, postgresRoundTrips, redisRoundTrips }) => {
       const at = count(connections, 'connection');
       return [

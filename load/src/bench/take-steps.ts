@@ -53,7 +53,7 @@ function planSteps(
 ): Step[] {
   const { pace, parts, only, exactness, comparedSlices } = options;
   const steps: Record<Options['parts'][number], () => Step[]> = {
-    speed: () => speedSteps(field, pace, results.cells),
+    speed: () => speedSteps(field, pace, results),
     rush: () => rushSteps(field, pace, results.rushes),
     exactness: () => exactnessSteps(field, exactness, results.exactness),
     messages: () => messageSteps(field, results.messages),

@@ -1,3 +1,4 @@
+import { STRATEGY_NAMES } from '@lastseat/booking/contract';
 import type { RecordedRun } from '@lastseat/lab-frame/results/recorded-run.ts';
 
 import { figureTable, inWords, rangeTable, runsInWords, table, type Column } from './markdown.ts';
@@ -31,6 +32,14 @@ const USES: Record<string, string> = {
   'simple-lock': 'teaching: **oversells** after a long pause',
   'no-lock': 'comparison: **oversells**',
 };
+const BOUND_SUBJECTS = [
+  { title: 'commits allow', of: 'commits' },
+  { title: 'the processors allow', of: 'CPU' },
+];
+
+const BOUND_COLUMNS: readonly Column[] = [
+  { title: 'bookings/s at 64 connections', what: 'bookings/s allowed', at: MAIN_LOAD },
+];
 
 /** The blocks about guards, by name. */
 export const guardBlocks: Record<string, (runs: readonly RecordedRun[]) => string[]> = {
@@ -38,6 +47,7 @@ export const guardBlocks: Record<string, (runs: readonly RecordedRun[]) => strin
   choice: choiceTable,
   figures: (runs) => figureTable(figureRanges(runs)),
   speed: (runs) => rangeTable(runs, 'bookings/s', guardsOf(runs, 'bookings/s', MAIN_LOAD), SPEED_COLUMNS),
+  bounds: (runs) => rangeTable(runs, '', BOUND_SUBJECTS, BOUND_COLUMNS),
   messages: (runs) =>
     rangeTable(
       runs,
@@ -77,6 +87,7 @@ function rank(guard: string): number {
 
 function titleOf(guard: string): string {
   if (guard === 'no-op') return '(no-op route)';
-  const [name = '', ...where] = guard.split(' ');
-  return [`\`${name}\``, ...where].concat(guard === 'no-lock' ? '(oversells)' : []).join(' ');
+  const strategy = STRATEGY_NAMES.find((name) => guard.split(' ')[0] === name);
+  const title = strategy === undefined ? guard : guard.replace(strategy, `\`${strategy}\``);
+  return guard === 'no-lock' ? `${title} (oversells)` : title;
 }

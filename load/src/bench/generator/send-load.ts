@@ -1,3 +1,6 @@
+import { randomUUID } from 'node:crypto';
+
+import { IDEMPOTENCY_KEY_HEADER } from '@lastseat/booking/contract';
 import { createLatencyLog } from '@lastseat/lab-frame/latency.ts';
 import autocannon from 'autocannon';
 
@@ -17,6 +20,8 @@ export interface FixedLoad {
   /** Several: each connection asks for all of them, in an order of its own, again and again. */
   paths: string[];
   body: string;
+  /** Each request has an idempotency key of its own; then there is one path. */
+  hasKeys?: boolean;
   connections: number;
   timing: Timing;
 }
@@ -90,10 +95,12 @@ export async function sendLoad(
     after(close, timing.warmUpMs + timing.windowMs);
   }
 
-  function onResponse(_client: unknown, status: number, _bytes: number, latencyMs: number): void {
+  function onResponse(client: autocannon.Client, status: number, _bytes: number, latencyMs: number): void {
     if (answered === 0) onFirstAnswer();
     answered += 1;
     statuses[status] = (statuses[status] ?? 0) + 1;
+    // It has not sent its next request yet. (Some microseconds for each; what has no key is spared them.)
+    if (load.hasKeys) client.setHeaders(newKey());
     if (status === 201 && phase !== 'warming up') latencies.add(latencyMs);
     if (phase !== 'open') return;
     if (status === 201) booked += 1;
@@ -115,6 +122,7 @@ export async function sendLoad(
         ...('requests' in timing ? { amount: timing.requests } : { duration: FOR_EVER_S }),
         setupClient: (client) => {
           clients.push(client);
+          if (load.hasKeys) client.setHeaders(newKey());
           if (load.paths.length > 1) client.setRequests(shuffled(load.paths).map((path) => ({ path })));
         },
       },
@@ -146,6 +154,10 @@ type Client = autocannon.Client & { responseMax?: number };
 
 function inShort(latency: Latency | null): Latency | null {
   return latency && { p50: latency.p50, p99: latency.p99, max: latency.max };
+}
+
+function newKey(): Record<string, string> {
+  return { [IDEMPOTENCY_KEY_HEADER]: randomUUID() };
 }
 
 /** Fisher and Yates. */

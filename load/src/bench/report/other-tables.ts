@@ -2,8 +2,40 @@ import { median } from '@lastseat/lab-frame/statistics.ts';
 import { table } from '@lastseat/lab-frame/table.ts';
 import { count, thousands } from '@lastseat/lab-frame/words.ts';
 
-import type { ExactRun, GuardName, MessagesPerBooking, Rush, SweepStep } from '../measurements.ts';
+import { BOUNDED_CONNECTIONS, boundsOf, SHARE_OF_NOOP } from '../bounds.ts';
+import type {
+  ExactRun,
+  GuardName,
+  Measurements,
+  MessagesPerBooking,
+  Rush,
+  SweepStep,
+} from '../measurements.ts';
 import type { Section } from './section.ts';
+
+/** Beside what was sold, what could have been: medians of the repeats. */
+export function boundsTable(measurements: Pick<Measurements, 'cells' | 'commitCycles'>): Section[] {
+  const bounds = boundsOf(measurements) ?? [];
+  if (bounds.length === 0) return [];
+  const rate = (values: readonly number[]) => thousands(Math.round(median(values) ?? 0));
+  const cycleMs = median(bounds.map(({ commitCycleMs }) => commitCycleMs)) ?? 0;
+  return [
+    {
+      title: `What bounds one hot event, ${BOUNDED_CONNECTIONS} connections`,
+      lines: table(
+        ['', 'bookings/s'],
+        [
+          ['booked at home', rate(bounds.map(({ booked }) => booked))],
+          [
+            `commits: the connections over two cycles of ${cycleMs.toFixed(1)} ms`,
+            rate(bounds.map(({ byCommits }) => byCommits)),
+          ],
+          [`CPU: ${SHARE_OF_NOOP} of the no-op route`, rate(bounds.map(({ byCpu }) => byCpu))],
+        ],
+      ),
+    },
+  ];
+}
 
 /** How often one booking goes to Postgres and to Redis. */
 export function messageTables(messages: readonly MessagesPerBooking[]): Section[] {

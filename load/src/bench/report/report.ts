@@ -6,7 +6,7 @@ import type { Paint } from '@lastseat/lab-frame/paint.ts';
 import { count } from '@lastseat/lab-frame/words.ts';
 
 import type { Measurements } from '../measurements.ts';
-import { exactnessTable, messageTables, rushTable, sweepTables } from './other-tables.ts';
+import { boundsTable, exactnessTable, messageTables, rushTable, sweepTables } from './other-tables.ts';
 import type { Section } from './section.ts';
 import { speedTables } from './speed-tables.ts';
 
@@ -19,6 +19,7 @@ export function report(
 ): string {
   const sections = [
     ...speedTables(measurements.cells),
+    ...boundsTable(measurements),
     ...messageTables(measurements.messages),
     ...rushTable(measurements.rushes),
     ...sweepTables(measurements.sweeps),

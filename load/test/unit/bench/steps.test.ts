@@ -2,6 +2,7 @@ import type { StrategyView } from '@lastseat/booking/contract';
 import { expect, it } from 'vitest';
 
 import { comparedWorkloads } from '#src/bench/figures.ts';
+import { nothing } from '#src/bench/measurements.ts';
 import { compareSteps } from '#src/bench/parts/compare.ts';
 import { speedSteps } from '#src/bench/parts/speed.ts';
 import { sweepSteps } from '#src/bench/parts/sweep.ts';
@@ -13,7 +14,7 @@ const field = { strategies, connections: [8, 64, 512] };
 const pace = { repeats: 9, warmUpMs: 1, windowMs: 1 };
 
 it('what the figures compare is measured in every repeat, everything else in every third', () => {
-  const steps = speedSteps(field, pace, []);
+  const steps = speedSteps(field, pace, nothing());
   expect(timesOf(steps, 'batched-update, 64 connections')).toBe(9);
   expect(timesOf(steps, 'atomic-update, 1,000 events')).toBe(9);
   expect(timesOf(steps, 'row-lock, 64 connections')).toBe(3);
@@ -21,7 +22,7 @@ it('what the figures compare is measured in every repeat, everything else in eve
 });
 
 it('the two sides of a pair stand close together in each repeat', () => {
-  const steps = speedSteps(field, pace, []).map(({ what }) => what);
+  const steps = speedSteps(field, pace, nothing()).map(({ what }) => what);
   const first = steps.indexOf('batched-update, 64 connections');
   const second = steps.indexOf('atomic-update, 64 connections');
   expect(Math.abs(first - second)).toBeLessThan(comparedWorkloads().length);
