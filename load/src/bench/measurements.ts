@@ -16,7 +16,15 @@ export interface Measurements {
 }
 
 export function nothing(): Measurements {
-  return { cells: [], commitCycles: [], rushes: [], sweeps: [], messages: [], exactness: [], comparisons: [] };
+  return {
+    cells: [],
+    commitCycles: [],
+    rushes: [],
+    sweeps: [],
+    messages: [],
+    exactness: [],
+    comparisons: [],
+  };
 }
 
 /**

@@ -31,6 +31,20 @@ it('says of the unguarded strategy how much of it is a lie', () => {
   expect(tell({ cells: [...cells, unguarded] })).toContain('OVERSELLS: 40 % of its sales are missing');
 });
 
+it('shows beside what was booked what commits and processors allow', () => {
+  const measured = {
+    cells: [
+      cell({ guard: 'batched-update at home' }, { bookingsPerS: 9_000 }),
+      cell({ guard: 'no-op' }, { bookingsPerS: 20_000, rows: null }),
+    ],
+    commitCycles: [{ repeat: 1, batch: 32, cycles: 100, ms: 2.5 }],
+  };
+  const text = tell(measured);
+  expect(text).toMatch(/booked at home +9,000 /);
+  expect(text).toMatch(/two cycles of 2\.5 ms +12,800 /);
+  expect(text).toMatch(/0\.75 of the no-op route +15,000 /);
+});
+
 it('keeps a void measurement out of the table and gives the reason', () => {
   const measured = { cells: [...cells, cell({ guard: 'row-lock' }, { bookingsPerS: 9, void: 'it lied' })] };
   expect(tell(measured)).toMatch(/row-lock +200 /);

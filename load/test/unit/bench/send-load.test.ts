@@ -52,6 +52,20 @@ it('counts in the window only what is answered between its edges', async () => {
   expect(latencyMs?.p50).toBeGreaterThanOrEqual(4);
 });
 
+it('names every request by a key of its own, if it is to', async () => {
+  const keys: (string | undefined)[] = [];
+  const origin = await serve((request, response) => {
+    keys.push(request.headersDistinct['idempotency-key']?.join());
+    response.writeHead(201).end();
+  });
+  await sendLoad({ ...loadOn(origin, { requests: 60 }), hasKeys: true });
+  expect(new Set(keys).size).toBe(60);
+  expect(keys).not.toContain(undefined);
+  keys.length = 0;
+  await sendLoad(loadOn(origin, { requests: 8 }));
+  expect(new Set(keys)).toEqual(new Set([undefined]));
+});
+
 it('sends no more and no fewer than it was asked for', async () => {
   const origin = await serve((_request, response) => response.writeHead(409).end());
   const result = await sendLoad(loadOn(origin, { requests: 101 }));
