@@ -79,13 +79,6 @@ const COMPARISONS: readonly Comparison[] = [
     below: hot('batched-lock'),
   },
   {
-    name: 'batched-update / batched-lock, both at home: bookings/s at 64 connections',
-    target: AS_GOOD,
-    quantity: speed,
-    above: hot('batched-update at home'),
-    below: hot('batched-lock at home'),
-  },
-  {
     name: 'batched-update / atomic-update: p99 at 64 connections',
     target: { atMost: 1 / 3 },
     quantity: slowest,

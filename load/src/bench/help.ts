@@ -6,7 +6,7 @@ export const HELP = helpText({
   summary:
     'Measures every way to guard a booking, side by side, on a stack that it starts for itself and removes again.',
   examples: [
-    ['make bench', 'everything; about fourteen minutes'],
+    ['make bench', 'everything; about fifteen minutes'],
     ['make bench QUICK=1', 'everything once, in short; about three minutes'],
     ['make bench ONLY=batched-update,row-lock CONNECTIONS=64 PARTS=speed', 'a part of it'],
     ['make bench PARTS=exactness EXACTNESS=100', 'whether they sell exactly, often'],

@@ -44,7 +44,7 @@ export function speedSteps(
     // Beside what it bounds, which stands first among what is compared.
     return inTurn(isBounded ? [commitCycleStep(repeat, results.commitCycles), ...cells] : cells, repeat);
   });
-  return [...rehearsals(field), ...measured];
+  return [...rehearsals(field, pace), ...measured];
 }
 
 function cellStep(workload: Workload, repeat: number, pace: Pace, results: Cell[]): Step {
@@ -60,18 +60,19 @@ function cellStep(workload: Workload, repeat: number, pace: Pace, results: Cell[
 }
 
 // Some thousand requests for each replica, of all but the slowest guards.
-const REHEARSAL_MS = 1_500;
+const REHEARSAL_WINDOWS = 1.5;
 const REHEARSAL_CONNECTIONS = 64;
 
 /** New processes compile what they run often; whoever is measured first is not to pay for all. */
-function rehearsals(field: Field): Step[] {
+function rehearsals(field: Field, pace: Pace): Step[] {
+  const windowMs = REHEARSAL_WINDOWS * pace.windowMs;
   return ['no-op' as const, ...guardsOf(field)].map((guard): Step => {
     return {
       what: `rehearsal of ${guard}`,
-      expectedMs: REHEARSAL_MS + OVERHEAD_MS,
+      expectedMs: windowMs + OVERHEAD_MS,
       async run(bench) {
         const workload = { guard, connections: REHEARSAL_CONNECTIONS, events: 1 };
-        await measureCell(bench, workload, { repeat: 0, warmUpMs: 0, windowMs: REHEARSAL_MS });
+        await measureCell(bench, workload, { repeat: 0, warmUpMs: 0, windowMs });
       },
     };
   });

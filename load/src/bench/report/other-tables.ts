@@ -17,7 +17,6 @@ import type { Section } from './section.ts';
 export function boundsTable(measurements: Pick<Measurements, 'cells' | 'commitCycles'>): Section[] {
   const bounds = boundsOf(measurements) ?? [];
   if (bounds.length === 0) return [];
-  const rate = (values: readonly number[]) => thousands(Math.round(median(values) ?? 0));
   const cycleMs = median(bounds.map(({ commitCycleMs }) => commitCycleMs)) ?? 0;
   return [
     {
@@ -25,16 +24,20 @@ export function boundsTable(measurements: Pick<Measurements, 'cells' | 'commitCy
       lines: table(
         ['', 'bookings/s'],
         [
-          ['booked at home', rate(bounds.map(({ booked }) => booked))],
+          ['booked at home', medianRate(bounds.map(({ booked }) => booked))],
           [
             `commits: the connections over two cycles of ${cycleMs.toFixed(1)} ms`,
-            rate(bounds.map(({ byCommits }) => byCommits)),
+            medianRate(bounds.map(({ byCommits }) => byCommits)),
           ],
-          [`CPU: ${SHARE_OF_NOOP} of the no-op route`, rate(bounds.map(({ byCpu }) => byCpu))],
+          [`CPU: ${SHARE_OF_NOOP} of the no-op route`, medianRate(bounds.map(({ byCpu }) => byCpu))],
         ],
       ),
     },
   ];
+}
+
+function medianRate(perS: readonly number[]): string {
+  return thousands(Math.round(median(perS) ?? 0));
 }
 
 /** How often one booking goes to Postgres and to Redis. */

@@ -85,32 +85,21 @@ describe('a ratio', () => {
 
 describe('what one hot event sells, beside what bounds it', () => {
   const NAME = 'batched-update at home: bookings/s at 64 connections / what commits and CPU allow';
-  const measured = ({ booked, noop, commitMs }: { booked: number; noop: number; commitMs: number }) => {
-    const repeats = [1, 2, 3, 4, 5, 6];
-    return {
-      cells: repeats.flatMap((repeat) => [
-        cell({ guard: 'batched-update at home' }, { repeat, bookingsPerS: booked }),
-        cell({ guard: 'no-op' }, { repeat, bookingsPerS: noop }),
-      ]),
-      commitCycles: repeats.map((repeat) => ({ repeat, batch: 32, cycles: 100, ms: commitMs })),
-    };
-  };
-
   it('is judged by the commits where these are slow: the crowd over two of them', () => {
-    const slowDisk = measured({ booked: 3_000, noop: 18_000, commitMs: 10 });
+    const slowDisk = sale({ booked: 3_000, noop: 18_000, commitMs: 10 });
     expect(figure(slowDisk, NAME)).toMatchObject({ value: 0.938, verdict: 'met' });
     expect(
-      figure({ ...slowDisk, ...measured({ booked: 2_000, noop: 18_000, commitMs: 10 }) }, NAME),
+      figure({ ...slowDisk, ...sale({ booked: 2_000, noop: 18_000, commitMs: 10 }) }, NAME),
     ).toMatchObject({ value: 0.625, verdict: 'missed' });
   });
 
   it('is judged by the processors where the disk is fast: three quarters of the no-op route', () => {
-    expect(figure(measured({ booked: 13_500, noop: 18_000, commitMs: 0.1 }), NAME)?.value).toBe(1);
-    expect(figure(measured({ booked: 9_000, noop: 18_000, commitMs: 0.1 }), NAME)?.verdict).toBe('missed');
+    expect(figure(sale({ booked: 13_500, noop: 18_000, commitMs: 0.1 }), NAME)?.value).toBe(1);
+    expect(figure(sale({ booked: 9_000, noop: 18_000, commitMs: 0.1 }), NAME)?.verdict).toBe('missed');
   });
 
   it('leaves out a repeat of which one part is void, and is no figure without commits', () => {
-    const all = measured({ booked: 3_000, noop: 18_000, commitMs: 10 });
+    const all = sale({ booked: 3_000, noop: 18_000, commitMs: 10 });
     const cells = all.cells.map((cell) => (cell.repeat === 2 ? { ...cell, void: 'lost' } : cell));
     expect(figure({ ...all, cells }, NAME)?.slices).toBe(5);
     expect(figure({ cells: all.cells }, NAME)).toBeUndefined();
@@ -237,4 +226,16 @@ function pair({ repeat, batched, atomic }: { repeat: number; batched: number; at
 
 function figure(measurements: Partial<Measurements>, name: string): Figure | undefined {
   return figuresOf({ ...nothing(), ...measurements }).find((figure) => figure.name === name);
+}
+
+/** Six repeats of what one hot event sells at its home, with what bounds it. */
+function sale({ booked, noop, commitMs }: { booked: number; noop: number; commitMs: number }) {
+  const repeats = [1, 2, 3, 4, 5, 6];
+  return {
+    cells: repeats.flatMap((repeat) => [
+      cell({ guard: 'batched-update at home' }, { repeat, bookingsPerS: booked }),
+      cell({ guard: 'no-op' }, { repeat, bookingsPerS: noop }),
+    ]),
+    commitCycles: repeats.map((repeat) => ({ repeat, batch: 32, cycles: 100, ms: commitMs })),
+  };
 }
