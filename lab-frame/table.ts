@@ -1,6 +1,6 @@
-import { stripVTControlCharacters } from 'node:util';
-
 import Table from 'cli-table3';
+
+import { padEnd, visibleLength } from './box.ts';
 
 /**
  * Columns as wide as what is in them: the first one to the left, numbers to the right. A row that is too short has a
@@ -21,13 +21,13 @@ export function table(header: readonly string[], rows: readonly (readonly string
     .toString()
     .split('\n')
     .map((line) => line.trimEnd());
-  const width = Math.max(...[header, ...rows].map(([cell = '']) => widthOf(cell)));
+  const width = Math.max(...[header, ...rows].map(([cell = '']) => visibleLength(cell)));
   return [
     first,
     ...others.map((line, index) => {
       const row = rows[index] ?? [];
       if (!isRemark(row)) return line;
-      return [line + ' '.repeat(width - widthOf(line)), ...row.slice(1)].join(GAP).trimEnd();
+      return [padEnd(line, width), ...row.slice(1)].join(GAP).trimEnd();
     }),
   ];
 }
@@ -40,11 +40,6 @@ const CORNERS = ['top-mid', 'top-left', 'top-right', 'bottom-mid', 'bottom-left'
 const CROSSINGS = ['left-mid', 'mid-mid', 'right-mid'];
 const NOTHING = Object.fromEntries([...EDGES, ...CORNERS, ...CROSSINGS].map((piece) => [piece, '']));
 const NO_LINES = { ...NOTHING, middle: GAP };
-
-/** Colours take no room on the screen. */
-function widthOf(text: string): number {
-  return stripVTControlCharacters(text).length;
-}
 
 export const nothing = '-';
 

@@ -4,7 +4,6 @@ import {
   REQUEST_ID_HEADER,
   type BookingView,
   type OutcomeCode,
-  type Problem,
 } from '@lastseat/booking/contract';
 
 /** An outcome of the service, or, for an answer that names none (a 502 of nginx), its bare status. */
@@ -28,15 +27,6 @@ export interface Answer {
   booking: BookingView | null;
   retryAfterMs: number | null;
 }
-
-const OUTCOMES: ReadonlySet<string> = new Set<OutcomeCode>([
-  'booked',
-  'sold_out',
-  'busy',
-  'event_not_found',
-  'unavailable',
-  'unknown',
-]);
 
 export function readAnswer(
   status: number,
@@ -73,11 +63,14 @@ const STATUS_OF: Record<Exclude<OutcomeCode, 'booked' | 'unknown'>, number> = {
 
 function codeOf(status: number, content: Record<string, unknown>): AnswerCode {
   if (status === 201) return 'booked';
-  const code: Problem['code'] | undefined = typeof content['code'] === 'string' ? content['code'] : undefined;
-  if (code === undefined || !OUTCOMES.has(code)) return `http_${status}`;
+  const code = typeof content['code'] === 'string' ? content['code'] : '';
   // Whatever the status, somebody who does not know cannot be held to have said more.
-  if (code === 'unknown') return status >= 500 ? 'unknown' : `http_${status}`;
-  return STATUS_OF[code as keyof typeof STATUS_OF] === status ? (code as OutcomeCode) : `http_${status}`;
+  if (code === 'unknown' && status >= 500) return 'unknown';
+  return isRefusal(code) && STATUS_OF[code] === status ? code : `http_${status}`;
+}
+
+function isRefusal(code: string): code is keyof typeof STATUS_OF {
+  return Object.hasOwn(STATUS_OF, code);
 }
 
 function asBooking(content: Record<string, unknown>): BookingView | null {

@@ -1,4 +1,4 @@
-import type { EventView, Problem } from '@lastseat/booking/contract';
+import type { EventView, Problem, StrategyView } from '@lastseat/booking/contract';
 import { UsageError } from '@lastseat/infra/command-line';
 import { findStack, UserError } from '@lastseat/infra/stack';
 import { Client } from 'pg';
@@ -63,6 +63,31 @@ export async function refuseSilent({ url, isChosen }: Target): Promise<void> {
 export async function createEvent(target: Target, name: string, tickets: number): Promise<number> {
   const event = await send<EventView>(target, 'POST', '/events', { name, capacity: tickets });
   return event.id;
+}
+
+// Each takes a millisecond or two; more at a time would only wait for one another.
+const CREATED_AT_A_TIME = 16;
+
+/** One event for each number of tickets, in their order. */
+export async function createEvents(
+  target: Target,
+  name: string,
+  tickets: readonly number[],
+): Promise<number[]> {
+  const ids: number[] = [];
+  for (let from = 0; from < tickets.length; from += CREATED_AT_A_TIME) {
+    const some = tickets.slice(from, from + CREATED_AT_A_TIME);
+    ids.push(...(await Promise.all(some.map((capacity) => createEvent(target, name, capacity)))));
+  }
+  return ids;
+}
+
+/** Asked of the service itself, which knows whether it has what a strategy needs. */
+export async function offeredStrategies(url: string): Promise<StrategyView[]> {
+  const response = await fetch(new URL('/strategies', url), {
+    signal: AbortSignal.timeout(SETUP_TIMEOUT_MS),
+  });
+  return ((await response.json()) as StrategyView[]).filter(({ available }) => available);
 }
 
 /** Empties an event of the user's choice. */

@@ -1,7 +1,7 @@
 import { MAX_CAPACITY, MAX_HOLD_S, type StrategyName } from '@lastseat/booking/contract';
 
 import { guardOf } from '../scenario.ts';
-import { createEvent, type Target } from '../target.ts';
+import { createEvents, type Target } from '../target.ts';
 import { faultIn } from './books.ts';
 import { coresBetween, readCpu, type CpuReading } from './cpu-cores.ts';
 import type { Edge } from './generator/send-load.ts';
@@ -26,7 +26,7 @@ export async function measureCell(
 ): Promise<Cell> {
   const { stack, target, ledger, generator } = bench;
   const { guard, connections, events } = workload;
-  const eventIds = guard === 'no-op' ? [] : await createEvents(target, `bench ${guard}`, events);
+  const eventIds = guard === 'no-op' ? [] : await createFullEvents(target, `bench ${guard}`, events);
   const paths = guard === 'no-op' ? [NOOP_PATH] : eventIds.map((id) => pathOf(guard, id));
 
   const readings: CpuReading[] = [];
@@ -73,19 +73,11 @@ function pathOf(guard: Exclude<GuardName, 'no-op'>, eventId: number): string {
   return guardOf(guard as StrategyName).path(eventId);
 }
 
-// Each takes a millisecond or two; more at a time would only wait for one another.
-const CREATED_AT_A_TIME = 16;
-
 /** Fresh events with more tickets than any window can sell. */
-export async function createEvents(target: Target, name: string, count: number): Promise<number[]> {
-  const ids: number[] = [];
-  const createSome = async (): Promise<void> => {
-    for (let missing = nextMissing(); missing; missing = nextMissing()) {
-      ids.push(await createEvent(target, name, MAX_CAPACITY));
-    }
-  };
-  let begun = 0;
-  const nextMissing = (): boolean => (begun += 1) <= count;
-  await Promise.all(Array.from({ length: Math.min(count, CREATED_AT_A_TIME) }, createSome));
-  return ids;
+export function createFullEvents(target: Target, name: string, count: number): Promise<number[]> {
+  return createEvents(
+    target,
+    name,
+    Array.from({ length: count }, () => MAX_CAPACITY),
+  );
 }

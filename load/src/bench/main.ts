@@ -1,6 +1,5 @@
 import { availableParallelism } from 'node:os';
 
-import type { StrategyView } from '@lastseat/booking/contract';
 import { refuseUnwritable, runProgram, writeJson } from '@lastseat/infra/command-line';
 import { UserError } from '@lastseat/infra/stack';
 import { onInterruption } from '@lastseat/lab-frame/interruption.ts';
@@ -9,6 +8,7 @@ import { circumstances } from '@lastseat/lab-frame/results/recorded-run.ts';
 import { addRun, assertWritable, resultsFile } from '@lastseat/lab-frame/results/results-file.ts';
 import { count } from '@lastseat/lab-frame/words.ts';
 
+import { offeredStrategies } from '../target.ts';
 import { figuresOf } from './figures.ts';
 import { startGenerator } from './generator/generator.ts';
 import { HELP } from './help.ts';
@@ -18,7 +18,7 @@ import { isFullRun, readOptions, type Options } from './options.ts';
 import { jsonReport } from './report/json.ts';
 import { reasonsOf, report } from './report/report.ts';
 import { serverVersions } from './stack/server-versions.ts';
-import { REPLICAS, startStack, type BenchStack } from './stack/start-stack.ts';
+import { REPLICAS, startUnlessInterrupted, type BenchStack } from './stack/start-stack.ts';
 import type { Bench, Field } from './step.ts';
 import { refuseEmptyPlan, takeSteps } from './take-steps.ts';
 
@@ -39,7 +39,7 @@ async function main(): Promise<number> {
   const when = circumstances();
   const signal = onInterruption('removing what was started');
   await using resources = new AsyncDisposableStack();
-  const stack = resources.use(await startUnlessInterrupted(signal));
+  const stack = resources.use(await startUnlessInterrupted(process.env, signal));
   const bench: Bench = {
     stack,
     target: { ...stack, replicas: REPLICAS, hasQuorum: true },
@@ -74,22 +74,9 @@ async function main(): Promise<number> {
   return voids === 0 ? 0 : 1;
 }
 
-/** Ctrl-C on a terminal also reaches the servers that are just being started: that they fail then is no news. */
-async function startUnlessInterrupted(signal: AbortSignal): Promise<BenchStack> {
-  try {
-    const stack = await startStack(process.env);
-    if (!signal.aborted) return stack;
-    await stack[Symbol.asyncDispose]();
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  }
-  throw signal.reason;
-}
-
 /** Asked of the service itself: what it offers is what is measured. */
 async function chooseField({ url }: BenchStack, { only, connections }: Options): Promise<Field> {
-  const response = await fetch(new URL('/strategies', url));
-  const offered = ((await response.json()) as StrategyView[]).filter(({ available }) => available);
+  const offered = await offeredStrategies(url);
   const missing = only?.filter((name) => !offered.some((strategy) => strategy.name === name)) ?? [];
   if (missing.length > 0) throw new UserError(`the service does not offer ${missing.join(', ')}`);
   const strategies = offered.filter(({ name }) => only === null || only.includes(name));

@@ -11,17 +11,17 @@ import { count } from '@lastseat/lab-frame/words.ts';
 import { serverVersions } from '../bench/stack/server-versions.ts';
 import { keepRace } from '../race/keep-race.ts';
 import { writeReport } from '../run-report/write-report.ts';
-import { verdictOfCell } from '../runs/rate.ts';
 import type { LabRun } from '../runs/run.ts';
 import { createRunFolder, runsFolder, writeRun } from '../runs/store.ts';
+import { cellInWords, verdictOfRun } from '../runs/words.ts';
 import { historyKeeper } from './keep-history.ts';
 import type { PlannedSlice } from './matrix.ts';
 import { commandOf, HELP, readOptions, type Options } from './options.ts';
 import { startLab } from './start-lab.ts';
-import { cellInWords, conclusion, labTables } from './tables.ts';
+import { conclusion, labTables } from './tables.ts';
 
-/** As `make load` says of what shows nothing, though nothing is wrong. */
-const NOT_SHOWN = 3;
+/** `open` as `make load` says of what shows nothing, though nothing is wrong. */
+const EXIT_CODES = { good: 0, bad: 1, open: 3 };
 
 /** As a shell says of a program that Ctrl-C has ended. */
 const INTERRUPTED = 130;
@@ -82,9 +82,7 @@ async function main(): Promise<number> {
   speak(paint('label', `Look at it: ${relative(process.cwd(), page)}; repeat it: ${run.command}`));
   await writeJson(options.json, run);
   if (!run.isComplete) return INTERRUPTED;
-  const verdicts = new Set(run.cells.map(verdictOfCell));
-  if (verdicts.has('failed')) return 1;
-  return verdicts.has('not shown') ? NOT_SHOWN : 0;
+  return EXIT_CODES[verdictOfRun(run).sign];
 }
 
 /** One after the other until all are done or somebody interrupts: the one that is under way then is over in seconds. */
@@ -111,7 +109,12 @@ function headline({ settings }: Options, runtime: LabRun['runtime']): string {
   const parts = runtime === 'native' ? 'processes' : 'containers';
   const cores = `${count(availableParallelism(), 'core')} for all of it, the load included`;
   return (
-    `${workload} · ${strategies.join(', ')} · ${replicas.join(', ')} replicas · ` +
-    `${connections.join(', ')} connections · ${count(slices, 'slice')} each\nas ${parts} · ${cores}`
+    `${workload} · ${strategies.join(', ')} · ${inWords(replicas, 'replica')} · ` +
+    `${inWords(connections, 'connection')} · ${count(slices, 'slice')} each\nas ${parts} · ${cores}`
   );
+}
+
+function inWords(numbers: readonly number[], noun: string): string {
+  const isOne = numbers.length === 1 && numbers[0] === 1;
+  return `${numbers.join(', ')} ${noun}${isOne ? '' : 's'}`;
 }

@@ -40,7 +40,5 @@ export function notOffered(
   strategies: readonly LabStrategy[],
   offered: readonly StrategyView[],
 ): LabStrategy[] {
-  return strategies.filter(
-    (name) => name !== 'no-op' && !offered.some((strategy) => strategy.name === name && strategy.available),
-  );
+  return strategies.filter((name) => name !== 'no-op' && !offered.some((strategy) => strategy.name === name));
 }

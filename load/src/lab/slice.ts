@@ -14,7 +14,7 @@ import { openLoop, type Arrivals } from '../generators/open-loop.ts';
 import type { Operation } from '../history/operation.ts';
 import type { Cell, LabSettings, Outcome, Slice } from '../runs/run.ts';
 import { guardOf } from '../scenario.ts';
-import { createEvent, type Target } from '../target.ts';
+import { createEvents, type Target } from '../target.ts';
 import type { Oracle } from '../truth.ts';
 import { workloadOf } from '../workloads/workloads.ts';
 import { judgeSlice } from './judge-slice.ts';
@@ -125,18 +125,6 @@ function pathsOf({ strategy }: Cell, eventIds: readonly number[]): Load['request
     if (strategy === 'no-op') return { method: 'POST', path: NOOP_PATH };
     return { method: 'POST', path: guardOf(strategy).path(eventId) };
   };
-}
-
-// Each takes a millisecond or two; more at a time would only wait for one another.
-const CREATED_AT_A_TIME = 16;
-
-async function createEvents(target: Target, name: string, tickets: readonly number[]): Promise<number[]> {
-  const ids: number[] = [];
-  for (let from = 0; from < tickets.length; from += CREATED_AT_A_TIME) {
-    const some = tickets.slice(from, from + CREATED_AT_A_TIME);
-    ids.push(...(await Promise.all(some.map((capacity) => createEvent(target, name, capacity)))));
-  }
-  return ids;
 }
 
 function rates({ offeredPerS, achievedPerS }: Sent) {

@@ -1,11 +1,11 @@
-import type { StrategyView } from '@lastseat/booking/contract';
 import { UserError } from '@lastseat/infra/command-line';
 
-import { startStack, type BenchStack } from '../bench/stack/start-stack.ts';
+import { startUnlessInterrupted, type BenchStack } from '../bench/stack/start-stack.ts';
 import { untilServing } from '../bench/stack/until-serving.ts';
 import type { Race } from '../race/race.ts';
 import { recordRace } from '../race/record-race.ts';
 import type { Cell } from '../runs/run.ts';
+import { offeredStrategies } from '../target.ts';
 import { openOracle } from '../truth.ts';
 import { cellsOf, inTurns, notOffered, type PlannedSlice } from './matrix.ts';
 import type { Options } from './options.ts';
@@ -33,7 +33,7 @@ export async function startLab(
 ): Promise<StartedLab> {
   const { settings, arrivals } = options;
   await using resources = new AsyncDisposableStack();
-  const stack = resources.use(await startUnlessInterrupted(options, signal));
+  const stack = resources.use(await startUnlessInterrupted(envOf(options), signal));
   const oracle = resources.use(await openOracle(stack.postgresUrl));
   const most = Math.max(...settings.replicas);
   await stack.scale(most);
@@ -51,7 +51,7 @@ export async function startLab(
       return { ...stack, url, replicas, hasQuorum: true };
     },
   };
-  const offered = await strategiesOf(stack.url);
+  const offered = await offeredStrategies(stack.url);
   const missing = notOffered(settings.strategies, offered);
   if (missing.length > 0) throw new UserError(`the service does not offer ${missing.join(', ')}`);
   const cells = cellsOf(settings);
@@ -97,19 +97,6 @@ function rehearsals(cells: readonly Cell[], most: number): PlannedSlice[] {
   return wanted.map((cell) => ({ cell, slice: 0 }));
 }
 
-async function strategiesOf(url: string): Promise<StrategyView[]> {
-  const response = await fetch(new URL('/strategies', url));
-  return (await response.json()) as StrategyView[];
-}
-
-/** Ctrl-C on a terminal also reaches the servers that are just being started: that they fail then is no news. */
-async function startUnlessInterrupted({ runtime }: Options, signal: AbortSignal): Promise<BenchStack> {
-  try {
-    const stack = await startStack({ ...process.env, ...(runtime && { RUNTIME: runtime }) });
-    if (!signal.aborted) return stack;
-    await stack[Symbol.asyncDispose]();
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  }
-  throw signal.reason;
+function envOf({ runtime }: Options): NodeJS.ProcessEnv {
+  return { ...process.env, ...(runtime && { RUNTIME: runtime }) };
 }

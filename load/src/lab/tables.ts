@@ -4,8 +4,9 @@ import { median } from '@lastseat/lab-frame/statistics.ts';
 import { table, whole } from '@lastseat/lab-frame/table.ts';
 import { count, thousands } from '@lastseat/lab-frame/words.ts';
 
-import { latenciesOf, ratesOf, verdictOfCell, voidOf, type CellVerdict } from '../runs/rate.ts';
+import { latenciesOf, ratesOf, verdictOfCell, voidOf } from '../runs/rate.ts';
 import type { Cell, LabRun } from '../runs/run.ts';
+import { cellInWords, verdictOfRun } from '../runs/words.ts';
 import { workloadOf } from '../workloads/workloads.ts';
 
 /** For each number of connections one table: guards down, replicas across. A cell that failed shows no rate. */
@@ -76,35 +77,15 @@ function reasons(cells: readonly Cell[]): string[] {
   return lines.length === 0 ? [] : [lines.join('\n')];
 }
 
-export function cellInWords({
-  strategy,
-  replicas,
-  connections,
-}: Pick<Cell, 'strategy' | 'replicas' | 'connections'>): string {
-  return `${strategy}, ${count(replicas, 'replica')}, ${count(connections, 'connection')}`;
-}
-
 /** One sentence for whoever reads nothing else. */
-export function conclusion({ cells, isComplete }: LabRun, paint: Paint): string {
-  const guarded = cells.filter(({ strategy, sells }) => strategy !== 'no-op' && sells === 'exactly');
-  const unguarded = cells.filter(({ sells }) => sells === 'too many');
-  const failed = countOf(cells, 'failed');
-  const parts = [
-    guarded.length > 0 ? `exact in ${countOf(guarded, 'exact')} of ${count(guarded.length, 'cell')}` : '',
-    unguarded.length > 0
-      ? `no-lock oversold in ${countOf(unguarded, 'oversold')} of ${unguarded.length}`
-      : '',
-    failed > 0 ? `${count(failed, 'cell')} failed` : '',
-    isComplete ? '' : 'interrupted: what was done until then',
-  ].filter(Boolean);
-  return `${wordFor(failed, countOf(guarded, 'not shown'), paint)}  ${parts.join(' · ')}`;
+export function conclusion(run: LabRun, paint: Paint): string {
+  const { sign, sentence } = verdictOfRun(run);
+  const [style, word] = WORDS[sign];
+  return `${paint(style, word)}  ${sentence}`;
 }
 
-function countOf(cells: readonly Cell[], verdict: CellVerdict): number {
-  return cells.filter((cell) => verdictOfCell(cell) === verdict).length;
-}
-
-function wordFor(failed: number, notShown: number, paint: Paint): string {
-  if (failed > 0) return paint('bad', 'FAIL');
-  return notShown > 0 ? paint('strong', 'NOT SHOWN') : paint('good', 'OK');
-}
+const WORDS = {
+  good: ['good', 'OK'],
+  bad: ['bad', 'FAIL'],
+  open: ['strong', 'NOT SHOWN'],
+} as const;

@@ -1,7 +1,8 @@
 import { fixed } from '@lastseat/lab-frame/table.ts';
 
 import type { Part } from '../runs/run.ts';
-import { nameOf, NO_OP, PARTS, type CellFigures } from './figures.ts';
+import { cellInWords } from '../runs/words.ts';
+import { NO_OP, PARTS, type CellFigures } from './figures.ts';
 import { strategyName } from './heat-map-section.ts';
 import { html, raw, table, type Html } from './html.ts';
 
@@ -39,6 +40,6 @@ export function cpuRows(cells: readonly CellFigures[]): string[][] {
   return cells.flatMap((cell) => {
     const { cpu, strategy } = cell;
     if (cpu === null || strategy === NO_OP) return [];
-    return [[nameOf(cell)].concat(PARTS.map((part) => fixed(cpu[part], 2)))];
+    return [[cellInWords(cell)].concat(PARTS.map((part) => fixed(cpu[part], 2)))];
   });
 }

@@ -2,11 +2,12 @@ import { medianInterval, type Interval } from '@lastseat/lab-frame/figures/inter
 import { median, round } from '@lastseat/lab-frame/statistics.ts';
 
 import { ratesOf, verdictOfCell, voidOf, type CellVerdict } from '../runs/rate.ts';
-import type { Cell, LabRun, Part } from '../runs/run.ts';
+import type { Cell, LabRun, LabStrategy, Part } from '../runs/run.ts';
+import { cellInWords } from '../runs/words.ts';
 
 /** What a report shows of one cell. All of it comes from run.json; nothing is measured or guessed here. */
 export interface CellFigures {
-  strategy: string;
+  strategy: LabStrategy;
   replicas: number;
   connections: number;
   /** Answers per second that the workload is about: the median of the slices; null where the cell is void. */
@@ -107,45 +108,12 @@ export function checksOf(run: LabRun): CheckFigures[] {
         else if (verdict === 'failed') of.failed += 1;
         else of.notShown += 1;
         if (isExpected) of.expected += 1;
-        if (verdict !== 'passed') of.details.push(`${nameOf(cell)}, slice ${slice}: ${detail ?? verdict}`);
+        if (verdict !== 'passed')
+          of.details.push(`${cellInWords(cell)}, slice ${slice}: ${detail ?? verdict}`);
       }
     }
   }
   return [...figures.values()];
-}
-
-export function nameOf({
-  strategy,
-  replicas,
-  connections,
-}: Pick<CellFigures, 'strategy' | 'replicas' | 'connections'>): string {
-  return `${strategy}, ${replicas} ${replicas === 1 ? 'replica' : 'replicas'}, ${connections} connections`;
-}
-
-/** The verdict in one sentence, and in one word. */
-export function headlineOf(run: LabRun): { sign: 'good' | 'bad' | 'open'; sentence: string } {
-  const cells = figuresOf(run).filter(({ strategy }) => strategy !== NO_OP);
-  const guarded = cells.filter((_, index) => sellsOf(run, index) === 'exactly');
-  const unguarded = cells.filter((_, index) => sellsOf(run, index) === 'too many');
-  const exact = guarded.filter(({ verdict }) => verdict === 'exact').length;
-  const failed = cells.filter(({ verdict }) => verdict === 'failed').length;
-  const notShown = cells.filter(({ verdict }) => verdict === 'not shown').length;
-  const oversold = unguarded.filter(({ verdict }) => verdict === 'oversold').length;
-  const parts = [
-    guarded.length > 0 ? `exact in ${exact} of ${guarded.length} guarded cells` : '',
-    unguarded.length > 0
-      ? `oversold in ${oversold} of ${unguarded.length} cells without a guard, as it must`
-      : '',
-    failed > 0 ? `failed in ${failed}` : '',
-    notShown > 0 ? `not shown in ${notShown}` : '',
-    run.isComplete ? '' : 'interrupted before its end',
-  ].filter(Boolean);
-  const sign = failed > 0 ? 'bad' : notShown > 0 || !run.isComplete ? 'open' : 'good';
-  return { sign, sentence: parts.join(' · ') || 'nothing was measured' };
-}
-
-function sellsOf(run: LabRun, index: number): Cell['sells'] | undefined {
-  return run.cells.filter(({ strategy }) => strategy !== NO_OP)[index]?.sells;
 }
 
 export function unique<T>(values: readonly T[]): T[] {

@@ -1,4 +1,5 @@
 import { nothing, number, whole } from '@lastseat/lab-frame/table.ts';
+import { count } from '@lastseat/lab-frame/words.ts';
 
 import { NO_OP, unique, type CellFigures } from './figures.ts';
 import { html, raw, table, type Html } from './html.ts';
@@ -30,20 +31,21 @@ function heatMap(cells: readonly CellFigures[], connections: number): Html {
   );
   const most = Math.max(1, ...cells.map(({ rate }) => rate ?? 0));
   const rows = strategies.map((strategy) => {
-    const find = (count: number): CellFigures | undefined =>
-      cells.find((cell) => cell.strategy === strategy && cell.replicas === count);
-    return [html`${strategyName(strategy)}`].concat(replicas.map((count) => heatCell(find(count), most)));
+    const find = (number: number): CellFigures | undefined =>
+      cells.find((cell) => cell.strategy === strategy && cell.replicas === number);
+    return [html`${strategyName(strategy)}`].concat(replicas.map((number) => heatCell(find(number), most)));
   });
-  const header = ['', ...replicas.map((count) => `${count} ${count === 1 ? 'replica' : 'replicas'}`)];
+  const header = ['', ...replicas.map((number) => count(number, 'replica'))];
   const reasons = cells.filter((cell) => cell.void !== null);
-  return html`<div class="heat">${table(`${connections} connections`, header, rows)}</div>
+  return html`<div class="heat">${table(count(connections, 'connection'), header, rows)}</div>
     ${
       reasons.length > 0 &&
       html`<details class="reasons">
         <summary>Why ${reasons.length} of these cells are hatched</summary>
         <ul>
           ${reasons.map(
-            (cell) => html`<li>${strategyName(cell.strategy)}, ${cell.replicas} replicas: ${cell.void}</li>`,
+            (cell) =>
+              html`<li>${strategyName(cell.strategy)}, ${count(cell.replicas, 'replica')}: ${cell.void}</li>`,
           )}
         </ul>
       </details>`

@@ -1,5 +1,6 @@
 import { number, whole } from '@lastseat/lab-frame/table.ts';
 
+import { loadInWords } from '../runs/words.ts';
 import { unique } from './figures.ts';
 import { strategyName } from './heat-map-section.ts';
 import { html, table, type Html } from './html.ts';
@@ -8,7 +9,7 @@ import type { LatencyFigures } from './latency.ts';
 /** How long who waited: by outcome, because a refusal is another answer than a booking. */
 export function latencySection(latencies: readonly LatencyFigures[], told: readonly LatencyFigures[]): Html {
   if (latencies.length === 0) return html``;
-  const choices = unique(latencies.map(groupOf));
+  const choices = unique(latencies.map(loadInWords));
   const outcomes = unique(latencies.map(({ outcome }) => outcome));
   return html`<section aria-labelledby="latency">
     <h2 id="latency">Latency</h2>
@@ -45,15 +46,11 @@ export function latencySection(latencies: readonly LatencyFigures[], told: reado
   </section>`;
 }
 
-export function groupOf({ replicas, connections }: Pick<LatencyFigures, 'replicas' | 'connections'>): string {
-  return `${replicas} ${replicas === 1 ? 'replica' : 'replicas'}, ${connections} connections`;
-}
-
 function row(latency: LatencyFigures): string[] {
   const { strategy, outcome, count, p50, p90, p99, p999, max } = latency;
   return [
     strategyName(strategy),
-    groupOf(latency),
+    loadInWords(latency),
     outcome,
     whole(count),
     ...[p50, p90, p99, p999, max].map(number),

@@ -1,15 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
+import { count } from '@lastseat/lab-frame/words.ts';
+
 import { HATCH, raceData, raceSection } from '../race/race-section.ts';
 import type { Race } from '../race/race.ts';
 import type { LabRun } from '../runs/run.ts';
+import { loadInWords } from '../runs/words.ts';
 import { circumstancesSection } from './circumstances-section.ts';
 import { cpuSection } from './cpu-section.ts';
 import { figuresOf, type CellFigures } from './figures.ts';
 import { heatMapSection } from './heat-map-section.ts';
 import { html, raw } from './html.ts';
-import { groupOf, latencySection } from './latency-section.ts';
+import { latencySection } from './latency-section.ts';
 import { latenciesOf, type LatencyFigures } from './latency.ts';
 import { page } from './page.ts';
 import { scalingSection } from './scaling-section.ts';
@@ -25,22 +28,32 @@ export const MOST_BYTES = 330_000;
  */
 export function reportHtml(
   [run, ...others]: readonly [LabRun, ...LabRun[]],
-  { winners = [], races = [] }: { winners?: readonly Winners[]; races?: readonly Race[] } = {},
+  { winners = [], races = [] }: Found = {},
 ): string {
-  const cells = figuresOf(run);
-  const latencies = latenciesOf(run);
+  const first = toldOf(run);
+  const further = others.map(toldOf);
   for (const detail of DETAILS) {
-    const page = pageOf(run, others, { cells, latencies, winners, races }, detail);
+    const page = pageOf(first, further, { winners, races }, detail);
     if (Buffer.byteLength(page) <= MOST_BYTES) return page;
   }
-  return pageOf(run, [], { cells, latencies, winners, races }, LEAST);
+  return pageOf(first, [], { winners, races }, LEAST);
 }
 
-interface Figures {
+/** What lies beside `run.json`. */
+interface Found {
+  winners?: readonly Winners[];
+  races?: readonly Race[];
+}
+
+/** A run and what is told of it, worked out once however often the page is made. */
+interface Told {
+  run: LabRun;
   cells: readonly CellFigures[];
   latencies: readonly LatencyFigures[];
-  winners: readonly Winners[];
-  races: readonly Race[];
+}
+
+function toldOf(run: LabRun): Told {
+  return { run, cells: figuresOf(run), latencies: latenciesOf(run) };
 }
 
 /** What a large run has less of: points of its lines, and then rows of its longest tables. */
@@ -60,24 +73,22 @@ const DETAILS: Detail[] = [
 ];
 
 function pageOf(
-  run: LabRun,
-  others: readonly LabRun[],
-  { cells, latencies, winners, races }: Figures,
+  first: Told,
+  others: readonly Told[],
+  { winners, races }: Required<Found>,
   { keepEvery, isWhole }: Detail,
 ): string {
+  const { run, cells, latencies } = first;
   const most = Math.max(...cells.map(({ connections }) => connections));
   const isTold = ({ connections }: { connections: number }): boolean => isWhole || connections === most;
   const sections = races.map((race, index) => ({ id: `race-${index + 1}`, race }));
   const data = {
     races: raceData(sections),
-    runs: [
-      { id: run.id, cells: chartCells(cells), latencies: chartLatencies(latencies, keepEvery) },
-      ...others.map((other) => ({
-        id: other.id,
-        cells: chartCells(figuresOf(other)),
-        latencies: chartLatencies(latenciesOf(other), keepEvery),
-      })),
-    ],
+    runs: [first, ...others].map(({ run, cells, latencies }) => ({
+      id: run.id,
+      cells: chartCells(cells),
+      latencies: chartLatencies(latencies, keepEvery),
+    })),
   };
   return page({
     title: `Lastseat · ${run.id}`,
@@ -86,8 +97,8 @@ function pageOf(
           Lastseat · ${run.settings.workload} · ${run.circumstances.startedAt.slice(0, 16).replace('T', ' ')}
         </p>
         <h1>${run.name}</h1>
-        ${!isWhole && html`<p>So many cells do not fit into one page: the tables of latency and CPU have those with ${most} connections; all are in run.json.</p>`}
-        ${others.length > 0 && html`<p>Charts with broken lines: ${others.map(({ id }) => id).join(', ')}</p>`}
+        ${!isWhole && html`<p>So many cells do not fit into one page: the tables of latency and CPU have those with ${count(most, 'connection')}; all are in run.json.</p>`}
+        ${others.length > 0 && html`<p>Charts with broken lines: ${others.map(({ run }) => run.id).join(', ')}</p>`}
       </header>
       ${verdictSection(run)} ${heatMapSection(cells)} ${scalingSection(cells)}
       ${latencySection(latencies, latencies.filter(isTold))}
@@ -123,7 +134,7 @@ function chartCells(cells: readonly CellFigures[]): unknown[] {
 function chartLatencies(latencies: readonly LatencyFigures[], keepEvery: number): unknown[] {
   return latencies.map((latency) => ({
     strategy: latency.strategy,
-    group: groupOf(latency),
+    group: loadInWords(latency),
     outcome: latency.outcome,
     curve: latency.curve.filter((_, index) => index % keepEvery === 0),
   }));

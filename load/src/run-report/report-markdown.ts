@@ -1,18 +1,19 @@
 import { nothing, number, whole } from '@lastseat/lab-frame/table.ts';
+import { count } from '@lastseat/lab-frame/words.ts';
 
 import type { LabRun } from '../runs/run.ts';
+import { loadInWords, verdictOfRun } from '../runs/words.ts';
 import { facts } from './circumstances-section.ts';
 import { cpuRows } from './cpu-section.ts';
-import { checksOf, figuresOf, headlineOf, NO_OP, PARTS, unique, type CellFigures } from './figures.ts';
+import { checksOf, figuresOf, NO_OP, PARTS, unique, type CellFigures } from './figures.ts';
 import { intervalInWords, shareInWords, strategyName } from './heat-map-section.ts';
-import { groupOf } from './latency-section.ts';
 import { latenciesOf } from './latency.ts';
 import { checkInWords, SIGNS, titleOf } from './verdict-section.ts';
 
 /** The same for a pull request: what can be said in tables. */
 export function reportMarkdown(run: LabRun): string {
   const cells = figuresOf(run);
-  const { sign, sentence } = headlineOf(run);
+  const { sign, sentence } = verdictOfRun(run);
   const cpu = cpuRows(cells);
   const latencies = latenciesOf(run);
   return [
@@ -25,7 +26,7 @@ export function reportMarkdown(run: LabRun): string {
       }),
     ),
     ...unique(cells.map(({ connections }) => connections)).flatMap((connections) => [
-      `## Answers a second, ${connections} connections`,
+      `## Answers a second, ${count(connections, 'connection')}`,
       throughput(cells.filter((cell) => cell.connections === connections)),
     ]),
     ...(latencies.length === 0
@@ -36,7 +37,7 @@ export function reportMarkdown(run: LabRun): string {
             ['', 'cell', 'answer', 'p50', 'p99', 'p99.9'],
             latencies.map((latency) => [
               strategyName(latency.strategy),
-              groupOf(latency),
+              loadInWords(latency),
               latency.outcome,
               number(latency.p50),
               number(latency.p99),
@@ -57,8 +58,8 @@ function throughput(cells: readonly CellFigures[]): string {
   const strategies = unique(cells.map(({ strategy }) => strategy));
   const rows = strategies.map((strategy) =>
     [strategyName(strategy)].concat(
-      replicas.map((count) => {
-        const cell = cells.find((cell) => cell.strategy === strategy && cell.replicas === count);
+      replicas.map((number) => {
+        const cell = cells.find((cell) => cell.strategy === strategy && cell.replicas === number);
         if (!cell) return nothing;
         if (cell.rate === null) return `*${cell.verdict}*`;
         const share = strategy === NO_OP ? '' : `, ${shareInWords(cell.ofCeiling)} of the no-op route`;
@@ -66,7 +67,7 @@ function throughput(cells: readonly CellFigures[]): string {
       }),
     ),
   );
-  return table(['', ...replicas.map((count) => `${count} replicas`)], rows);
+  return table(['', ...replicas.map((number) => count(number, 'replica'))], rows);
 }
 
 function table(header: readonly string[], rows: readonly (readonly string[])[]): string {

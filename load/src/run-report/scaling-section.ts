@@ -1,4 +1,5 @@
 import { nothing, whole } from '@lastseat/lab-frame/table.ts';
+import { count } from '@lastseat/lab-frame/words.ts';
 
 import { unique, type CellFigures } from './figures.ts';
 import { shareInWords, strategyName } from './heat-map-section.ts';
@@ -13,10 +14,10 @@ export function scalingSection(cells: readonly CellFigures[]): Html {
     <p>Efficiency is the throughput by that with the fewest replicas: 1 is as much as with those.</p>
     ${all.map(
       (connections) =>
-        html`<h3>${connections} connections</h3>
+        html`<h3>${count(connections, 'connection')}</h3>
           <div class="pair">
-            ${chart('throughput', connections, `Answers a second against replicas, ${connections} connections`)}
-            ${chart('efficiency', connections, `Efficiency against replicas, ${connections} connections`)}
+            ${chart('throughput', connections, `Answers a second against replicas, ${count(connections, 'connection')}`)}
+            ${chart('efficiency', connections, `Efficiency against replicas, ${count(connections, 'connection')}`)}
           </div>
           ${numbers(
             cells.filter((cell) => cell.connections === connections),
@@ -50,6 +51,6 @@ function numbers(cells: readonly CellFigures[], connections: number): Html {
   const header = ['', 'replicas', 'answers/s', 'efficiency', 'of the no-op route'];
   return html`<details>
     <summary>The numbers</summary>
-    ${table(`Throughput and efficiency, ${connections} connections`, header, rows.length > 0 ? rows : [[nothing]])}
+    ${table(`Throughput and efficiency, ${count(connections, 'connection')}`, header, rows.length > 0 ? rows : [[nothing]])}
   </details>`;
 }

@@ -1,14 +1,15 @@
 import { count, thousands } from '@lastseat/lab-frame/words.ts';
 
 import type { LabRun } from '../runs/run.ts';
-import { checksOf, headlineOf, type CheckFigures } from './figures.ts';
+import { verdictOfRun } from '../runs/words.ts';
+import { checksOf, type CheckFigures } from './figures.ts';
 import { html, type Html } from './html.ts';
 
 export const SIGNS = { good: '✓', bad: '✗', open: '?' } as const;
 
 /** First of all: can it be believed, and what says so? */
 export function verdictSection(run: LabRun): Html {
-  const { sign, sentence } = headlineOf(run);
+  const { sign, sentence } = verdictOfRun(run);
   return html`<section aria-labelledby="verdict">
     <h2 id="verdict" class="verdict ${sign}"><span aria-hidden="true">${SIGNS[sign]}</span> ${sentence}</h2>
     <ul class="checks">

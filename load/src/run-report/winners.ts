@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { readHistory } from '../history/read-history.ts';
 import type { LabRun } from '../runs/run.ts';
-import { nameOf } from './figures.ts';
+import { cellInWords } from '../runs/words.ts';
 import { html, table, type Html } from './html.ts';
 
 /** Who booked in one cell, from its histories: bookings by the replica that answered. */
@@ -25,7 +25,7 @@ export async function winnersOf(folder: string, run: LabRun): Promise<Winners[]>
         booked[instance] = (booked[instance] ?? 0) + 1;
       }
     }
-    if (Object.keys(booked).length > 0) winners.push({ cell: nameOf(cell), booked });
+    if (Object.keys(booked).length > 0) winners.push({ cell: cellInWords(cell), booked });
   }
   return winners;
 }

@@ -1,13 +1,13 @@
 import { expect, it } from 'vitest';
 
-import { createEvents } from '#src/bench/cell.ts';
+import { createFullEvents } from '#src/bench/cell.ts';
 import { startStack } from '#src/bench/stack/start-stack.ts';
 
 it('a front hands reads and bookings, at home and spread, to the first replicas only', async () => {
   await using stack = await startStack({ ...process.env, RUNTIME: 'native' });
   await stack.scale(3);
   await using fronts = await stack.startFronts!([1, 2, 3], new AbortController().signal);
-  const ids = await createEvents({ ...stack, replicas: 3, hasQuorum: true }, 'fronts', 12);
+  const ids = await createFullEvents({ ...stack, replicas: 3, hasQuorum: true }, 'fronts', 12);
   const booking = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' };
 
   async function answering(url: string): Promise<Set<string | null>> {

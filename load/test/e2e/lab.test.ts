@@ -76,7 +76,7 @@ it('keeps what is done when it is interrupted', async () => {
   lab.kill('SIGINT');
   const [code] = (await once(lab, 'close')) as [number | null];
   expect(code).toBe(130);
-  expect(said).toContain('interrupted: what was done until then');
+  expect(said).toContain('interrupted before its end');
   expect(JSON.parse(readFileSync(latest, 'utf8'))).toMatchObject({ isComplete: false });
   expect(readdirSync(dir)).toEqual(['home']);
 });

@@ -18,6 +18,7 @@ describe('an answer', () => {
 
   it.each([
     [409, 'sold_out', 'sold_out'],
+    [409, 'all_held', 'all_held'],
     [503, 'busy', 'busy'],
     [503, 'unavailable', 'unavailable'],
     [404, 'event_not_found', 'event_not_found'],

@@ -2,7 +2,7 @@ import type { StrategyName } from '@lastseat/booking/contract';
 import { count } from '@lastseat/lab-frame/words.ts';
 
 import { guardOf } from '../../scenario.ts';
-import { BODY, createEvents } from '../cell.ts';
+import { BODY, createFullEvents } from '../cell.ts';
 import type { MessagesPerBooking } from '../measurements.ts';
 import { startCountedReplicas, type CountedReplicas } from '../messages/counted-replicas.ts';
 import type { Bench, Field, Step } from '../step.ts';
@@ -51,7 +51,7 @@ async function countMessages(
   guard: StrategyName,
   connections: number,
 ): Promise<MessagesPerBooking[]> {
-  const [eventId = 0] = await createEvents(target, `bench ${guard}`, 1);
+  const [eventId = 0] = await createFullEvents(target, `bench ${guard}`, 1);
   const load = { origins, paths: [guardOf(guard).path(eventId)], body: BODY, connections };
   await generator.send({ ...load, timing: { warmUpMs: 0, windowMs: WARM_UP_MS } });
 

@@ -79,6 +79,21 @@ export async function startStack(env: NodeJS.ProcessEnv): Promise<BenchStack> {
   }
 }
 
+/** Ctrl-C on a terminal also reaches the servers that are just being started: that they fail then is no news. */
+export async function startUnlessInterrupted(
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): Promise<BenchStack> {
+  try {
+    const stack = await startStack(env);
+    if (!signal.aborted) return stack;
+    await stack[Symbol.asyncDispose]();
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  throw signal.reason;
+}
+
 /**
  * Processes rather than containers where there is a choice: nothing stands between the parts but loopback. Only where
  * they would have to be installed first and Docker is at hand is it the other way round.

@@ -2,8 +2,8 @@ import type { Paint, Style } from '@lastseat/lab-frame/paint.ts';
 import { table } from '@lastseat/lab-frame/table.ts';
 import { count } from '@lastseat/lab-frame/words.ts';
 
-import { cellInWords } from '../../lab/tables.ts';
 import type { LabRun } from '../run.ts';
+import { cellInWords } from '../words.ts';
 import type { Change, Ratio } from './changes.ts';
 
 /** For a terminal: a line for each cell. */

@@ -221,9 +221,11 @@ describe('the tables of a run', () => {
 
   it('end in one sentence', () => {
     expect(conclusion(runOf([good, unguarded]), plain)).toBe(
-      'OK  exact in 1 of 1 cell · no-lock oversold in 1 of 1',
+      'OK  exact in 1 of 1 guarded cells · oversold in 1 of 1 cells without a guard, as it must',
     );
-    expect(conclusion(runOf([good, failed]), plain)).toBe('FAIL  exact in 1 of 2 cells · 1 cell failed');
+    expect(conclusion(runOf([good, failed]), plain)).toBe(
+      'FAIL  exact in 1 of 2 guarded cells · failed in 1',
+    );
   });
 });
 

@@ -6,13 +6,14 @@ import { STRATEGY_NAMES } from '@lastseat/booking/contract';
 import { describe, expect, it } from 'vitest';
 
 import { writeHistory } from '#src/history/write-history.ts';
-import { checksOf, figuresOf, headlineOf } from '#src/run-report/figures.ts';
+import { checksOf, figuresOf } from '#src/run-report/figures.ts';
 import { html, jsonInPage } from '#src/run-report/html.ts';
 import { latenciesOf } from '#src/run-report/latency.ts';
 import { MOST_BYTES, reportHtml } from '#src/run-report/report-html.ts';
 import { reportMarkdown } from '#src/run-report/report-markdown.ts';
 import { writeReport } from '#src/run-report/write-report.ts';
 import type { LabRun } from '#src/runs/run.ts';
+import { verdictOfRun } from '#src/runs/words.ts';
 
 import { historyOfRun, honestRun } from '../honest-run.ts';
 import { sampleRun } from './sample-run.ts';
@@ -44,19 +45,22 @@ describe('the figures of a report', () => {
       verdict: 'failed',
       cpu: null,
     });
-    expect(headlineOf(run)).toMatchObject({ sign: 'bad', sentence: expect.stringContaining('failed in 1') });
+    expect(verdictOfRun(run)).toMatchObject({
+      sign: 'bad',
+      sentence: expect.stringContaining('failed in 1'),
+    });
     expect(latenciesOf(run).filter(({ strategy }) => strategy === 'no-lock')).toEqual([]);
   });
 
   it('begin with a sentence that says whether the run can be believed', () => {
-    expect(headlineOf(sampleRun())).toEqual({
+    expect(verdictOfRun(sampleRun())).toEqual({
       sign: 'good',
       sentence: 'exact in 12 of 12 guarded cells · oversold in 6 of 6 cells without a guard, as it must',
     });
     const cut = sampleRun();
     cut.isComplete = false;
     cut.cells.at(-2)!.slices = [];
-    expect(headlineOf(cut)).toEqual({
+    expect(verdictOfRun(cut)).toEqual({
       sign: 'open',
       sentence:
         'exact in 11 of 12 guarded cells · oversold in 6 of 6 cells without a guard, as it must · not shown in 1 · interrupted before its end',
@@ -116,7 +120,7 @@ describe('the page', () => {
     const page = reportHtml([sampleRun()]);
     expect(page.match(/class="void"/g)).toHaveLength(6);
     expect(page).toContain(
-      '<li>no-lock, 1 replicas: 1,234 tickets sold though there were only 1,000: 234 too many</li>',
+      '<li>no-lock, 1 replica: 1,234 tickets sold though there were only 1,000: 234 too many</li>',
     );
     expect(page).toContain('make lab STRATEGY=fenced-lock,atomic-update,no-lock');
     expect(page).toContain('href="history-4-64.jsonl"');
