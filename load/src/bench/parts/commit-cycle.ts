@@ -4,7 +4,7 @@ import { median } from '@lastseat/lab-frame/statistics.ts';
 import { Client } from 'pg';
 
 import { BOUNDED_CONNECTIONS } from '../bounds.ts';
-import { createEvents } from '../cell.ts';
+import { createFullEvents } from '../cell.ts';
 import type { CommitCycle } from '../measurements.ts';
 import type { Bench, Step } from '../step.ts';
 
@@ -28,7 +28,7 @@ export function commitCycleStep(repeat: number, results: CommitCycle[]): Step {
 }
 
 async function measureCommitCycle({ stack, target, signal }: Bench, repeat: number): Promise<CommitCycle> {
-  const [eventId = 0] = await createEvents(target, 'bench commits', 1);
+  const [eventId = 0] = await createFullEvents(target, 'bench commits', 1);
   const client = new Client({
     connectionString: stack.postgresUrl,
     connectionTimeoutMillis: TIMEOUT_MS,
