@@ -43,16 +43,14 @@ interface Options {
 export const nodeRedisAdapter: Adapter = {
   library: 'redis',
   recognises(client) {
-    const { isOpen, duplicate, sendCommand } = (client ?? {}) as Partial<NodeRedisClient>;
-    return (
-      typeof isOpen === 'boolean' && typeof duplicate === 'function' && typeof sendCommand === 'function'
-    );
+    const { isOpen, sendCommand } = (client ?? {}) as Partial<NodeRedisClient>;
+    return typeof isOpen === 'boolean' && typeof sendCommand === 'function';
   },
   open(client) {
     if (Array.isArray((client as Partial<Cluster>).masters)) return openCluster(client as Cluster);
     if (typeof (client as Partial<Client>).isPubSubActive === 'boolean') return openClient(client as Client);
     throw new TypeError(
-      'A lock takes what createClient or createCluster of redis makes, not a pool and not a Sentinel.',
+      'A lock takes what createClient or createCluster of redis makes. For Sentinel give it a client of ioredis: that of redis sends commands again when perhaps nobody waits for them any more.',
     );
   },
 };

@@ -1,5 +1,7 @@
 import { startRedis, type Server } from '@lastseat/infra/servers';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { createSentinel } from 'redis';
+import { createSentinel as createLowestSentinel } from 'redis-lowest';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 
 import { createQueueLock, createQuorumLock, createSimpleLock } from '#src/index.ts';
@@ -128,6 +130,13 @@ describe.each(kindNames)('the %s refuses at its creation', (kind) => {
   test("a client's own prefix that leaves keys without a hash tag", () => {
     expect(create(withPrefix('a{}:'), {})).toThrow(/^keyPrefix of the Redis client, .*\.$/);
     for (const keyPrefix of ['{', 'a{', '{a}:', '}']) expect(create(withPrefix(keyPrefix), {})).not.toThrow();
+  });
+
+  test('a Sentinel of node-redis, whatever its version, and says what to take', () => {
+    const options = { name: 'any', sentinelRootNodes: [{ host: '127.0.0.1', port: 1 }] };
+    for (const sentinel of [createSentinel(options), createLowestSentinel(options)]) {
+      expect(create(sentinel as never, {})).toThrow(/^A lock takes .* For Sentinel .* ioredis/);
+    }
   });
 
   test('no client at all', () => {

@@ -1,9 +1,11 @@
 import { findBinary, startFaultProxy, startRedis, type Server } from '@lastseat/infra/servers';
 import { Redis } from 'ioredis';
+import { createClient } from 'redis';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import { createQueueLock, createSimpleLock, type Locks } from '#src/index.ts';
+import { createQueueLock, createQuorumLock, createSimpleLock, type Locks } from '#src/index.ts';
 
+import { clientLibraries, type OpenClient } from './client-libraries.ts';
 import { startOldWording } from './old-wording.ts';
 
 // A replica must reach its primary, which from one container to another takes a network of their own: both are plain
@@ -80,3 +82,80 @@ describe.skipIf(missing).each(wordings)(`as Redis words it $since${suffix}`, ({ 
     await (await waiting).release();
   });
 });
+
+/** Nobody is at that port: it waits for its primary, and may not write. */
+const demote = (redis: Redis) => redis.replicaof('127.0.0.1', 1);
+
+// The locks that use the client of the program: it stays connected to a server that is demoted.
+describe.skipIf(missing).each(['ioredis', 'redis'] as const)(`with a client of %s${suffix}`, (library) => {
+  function connectWith(server: { url: string }): OpenClient['client'] {
+    const { client, disconnect } = clientLibraries[library](server.url);
+    stack.defer(disconnect);
+    return client;
+  }
+
+  const promote = (redis: Redis) => redis.replicaof('NO', 'ONE');
+
+  test('the simple lock tells that its server is demoted, and goes on when it is the primary again', async () => {
+    const { server, redis } = await startServer();
+    const locks = stack.use(createSimpleLock(connectWith(server), { commandTimeoutMs: 20_000 }));
+    await locks.withLock('warm up', () => undefined);
+    await demote(redis);
+    await expect(locks.acquire('seat', { waitMs: 300 })).rejects.toMatchObject({
+      code: 'LOCK_UNAVAILABLE',
+      message: expect.stringContaining('READONLY') as string,
+    });
+    const wait = locks.acquire('seat', { waitMs: 25_000 });
+    // By then the first try of the wait has been answered.
+    await expect(locks.tryAcquire('another')).rejects.toThrow('READONLY');
+    await promote(redis);
+    await (await wait).release();
+  });
+
+  test('the quorum lock does without one server that is demoted, and tells when two are', async () => {
+    const nodes = [await startServer(), await startServer(), await startServer()] as const;
+    const locks = stack.use(
+      createQuorumLock(
+        nodes.map(({ server }) => connectWith(server)),
+        { serverTimeoutMs: 20_000 },
+      ),
+    );
+    await locks.withLock('warm up', () => undefined);
+    await demote(nodes[0].redis);
+    await locks.withLock('seat', (lease) => lease.extend());
+    await demote(nodes[1].redis);
+    const readonly = expect.objectContaining({
+      message: expect.stringContaining('READONLY') as string,
+    }) as Error;
+    await expect(locks.acquire('seat', { waitMs: 300 })).rejects.toMatchObject({
+      code: 'LOCK_UNAVAILABLE',
+      cause: { errors: [readonly, readonly] },
+    });
+    const wait = locks.acquire('seat', { waitMs: 25_000 });
+    await expect(locks.tryAcquire('another')).rejects.toThrow('no majority');
+    await promote(nodes[0].redis);
+    await (await wait).release();
+  });
+});
+
+test.skipIf(missing)(
+  `a program connects its client of redis anew after a failover, and the simple lock goes on${suffix}`,
+  async () => {
+    const [old, next] = [await startServer(), await startServer()];
+    const address = stack.use(await startFaultProxy(old.server.port));
+    const client = createClient({ url: address.through(old.server.url) });
+    client.on('error', () => undefined);
+    stack.defer(() => client.destroy());
+    await client.connect();
+    const locks = stack.use(createSimpleLock(client, { commandTimeoutMs: 20_000 }));
+    const lost = await locks.acquire('seat');
+    await demote(old.redis);
+    address.pointTo(next.server.port);
+    await expect(locks.acquire('seat', { waitMs: 300 })).rejects.toThrow('READONLY');
+    client.destroy();
+    await client.connect();
+    const lease = await locks.acquire('seat', { waitMs: 25_000 });
+    expect(lease.token).toBeGreaterThan(lost.token);
+    await lease.release();
+  },
+);
