@@ -86,6 +86,8 @@ describe.skipIf(missing).each(wordings)(`as Redis words it $since${suffix}`, ({ 
 /** Nobody is at that port: it waits for its primary, and may not write. */
 const demote = (redis: Redis) => redis.replicaof('127.0.0.1', 1);
 
+const promote = (redis: Redis) => redis.replicaof('NO', 'ONE');
+
 // The locks that use the client of the program: it stays connected to a server that is demoted.
 describe.skipIf(missing).each(['ioredis', 'redis'] as const)(`with a client of %s${suffix}`, (library) => {
   function connectWith(server: { url: string }): OpenClient['client'] {
@@ -93,8 +95,6 @@ describe.skipIf(missing).each(['ioredis', 'redis'] as const)(`with a client of %
     stack.defer(disconnect);
     return client;
   }
-
-  const promote = (redis: Redis) => redis.replicaof('NO', 'ONE');
 
   test('the simple lock tells that its server is demoted, and goes on when it is the primary again', async () => {
     const { server, redis } = await startServer();
