@@ -63,7 +63,8 @@ async function main(): Promise<number> {
     settings,
     runtime: lab.stack.runtime,
     servers: await serverVersions(lab.stack),
-    limits: {},
+    limits: lab.stack.limits.cpus,
+    memoryLimitsMb: lab.stack.limits.memoryMb,
     cells: lab.cells,
   };
   await measureAll([...lab.rehearse(), ...lab.planned], signal, async (planned) => {
@@ -71,6 +72,7 @@ async function main(): Promise<number> {
     run.endedAt = new Date().toISOString();
     writeRun(folder, run);
   });
+  if (!signal.aborted) run.roundTrips = await lab.countRoundTrips();
   run.isComplete = lab.cells.every(({ slices }) => slices.length === settings.slices);
   run.endedAt = new Date().toISOString();
   writeRun(folder, run);

@@ -4,9 +4,10 @@ import { startUnlessInterrupted, type BenchStack } from '../bench/stack/start-st
 import { untilServing } from '../bench/stack/until-serving.ts';
 import type { Race } from '../race/race.ts';
 import { recordRace } from '../race/record-race.ts';
-import type { Cell } from '../runs/run.ts';
+import type { Cell, RoundTrips } from '../runs/run.ts';
 import { offeredStrategies } from '../target.ts';
 import { openOracle } from '../truth.ts';
+import { countRoundTrips } from './count-round-trips.ts';
 import { cellsOf, inTurns, notOffered, type PlannedSlice } from './matrix.ts';
 import type { Options } from './options.ts';
 import { measureSlice, type Lab } from './slice.ts';
@@ -22,6 +23,7 @@ export interface StartedLab extends AsyncDisposable {
   measure(planned: PlannedSlice): Promise<void>;
   /** As many slices as make new processes compile what they run often, for nothing. */
   rehearse(): PlannedSlice[];
+  countRoundTrips(): Promise<RoundTrips[]>;
   /** One contended moment of each guard, between as many replicas as there are, to be looked at. */
   recordRaces(): Promise<Race[]>;
 }
@@ -83,6 +85,7 @@ export async function startLab(
     planned: inTurns(cells, settings.slices, fronts === undefined),
     measure,
     rehearse: () => rehearsals(cells, most),
+    countRoundTrips: () => countRoundTrips(lab, signal),
     recordRaces,
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };

@@ -13,7 +13,8 @@ export function circumstancesSection(run: LabRun): Html {
   </section>`;
 }
 
-export function facts({ circumstances, settings, servers, limits, runtime, endedAt }: LabRun): string[][] {
+export function facts(run: LabRun): string[][] {
+  const { circumstances, settings, servers, limits, memoryLimitsMb = {}, runtime, endedAt } = run;
   const { machine, startedAt, commit, dirty } = circumstances;
   return [
     ['started', startedAt],
@@ -22,7 +23,8 @@ export function facts({ circumstances, settings, servers, limits, runtime, ended
     ['runs as', runtime === 'docker' ? 'containers' : 'processes'],
     ['machine', `${machine.cores} cores, ${machine.memoryGb} GB, ${machine.cpu}, ${machine.platform}`],
     ['versions', listOf({ node: machine.node, ...servers })],
-    ['CPU limits', listOf(limits) || 'none'],
+    ['CPUs of each container', listOf(limits) || 'no limit'],
+    ['memory of each container', listOf(memoryLimitsMb, ' MB') || 'no limit'],
     ['workload', settings.workload],
     ['slices', `${settings.slices} of ${settings.windowMs} ms, after ${settings.warmUpMs} ms of warm-up`],
     ['tickets', String(settings.tickets ?? 'as the workload has it')],
@@ -30,9 +32,9 @@ export function facts({ circumstances, settings, servers, limits, runtime, ended
   ];
 }
 
-function listOf(values: Record<string, string | number>): string {
+function listOf(values: Record<string, string | number>, unit = ''): string {
   return Object.entries(values)
-    .map(([name, value]) => `${name} ${value}`)
+    .map(([name, value]) => `${name} ${value}${unit}`)
     .join(', ');
 }
 

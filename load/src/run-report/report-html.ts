@@ -15,6 +15,7 @@ import { html, raw } from './html.ts';
 import { latencySection } from './latency-section.ts';
 import { latenciesOf, type LatencyFigures } from './latency.ts';
 import { page } from './page.ts';
+import { roundTripsSection } from './round-trips-section.ts';
 import { scalingSection } from './scaling-section.ts';
 import { verdictSection } from './verdict-section.ts';
 import { winnersSection, type Winners } from './winners.ts';
@@ -102,7 +103,8 @@ function pageOf(
       </header>
       ${verdictSection(run)} ${heatMapSection(cells)} ${scalingSection(cells)}
       ${latencySection(latencies, latencies.filter(isTold))}
-      ${cpuSection(cells.filter(isTold), run.circumstances.machine.cores)} ${winnersSection(winners)}
+      ${cpuSection(cells.filter(isTold), run.circumstances.machine.cores)} ${roundTripsSection(run)}
+      ${winnersSection(winners)}
       ${sections.length > 0 && HATCH}${sections.map(({ id, race }) => raceSection(race, id))}
       ${circumstancesSection(run)}`,
     data,

@@ -4,10 +4,11 @@ import { count } from '@lastseat/lab-frame/words.ts';
 import type { LabRun } from '../runs/run.ts';
 import { loadInWords, verdictOfRun } from '../runs/words.ts';
 import { facts } from './circumstances-section.ts';
-import { cpuRows } from './cpu-section.ts';
+import { cpuRows, harnessInWords } from './cpu-section.ts';
 import { checksOf, figuresOf, NO_OP, PARTS, unique, type CellFigures } from './figures.ts';
 import { intervalInWords, shareInWords, strategyName } from './heat-map-section.ts';
 import { latenciesOf } from './latency.ts';
+import { ROUND_TRIPS_HEADER, roundTripRows } from './round-trips-section.ts';
 import { checkInWords, SIGNS, titleOf } from './verdict-section.ts';
 
 /** The same for a pull request: what can be said in tables. */
@@ -15,6 +16,7 @@ export function reportMarkdown(run: LabRun): string {
   const cells = figuresOf(run);
   const { sign, sentence } = verdictOfRun(run);
   const cpu = cpuRows(cells);
+  const trips = roundTripRows(run);
   const latencies = latenciesOf(run);
   return [
     `# ${run.name}: ${run.settings.workload}`,
@@ -45,7 +47,14 @@ export function reportMarkdown(run: LabRun): string {
             ]),
           ),
         ]),
-    ...(cpu.length === 0 ? [] : ['## Cores in use', table(['', ...PARTS], cpu)]),
+    ...(cpu.length === 0
+      ? []
+      : [
+          '## Cores in use',
+          table(['', ...PARTS], cpu),
+          harnessInWords(cells, run.circumstances.machine.cores),
+        ]),
+    ...(trips.length === 0 ? [] : ['## For one booking', table(ROUND_TRIPS_HEADER, trips)]),
     '## What ran',
     `\`\`\`console\n$ ${run.command}\n\`\`\``,
     table(['', ''], facts(run)),

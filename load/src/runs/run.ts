@@ -26,8 +26,12 @@ export interface LabRun {
   runtime: 'docker' | 'native';
   /** Versions of the servers: `postgres`, `redis`, `nginx`. */
   servers: Record<string, string>;
-  /** CPUs that each container may use, by part; empty where processes run without a limit. */
+  /** CPUs that each container of a part may use; empty where processes run without a limit. */
   limits: Record<string, number>;
+  /** The same of memory, in megabytes. */
+  memoryLimitsMb?: Record<string, number>;
+  /** How often a booking goes to Postgres and to Redis, guard by guard; missing where it was interrupted before. */
+  roundTrips?: RoundTrips[];
   cells: Cell[];
 }
 
@@ -44,6 +48,19 @@ export interface LabSettings {
   slices: number;
   warmUpMs: number;
   windowMs: number;
+}
+
+/** Counted in a pass of its own, with all clients on one event: nothing else of the run is measured meanwhile. */
+export interface RoundTrips {
+  strategy: StrategyName;
+  connections: number;
+  /** Those that the others are divided by. */
+  bookings: number;
+  /** For one booking. */
+  statements: number;
+  postgresRoundTrips: number;
+  redisCommands: number;
+  redisRoundTrips: number;
 }
 
 /** The no-op route is measured like a strategy: what nginx, a replica and the generator can do at most. */

@@ -44,6 +44,12 @@ it('measures a matrix, keeps what it found, and compares it', async () => {
   }
   expect(readRun(join(dir, 'home', 'runs', 'latest')).run).toEqual(run);
 
+  // One statement for each booking, and nothing that Redis would have to know.
+  expect(run.roundTrips).toMatchObject([{ strategy: 'no-lock' }, { strategy: 'atomic-update' }]);
+  expect(run.roundTrips![1]!.statements).toBeCloseTo(1, 0);
+  expect(run.roundTrips![1]!.postgresRoundTrips).toBeCloseTo(1, 0);
+  expect(run.limits).toEqual({});
+
   const [unguarded, guarded] = readRaces(join(dir, 'home', 'runs', 'latest'));
   expect(unguarded).toMatchObject({ strategy: 'no-lock', tickets: 2 });
   expect(unguarded!.rows).toBeGreaterThan(2);

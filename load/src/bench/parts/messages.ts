@@ -45,8 +45,9 @@ export function messageSteps(field: Field, results: MessagesPerBooking[]): Step[
   return [start, ...steps];
 }
 
-async function countMessages(
-  { generator, target }: Bench,
+/** @returns nothing where nothing was booked */
+export async function countMessages(
+  { generator, target }: Pick<Bench, 'generator' | 'target'>,
   { origins, counts }: CountedReplicas,
   guard: StrategyName,
   connections: number,

@@ -16,7 +16,7 @@ export function cpuByPart(pids: Record<string, number>): Record<StackPart, numbe
 }
 
 /** `nginx`, `nginx-1`, `booking-2`, `redis`, `quorum-3`, ... */
-function partOf(name: string): StackPart {
+export function partOf(name: string): StackPart {
   if (name.startsWith('nginx')) return 'nginx';
   if (name.startsWith('postgres')) return 'postgres';
   return name.startsWith('booking') ? 'replicas' : 'redis';

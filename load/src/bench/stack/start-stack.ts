@@ -9,7 +9,7 @@ import { nativeRuntime, pidsOf } from '@lastseat/infra/native';
 import { findBinary, freePort, runAfterParent, type Program } from '@lastseat/infra/servers';
 import type { Runtime, Stack } from '@lastseat/infra/stack';
 
-import { containerPids, containerVersion, docker } from './container-pids.ts';
+import { containerLimits, containerPids, containerVersion, docker, type Limits } from './containers.ts';
 import { cpuByPart, type StackPart } from './cpu-by-part.ts';
 import { startFronts, type Fronts } from './fronts.ts';
 
@@ -19,6 +19,8 @@ export interface BenchStack
   runtime: Runtime['name'];
   /** As nginx itself or its image tells. */
   nginxVersion: string;
+  /** Processes have none. */
+  limits: Limits;
   scale(replicas: number): Promise<void>;
   /** Of which each knows only so many of the replicas. Undefined where they are containers, which nginx finds by name. */
   startFronts?: (numbers: readonly number[], signal: AbortSignal) => Promise<Fronts>;
@@ -59,6 +61,7 @@ export async function startStack(env: NodeJS.ProcessEnv): Promise<BenchStack> {
       ...stack,
       nginxVersion:
         (isNative ? findBinary('nginx')?.version : containerVersion(project, 'nginx')) ?? 'unknown',
+      limits: isNative ? { cpus: {}, memoryMb: {} } : containerLimits(project),
       async scale(replicas) {
         await runtime.scale(replicas);
         pids = findPids();

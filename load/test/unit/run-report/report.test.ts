@@ -18,6 +18,11 @@ import { verdictOfRun } from '#src/runs/words.ts';
 import { historyOfRun, honestRun } from '../honest-run.ts';
 import { sampleRun } from './sample-run.ts';
 
+/** What can be read, without the marks around it. */
+function wordsOf(page: string): string {
+  return page.replaceAll(/<[^>]*>/g, ' ').replaceAll(/\s+/g, ' ');
+}
+
 function cellOf(run: LabRun, strategy: string, replicas: number, connections: number) {
   return figuresOf(run).find(
     (cell) => cell.strategy === strategy && cell.replicas === replicas && cell.connections === connections,
@@ -116,6 +121,17 @@ describe('the page', () => {
     expect(html`<p title="${'"'}">${['<', 1, null]}</p>`.html).toBe('<p title="&quot;">&lt;1</p>');
   });
 
+  it('tells the limits, what a booking sends, and how much of the machine the harness took', () => {
+    const text = wordsOf(reportHtml([sampleRun()]));
+    expect(text).toContain('CPUs of each container nginx 1, replicas 1, redis 1, postgres 2');
+    expect(text).toContain('memory of each container nginx 64 MB, replicas 512 MB');
+    expect(text).toContain('fenced-lock 5.00 5.00 0.11 0.05');
+    expect(text).toContain('The load generator took at most 0.30 of 2 cores (15 %)');
+    const native = { ...sampleRun(), limits: {}, memoryLimitsMb: {}, roundTrips: [] };
+    expect(wordsOf(reportHtml([native]))).toContain('CPUs of each container no limit');
+    expect(reportHtml([native])).not.toContain('id="round-trips"');
+  });
+
   it('gives the reason of each hatched cell, and the command that repeats the run', () => {
     const page = reportHtml([sampleRun()]);
     expect(page.match(/class="void"/g)).toHaveLength(6);
@@ -138,9 +154,7 @@ it('is written beside run.json, and tells from the histories who won', async () 
     const path = await writeReport({ folder, run: sampleRun() });
     const text = readFileSync(path, 'utf8').replaceAll(/\s+/g, ' ');
     const [, winners = ''] = /<h2 id="winners">(.*?)<\/section>/.exec(text) ?? [];
-    expect(winners.replaceAll(/<[^>]*>/g, ' ').replaceAll(/\s+/g, ' ')).toContain(
-      'replica-1 replica-2 fenced-lock, 2 replicas, 8 connections 2 1 ',
-    );
+    expect(wordsOf(winners)).toContain('replica-1 replica-2 fenced-lock, 2 replicas, 8 connections 2 1 ');
     expect(readFileSync(join(folder, 'report.md'), 'utf8')).toContain('# lab: rush');
   } finally {
     rmSync(folder, { recursive: true });
@@ -153,5 +167,6 @@ it('the same as Markdown, for a pull request', () => {
   expect(markdown).toContain('- ✓ oversold: passed (108 passed, 36 failed as they must of 144 slices)');
   expect(markdown).toMatch(/\| fenced-lock \| 1,170 \(1,148 to 1,198, 0\.06 of the no-op route\) \|/);
   expect(markdown).toMatch(/\| no-lock \| \*oversold\* \| \*oversold\* \| \*oversold\* \|/);
+  expect(markdown).toContain('| fenced-lock | 5.00 | 5.00 | 0.11 | 0.05 |');
   expect(markdown).toContain('$ make lab STRATEGY=');
 });

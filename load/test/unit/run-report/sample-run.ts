@@ -34,7 +34,19 @@ export function sampleRun(changes: Partial<LabRun['settings']> = {}): LabRun {
     settings,
     runtime: 'native',
     servers: { postgres: '18.1', redis: '8.2', nginx: '1.30.0' },
-    limits: {},
+    limits: { nginx: 1, replicas: 1, redis: 1, postgres: 2 },
+    memoryLimitsMb: { nginx: 64, replicas: 512 },
+    roundTrips: [
+      {
+        strategy: 'fenced-lock',
+        connections: 64,
+        bookings: 700,
+        statements: 5,
+        postgresRoundTrips: 5,
+        redisCommands: 0.11,
+        redisRoundTrips: 0.05,
+      },
+    ],
     cells: settings.connections.flatMap((connections) =>
       settings.replicas.flatMap((replicas) =>
         strategies.map((strategy) => sampleCell(strategy, replicas, connections, settings.slices)),
