@@ -60,7 +60,7 @@ function findingsOf(difference: Difference): { kind: string; detail: string }[] 
   return [...findings, { kind: 'held_differs', detail }];
 }
 
-function oversoldOf({ capacity, bookedByRows }: Difference): number {
+export function oversoldOf({ capacity, bookedByRows }: Difference): number {
   return Math.max(0, bookedByRows - capacity);
 }
 

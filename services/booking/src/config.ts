@@ -82,6 +82,10 @@ const variables = {
   IDEMPOTENCY_KEY_TTL_S: wholeNumber(1, 31_536_000).default(86_400),
   /** After SIGTERM: how long idle connections are left to the proxy to close. Above its idle time-out (nginx: 2 s). */
   DRAIN_DELAY_MS: wholeNumber(0, 60_000).default(DEFAULT_DRAIN_DELAY_MS),
+  /** Where Prometheus finds the metrics; 0 takes a free port, which the log names. Unset: none are kept. */
+  METRICS_PORT: wholeNumber(0, 65_535).optional(),
+  /** They are for the operator alone: loopback, unless the network is closed. */
+  METRICS_HOST: z.string().default('127.0.0.1'),
   LOG_LEVEL: z
     .enum(
       ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
@@ -144,6 +148,7 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     keyTtlMs: value.IDEMPOTENCY_KEY_TTL_S * 1_000,
     drainDelayMs: value.DRAIN_DELAY_MS,
     logLevel: value.LOG_LEVEL,
+    metrics: value.METRICS_PORT === undefined ? null : { host: value.METRICS_HOST, port: value.METRICS_PORT },
   });
 }
 

@@ -2,6 +2,7 @@ import {
   createQueueLock,
   createQuorumLock,
   createSimpleLock,
+  type LockEventListener,
   type Locks,
   type ServerFinding,
 } from '@lastseat/locking';
@@ -17,7 +18,7 @@ import type { StrategyName } from '#src/contract.ts';
 import { openRedis } from '#src/redis.ts';
 import { findMissingMigrations } from '#src/storage/migrate.ts';
 import type { PooledDb } from '#src/storage/pool.ts';
-import { openPools } from '#src/storage/pools.ts';
+import { openPools, type Pools } from '#src/storage/pools.ts';
 import type { Db } from '#src/storage/schema.ts';
 import { CLOSE_TIMEOUT_MS, PING_TIMEOUT_MS, REDIS_SILENCE_MS } from '#src/time-limits.ts';
 
@@ -36,6 +37,17 @@ export interface Context extends AsyncDisposable {
   retriesOf: (strategy: StrategyName) => number;
   /** What keeps this replica from booking, found out by asking Postgres and Redis. */
   failedChecks: () => Promise<FailedCheck[]>;
+  /** Connections to Postgres, by what they are for. */
+  poolUse: Pools['use'];
+  /** Whose replica audits for all. */
+  auditLock: Locks;
+}
+
+/** Who watches. All are called at once, while a booking is made: count and return. */
+export interface Watch {
+  onBatch?: (strategy: StrategyName, size: number) => void;
+  /** The listener for the lock of a strategy. */
+  onLockEventOf?: (strategy: StrategyName) => LockEventListener;
 }
 
 interface FailedCheck {
@@ -49,7 +61,7 @@ interface FailedCheck {
  */
 const LINGER_MS = 1_000;
 
-export function openContext(config: Config, log: Logger): Context {
+export function openContext(config: Config, log: Logger, watch: Watch = {}): Context {
   const { instanceId, lockTtlMs, lockWaitMs } = config;
   const pools = openPools({
     url: config.databaseUrl,
@@ -66,12 +78,24 @@ export function openContext(config: Config, log: Logger): Context {
 
   // Redis need not remember tokens: Postgres does, and whoever is refused by its fence comes again with `tokenAbove`.
   const lockOptions = { clientId: instanceId, tokenMemoryMs: 0 };
-  const simpleLock = createSimpleLock(redis, lockOptions);
+  const watched = (strategy: StrategyName) => ({ onEvent: watch.onLockEventOf?.(strategy) });
+  const simpleLock = createSimpleLock(redis, { ...lockOptions, ...watched('simple-lock') });
   const queueOptions = { ...lockOptions, unavailableAfterMs: REDIS_SILENCE_MS };
-  const queueLock = createQueueLock(redis, queueOptions);
-  const keptLock = createQueueLock(redis, { ...queueOptions, lingerMs: LINGER_MS });
-  const quorumLock = quorum.length === 0 ? null : createQuorumLock(quorum, { clientId: instanceId });
-  const locks: Locks[] = [simpleLock, queueLock, keptLock, ...(quorumLock === null ? [] : [quorumLock])];
+  const queueLock = createQueueLock(redis, { ...queueOptions, ...watched('fenced-lock') });
+  const keptOptions = { ...queueOptions, lingerMs: LINGER_MS, ...watched('batched-lock') };
+  const keptLock = createQueueLock(redis, keptOptions);
+  const quorumLock =
+    quorum.length === 0
+      ? null
+      : createQuorumLock(quorum, { clientId: instanceId, ...watched('quorum-lock') });
+  const auditLock = createSimpleLock(redis, { clientId: instanceId, keyPrefix: 'audit-lock:' });
+  const locks: Locks[] = [
+    simpleLock,
+    queueLock,
+    keptLock,
+    auditLock,
+    ...(quorumLock === null ? [] : [quorumLock]),
+  ];
 
   // A Redis that evicts keys would lose locks; better said now than found out then.
   redis.once('ready', () => void queueLock.check().then((findings) => logFindings(log, findings)));
@@ -110,10 +134,13 @@ export function openContext(config: Config, log: Logger): Context {
       lockWaitMs,
       keyTtlMs: config.keyTtlMs,
       onRetry: (strategy) => retries.set(strategy, retriesOf(strategy) + 1),
+      onBatch: watch.onBatch,
       onReleaseFailed: (err) => log.debug({ err }, 'a lease could not be given back; it ends with its TTL'),
     }),
     isQuorumConfigured: quorumLock !== null,
     retriesOf,
+    poolUse: pools.use,
+    auditLock,
     async failedChecks() {
       const found = await Promise.all([
         failedCheckOf('Postgres', askPostgres()),

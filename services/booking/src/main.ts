@@ -5,11 +5,15 @@ import { ConfigError, readConfig, type Config } from '#src/config.ts';
 import { openContext } from '#src/context.ts';
 import { createApp } from '#src/http/app.ts';
 import { listen } from '#src/http/server.ts';
+import { createMetrics } from '#src/metrics/metrics.ts';
+import { serveMetrics } from '#src/metrics/serve-metrics.ts';
+import { tellStock } from '#src/metrics/stock-metrics.ts';
 import { DRAIN_GRACE_MS } from '#src/time-limits.ts';
 
 async function serve(config: Config): Promise<void> {
   const log = pino({ level: config.logLevel, base: { instanceId: config.instanceId } });
-  await using context = openContext(config, log);
+  using metrics = config.metrics === null ? undefined : createMetrics();
+  await using context = openContext(config, log, metrics);
   await using _sweeper = startHoldSweeper({
     db: context.db,
     onFailed: (err) => log.debug({ err }, 'holds that have ended are left for the next round'),
@@ -19,12 +23,29 @@ async function serve(config: Config): Promise<void> {
     ...config,
     ...context,
     log,
+    onAnswer: metrics?.onAnswer,
     failedChecks: async () => (isStopping ? [{ what: 'this instance is stopping' }] : context.failedChecks()),
   });
 
   const stopped = nextSignal();
+  metrics?.watch({ ...config, ...context });
+  await using _auditor =
+    metrics &&
+    tellStock(metrics.registry, {
+      databaseUrl: config.databaseUrl,
+      locks: context.auditLock,
+      onFailed: (err) => log.warn({ err }, 'the audit failed; it is left for the next round'),
+    });
+  await using metricsServer =
+    metrics &&
+    config.metrics &&
+    (await serveMetrics(metrics.registry, {
+      ...config.metrics,
+      onFailed: (err) => log.error({ err }, 'the metrics cannot be told'),
+    }));
   const server = await listen(app, { ...config, log });
-  log.info({ host: config.host, port: server.port, labMode: config.labMode }, 'serving');
+  const { host, labMode } = config;
+  log.info({ host, port: server.port, metricsPort: metricsServer?.port, labMode }, 'serving');
 
   const signal = await stopped;
   isStopping = true;

@@ -20,6 +20,8 @@ export interface Strategy {
    * was not obtained or a lost lease is thrown, and means that nothing was written.
    */
   book: (request: BookingRequest) => Promise<Outcome>;
+  /** Requests that wait in this process for the next batch. */
+  waiting?: () => number;
 }
 
 export interface BookingRequest {
@@ -84,6 +86,8 @@ export interface StrategyDeps {
   eventExists: (eventId: number) => Promise<boolean>;
   /** Told of every attempt that has to be repeated. */
   onRetry: (strategy: StrategyName) => void;
+  /** Told of every batch that is about to be sent. */
+  onBatch?: ((strategy: StrategyName, size: number) => void) | undefined;
   /** Told of a lease that could not be given back; it ends with its TTL. */
   onReleaseFailed: (error: unknown) => void;
 }

@@ -6,7 +6,7 @@ import { INSTANCE_HEADER, REQUEST_ID_HEADER, type Problem } from '#src/contract.
 import { logProblem, type ProblemLog } from './log-problem.ts';
 import type { ProblemStatus } from './problem-kinds.ts';
 import { type ProblemDetails, renderProblem } from './problem.ts';
-import type { Env } from './read-input.ts';
+import type { Env, Route } from './read-input.ts';
 import { requestIdOf } from './request-id.ts';
 
 /**
@@ -34,9 +34,31 @@ export interface Answers {
   problem(c: Context<Env>, problem: ProblemDetails): ProblemAnswer;
 }
 
+/** What is told of an answer when it is made. */
+export interface Answered {
+  /** Of ours, as the document writes it; undefined for addresses that there are not. */
+  route: Route | undefined;
+  /** That a booking was asked for with. */
+  strategy: string | undefined;
+  /** `ok`, or the code of the problem. */
+  outcome: string;
+  tookMs: number;
+}
+
+export type OnAnswer = (answered: Answered) => void;
+
 export type ProblemAnswer = Response & TypedResponse<Problem, ProblemStatus, 'json'>;
 
-export function createAnswers(instanceId: string, log: ProblemLog): Answers {
+/** @param onAnswer called at once, on the way of each request: count and return */
+export function createAnswers(instanceId: string, log: ProblemLog, onAnswer?: OnAnswer): Answers {
+  const tell =
+    onAnswer &&
+    ((c: Context<Env>, outcome: string) => {
+      // Neither is there where no route of ours was asked.
+      const arrivedAtMs = c.get('arrivedAtMs') as number | undefined;
+      const tookMs = arrivedAtMs === undefined ? 0 : performance.now() - arrivedAtMs;
+      onAnswer({ route: c.get('route'), strategy: c.get('strategy'), outcome, tookMs });
+    });
   return {
     json<Body, Status extends ContentfulStatusCode>(
       c: Context<Env>,
@@ -44,6 +66,7 @@ export function createAnswers(instanceId: string, log: ProblemLog): Answers {
       body: Body,
       headers?: Record<string, string>,
     ) {
+      tell?.(c, 'ok');
       const response = new Response(JSON.stringify(body), {
         status,
         headers: {
@@ -56,10 +79,12 @@ export function createAnswers(instanceId: string, log: ProblemLog): Answers {
       return response as Response & TypedResponse<Body, Status, 'json'>;
     },
     unchanged(c, tag) {
+      tell?.(c, 'ok');
       const headers = { etag: tag, [INSTANCE_HEADER]: instanceId, [REQUEST_ID_HEADER]: requestIdOf(c) };
       return new Response(null, { status: 304, headers }) as ReturnType<Answers['unchanged']>;
     },
     stream(c, body, type) {
+      tell?.(c, 'ok');
       const headers = {
         'content-type': type,
         [INSTANCE_HEADER]: instanceId,
@@ -68,6 +93,7 @@ export function createAnswers(instanceId: string, log: ProblemLog): Answers {
       return new Response(body, { headers }) as ReturnType<Answers['stream']>;
     },
     html(c, page) {
+      tell?.(c, 'ok');
       const response = new Response(page, {
         headers: {
           'content-type': 'text/html; charset=utf-8',
@@ -79,6 +105,7 @@ export function createAnswers(instanceId: string, log: ProblemLog): Answers {
       return response as ReturnType<Answers['html']>;
     },
     problem(c, problem) {
+      tell?.(c, problem.code);
       logProblem(log, c, problem);
       const { body, ...init } = renderProblem(problem, { instanceId, requestId: requestIdOf(c) });
       return new Response(body, init) as ProblemAnswer;

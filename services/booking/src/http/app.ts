@@ -1,5 +1,5 @@
 import { type AccessDeps, createAccess } from './access.ts';
-import { createAnswers } from './answer.ts';
+import { createAnswers, type OnAnswer } from './answer.ts';
 import { type BookingListDeps, bookingListRoutes } from './booking-list-routes.ts';
 import { type BookingDeps, bookingRoutes } from './booking-routes.ts';
 import { docsRoutes } from './docs-routes.ts';
@@ -25,12 +25,12 @@ export type AppDeps = Omit<
     HealthDeps,
   'access' | 'answers'
 > &
-  AccessDeps;
+  AccessDeps & { onAnswer?: OnAnswer | undefined };
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
 export function createApp(appDeps: AppDeps) {
-  const answers = createAnswers(appDeps.instanceId, appDeps.log);
+  const answers = createAnswers(appDeps.instanceId, appDeps.log, appDeps.onAnswer);
   const deps = { ...appDeps, access: createAccess(appDeps), answers };
   const app = createRouter()
     .route('/', newBookingRoutes(deps))

@@ -197,6 +197,7 @@ export function newBookingRoutes(deps: NewBookingDeps) {
     holdS: number | null = null,
   ) {
     const arrivedAtMs = c.get('arrivedAtMs');
+    c.set('strategy', strategy.name);
     const deadlineMs = arrivedAtMs + REQUEST_DEADLINE_MS;
     const requestId = requestIdOf(c);
     const raceWindowMs = readRaceWindowMs(c, deps);

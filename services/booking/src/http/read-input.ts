@@ -13,7 +13,18 @@ export interface Env {
     requestId?: string;
     /** Monotonic time at which it arrived: before anything of it was read or waited for. */
     arrivedAtMs: number;
+    /** The route that was asked. */
+    route?: Route;
+    /** That a booking was asked for with. */
+    strategy?: string;
   };
+}
+
+export interface Route {
+  /** In capitals. */
+  method: string;
+  /** As the document writes it: `/events/{event_id}`. */
+  route: string;
 }
 
 /** A booking is some hundred bytes. nginx has a limit of its own in front of this one. */

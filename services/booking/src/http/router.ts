@@ -17,8 +17,10 @@ export function createRouter(): OpenAPIHono<Env> {
   const add = ({ middleware = [], hide = false, ...route }: RouteConfig, handler: Handler<Env>) => {
     if (!hide) app.openAPIRegistry.registerPath(route);
     const readInput = inputReader(route);
+    const asked = { method: route.method.toUpperCase(), route: route.path };
     const read: Handler<Env> = (c, next) => {
       c.set('arrivedAtMs', performance.now());
+      c.set('route', asked);
       const reading = readInput(c);
       return reading === undefined ? handler(c, next) : reading.then(() => handler(c, next));
     };

@@ -31,8 +31,18 @@ export interface PoolOptions {
   onConnectionLost?: (error: Error) => void;
 }
 
+/** How many connections there are at this moment. */
+export interface PoolUse {
+  max: number;
+  open: number;
+  inUse: number;
+  /** Who waits for one. */
+  waiting: number;
+}
+
 /** What a query runs on, and the same for one request. */
 export type PooledDb = Db & {
+  use(): PoolUse;
   /** No wait for a connection, and no query, lasts beyond the deadline; after it nothing is sent but a rollback. */
   until(deadlineMs: number): Db;
 };
@@ -110,6 +120,12 @@ export function openPool(options: PoolOptions): PooledDb {
     });
   return Object.assign(kyselyUntil(Number.POSITIVE_INFINITY), {
     until: kyselyUntil,
+    use: () => ({
+      max,
+      open: pool.totalCount,
+      inUse: pool.totalCount - pool.idleCount,
+      waiting: pool.waitingCount,
+    }),
     // Kysely's own ends no pool that it has not used itself.
     destroy: () => pool.end(),
   });

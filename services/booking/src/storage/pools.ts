@@ -1,4 +1,4 @@
-import { openPool, type PooledDb, type PoolOptions } from './pool.ts';
+import { openPool, type PooledDb, type PoolOptions, type PoolUse } from './pool.ts';
 import type { Db } from './schema.ts';
 
 /**
@@ -11,6 +11,7 @@ export interface Pools {
   sales: PooledDb;
   reads: Db;
   probes: Db;
+  use(): Record<'sales' | 'reads' | 'probes', PoolUse>;
   close(): Promise<void>;
 }
 
@@ -41,6 +42,7 @@ export function openPools({
   };
   return {
     ...pools,
+    use: () => ({ sales: pools.sales.use(), reads: pools.reads.use(), probes: pools.probes.use() }),
     async close() {
       await Promise.all(Object.values(pools).map((pool) => pool.destroy()));
     },

@@ -1,3 +1,5 @@
+import { channel } from 'node:diagnostics_channel';
+
 import { sql, type IsolationLevel } from 'kysely';
 
 import { mark } from '#src/marks.ts';
@@ -59,5 +61,20 @@ export async function autocommit<T>(db: Db, statement: (db: Db) => Promise<T>): 
 /** A server that refused the commit did not commit. If nothing came back, or nothing that decides it, nobody knows. */
 function commitFailure(error: unknown): unknown {
   if (isNotCommitted(error)) return error;
+  commitsInDoubt.publish(error);
   return new CommitUnknownError('the connection was lost during COMMIT', { cause: error });
+}
+
+/** Node's own way to tell whoever watches; it costs nothing where nobody does. */
+const commitsInDoubt = channel('lastseat:commit-in-doubt');
+
+/**
+ * Calls `listener` whenever this process does not know what became of a commit.
+ * @returns what ends it
+ */
+export function onCommitInDoubt(listener: () => void): () => void {
+  commitsInDoubt.subscribe(listener);
+  return () => {
+    commitsInDoubt.unsubscribe(listener);
+  };
 }

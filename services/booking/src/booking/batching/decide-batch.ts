@@ -76,6 +76,7 @@ export interface BatchDeps {
   bookTogether: BookTogether;
   rowWaits: RowWaits;
   onRetry: (strategy: StrategyName) => void;
+  onBatch?: ((strategy: StrategyName, size: number) => void) | undefined;
 }
 
 export interface BatchOptions {
@@ -99,7 +100,12 @@ export async function decideBatch(deps: BatchDeps, options: BatchOptions): Promi
   const { eventId, nextGuard } = options;
   let guard: Guard | undefined = options.guard;
   let taken: readonly Pending[] | undefined;
-  const take = () => (taken ??= options.take());
+  const take = () => {
+    if (taken !== undefined) return taken;
+    taken = options.take();
+    deps.onBatch?.(deps.strategy, taken.length);
+    return taken;
+  };
   let tokenAbove: number | undefined;
   let isKeyTaken = false;
   let giveUpAtMs = Number.POSITIVE_INFINITY;

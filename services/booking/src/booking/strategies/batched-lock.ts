@@ -54,6 +54,7 @@ export function batchedLock(deps: Omit<BatchDeps, 'strategy'> & LockDeps): Strat
       'never; a holder paused past its lease is refused by its token. Without Redis nothing is booked',
     costs: 'one commit for a whole batch; a hand-over of the lock where several replicas book',
     book: (request) => bookInBatch(queues, request, deps.lockWaitMs),
+    waiting: () => queues.waiting,
   };
 }
 

@@ -22,6 +22,7 @@ export function batchedUpdate(
     breaksWhen: 'never; but it fits only decisions that Postgres alone can make',
     costs: 'one commit for a whole batch; a lone booking pays it alone',
     book: (request) => bookInBatch(queues, request, deps.lockWaitMs),
+    waiting: () => queues.waiting,
   };
 }
 
