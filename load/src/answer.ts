@@ -56,6 +56,9 @@ export function readAnswer(
 const STATUS_OF: Record<Exclude<OutcomeCode, 'booked' | 'unknown'>, number> = {
   sold_out: 409,
   all_held: 409,
+  not_on_sale: 409,
+  limit_reached: 409,
+  customer_required: 422,
   busy: 503,
   unavailable: 503,
   event_not_found: 404,

@@ -23,6 +23,18 @@ export function wholeNumberText(min: number, max: number) {
 
 export const eventIdText = () => wholeNumberText(1, MAX_EVENT_ID);
 
+/** A moment of this time: before 1970 is a mistake, and years of five digits are none that all programs read. */
+export function moment() {
+  const error = 'must be a date and a time with its offset, such as 2030-06-01T10:00:00Z, from 1970 to 9999';
+  return z.iso
+    .datetime({ offset: true, error })
+    .transform((text) => new Date(text))
+    .refine((date) => date.getTime() >= 0 && date.getTime() < FIRST_OF_10000, error)
+    .openapi({ type: 'string', format: 'date-time' });
+}
+
+const FIRST_OF_10000 = Date.UTC(10_000, 0);
+
 /** Text that Postgres stores and a terminal shows as one line that says what it seems to say. */
 export function plainText(maxLength: number) {
   return z

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 
-import { eventIdText, plainText, wholeNumber } from './contract-fields.ts';
+import { eventIdText, moment, plainText, wholeNumber } from './contract-fields.ts';
 
 /**
  * The wire contract: what a client of the booking API may rely on. The schemas are what the service reads its input by
@@ -102,6 +102,9 @@ export const FENCED_STRATEGIES: readonly StrategyName[] = ['fenced-lock', 'quoru
  * - `booked`: committed to Postgres.
  * - `sold_out`: fewer tickets left than asked for; nothing was written.
  * - `all_held`: there would be enough if holds end; nothing was written.
+ * - `not_on_sale`: the event is not on sale yet, or not any more; nothing was written.
+ * - `limit_reached`: more than the event sells at once, or to one customer; nothing was written.
+ * - `customer_required`: the event counts what each customer has, and none was named; nothing was written.
  * - `busy`: the guard was not obtained in time, or a queue was full; nothing was written, try again.
  * - `event_not_found`: there is no such event.
  * - `unavailable`: a server behind the API is out of reach; nothing was written.
@@ -111,6 +114,9 @@ export type OutcomeCode =
   | 'booked'
   | 'sold_out'
   | 'all_held'
+  | 'not_on_sale'
+  | 'limit_reached'
+  | 'customer_required'
   | 'busy'
   | 'event_not_found'
   | 'unavailable'
@@ -120,13 +126,16 @@ export const eventParams = z.object({ event_id: eventIdText() });
 
 export const bookingParams = z.object({ booking_id: z.string().openapi({ format: 'uuid' }) });
 
+/** Who books without a name. Nobody in particular: no limit counts what such bookings have. */
+export const ANONYMOUS = 'anonymous';
+
 /**
  * Body of every booking route: JSON in UTF-8; a byte order mark is ignored. All of it may be left out: then one ticket
  * for an unnamed customer.
  */
 export const bookingBody = z
   .strictObject({
-    customer: plainText(200).default('anonymous'),
+    customer: plainText(200).default(ANONYMOUS),
     quantity: wholeNumber(1, MAX_QUANTITY).default(1).openapi({ description: 'Booked whole or not at all.' }),
   })
   .openapi('BookingBody');
@@ -159,6 +168,14 @@ export const bookingView = z
       .string()
       .optional()
       .openapi({ format: 'date-time', description: 'When the hold ends, by the clock of Postgres.' }),
+    allowanceLeft: z
+      .int()
+      .optional()
+      .openapi({
+        description:
+          'In the answer to a booking or a hold, where the event has a `maxPerCustomer`: how many more tickets its ' +
+          'customer could book then.',
+      }),
   })
   .openapi('Booking');
 
@@ -178,6 +195,8 @@ export const holdChangeBody = z
   })
   .openapi('HoldChangeBody');
 
+const limit = (max: number) => wholeNumber(1, max).nullable().optional();
+
 export const eventBody = z
   .strictObject({
     name: plainText(200),
@@ -186,15 +205,24 @@ export const eventBody = z
       description:
         'Whether a hold that has ended can be confirmed while there are tickets; false by default.',
     }),
+    salesOpenAt: moment().nullable().optional().openapi({
+      description: 'Nothing is sold before, by the clock of Postgres. Null, as by default: no such limit.',
+    }),
+    salesCloseAt: moment().nullable().optional().openapi({
+      description: 'Nothing is sold from then on. What is held by then can still be confirmed.',
+    }),
+    maxPerBooking: limit(MAX_QUANTITY).openapi({ description: 'Tickets in one booking or hold, at most.' }),
+    maxPerCustomer: limit(MAX_CAPACITY).openapi({
+      description:
+        'Tickets that one customer has, at most: confirmed, or held and not ended. A cancelled or ended one counts no ' +
+        `more. Whoever books names a customer then, other than \`${ANONYMOUS}\`.`,
+    }),
   })
   .openapi('EventBody');
 
 export const eventChangeBody = eventBody
   .partial()
-  .refine(
-    (change) => Object.values(change).some((value) => value !== undefined),
-    'give a name, a capacity or honoursLatePayment',
-  )
+  .refine((change) => Object.values(change).some((value) => value !== undefined), 'give something to change')
   .openapi('EventChangeBody');
 
 /**
@@ -221,6 +249,13 @@ export const eventView = z
       description:
         'Booked tickets beyond `capacity`. The counter knows of none: outside lab mode `make audit` finds them.',
     }),
+    salesOpenAt: z
+      .string()
+      .optional()
+      .openapi({ format: 'date-time', description: 'As it was set, if it was.' }),
+    salesCloseAt: z.string().optional().openapi({ format: 'date-time' }),
+    maxPerBooking: z.int().optional(),
+    maxPerCustomer: z.int().optional(),
   })
   .openapi('Event');
 
@@ -289,6 +324,20 @@ export const problemBody = z
       .string()
       .optional()
       .openapi({ format: 'date-time', description: 'With `all_held`: when the next of the holds ends.' }),
+    salesOpenAt: z
+      .string()
+      .optional()
+      .openapi({ format: 'date-time', description: 'With `not_on_sale`: when the sale opens, if it will.' }),
+    salesCloseAt: z
+      .string()
+      .optional()
+      .openapi({ format: 'date-time', description: 'With `not_on_sale`: when the sale closed, if it has.' }),
+    maxPerBooking: z.int().optional().openapi({
+      description: 'With `limit_reached`: what the event sells at once, if that is what was exceeded.',
+    }),
+    allowanceLeft: z.int().optional().openapi({
+      description: 'With `limit_reached`: how many more tickets the customer can book.',
+    }),
   })
   .openapi('Problem');
 

@@ -2,11 +2,11 @@ import { LockLostError } from '@lastseat/locking';
 import type { Lease, Locks } from '@lastseat/locking';
 
 import type { StrategyName } from '#src/contract.ts';
-import { insertBooking } from '#src/storage/bookings.ts';
 import { readStock, takeStockFenced } from '#src/storage/inventory.ts';
 import { BOOKING_RESERVE_MS } from '#src/time-limits.ts';
 
 import { commitBooking } from './commit.ts';
+import { insertWithinTerms } from './insert-within-terms.ts';
 import { holdRaceWindow } from './race-window.ts';
 import { CHANGED_MEANWHILE, EVENT_NOT_FOUND, lockNameOf, lockWaitOf, SOLD_OUT } from './strategy.ts';
 import type { BookingRequest, Outcome, StrategyDeps } from './strategy.ts';
@@ -93,16 +93,17 @@ async function bookUnder(
   const { epoch } = stock;
   const { token } = lease;
   return commitBooking(db, request, async (trx): Promise<Outcome | FencedOut> => {
-    const stockRevision = await takeStockFenced(trx, { eventId, epoch, quantity, token });
-    if (stockRevision === undefined) {
+    const taken = await takeStockFenced(trx, { eventId, epoch, quantity, token });
+    if (taken === undefined) {
       const now = await readStock(trx, eventId);
       if (now === undefined) return EVENT_NOT_FOUND;
       if (now.fence > token) return { code: 'fenced_out', fence: now.fence };
       return now.epoch === epoch ? SOLD_OUT : CHANGED_MEANWHILE;
     }
-    await insertBooking(trx, { ...request, epoch, stockRevision, strategy, instanceId, fencingToken: token });
+    const booking = { ...request, ...taken, epoch, strategy, instanceId, fencingToken: token };
+    const booked = await insertWithinTerms(trx, booking);
     // The last thing before COMMIT. The fence would refuse us too, but only once our successor has booked.
     lease.assertHeld();
-    return { code: 'booked', fencingToken: token };
+    return booked;
   });
 }

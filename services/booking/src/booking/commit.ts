@@ -10,6 +10,7 @@ import type { Db, Trx } from '#src/storage/schema.ts';
 import { autocommit, transact } from '#src/storage/transaction.ts';
 import { SETTLE_FOR_MS } from '#src/time-limits.ts';
 
+import { RefusedError } from './insert-within-terms.ts';
 import type { BookingRequest, Outcome } from './strategy.ts';
 
 /**
@@ -37,6 +38,7 @@ export async function commitBooking<T extends { code: string }>(
       options,
     );
   } catch (error) {
+    if (error instanceof RefusedError) return error.outcome;
     if (!(error instanceof CommitUnknownError) || decided === undefined) throw error;
     // A refusal has written nothing, so there was nothing to lose.
     if (decided.code !== 'booked') return decided;

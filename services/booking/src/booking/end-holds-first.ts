@@ -2,13 +2,15 @@ import { endHolds, readStockNow, type StockNow } from '#src/storage/held-stock.t
 import type { PooledDb } from '#src/storage/pool.ts';
 import { shareReads } from '#src/storage/share-reads.ts';
 
+import { refusalByTerms } from './sale-terms.ts';
 import { type BookingRequest, type Outcome, SOLD_OUT, type Strategy } from './strategy.ts';
 
 /**
  * Tickets of holds that have ended are free, though nobody has given them back to the counter yet, which is all that a
  * strategy looks at. So nobody is refused for want of tickets before this has looked: if there are enough after all, what
  * has ended is given back and the strategy is asked again. The look is one small read, which all who are refused at the
- * same time share, and it began after each of them was.
+ * same time share, and it began after each of them was. It also tells whether the event is on sale at all: who comes too
+ * early or too late is told that, whether or not there would be tickets.
  */
 
 /** Somebody else may have taken what came back; this often in a row, it is a crowd that has had its chance. */
@@ -26,6 +28,8 @@ export function endHoldsFirst(db: PooledDb): (strategy: Strategy) => Strategy {
         const outcome = await strategy.book(request);
         if (outcome.code !== 'sold_out') return outcome;
         stock = await look(request.eventId);
+        const refusal = refusalByTerms(stock?.terms ?? null, request);
+        if (refusal !== undefined) return refusal;
         if (stock === undefined || stock.available < request.quantity) return refusalFor(request, stock);
         if (stock.ended > 0) await giveBack(request.eventId);
       }

@@ -11,7 +11,7 @@ import { type BookingRequest, type Outcome, type Strategy } from './strategy.ts'
  * Postgres. What it answers is the booking of the first.
  *
  * A refusal writes nothing that the keys could stop. So before a request that may have been sent before is told that
- * the tickets are gone, its own booking is looked for, which may have taken the last of them.
+ * the tickets are gone, or the sale is over, its own booking is looked for, which may have taken the last of them.
  */
 export interface OncePerRequestDeps {
   db: PooledDb;
@@ -55,8 +55,17 @@ async function bookOrFindKeyTaken(
   }
 }
 
+/** Those that the request's own booking may be the reason of, or that came after it. */
+const REFUSALS: ReadonlySet<Outcome['code']> = new Set([
+  'sold_out',
+  'all_held',
+  'not_on_sale',
+  'limit_reached',
+  'customer_required',
+] as const);
+
 function isRefusal({ code }: Outcome): boolean {
-  return code === 'sold_out' || code === 'all_held';
+  return REFUSALS.has(code);
 }
 
 /** The first answer, also if the booking was cancelled since: a key is not a way to book again. */

@@ -49,13 +49,21 @@ export interface BookingRequest {
 }
 
 export type Outcome =
-  /** With the end of its hold, if it is one. */
-  | { code: 'booked'; fencingToken: number | null; expiresAt?: Date | null }
+  /** With the end of its hold, if it is one, and what its customer may still book, where the event limits that. */
+  | { code: 'booked'; fencingToken: number | null; expiresAt?: Date | null; allowanceLeft?: number }
   /** By the same request, when it came before, or with the same key. */
   | { code: 'booked_before'; booking: StoredBooking }
   | { code: 'sold_out' }
   /** There are enough tickets that are not sold, but some of them are held. */
   | { code: 'all_held'; nextEndAt: Date }
+  /** By Postgres's clock; both are null where it has no such moment. */
+  | { code: 'not_on_sale'; opensAtMs: number | null; closesAtMs: number | null }
+  /** More than the event sells at once. */
+  | { code: 'limit_reached'; maxPerBooking: number }
+  /** More than the customer may have. */
+  | { code: 'limit_reached'; maxPerCustomer: number; allowanceLeft: number }
+  /** The event counts what each customer has, and the request names none. */
+  | { code: 'customer_required' }
   | { code: 'event_not_found' }
   /** A request for something else had the same id, and has booked. */
   | { code: 'request_id_reused' }

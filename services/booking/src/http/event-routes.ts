@@ -3,6 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { wholeNumberText } from '#src/contract-fields.ts';
 import { eventBody, eventChangeBody, eventParams, eventView } from '#src/contract.ts';
 import {
+  closesBeforeItOpens,
   type CountedBy,
   createEvent,
   findEvent,
@@ -21,7 +22,7 @@ import type { Answers } from './answer.ts';
 import { eventTag, hasClientAlready, ifMatch, ifNoneMatch, readIfMatch } from './conditional.ts';
 import { eventViewOf } from './event-view.ts';
 import { guardAgainstOutage } from './outage.ts';
-import { eventNotFound, IN_BODY, ProblemError, problems } from './problem.ts';
+import { eventNotFound, IN_BODY, invalidInput, ProblemError, problems } from './problem.ts';
 import { createRouter } from './router.ts';
 
 /** An answer of some 100 kB. In the lab each event in a list costs a sum over its bookings. */
@@ -83,7 +84,7 @@ const change = createRoute({
   tags: ['events'],
   method: 'patch',
   path: '/events/{event_id}',
-  summary: 'Change the name or the capacity of an event',
+  summary: 'Change an event: what is left out stays as it is',
   parameters: [ifMatch],
   request: {
     params: eventParams,
@@ -103,6 +104,8 @@ const change = createRoute({
     ),
   },
 });
+
+const CLOSES_BEFORE_IT_OPENS = invalidInput([{ field: 'salesCloseAt', detail: 'must be after salesOpenAt' }]);
 
 export interface EventDeps {
   answers: Answers;
@@ -142,6 +145,7 @@ export function eventRoutes(deps: EventDeps) {
     })
     .openapi({ ...create, middleware: access.require('events:write') }, async (c) => {
       const body = c.req.valid('json');
+      if (closesBeforeItOpens(body)) throw CLOSES_BEFORE_IT_OPENS;
       const event = await guardAgainstOutage(
         () => autocommit(db, (db) => createEvent(db, body)),
         'GET /events lists the event if it was created',
@@ -163,6 +167,7 @@ export function eventRoutes(deps: EventDeps) {
         const detail = `${change.booked} tickets of event ${id} are booked; its capacity cannot be smaller.`;
         throw new ProblemError({ code: 'below_booked', detail });
       }
+      if (change.code === 'closes_before_it_opens') throw CLOSES_BEFORE_IT_OPENS;
       const etag = eventTag(change.event);
       if (change.code === 'other_revision') {
         const detail = `Event ${id} was changed since: its ETag is now ${etag}.`;

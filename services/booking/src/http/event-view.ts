@@ -1,7 +1,21 @@
 import type { EventView } from '#src/contract.ts';
 import type { EventRow } from '#src/storage/events.ts';
 
-/** What is shown of an event; its revisions are in the `ETag`. */
-export function eventViewOf({ id, name, capacity, available, booked, held, oversold }: EventRow): EventView {
-  return { id, name, capacity, available, booked, held, oversold };
+/** What is shown of an event: its limits where it has some, and its revisions in the `ETag`. */
+export function eventViewOf(event: EventRow): EventView {
+  const { id, name, capacity, available, booked, held, oversold } = event;
+  const { salesOpenAt, salesCloseAt, maxPerBooking, maxPerCustomer } = event;
+  return {
+    id,
+    name,
+    capacity,
+    available,
+    booked,
+    held,
+    oversold,
+    ...(salesOpenAt !== null && { salesOpenAt: salesOpenAt.toISOString() }),
+    ...(salesCloseAt !== null && { salesCloseAt: salesCloseAt.toISOString() }),
+    ...(maxPerBooking !== null && { maxPerBooking }),
+    ...(maxPerCustomer !== null && { maxPerCustomer }),
+  };
 }

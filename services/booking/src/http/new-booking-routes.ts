@@ -70,6 +70,9 @@ const booking = {
       ...IN_BODY,
       'sold_out',
       'all_held',
+      'not_on_sale',
+      'limit_reached',
+      'customer_required',
       'busy',
       'event_not_found',
       'request_id_reused',
@@ -235,8 +238,8 @@ export function newBookingRoutes(deps: NewBookingDeps) {
       if (outcome.code !== 'booked') {
         return answers.problem(c, { headers, ...refusalOf(outcome, { ...request, requestId }) });
       }
-      const { fencingToken, expiresAt = null } = outcome;
-      const made = { ...request, strategy: strategy.name, instanceId, fencingToken };
+      const { fencingToken, expiresAt = null, allowanceLeft = null } = outcome;
+      const made = { ...request, strategy: strategy.name, instanceId, fencingToken, allowanceLeft };
       return answerBooked(c, made, expiresAt, headers);
     } finally {
       inFlight -= 1;
@@ -272,14 +275,14 @@ export function newBookingRoutes(deps: NewBookingDeps) {
   /** As it was made, whatever has become of it since: a repeat gets the first answer. */
   function answerBooked(
     c: Context<Env>,
-    booking: BookingToShow,
+    booking: BookingToShow & { allowanceLeft?: number | null },
     expiresAt: Date | null,
     headers: Record<string, string>,
   ) {
     const view =
       expiresAt === null ? viewOf(booking) : viewWithState({ ...booking, state: 'held', expiresAt });
-    const { bookingId } = booking;
-    return answers.json(c, 201, view, {
+    const { bookingId, allowanceLeft = null } = booking;
+    return answers.json(c, 201, allowanceLeft === null ? view : { ...view, allowanceLeft }, {
       location: `/bookings/${bookingId}`,
       [BOOKING_SECRET_HEADER]: access.secretOf(bookingId),
       ...headers,

@@ -14,6 +14,7 @@ export type ProblemStatus =
   | 415
   | 417
   | 422
+  | 429
   | 431
   | 500
   | 503
@@ -46,6 +47,30 @@ const kinds = {
     meaning:
       'Not enough tickets are free, though not all are sold: some are held for somebody. Nothing was booked. ' +
       '`nextHoldEndsAt` tells when the next hold ends, if it is not confirmed, extended or given up before.',
+  },
+  not_on_sale: {
+    status: 409,
+    title: 'Not on sale',
+    meaning:
+      'The sale of this event has not begun, or is over, by the clock of Postgres. Nothing was booked. `salesOpenAt` tells ' +
+      'when it opens, `salesCloseAt` when it closes, where there is such a moment. What was held before it closed can be ' +
+      'confirmed all the same. This is asked before anything else of the event; then how many it sells at once, whether a ' +
+      'customer is named, whether there are tickets, and at last what the customer has.',
+  },
+  limit_reached: {
+    status: 409,
+    title: 'More than one may have',
+    meaning:
+      'The event does not sell so many tickets at once: `maxPerBooking` tells how many. Or it does not sell so many to one ' +
+      'customer: `allowanceLeft` tells how many more the customer can book. Nothing was booked. What a customer cancels, ' +
+      'gives up or lets end counts no more.',
+  },
+  customer_required: {
+    status: 422,
+    title: 'A customer must be named',
+    meaning:
+      'The event limits what one customer has, and so does not sell to somebody without a name. Nothing was booked: say ' +
+      'who the customer is.',
   },
   request_id_reused: {
     status: 409,
@@ -188,6 +213,14 @@ const kinds = {
     status: 417,
     title: 'Expectation failed',
     meaning: 'The header Expect asks for something that nobody here can do.',
+  },
+  too_many_requests: {
+    status: 429,
+    title: 'Too many requests',
+    meaning:
+      'From one address there come more requests than the proxy lets through. Nothing was done: try again after ' +
+      'Retry-After, and more slowly.',
+    retryAfterS: 1,
   },
   headers_too_large: {
     status: 431,

@@ -2,8 +2,10 @@ import { INSTANCE_HEADER, type Problem, problemBody, REQUEST_ID_HEADER } from '#
 
 import { kindOf, type ProblemCode, type ProblemStatus } from './problem-kinds.ts';
 
+type Common = Pick<Problem, 'type' | 'title' | 'status' | 'code' | 'detail' | 'instanceId' | 'requestId'>;
+
 /** What a particular problem adds to its kind. */
-export interface ProblemDetails extends Partial<Pick<Problem, 'errors' | 'bookingId' | 'nextHoldEndsAt'>> {
+export interface ProblemDetails extends Partial<Omit<Problem, keyof Common>> {
   code: ProblemCode;
   detail: string;
   headers?: Record<string, string>;
@@ -17,7 +19,13 @@ type ProblemResponse = {
 };
 
 /** Any route may be asked for something that it does not take, and may have a bug; or no replica is there to ask. */
-const EVERYWHERE: readonly ProblemCode[] = ['invalid_input', 'bad_request', 'internal', 'unavailable'];
+const EVERYWHERE: readonly ProblemCode[] = [
+  'invalid_input',
+  'bad_request',
+  'too_many_requests',
+  'internal',
+  'unavailable',
+];
 
 /** Of every route that takes a body. */
 export const IN_BODY: readonly ProblemCode[] = ['invalid_json', 'body_too_large', 'unsupported_media_type'];

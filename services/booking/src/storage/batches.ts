@@ -3,6 +3,7 @@ import { type RawBuilder, sql } from 'kysely';
 import { agesSince, beganAfter, beganWithin } from './arrival.ts';
 import type { NewBooking } from './bookings.ts';
 import { endOfHold } from './holds.ts';
+import { SALE_TERMS, type SaleTerms, sellsAtOnce } from './sale-terms.ts';
 import type { Db, Trx } from './schema.ts';
 
 /** Bookings of one event that are written together. */
@@ -19,7 +20,7 @@ export interface Batch {
 
 type BatchedBooking = Pick<
   NewBooking,
-  'bookingId' | 'requestId' | 'idempotencyKey' | 'customer' | 'quantity' | 'holdS'
+  'bookingId' | 'requestId' | 'idempotencyKey' | 'customer' | 'quantity' | 'holdS' | 'allowanceLeft'
 >;
 
 /**
@@ -28,27 +29,32 @@ type BatchedBooking = Pick<
  */
 export type BatchResult =
   | { isBooked: true; madeAt?: Date }
-  | { isBooked: false; available: number | undefined };
+  | { isBooked: false; available: number | undefined; terms: SaleTerms | null };
 
 /**
  * Takes the tickets of all bookings and writes their rows, or does nothing at all: if they do not all fit, a larger
  * token has booked, the event was reset since the oldest of them arrived, or there is no such event. One statement,
- * whole by itself; the row is locked for no longer than it takes to commit. If too few tickets are left when it begins
- * it locks nothing, writes nothing and waits for nobody. (What is to be told to others because of a booking has its place
+ * whole by itself; the row is locked for no longer than it takes to commit. If too few tickets are left when it begins,
+ * or the terms of the event do not let it, it locks nothing, writes nothing and waits for nobody. (What is to be told to others because of a booking has its place
  * beside `inserted`: one more `insert` that reads it.)
+ * @param areTermsKept the caller has locked the row and looked, as only he can where an event limits its customers
  */
-export async function takeStockAndInsertAll(db: Db | Trx, batch: Batch): Promise<BatchResult> {
+export async function takeStockAndInsertAll(
+  db: Db | Trx,
+  batch: Batch,
+  { areTermsKept = false }: { areTermsKept?: boolean } = {},
+): Promise<BatchResult> {
   const { arrivedAtMs, eventId, strategy, instanceId, token, bookings } = batch;
   const total = totalOf(batch);
   const more = extrasOf(bookings);
   const { rows } = await sql<ResultRow>`
     with seen as (
-      select available from inventory where event_id = ${eventId}
+      select available, ${SALE_TERMS} as terms from inventory where event_id = ${eventId}
     ), taken as (
       update inventory
       set available = available - ${total}, fence = coalesce(${token}::bigint, fence), version = version + 1
       where event_id = ${eventId} and available >= ${total} and fence <= coalesce(${token}::bigint, fence)
-        and not ${beganAfter(arrivedAtMs)}
+        and not ${beganAfter(arrivedAtMs)} and ${areTermsKept ? sql`true` : sellsAtOnce(largestOf(batch))}
       returning epoch, version${more.moment}
     ), inserted as (
       insert into bookings (id, request_id, event_id, epoch, stock_revision, quantity, customer, strategy, instance_id,
@@ -62,9 +68,8 @@ export async function takeStockAndInsertAll(db: Db | Trx, batch: Batch): Promise
         as booking (id, request_id, customer, quantity${more.names})
       ${more.returning}
     )${more.held}
-    select exists (select from taken) as "isBooked", (select available from seen) as available${more.madeAt}`.execute(
-    db,
-  );
+    select exists (select from taken) as "isBooked", (select available from seen) as available,
+           (select terms from seen) as terms${more.madeAt}`.execute(db);
   return resultOf(rows[0]);
 }
 
@@ -82,14 +87,16 @@ export async function takeStockAndInsertEach(db: Db, batches: readonly Batch[]):
   const more = extrasOf(bookings);
   const { rows } = await sql<ResultRow & { eventId: number }>`
     with wanted as materialized (
-      select wanted.*, (select available from inventory where inventory.event_id = wanted.event_id) as seen
+      select wanted.*, (select available from inventory where inventory.event_id = wanted.event_id) as seen,
+             (select ${SALE_TERMS} from inventory where inventory.event_id = wanted.event_id) as terms
       from unnest(${batches.map(({ eventId }) => eventId)}::integer[],
                   ${batches.map(({ token }) => token)}::bigint[],
                   ${batches.map(totalOf)}::integer[],
+                  ${batches.map(largestOf)}::integer[],
                   ${agesSince(batches.map(({ arrivedAtMs }) => arrivedAtMs))}::float8[],
                   ${batches.map(({ strategy }) => strategy)}::text[],
                   ${batches.map(({ instanceId }) => instanceId)}::text[])
-        as wanted (event_id, token, total, age_ms, strategy, instance_id)
+        as wanted (event_id, token, total, largest, age_ms, strategy, instance_id)
     ), free as (
       select event_id from inventory
       where event_id in (select event_id from wanted where seen >= total) for update skip locked
@@ -98,7 +105,7 @@ export async function takeStockAndInsertEach(db: Db, batches: readonly Batch[]):
       set available = available - total, fence = coalesce(token, fence), version = version + 1
       from wanted join free using (event_id)
       where inventory.event_id = wanted.event_id and available >= total and fence <= coalesce(token, fence)
-        and not ${beganWithin(sql`age_ms`)}
+        and not ${beganWithin(sql`age_ms`)} and ${sellsAtOnce(sql`largest`)}
       returning inventory.event_id, epoch, version, token, strategy, instance_id${more.moment}
     ), inserted as (
       insert into bookings (id, request_id, event_id, epoch, stock_revision, quantity, customer, strategy, instance_id,
@@ -112,27 +119,30 @@ export async function takeStockAndInsertEach(db: Db, batches: readonly Batch[]):
         as booking (id, request_id, event_id, quantity, customer${more.names}) using (event_id)
       ${more.returning}
     )${more.held}
-    select wanted.event_id as "eventId", taken.event_id is not null as "isBooked", seen as available${more.madeAtOfEach}
+    select wanted.event_id as "eventId", taken.event_id is not null as "isBooked", seen as available,
+           terms${more.madeAtOfEach}
     from wanted left join taken using (event_id)`.execute(db);
   const byEvent = new Map(rows.map((row) => [row.eventId, row]));
   return batches.map(({ eventId }) => resultOf(byEvent.get(eventId)));
 }
 
 /**
- * What only some bookings have: a key, or an end until which they are held. Where none of a batch does, the columns'
+ * What only some bookings have: a key, an end until which they are held, or an allowance that they leave. Where none of a batch does, the columns'
  * defaults say so, and it costs nothing.
  */
 function extrasOf(bookings: readonly BatchedBooking[]): Extras {
-  if (bookings.every(({ idempotencyKey, holdS }) => idempotencyKey === null && holdS === null))
-    return NOTHING;
+  const hasNone = ({ idempotencyKey, holdS, allowanceLeft = null }: BatchedBooking) =>
+    idempotencyKey === null && holdS === null && allowanceLeft === null;
+  if (bookings.every(hasNone)) return NOTHING;
   return {
     // Once the row is ours, so that a hold lasts as long as was asked for, however long its statement has waited.
     moment: sql`, greatest(clock_timestamp(), holds_ended_until) as made_at`,
     arrays: sql`, ${bookings.map(({ idempotencyKey }) => idempotencyKey)}::text[],
-                  ${bookings.map(({ holdS }) => holdS)}::integer[]`,
-    names: sql`, idempotency_key, hold_s`,
-    columns: sql`, idempotency_key, hold_s, state, created_at, expires_at`,
-    values: sql`, idempotency_key, hold_s,
+                  ${bookings.map(({ holdS }) => holdS)}::integer[],
+                  ${bookings.map(({ allowanceLeft = null }) => allowanceLeft)}::integer[]`,
+    names: sql`, idempotency_key, hold_s, allowance_left`,
+    columns: sql`, idempotency_key, hold_s, allowance_left, state, created_at, expires_at`,
+    values: sql`, idempotency_key, hold_s, allowance_left,
              (case when hold_s is null then 'confirmed' else 'held' end)::booking_state, made_at,
              case when hold_s is not null then ${endOfHold(sql`made_at`, sql`hold_s`)} end`,
     returning: sql`returning event_id, epoch, expires_at, quantity, state`,
@@ -168,6 +178,7 @@ const NOTHING: Extras = {
 interface ResultRow {
   isBooked: boolean;
   available: number | null;
+  terms: SaleTerms | null;
   madeAt?: Date | null;
 }
 
@@ -176,9 +187,21 @@ export function totalOf({ bookings }: Batch): number {
   return bookings.reduce((sum, { quantity }) => sum + quantity, 0);
 }
 
+/** What `sellsAtOnce` says in SQL, of terms that were read. */
+export function isSoldAtOnce({ isOnSale, maxPerBooking, maxPerCustomer }: SaleTerms, batch: Batch): boolean {
+  return (
+    isOnSale && maxPerCustomer === null && largestOf(batch) <= (maxPerBooking ?? Number.POSITIVE_INFINITY)
+  );
+}
+
+/** What the largest of its bookings asks for. */
+function largestOf({ bookings }: Batch): number {
+  return Math.max(...bookings.map(({ quantity }) => quantity));
+}
+
 function resultOf(row: ResultRow | undefined): BatchResult {
   if (row?.isBooked === true) return { isBooked: true, ...(row.madeAt && { madeAt: row.madeAt }) };
-  return { isBooked: false, available: row?.available ?? undefined };
+  return { isBooked: false, available: row?.available ?? undefined, terms: row?.terms ?? null };
 }
 
 /**

@@ -4,6 +4,7 @@ import type { BookingState } from '#src/contract.ts';
 
 import { beganAfter } from './arrival.ts';
 import { endOfHold } from './holds.ts';
+import { SALE_TERMS, type SaleTerms, sellsAtOnce } from './sale-terms.ts';
 import { CANCELLED_EPOCH, type Db, STATE_NOW, type Trx } from './schema.ts';
 
 /** A booking about to be written. Its id exists before the transaction, so that an unknown commit can be looked up. */
@@ -20,6 +21,8 @@ export interface NewBooking {
   strategy: string;
   instanceId: string;
   fencingToken: number | null;
+  /** What its customer may book after it; left out where the event has no limit for that. */
+  allowanceLeft?: number | null;
 }
 
 export interface StoredBooking extends Omit<NewBooking, 'requestId'> {
@@ -53,24 +56,34 @@ export async function insertBooking(
       strategy: booking.strategy,
       instance_id: booking.instanceId,
       fencing_token: booking.fencingToken,
+      allowance_left: booking.allowanceLeft ?? null,
     })
     .execute();
+}
+
+export interface StatementResult {
+  isBooked: boolean;
+  /** Null if there is no such event. */
+  hadEnough: boolean | null;
+  terms: SaleTerms | null;
 }
 
 /**
  * Takes the tickets and writes the booking in one statement that needs no transaction around it. The sub-select sees
  * the state of before the statement: whether the event existed, and whether there were enough tickets. If there were
- * and it is not booked all the same, somebody was faster, or the event was reset since the request arrived.
+ * and it is not booked all the same, somebody was faster, or the event was reset since the request arrived, or its terms
+ * do not let it: they refuse it, or limit what a customer has, which this statement cannot count (see `sellsAtOnce`).
  */
 export async function takeStockAndInsertBooking(
   db: Db,
   booking: NewBooking & { arrivedAtMs?: number },
-): Promise<{ isBooked: boolean; hadEnough: boolean | null }> {
+): Promise<StatementResult> {
   const { bookingId, requestId, eventId, quantity, customer, strategy, instanceId, fencingToken } = booking;
-  const { rows } = await sql<{ isBooked: boolean; hadEnough: boolean | null }>`
+  const { rows } = await sql<StatementResult>`
     with taken as (
       update inventory set available = available - ${quantity}, version = version + 1
       where event_id = ${eventId} and available >= ${quantity} and not ${beganAfter(booking.arrivedAtMs)}
+        and ${sellsAtOnce(quantity)}
       returning epoch, version
     ), booked as (
       insert into bookings (id, event_id, epoch, quantity, customer, strategy, instance_id, fencing_token, request_id,
@@ -80,11 +93,9 @@ export async function takeStockAndInsertBooking(
       from taken
       returning id
     )
-    select exists (select from booked) as "isBooked",
-           (select available >= ${quantity} from inventory where event_id = ${eventId}) as "hadEnough"`.execute(
-    db,
-  );
-  return rows[0] ?? { isBooked: false, hadEnough: null };
+    select exists (select from booked) as "isBooked", available >= ${quantity} as "hadEnough", ${SALE_TERMS} as terms
+    from inventory where event_id = ${eventId}`.execute(db);
+  return rows[0] ?? { isBooked: false, hadEnough: null, terms: null };
 }
 
 /** How a `StoredBooking` is read. */
@@ -101,6 +112,7 @@ export const STORED_BOOKING = [
   'bookings.strategy',
   'bookings.instance_id as instanceId',
   'bookings.fencing_token as fencingToken',
+  'bookings.allowance_left as allowanceLeft',
   STATE_NOW.as('state'),
   sql<Date | null>`case when bookings.hold_s is not null
     then ${endOfHold(sql`bookings.created_at`, sql`bookings.hold_s`)} end`.as('firstExpiresAt'),

@@ -4,7 +4,24 @@ import { endHolds, heldStockOf } from './held-stock.ts';
 import { lockEventByAdvisory, lockStock } from './inventory.ts';
 import type { Db, Trx } from './schema.ts';
 
-export interface EventRow {
+/** When it is on sale, and to whom how many; null where there is no such limit. */
+export interface EventTerms {
+  salesOpenAt: Date | null;
+  salesCloseAt: Date | null;
+  maxPerBooking: number | null;
+  maxPerCustomer: number | null;
+}
+
+interface Settable extends EventTerms {
+  name: string;
+  capacity: number;
+  honoursLatePayment: boolean;
+}
+
+/** What an operator says of an event. What is left out stays as it is, or as it is by default. */
+export type EventInput = { [Field in keyof Settable]?: Settable[Field] | undefined };
+
+export interface EventRow extends EventTerms {
   id: number;
   name: string;
   capacity: number;
@@ -25,17 +42,21 @@ export interface EventRow {
  */
 export type CountedBy = 'counter' | 'rows';
 
+const EVENT_TERMS = sql`
+  sales_open_at as "salesOpenAt", sales_close_at as "salesCloseAt",
+  max_per_booking as "maxPerBooking", max_per_customer as "maxPerCustomer"`;
+
 /** Each is one statement, so that counter and rows are of one moment. */
 const selectEvent = {
   counter: sql`
     select e.id, e.name, i.capacity, i.available + ended as available, i.capacity - i.available - ended - held as booked,
-           held, 0 as oversold, e.revision, i.version as "stockRevision"
+           held, 0 as oversold, e.revision, i.version as "stockRevision", ${EVENT_TERMS}
     from events e
     join inventory i on i.event_id = e.id
     cross join lateral ${heldStockOf(sql`e.id`, sql`i.epoch`)}`,
   rows: sql`
     select e.id, e.name, i.capacity, i.available + ended as available, b.booked, held,
-           greatest(0, b.booked + held - i.capacity) as oversold, e.revision, i.version as "stockRevision"
+           greatest(0, b.booked + held - i.capacity) as oversold, e.revision, i.version as "stockRevision", ${EVENT_TERMS}
     from events e
     join inventory i on i.event_id = e.id
     cross join lateral ${heldStockOf(sql`e.id`, sql`i.epoch`)}
@@ -86,13 +107,21 @@ export async function createEvent(
     name,
     capacity,
     honoursLatePayment = false,
-  }: { name: string; capacity: number; honoursLatePayment?: boolean | undefined },
+    salesOpenAt = null,
+    salesCloseAt = null,
+    maxPerBooking = null,
+    maxPerCustomer = null,
+  }: EventInput & { name: string; capacity: number },
 ): Promise<EventRow> {
   const { rows } = await sql<{ id: number }>`
     with created as (
       insert into events (name, honours_late_payment) values (${name}, ${honoursLatePayment}) returning id
     )
-    insert into inventory (event_id, capacity, available) select id, ${capacity}, ${capacity} from created
+    insert into inventory (event_id, capacity, available, sales_open_at, sales_close_at, max_per_booking,
+                           max_per_customer)
+    select id, ${capacity}, ${capacity}, ${salesOpenAt}::timestamptz, ${salesCloseAt}::timestamptz,
+           ${maxPerBooking}::integer, ${maxPerCustomer}::integer
+    from created
     returning event_id as id`.execute(db);
   const id = rows[0]?.id;
   if (id === undefined) throw new Error('the event was created without an id');
@@ -106,17 +135,22 @@ export async function createEvent(
     oversold: 0,
     revision: 1,
     stockRevision: 0,
+    salesOpenAt,
+    salesCloseAt,
+    maxPerBooking,
+    maxPerCustomer,
   };
 }
 
 /**
  * `below_booked`: the capacity asked for is smaller than what has been sold and what is held. `other_revision`: it was
- * changed since the revision that the change was meant for.
+ * changed since the revision that the change was meant for. `closes_before_it_opens`: the sale would.
  */
 export type EventChange =
   | { code: 'changed'; event: EventRow }
   | { code: 'other_revision'; event: EventRow }
   | { code: 'below_booked'; booked: number }
+  | { code: 'closes_before_it_opens' }
   | undefined;
 
 /**
@@ -132,15 +166,7 @@ export type EventChange =
 export async function lockAndChangeEvent(
   trx: Trx,
   id: number,
-  {
-    name,
-    capacity,
-    honoursLatePayment,
-  }: {
-    name?: string | undefined;
-    capacity?: number | undefined;
-    honoursLatePayment?: boolean | undefined;
-  },
+  { name, capacity, honoursLatePayment, ...terms }: EventInput,
   isExpected: (revision: number) => boolean = () => true,
 ): Promise<EventChange> {
   // In the order of those who book: first the advisory lock, then the row. The other way round is a deadlock.
@@ -149,6 +175,9 @@ export async function lockAndChangeEvent(
   const before = await findEvent(trx, id, 'counter');
   if (before === undefined) return undefined;
   if (!isExpected(before.revision)) return { code: 'other_revision', event: before };
+  const changedTerms = withoutUndefined(terms);
+  const newTerms = { ...before, ...changedTerms };
+  if (closesBeforeItOpens(newTerms)) return { code: 'closes_before_it_opens' };
   await endHolds(trx, id);
   if (capacity !== undefined) {
     const { numUpdatedRows } = await trx
@@ -167,6 +196,7 @@ export async function lockAndChangeEvent(
       return { code: 'below_booked', booked: booked + held };
     }
   }
+  if (Object.keys(changedTerms).length > 0) await writeTerms(trx, id, newTerms);
   await trx
     .updateTable('events')
     .set({
@@ -180,6 +210,34 @@ export async function lockAndChangeEvent(
   return event && { code: 'changed', event };
 }
 
+export function closesBeforeItOpens({
+  salesOpenAt = null,
+  salesCloseAt = null,
+}: Pick<EventInput, 'salesOpenAt' | 'salesCloseAt'>): boolean {
+  return salesOpenAt !== null && salesCloseAt !== null && salesCloseAt <= salesOpenAt;
+}
+
+function withoutUndefined(terms: Partial<Record<keyof EventTerms, unknown>>): Partial<EventTerms> {
+  return Object.fromEntries(Object.entries(terms).filter(([, value]) => value !== undefined));
+}
+
+async function writeTerms(
+  trx: Trx,
+  id: number,
+  { salesOpenAt, salesCloseAt, maxPerBooking, maxPerCustomer }: EventTerms,
+): Promise<void> {
+  await trx
+    .updateTable('inventory')
+    .set({
+      sales_open_at: salesOpenAt,
+      sales_close_at: salesCloseAt,
+      max_per_booking: maxPerBooking,
+      max_per_customer: maxPerCustomer,
+    })
+    .where('event_id', '=', id)
+    .execute();
+}
+
 /**
  * Begins a new epoch with all tickets free; the fence stays, for a late holder is late in the new epoch too. Requests
  * that arrived before it are not booked in it (see arrival.ts).
@@ -190,21 +248,17 @@ export async function beginEpoch(
   id: number,
   tickets: number | undefined,
 ): Promise<{ epoch: number; event: EventRow } | undefined> {
-  const { rows } = await sql<{
-    epoch: number;
-    name: string;
-    capacity: number;
-    revision: number;
-    stockRevision: number;
-  }>`
+  const { rows } = await sql<
+    EventTerms & Record<'epoch' | 'capacity' | 'revision' | 'stockRevision', number> & { name: string }
+  >`
     with begun as (
       update inventory set epoch = epoch + 1, epoch_began_at = clock_timestamp(), version = version + 1,
         capacity = coalesce(${tickets ?? null}, capacity), available = coalesce(${tickets ?? null}, capacity)
       where event_id = ${id}
-      returning event_id, epoch, capacity, version
+      returning inventory.*
     )
     update events set revision = revision + 1 from begun where id = event_id
-    returning epoch, name, capacity, revision, version as "stockRevision"`.execute(db);
+    returning epoch, name, capacity, revision, version as "stockRevision", ${EVENT_TERMS}`.execute(db);
   return rows.map(({ epoch, ...stored }) => {
     const { capacity } = stored;
     const event = { id, ...stored, available: capacity, booked: 0, held: 0, oversold: 0 };

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 
+import { SALE_TERMS, type SaleTerms } from './sale-terms.ts';
 import type { Db, Trx } from './schema.ts';
 
 /**
@@ -25,6 +26,7 @@ export interface StockNow {
   held: number;
   /** When the next of the holds ends; null if nothing is held. */
   nextEndAt: Date | null;
+  terms: SaleTerms | null;
 }
 
 /**
@@ -33,7 +35,7 @@ export interface StockNow {
  */
 export async function readStockNow(db: Db | Trx, eventId: number): Promise<StockNow | undefined> {
   const { rows } = await sql<StockNow>`
-    select available + ended as available, ended, held, "nextEndAt"
+    select available + ended as available, ended, held, "nextEndAt", ${SALE_TERMS} as terms
     from inventory cross join lateral ${heldStockOf(sql`inventory.event_id`, sql`inventory.epoch`)}
     where event_id = ${eventId}`.execute(db);
   return rows[0];

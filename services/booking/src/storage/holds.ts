@@ -1,7 +1,8 @@
 import { sql } from 'kysely';
 
+import { countTicketsOfCustomers } from './customer-tickets.ts';
 import { endHolds } from './held-stock.ts';
-import { lockStock } from './inventory.ts';
+import { lockStock, type Stock } from './inventory.ts';
 import type { Db, Trx } from './schema.ts';
 
 /**
@@ -73,15 +74,16 @@ export function endOfHoldMadeAt(madeAt: Date, seconds: number): Date {
 
 /**
  * Confirms a hold that has ended, if its event honours late payment and there are tickets: it takes them anew.
- * @returns false if it is not such a hold, or there are too few tickets
+ * @returns false if it is not such a hold, there are too few tickets, or its customer has as many as he may
  */
 export async function lockStockAndConfirmLate(
   trx: Trx,
   { bookingId, eventId }: { bookingId: string; eventId: number },
 ): Promise<boolean> {
-  await lockStock(trx, eventId);
+  const stock = await lockStock(trx, eventId);
   await sql`select from bookings where id = ${bookingId} for update`.execute(trx);
   await endHolds(trx, eventId);
+  if (stock === undefined || !(await mayHaveAgain(trx, bookingId, stock))) return false;
   const { numAffectedRows } = await sql`
     with hold as materialized (
       select bookings.* from bookings join events on events.id = event_id
@@ -102,4 +104,18 @@ export async function lockStockAndConfirmLate(
     update bookings set state = 'confirmed', stock_revision = taken.version
     from taken where bookings.id = taken.id`.execute(trx);
   return numAffectedRows === 1n;
+}
+
+/** Whether its customer may have the tickets of an ended hold once more. The event's row is locked. */
+async function mayHaveAgain(trx: Trx, bookingId: string, { terms }: Stock): Promise<boolean> {
+  if (terms === null || terms.maxPerCustomer === null) return true;
+  const hold = await trx
+    .selectFrom('bookings')
+    .select(['event_id', 'epoch', 'customer', 'quantity'])
+    .where('id', '=', bookingId)
+    .executeTakeFirst();
+  if (hold === undefined) return false;
+  const { event_id: eventId, epoch, customer, quantity } = hold;
+  const tickets = await countTicketsOfCustomers(trx, { eventId, epoch, customers: [customer] });
+  return (tickets.get(customer) ?? 0) + quantity <= terms.maxPerCustomer;
 }

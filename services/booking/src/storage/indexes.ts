@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { sql } from 'kysely';
 
+import { ANONYMOUS } from '#src/contract.ts';
+
 import type { Db } from './schema.ts';
 
 /**
@@ -17,6 +19,9 @@ const indexes: Readonly<Record<string, string>> = {
   // Lists, in the order of ids. What is not confirmed is little, and found without passing over all that is.
   bookings_of_event: `index concurrently bookings_of_event on bookings (event_id, id)`,
   bookings_of_customer: `index concurrently bookings_of_customer on bookings (customer, id)`,
+  // What a customer has of an event, where the event limits that.
+  bookings_that_count: `index concurrently bookings_that_count on bookings (event_id, customer)
+    where state in ('held', 'confirmed') and customer <> '${ANONYMOUS}'`,
   bookings_not_confirmed: `index concurrently bookings_not_confirmed on bookings (event_id, id)
     where state <> 'confirmed' or epoch = 0`,
   // Those that are to be marked as expired, when their time has come.

@@ -3,6 +3,7 @@ import { type RawBuilder, sql } from 'kysely';
 import { mark } from '#src/marks.ts';
 
 import { beganAfter } from './arrival.ts';
+import { SALE_TERMS, type SaleTerms } from './sale-terms.ts';
 import type { Db, Trx } from './schema.ts';
 
 /** An event's counter row as it was at the moment of reading. */
@@ -14,6 +15,7 @@ export interface Stock {
   changes: number;
   /** The event was reset after the request for which this was read had arrived. */
   isOfLaterEpoch: boolean;
+  terms: SaleTerms | null;
 }
 
 /** Locks nothing: what it returns may be false by the time that the caller looks at it. */
@@ -47,7 +49,8 @@ export async function lockStock(
 
 function selectStock(eventId: number, arrivedAtMs: number | undefined): RawBuilder<Stock> {
   return sql`
-    select available, version, fence, epoch, changes, ${beganAfter(arrivedAtMs)} as "isOfLaterEpoch"
+    select available, version, fence, epoch, changes, ${beganAfter(arrivedAtMs)} as "isOfLaterEpoch",
+           ${SALE_TERMS} as terms
     from inventory where event_id = ${eventId}`;
 }
 
@@ -59,8 +62,13 @@ export async function lockEventByAdvisory(trx: Trx, eventId: number): Promise<vo
 /** The first key of our advisory locks, so that they meet no other program's. */
 const ADVISORY_CLASS = 1_818_326_132;
 
-/** The counter as a write has left it: its row is locked until the commit, so that revisions are in commit order. */
-type Revision = Pick<Stock, 'version'>;
+/** A write to the counter: its row is locked until the commit, so that revisions are in commit order and terms stand. */
+export interface Taken {
+  stockRevision: number;
+  terms: SaleTerms | null;
+}
+
+const TAKEN = sql`returning version as "stockRevision", ${SALE_TERMS} as terms`;
 
 /** The stock that a strategy has decided on, written as it is: whatever was booked since it was read is lost. */
 interface Decided {
@@ -72,66 +80,66 @@ interface Decided {
 /**
  * Compares what only an operator changes. Other bookings it does not see: keeping those out is the business of the
  * strategy's guard, and an operator takes no part in it.
- * @returns the new stock revision; undefined if the event was reset, or its stock changed by something else than a
+ * @returns undefined if the event was reset, or its stock changed by something else than a
  *   booking, since it was read
  */
 export async function writeStock(
   trx: Trx,
   { eventId, epoch, changes, available }: Decided & { changes: number },
-): Promise<number | undefined> {
+): Promise<Taken | undefined> {
   mark('writes');
-  const { rows } = await sql<Revision>`
+  const { rows } = await sql<Taken>`
     update inventory set available = ${available}, version = version + 1
     where event_id = ${eventId} and epoch = ${epoch} and changes = ${changes}
-    returning version`.execute(trx);
-  mark('written', rows[0]?.version);
-  return rows[0]?.version;
+    ${TAKEN}`.execute(trx);
+  mark('written', rows[0]?.stockRevision);
+  return rows[0];
 }
 
-/** @returns the new stock revision; undefined if anything at all changed the row since `version` was read */
+/** @returns undefined if anything at all changed the row since `version` was read */
 export async function writeStockIfUnchanged(
   trx: Trx,
   { eventId, epoch, available, version }: Decided & { version: number },
-): Promise<number | undefined> {
+): Promise<Taken | undefined> {
   mark('writes');
-  const { rows } = await sql<Revision>`
+  const { rows } = await sql<Taken>`
     update inventory set available = ${available}, version = version + 1
     where event_id = ${eventId} and epoch = ${epoch} and version = ${version}
-    returning version`.execute(trx);
-  mark('written', rows[0]?.version);
-  return rows[0]?.version;
+    ${TAKEN}`.execute(trx);
+  mark('written', rows[0]?.stockRevision);
+  return rows[0];
 }
 
 /**
  * Takes tickets, whoever else has taken some meanwhile.
- * @returns the new stock revision; undefined if the event was reset, or there are too few left
+ * @returns undefined if the event was reset, or there are too few left
  */
 export async function takeStock(
   trx: Trx,
   { eventId, epoch, quantity }: { eventId: number; epoch: number; quantity: number },
-): Promise<number | undefined> {
+): Promise<Taken | undefined> {
   mark('writes');
-  const { rows } = await sql<Revision>`
+  const { rows } = await sql<Taken>`
     update inventory set available = available - ${quantity}, version = version + 1
     where event_id = ${eventId} and epoch = ${epoch} and available >= ${quantity}
-    returning version`.execute(trx);
-  mark('written', rows[0]?.version);
-  return rows[0]?.version;
+    ${TAKEN}`.execute(trx);
+  mark('written', rows[0]?.stockRevision);
+  return rows[0];
 }
 
 /**
  * Takes tickets in the name of a fencing token.
- * @returns the new stock revision; undefined if a larger token has booked, the event was reset, or there are too few left
+ * @returns undefined if a larger token has booked, the event was reset, or there are too few left
  */
 export async function takeStockFenced(
   trx: Trx,
   { eventId, epoch, quantity, token }: { eventId: number; epoch: number; quantity: number; token: number },
-): Promise<number | undefined> {
+): Promise<Taken | undefined> {
   mark('writes');
-  const { rows } = await sql<Revision>`
+  const { rows } = await sql<Taken>`
     update inventory set available = available - ${quantity}, fence = ${token}, version = version + 1
     where event_id = ${eventId} and epoch = ${epoch} and fence <= ${token} and available >= ${quantity}
-    returning version`.execute(trx);
-  mark('written', rows[0]?.version);
-  return rows[0]?.version;
+    ${TAKEN}`.execute(trx);
+  mark('written', rows[0]?.stockRevision);
+  return rows[0];
 }

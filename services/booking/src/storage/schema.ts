@@ -43,6 +43,11 @@ interface InventoryTable {
   changes: Generated<number>;
   /** Holds that were to end by then have ended, and new ones end later, whatever the clock says. */
   holds_ended_until: Generated<Date>;
+  /** What follows are the terms of its sale (see sale-terms.ts); null where there is no such limit. */
+  sales_open_at: Date | null;
+  sales_close_at: Date | null;
+  max_per_booking: number | null;
+  max_per_customer: number | null;
 }
 
 /**
@@ -80,6 +85,8 @@ interface BookingsTable {
   hold_s: number | null;
   /** The end of its hold, also if it was confirmed since. */
   expires_at: Date | null;
+  /** What its customer could still book after it, where the event limits that. */
+  allowance_left: number | null;
   created_at: ColumnType<Date, never, never>;
 }
 

@@ -144,8 +144,8 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   {
     name: 'some are refused who may still fit',
     file: 'booking/batching/decide-batch.ts',
-    right: 'batch.every(({ request }) => request.quantity > available)',
-    wrong: 'batch.some(({ request }) => request.quantity > available)',
+    right: 'refusals.every((refusal) => refusal !== undefined) ? refusals : undefined',
+    wrong: 'refusals.some((refusal) => refusal !== undefined) ? refusals.map(() => SOLD_OUT) : undefined',
     noticedBy: 'batch',
   },
   {

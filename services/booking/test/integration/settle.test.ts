@@ -27,7 +27,8 @@ async function openBooking(eventId: number) {
   const trx = await house.db.startTransaction().execute();
   const stock = await readStock(trx, eventId);
   const available = (stock?.available ?? 0) - 1;
-  const stockRevision = (await writeStock(trx, { eventId, epoch: 1, changes: 0, available })) ?? Number.NaN;
+  const { stockRevision = Number.NaN } =
+    (await writeStock(trx, { eventId, epoch: 1, changes: 0, available })) ?? {};
   await insertBooking(trx, {
     ...request,
     epoch: 1,

@@ -177,6 +177,8 @@ export function drawRequest(
       return pick([minimum, minimum + 1, Math.min(maximum, minimum + 4), Math.min(maximum, 100)]);
     }
     if (type === 'boolean') return random() < 0.5;
+    if (schema.format === 'date-time')
+      return pick(['1970-01-01T00:00:00Z', '2020-02-29T23:59:59.999+05:45', '9999-12-31T00:00:00-08:00']);
     if (schema.format === 'uuid') return '01a20a1f-adc1-79b2-9e70-52c6edbaeb9d';
     return pick([
       'ada',

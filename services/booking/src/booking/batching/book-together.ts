@@ -1,5 +1,6 @@
 import {
   takeStockAndInsertAll,
+  isSoldAtOnce,
   takeStockAndInsertEach,
   totalOf,
   type Batch,
@@ -144,7 +145,8 @@ export function createBookTogether(db: PooledDb, rowWaits: RowWaits, maxPassing:
     });
 }
 
-/** It would have fit, and yet it is not booked: its row was locked, or has changed since. */
+/** It would have fit, and yet it is not booked: its row was locked, or has changed since, if its terms let it be. */
 function mayHaveBeenPassedOver(result: BatchResult, batch: Batch): boolean {
-  return !result.isBooked && (result.available ?? 0) >= totalOf(batch);
+  if (result.isBooked || (result.available ?? 0) < totalOf(batch)) return false;
+  return result.terms === null || isSoldAtOnce(result.terms, batch);
 }

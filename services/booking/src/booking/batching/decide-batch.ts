@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LockError, LockLostError } from '@lastseat/locking';
 
 import { holdRaceWindow } from '#src/booking/race-window.ts';
+import { createAllowances, refusalByTerms } from '#src/booking/sale-terms.ts';
 import { CHANGED_MEANWHILE, EVENT_NOT_FOUND, SOLD_OUT } from '#src/booking/strategy.ts';
 import type { BookingRequest, Outcome } from '#src/booking/strategy.ts';
 import type { StrategyName } from '#src/contract.ts';
@@ -13,6 +14,7 @@ import {
   type Batch,
   type BatchResult,
 } from '#src/storage/batches.ts';
+import { countTicketsOfCustomers } from '#src/storage/customer-tickets.ts';
 import {
   CommitUnknownError,
   KeyTakenError,
@@ -21,7 +23,7 @@ import {
 } from '#src/storage/failure.ts';
 import { findFirstBookings, firstIn, namesOf } from '#src/storage/first-bookings.ts';
 import { endOfHoldMadeAt } from '#src/storage/holds.ts';
-import { lockStock, readStock } from '#src/storage/inventory.ts';
+import { lockStock, readStock, type Stock } from '#src/storage/inventory.ts';
 import type { PooledDb } from '#src/storage/pool.ts';
 import type { Trx } from '#src/storage/schema.ts';
 import { transact } from '#src/storage/transaction.ts';
@@ -36,9 +38,10 @@ import type { RowWaits } from './row-waits.ts';
  * Decides one batch.
  *
  * While stock lasts, one statement does it all: it takes the sum and inserts every row if everything fits, and does
- * nothing otherwise. If it found fewer tickets than anyone asked for, that was a refusal for all of them, and no row
- * was locked. Only if some of them may still fit, a transaction locks the row, hands out what is left in arrival order
- * and refuses the rest.
+ * nothing otherwise. If it found fewer tickets than anyone asked for, or that the event is not on sale, that was a refusal
+ * for all of them, and no row was locked. Only if some of them may still fit, a transaction locks the row, hands out what
+ * is left in arrival order and refuses the rest. So does it where the event limits what each customer has: that is
+ * counted under the row's lock.
  *
  * After a lost answer the requests are in doubt, and every further attempt looks for them first, while it holds the
  * row. One that is found is booked. One that is not found can be booked again: its key is unique, so that only one of the
@@ -241,7 +244,11 @@ function outcomesOf(result: BatchResult, { token }: Guard, batch: readonly Pendi
   if (result.isBooked) return batch.map(({ request }) => bookedAt(result, request, token));
   const { available } = result;
   if (available === undefined) return batch.map(() => EVENT_NOT_FOUND);
-  return batch.every(({ request }) => request.quantity > available) ? batch.map(() => SOLD_OUT) : undefined;
+  const refusals = batch.map(
+    ({ request }) =>
+      refusalByTerms(result.terms, request) ?? (request.quantity > available ? SOLD_OUT : undefined),
+  );
+  return refusals.every((refusal) => refusal !== undefined) ? refusals : undefined;
 }
 
 function batchOf(
@@ -300,9 +307,11 @@ async function bookWhatFits(
     (pending) => firstIn(booked, pending.request) === undefined && !isTooOld(pending),
   );
 
+  const allowed = await askTerms(trx, eventId, stock, open);
   const granted = allocate(
     stock.available,
     open.map(({ request }) => request.quantity),
+    (index) => allowed.take(open[index] as Pending),
   );
   const toBook = open.filter((_, i) => granted[i]);
   // One request's window is everybody's here, and no single one's absence may end it.
@@ -311,13 +320,21 @@ async function bookWhatFits(
 
   if (toBook.length > 0) {
     const rest = { ...batchOf(deps, eventId, guard, toBook), arrivedAtMs: undefined };
-    const result = await takeStockAndInsertAll(trx, rest);
+    const bookings = toBook.map(({ request }) => ({
+      ...request,
+      allowanceLeft: allowed.leftOf(request) ?? null,
+    }));
+    const result = await takeStockAndInsertAll(trx, { ...rest, bookings }, { areTermsKept: true });
     // The row is ours and the rest of it decided: this can only fail if the code above is wrong.
     if (!result.isBooked)
       throw new Error(`the batch of event ${eventId} did not fit the stock that it was cut to`);
     for (const { request } of toBook)
       for (const name of namesOf(request))
-        booked.set(name, { ...request, ...bookedAt(result, request, token) });
+        booked.set(name, {
+          ...request,
+          ...bookedAt(result, request, token),
+          allowanceLeft: allowed.leftOf(request),
+        });
   }
   // The last thing before COMMIT. The fence would refuse us too, but only once our successor has booked.
   guard.assertHeld();
@@ -326,12 +343,18 @@ async function bookWhatFits(
   const decisions = batch.map((pending): Decision => {
     const found = firstIn(booked, pending.request);
     if (found?.bookingId === pending.request.bookingId) {
-      const { fencingToken, expiresAt = null } = found;
-      return { code: 'booked', fencingToken, ...(expiresAt && { expiresAt }) };
+      const { fencingToken, expiresAt = null, allowanceLeft = null } = found;
+      return {
+        code: 'booked',
+        fencingToken,
+        ...(expiresAt && { expiresAt }),
+        ...(allowanceLeft !== null && { allowanceLeft }),
+      };
     }
     if (found !== undefined) return new KeyTakenError('the same request, or its key, has booked before');
     if (pending.isInDoubt && !isLostAttemptOver) return { code: 'unknown' };
-    return isTooOld(pending) ? CHANGED_MEANWHILE : SOLD_OUT;
+    if (isTooOld(pending)) return CHANGED_MEANWHILE;
+    return allowed.refusalOf(pending.request) ?? SOLD_OUT;
   });
   return { decisions };
 }
@@ -340,6 +363,42 @@ interface Booked {
   bookingId: string;
   fencingToken: number | null;
   expiresAt?: Date | null;
+  allowanceLeft?: number | null | undefined;
+}
+
+/** What the terms of the event say to each request of a batch, in turn. */
+interface Allowed {
+  /** Whether it may be booked, being the next one for which there are tickets. */
+  take(pending: Pending): boolean;
+  /** What its customer may book after it; undefined where nothing limits that. */
+  leftOf(request: BookingRequest): number | undefined;
+  refusalOf(request: BookingRequest): Outcome | undefined;
+}
+
+async function askTerms(
+  trx: Trx,
+  eventId: number,
+  { epoch, terms }: Stock,
+  open: readonly Pending[],
+): Promise<Allowed> {
+  const maxPerCustomer = terms?.maxPerCustomer ?? null;
+  const customers = [...new Set(open.map(({ request }) => request.customer))];
+  const allowances =
+    maxPerCustomer === null
+      ? undefined
+      : createAllowances(maxPerCustomer, await countTicketsOfCustomers(trx, { eventId, epoch, customers }));
+  const lefts = new Map<string, number>();
+  const refusals = new Map<string, Outcome>();
+  return {
+    take({ request }) {
+      const taken = refusalByTerms(terms, request) ?? allowances?.take(request);
+      if (typeof taken === 'object') refusals.set(request.bookingId, taken);
+      if (typeof taken === 'number') lefts.set(request.bookingId, taken);
+      return typeof taken !== 'object';
+    },
+    leftOf: ({ bookingId }) => lefts.get(bookingId),
+    refusalOf: (request) => refusals.get(request.bookingId) ?? refusalByTerms(terms, request),
+  };
 }
 
 function bookedAt(

@@ -1,8 +1,8 @@
 import { commitBooking } from '#src/booking/commit.ts';
+import { insertWithinTerms } from '#src/booking/insert-within-terms.ts';
 import { holdRaceWindow } from '#src/booking/race-window.ts';
 import { CHANGED_MEANWHILE, EVENT_NOT_FOUND, SOLD_OUT } from '#src/booking/strategy.ts';
 import type { Strategy, StrategyDeps } from '#src/booking/strategy.ts';
-import { insertBooking } from '#src/storage/bookings.ts';
 import { lockEventByAdvisory, readStock, takeStock } from '#src/storage/inventory.ts';
 
 /** What is read is not written back: nothing ties the number to the row, so that somebody may book without asking for it. */
@@ -28,17 +28,16 @@ export function advisoryLock({ db, instanceId }: Pick<StrategyDeps, 'db' | 'inst
         await holdRaceWindow(request, trx);
 
         const { epoch } = stock;
-        const stockRevision = await takeStock(trx, { eventId, epoch, quantity });
-        if (stockRevision === undefined) return CHANGED_MEANWHILE;
-        await insertBooking(trx, {
+        const taken = await takeStock(trx, { eventId, epoch, quantity });
+        if (taken === undefined) return CHANGED_MEANWHILE;
+        return insertWithinTerms(trx, {
           ...request,
+          ...taken,
           epoch,
-          stockRevision,
           strategy: 'advisory-lock',
           instanceId,
           fencingToken: null,
         });
-        return { code: 'booked', fencingToken: null };
       });
     },
   };

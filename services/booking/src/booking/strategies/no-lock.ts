@@ -1,8 +1,8 @@
 import { commitBooking } from '#src/booking/commit.ts';
+import { insertWithinTerms } from '#src/booking/insert-within-terms.ts';
 import { holdRaceWindow } from '#src/booking/race-window.ts';
 import { CHANGED_MEANWHILE, EVENT_NOT_FOUND, SOLD_OUT } from '#src/booking/strategy.ts';
 import type { Strategy, StrategyDeps } from '#src/booking/strategy.ts';
-import { insertBooking } from '#src/storage/bookings.ts';
 import { readStock, writeStock } from '#src/storage/inventory.ts';
 
 /** The counter looks fine when it has oversold: both have written "none left". Only the rows tell. */
@@ -26,17 +26,16 @@ export function noLock({ db, instanceId }: Pick<StrategyDeps, 'db' | 'instanceId
       return commitBooking(db, request, async (trx) => {
         const { epoch, changes } = stock;
         const left = stock.available - quantity;
-        const stockRevision = await writeStock(trx, { eventId, epoch, changes, available: left });
-        if (stockRevision === undefined) return CHANGED_MEANWHILE;
-        await insertBooking(trx, {
+        const taken = await writeStock(trx, { eventId, epoch, changes, available: left });
+        if (taken === undefined) return CHANGED_MEANWHILE;
+        return insertWithinTerms(trx, {
           ...request,
+          ...taken,
           epoch,
-          stockRevision,
           strategy: 'no-lock',
           instanceId,
           fencingToken: null,
         });
-        return { code: 'booked', fencingToken: null };
       });
     },
   };

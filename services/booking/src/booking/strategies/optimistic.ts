@@ -1,10 +1,10 @@
 import { commitBooking } from '#src/booking/commit.ts';
+import { insertWithinTerms } from '#src/booking/insert-within-terms.ts';
 import { holdRaceWindow } from '#src/booking/race-window.ts';
 import { untilNoConflict } from '#src/booking/retry.ts';
 import type { Conflict } from '#src/booking/retry.ts';
 import { CHANGED_MEANWHILE, EVENT_NOT_FOUND, SOLD_OUT } from '#src/booking/strategy.ts';
 import type { Outcome, Strategy, StrategyDeps } from '#src/booking/strategy.ts';
-import { insertBooking } from '#src/storage/bookings.ts';
 import { readStock, writeStockIfUnchanged } from '#src/storage/inventory.ts';
 
 /** All but one of those who read together start over, so that the work grows with the square of the crowd. */
@@ -37,17 +37,16 @@ export function optimistic({
             const { epoch, version } = stock;
             const left = stock.available - quantity;
             const decided = { eventId, epoch, version, available: left };
-            const stockRevision = await writeStockIfUnchanged(trx, decided);
-            if (stockRevision === undefined) return { code: 'conflict' };
-            await insertBooking(trx, {
+            const taken = await writeStockIfUnchanged(trx, decided);
+            if (taken === undefined) return { code: 'conflict' };
+            return insertWithinTerms(trx, {
               ...request,
+              ...taken,
               epoch,
-              stockRevision,
               strategy: 'optimistic',
               instanceId,
               fencingToken: null,
             });
-            return { code: 'booked', fencingToken: null };
           });
         },
       ),

@@ -1,11 +1,11 @@
 import type { IsolationLevel } from 'kysely';
 
 import { commitBooking } from '#src/booking/commit.ts';
+import { insertWithinTerms } from '#src/booking/insert-within-terms.ts';
 import { holdRaceWindow } from '#src/booking/race-window.ts';
 import { untilNoConflict } from '#src/booking/retry.ts';
 import { CHANGED_MEANWHILE, EVENT_NOT_FOUND, SOLD_OUT } from '#src/booking/strategy.ts';
 import type { Outcome, Strategy, StrategyDeps } from '#src/booking/strategy.ts';
-import { insertBooking } from '#src/storage/bookings.ts';
 import { isSerializationFailure } from '#src/storage/failure.ts';
 import { readStock, writeStock } from '#src/storage/inventory.ts';
 
@@ -38,17 +38,16 @@ export function serializable(
 
             const { epoch, changes } = stock;
             const left = stock.available - quantity;
-            const stockRevision = await writeStock(trx, { eventId, epoch, changes, available: left });
-            if (stockRevision === undefined) return CHANGED_MEANWHILE;
-            await insertBooking(trx, {
+            const taken = await writeStock(trx, { eventId, epoch, changes, available: left });
+            if (taken === undefined) return CHANGED_MEANWHILE;
+            return insertWithinTerms(trx, {
               ...request,
+              ...taken,
               epoch,
-              stockRevision,
               strategy: 'serializable',
               instanceId,
               fencingToken: null,
             });
-            return { code: 'booked', fencingToken: null };
           },
           { isolation },
         );

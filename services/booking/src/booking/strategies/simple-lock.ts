@@ -1,4 +1,5 @@
 import { commitBooking } from '#src/booking/commit.ts';
+import { insertWithinTerms } from '#src/booking/insert-within-terms.ts';
 import { holdRaceWindow } from '#src/booking/race-window.ts';
 import {
   CHANGED_MEANWHILE,
@@ -9,7 +10,6 @@ import {
 } from '#src/booking/strategy.ts';
 import type { Strategy, StrategyDeps } from '#src/booking/strategy.ts';
 import { underLease } from '#src/booking/under-lease.ts';
-import { insertBooking } from '#src/storage/bookings.ts';
 import { readStock, writeStock } from '#src/storage/inventory.ts';
 
 /**
@@ -47,17 +47,16 @@ export function simpleLock(
         return commitBooking(db, request, async (trx) => {
           const { epoch, changes } = stock;
           const left = stock.available - quantity;
-          const stockRevision = await writeStock(trx, { eventId, epoch, changes, available: left });
-          if (stockRevision === undefined) return CHANGED_MEANWHILE;
-          await insertBooking(trx, {
+          const taken = await writeStock(trx, { eventId, epoch, changes, available: left });
+          if (taken === undefined) return CHANGED_MEANWHILE;
+          return insertWithinTerms(trx, {
             ...request,
+            ...taken,
             epoch,
-            stockRevision,
             strategy: 'simple-lock',
             instanceId,
             fencingToken: null,
           });
-          return { code: 'booked', fencingToken: null };
         });
       });
     },
