@@ -25,11 +25,12 @@ type BatchedBooking = Pick<
 
 /**
  * What a statement made of a batch. It booked all of it, and tells when if that is of interest; or it did nothing, and then
- * `available` is what was left when the statement began, or undefined if there is no such event.
+ * `available` is what was left when the statement began, or undefined if there is no such event; with its terms, if it has
+ * some.
  */
 export type BatchResult =
   | { isBooked: true; madeAt?: Date }
-  | { isBooked: false; available: number | undefined; terms: SaleTerms | null };
+  | { isBooked: false; available: number | undefined; terms?: SaleTerms };
 
 /**
  * Takes the tickets of all bookings and writes their rows, or does nothing at all: if they do not all fit, a larger
@@ -201,7 +202,8 @@ function largestOf({ bookings }: Batch): number {
 
 function resultOf(row: ResultRow | undefined): BatchResult {
   if (row?.isBooked === true) return { isBooked: true, ...(row.madeAt && { madeAt: row.madeAt }) };
-  return { isBooked: false, available: row?.available ?? undefined, terms: row?.terms ?? null };
+  const { available, terms } = row ?? {};
+  return { isBooked: false, available: available ?? undefined, ...(terms && { terms }) };
 }
 
 /**

@@ -148,5 +148,5 @@ export function createBookTogether(db: PooledDb, rowWaits: RowWaits, maxPassing:
 /** It would have fit, and yet it is not booked: its row was locked, or has changed since, if its terms let it be. */
 function mayHaveBeenPassedOver(result: BatchResult, batch: Batch): boolean {
   if (result.isBooked || (result.available ?? 0) < totalOf(batch)) return false;
-  return result.terms === null || isSoldAtOnce(result.terms, batch);
+  return result.terms === undefined || isSoldAtOnce(result.terms, batch);
 }

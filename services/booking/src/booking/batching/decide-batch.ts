@@ -246,7 +246,7 @@ function outcomesOf(result: BatchResult, { token }: Guard, batch: readonly Pendi
   if (available === undefined) return batch.map(() => EVENT_NOT_FOUND);
   const refusals = batch.map(
     ({ request }) =>
-      refusalByTerms(result.terms, request) ?? (request.quantity > available ? SOLD_OUT : undefined),
+      refusalByTerms(result.terms ?? null, request) ?? (request.quantity > available ? SOLD_OUT : undefined),
   );
   return refusals.every((refusal) => refusal !== undefined) ? refusals : undefined;
 }
