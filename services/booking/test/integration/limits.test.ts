@@ -121,7 +121,9 @@ describe.each(exact)('%s', (name) => {
       Array.from({ length: 20 }, (_, app) => buy(`/book/${name}/${eventId}`, { customer: 'ada' }, { app })),
     );
     const booked = answers.filter(({ status }) => status === 201);
-    expect(booked.map(({ body }) => body['allowanceLeft']).toSorted()).toEqual([0, 1, 2, 3]);
+    expect(booked.map(({ body }) => Number(body['allowanceLeft'])).toSorted((a, b) => a - b)).toEqual([
+      0, 1, 2, 3,
+    ]);
     const refused = answers.filter(({ status }) => status !== 201);
     expect(refused).toMatchObject(Array.from({ length: 16 }, () => nothingLeft));
     expect(await ticketsOf(eventId, 'ada')).toBe(4);
