@@ -53,7 +53,8 @@ export interface FaultLab extends AsyncDisposable {
   readonly key: string;
   /** The tokens of all grants, as their holders told them. */
   readonly grants: readonly Grant[];
-  start(options?: { throughProxy?: boolean }): Promise<Worker>;
+  /** Its leases last `ttlMs`, or as long as a test needs that is not about their end. */
+  start(options?: { throughProxy?: boolean; leaseMs?: number }): Promise<Worker>;
   /** So many workers that take the lock, enter the room and give the lock back all the time. */
   startCycling(count: number): Promise<Worker[]>;
   /**
@@ -83,9 +84,9 @@ export async function openFaultLab(): Promise<FaultLab> {
     for (const { child } of workers) child.kill('SIGKILL');
   });
 
-  async function start({ throughProxy = false } = {}): Promise<Worker> {
+  async function start({ throughProxy = false, leaseMs = ttlMs } = {}): Promise<Worker> {
     const url = throughProxy ? proxy.through(server.url) : server.url;
-    const worker = await startWorker(url, room, grants);
+    const worker = await startWorker(url, leaseMs, room, grants);
     workers.push(worker);
     return worker;
   }
@@ -170,9 +171,9 @@ function expectIncreasing(grants: readonly Grant[], witness: Witness): void {
   }
 }
 
-async function startWorker(url: string, room: Room, grants: Grant[]): Promise<Worker> {
+async function startWorker(url: string, leaseMs: number, room: Room, grants: Grant[]): Promise<Worker> {
   const options = {
-    ttlMs,
+    ttlMs: leaseMs,
     pollMs,
     tokenMemoryMs,
     waitMs: 20_000,
