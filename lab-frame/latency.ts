@@ -63,14 +63,17 @@ function newHistogram(): Histogram {
 
 function summaryOf(histogram: Histogram): Latency | null {
   if (histogram.totalCount === 0) return null;
-  const at = (percentile: number): number => histogram.getValueAtPercentile(percentile) / 1_000;
+  const max = histogram.maxValue / 1_000;
+  // The histogram tells the upper end of a step, which may lie above the longest that there was.
+  const at = (percentile: number): number =>
+    Math.min(max, histogram.getValueAtPercentile(percentile) / 1_000);
   return {
     count: histogram.totalCount,
     p50: at(50),
     p90: at(90),
     p99: at(99),
     p999: at(99.9),
-    max: histogram.maxValue / 1_000,
+    max,
     hdr: encodeIntoCompressedBase64(histogram),
   };
 }

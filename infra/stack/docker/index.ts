@@ -52,7 +52,7 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
   const file = ['--file', `${repository}/docker-compose.yml`];
   const composeArgs = (args: readonly string[]) => ['compose', ...where, ...file, ...args];
   const compose = (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
-    work('docker', composeArgs(args), { ...process.env, ...env });
+    work('docker', composeArgs(args), { ...foreignEnv(), ...env });
 
   async function stop({ volumes }: { volumes: boolean }) {
     const args = ['--profile', '*', 'down', '--remove-orphans'];
@@ -68,7 +68,11 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
     );
     const services = new Set(failed.map(({ service }) => service));
     if (services.size === 0) return;
-    await show('docker', composeArgs(['--profile', '*', 'logs', '--no-color', '--tail', '10', ...services]));
+    await show(
+      'docker',
+      composeArgs(['--profile', '*', 'logs', '--no-color', '--tail', '10', ...services]),
+      foreignEnv(),
+    );
   }
 
   return {
@@ -127,7 +131,7 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
 
     async logs({ follow }) {
       const args = ['--profile', '*', 'logs', '--tail', '100'];
-      await show('docker', composeArgs(follow ? [...args, '--follow'] : args));
+      await show('docker', composeArgs(follow ? [...args, '--follow'] : args), foreignEnv());
     },
 
     async down({ volumes }) {
@@ -147,6 +151,14 @@ export function isOurs({ folder }: Container): boolean {
   } catch {
     return false;
   }
+}
+
+/**
+ * The environment without what `up` sets itself: to the program that starts a stack they may mean something else, as
+ * REPLICAS=1,2 does to the lab, and Compose refuses a whole file for one such value, also when it is to stop it.
+ */
+function foreignEnv(): NodeJS.ProcessEnv {
+  return { ...process.env, REPLICAS: undefined, PORT: undefined };
 }
 
 /** What docker-compose.yml takes from the environment. */

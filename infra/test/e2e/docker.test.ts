@@ -23,11 +23,17 @@ describe.skipIf(obstacle !== null)(obstacle === null ? title : `${title} (${obst
   const stack = dockerRuntime(project, () => {});
   const cluster = dockerCluster(project, () => {});
 
-  // A URL would take the password apart.
-  beforeAll(() => vi.stubEnv('POSTGRES_PASSWORD', 'p@ss/w:rd?#%41$1'));
+  beforeAll(() => {
+    // A URL would take the password apart.
+    vi.stubEnv('POSTGRES_PASSWORD', 'p@ss/w:rd?#%41$1');
+    // As `make lab REPLICAS=1,2,4` has it in its environment: no number of replicas, and no port.
+    vi.stubEnv('REPLICAS', '1,2,4');
+    vi.stubEnv('PORT', 'another');
+  });
   afterAll(async () => {
-    vi.unstubAllEnvs();
     await stack.down({ volumes: true });
+    vi.unstubAllEnvs();
+    expect(await listContainers(project)).toEqual([]);
   });
 
   test('scales up and down under load without a failed booking', async () => {

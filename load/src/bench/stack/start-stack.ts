@@ -126,8 +126,10 @@ function dockerAnswers(): boolean {
   }
 }
 
-function downCommand(project: string, home: string, runtime: Runtime['name']): string[] {
+/** Of REPLICAS and the like nothing is handed on: what they say to a bench (`REPLICAS=1,2`) is wrong for a stack. */
+export function downCommand(project: string, home: string, runtime: Runtime['name']): string[] {
   const command = fileURLToPath(new URL('../../../../infra/stack/main.ts', import.meta.url));
-  const environment = ['env', `COMPOSE_PROJECT_NAME=${project}`, `LASTSEAT_HOME=${home}`];
+  const none = ['REPLICAS', 'PORT', 'QUORUM', 'FOLLOW'].map((name) => `${name}=`);
+  const environment = ['env', ...none, `COMPOSE_PROJECT_NAME=${project}`, `LASTSEAT_HOME=${home}`];
   return environment.concat(process.execPath, command, 'down', '--volumes', '--runtime', runtime);
 }
