@@ -26,6 +26,8 @@ export interface Answer {
   /** Of a 201; null if its body is not a booking. */
   booking: BookingView | null;
   retryAfterMs: number | null;
+  /** The marks of its booking, as they stand in `Server-Timing`; null unless they were asked for. */
+  serverTiming: string | null;
 }
 
 export function readAnswer(
@@ -48,6 +50,7 @@ export function readAnswer(
     count: asCount(headerValue(headers, REQUEST_COUNT_HEADER)),
     booking,
     retryAfterMs: Number.isFinite(retryAfterS) ? retryAfterS * 1000 : null,
+    serverTiming: headerValue(headers, 'server-timing'),
   };
 }
 

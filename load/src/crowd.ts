@@ -1,4 +1,4 @@
-import { RACE_WINDOW_HEADER } from '@lastseat/booking/contract';
+import { MARKS_HEADER, RACE_WINDOW_HEADER } from '@lastseat/booking/contract';
 
 import type { Answer } from './answer.ts';
 import { closedLoop } from './generators/closed-loop.ts';
@@ -37,6 +37,10 @@ export interface WaveOptions {
   quantity: number;
   timeoutMs: number;
   raceWindowMs: number;
+  /** Each answer is to tell when its booking waited, read and wrote. */
+  asksForMarks?: boolean;
+  /** Told as each request is built. */
+  onAsk?: () => void;
   /** Told of each attempt as soon as it is answered. */
   onAnswer?: (attempt: Attempt) => void;
 }
@@ -44,6 +48,7 @@ export interface WaveOptions {
 /** Every buyer sends exactly one request, over a limited number of connections, as fast as the answers come. */
 export async function sendWave(options: WaveOptions): Promise<Wave> {
   const { runId, buyers, connections, quantity, timeoutMs, raceWindowMs, onAnswer = () => {} } = options;
+  const { asksForMarks = false, onAsk = () => {} } = options;
   const { origin, pathname, search } = new URL(options.url);
   const waiting = buyers.values();
   const { exchanges, strayAnswers, counted } = await closedLoop({
@@ -56,6 +61,7 @@ export async function sendWave(options: WaveOptions): Promise<Wave> {
       next() {
         const { value: buyer } = waiting.next();
         if (!buyer) throw new Error(`${buyers.length} buyers were asked for one request more`);
+        onAsk();
         return { operation: 'book', event: 0, quantity, buyer };
       },
       told: onAnswer,
@@ -63,7 +69,8 @@ export async function sendWave(options: WaveOptions): Promise<Wave> {
     request: () => ({ method: 'POST', path: `${pathname}${search}` }),
     headers: {
       'content-type': 'application/json',
-      ...(raceWindowMs > 0 ? { [RACE_WINDOW_HEADER]: String(raceWindowMs) } : {}),
+      ...(raceWindowMs > 0 && { [RACE_WINDOW_HEADER]: String(raceWindowMs) }),
+      ...(asksForMarks && { [MARKS_HEADER]: '1' }),
     },
     onEdge: () => {},
   });

@@ -54,7 +54,7 @@ async function main(): Promise<number> {
       target,
       oracle,
       history,
-      onProgress: (now) => (answered = now),
+      onAnswer: () => (answered += 1),
     });
     runs.push(done);
     const many = options.repeat > 1;

@@ -49,7 +49,13 @@ export interface RunOptions {
   maxUnknown: number;
   /** Where every operation is written to as it ends. */
   history?: HistoryWriter | undefined;
-  onProgress?: (answered: number) => void;
+  /** For whoever watches: the event is there, a request is asked, one is answered, the last one was. */
+  onPrepared?: (eventId: number) => void;
+  onAsk?: () => void;
+  onAnswer?: (attempt: Attempt) => void;
+  onCounting?: () => void;
+  /** Each answer is to tell when its booking waited, read and wrote. */
+  asksForMarks?: boolean;
 }
 
 /** Prepares an event, sends the crowd to it, reads from Postgres what is left, and judges. */
@@ -66,12 +72,14 @@ export async function run(scenario: Scenario, options: RunOptions): Promise<Run>
   if (!before)
     throw new UserError(`Postgres knows no event ${eventId}: is it the database behind ${target.url}?`);
 
+  options.onPrepared?.(eventId);
   const startedAt = new Date();
   const startedAtMs = performance.now();
   const sale: Sale = { event: eventId, strategy: guard.strategy, quantity: crowd.quantity };
   options.history?.append(createOperation(sale, crowd.tickets, created));
   const waves = await sendCrowd(scenario, runId, sale, options);
   const endedAtMs = performance.now();
+  options.onCounting?.();
 
   const attempts = waves.flatMap((wave) => wave.attempts);
   const counted = { startMs: performance.now(), endMs: 0 };
@@ -159,7 +167,6 @@ async function sendCrowd(
 ): Promise<Wave[]> {
   const path = guard.path(sale.event);
   const waves: Wave[] = [];
-  let answered = 0;
   let buyers = Array.from({ length: crowd.buyers }, (_, index) => ({ buyer: index + 1, number: 1 }));
   for (;;) {
     const wave = await sendWave({
@@ -170,9 +177,10 @@ async function sendCrowd(
       quantity: crowd.quantity,
       timeoutMs: options.timeoutMs,
       raceWindowMs: crowd.raceWindowMs,
+      ...(options.asksForMarks && { asksForMarks: true }),
+      onAsk: () => options.onAsk?.(),
       onAnswer: (attempt) => {
-        answered += 1;
-        options.onProgress?.(answered);
+        options.onAnswer?.(attempt);
         if (!isUnknown(attempt)) options.history?.append(answeredOperation(sale, attempt));
       },
     });

@@ -6,14 +6,13 @@ import {
 } from '@lastseat/booking/contract';
 import { helpText, names, number, readTable, variablesOf } from '@lastseat/infra/command-line';
 
-const STRATEGIES: StrategyName[] = ['no-lock', 'fenced-lock'];
-// As many lanes as a screen has room for.
-const MAX_BUYERS = 48;
+import { MOST_LANES } from './race.ts';
 
+const STRATEGIES: StrategyName[] = ['no-lock', 'fenced-lock'];
 export const TABLE = {
   strategy: names(STRATEGY_NAMES, { what: `who guards, by comma (default: ${STRATEGIES.join(',')})` }),
   tickets: number({ min: 1, max: MAX_CAPACITY, what: 'tickets there are (default: 1)' }),
-  buyers: number({ min: 2, max: MAX_BUYERS, what: 'buyers, all at once (default: 9)' }),
+  buyers: number({ min: 2, max: MOST_LANES, what: 'buyers, all at once (default: 9)' }),
   'race-window-ms': number({
     min: 0,
     max: MAX_RACE_WINDOW_MS,

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 
 import { html, raw } from '../run-report/html.ts';
 import { page } from '../run-report/page.ts';
-import { HATCH, raceData, raceSection } from './race-section.ts';
+import { HATCH, RACE_KEYS, raceData, raceSection } from './race-section.ts';
 import type { Race } from './race.ts';
 
 /** Races one below the other, as one page that needs no server and no network. */
@@ -19,15 +19,7 @@ export function racePage(races: readonly Race[]): string {
           number behind a read is what it found free. Step with the arrow keys, or play it slowly; point at a
           buyer to follow them.
         </p>
-        <p class="keys">
-          <span
-            ><svg class="swatch"><rect class="waits" width="100%" height="100%" fill="url(#hatch)" /></svg>
-            waits</span
-          >
-          <span class="good">▭ holds the lock</span>
-          <span><i class="part-replicas"></i> reads, and paler: decides</span>
-          <span><i class="part-nginx"></i> writes</span> <span class="bad">■ writes on top of another</span>
-        </p>
+        ${RACE_KEYS}
       </header>
       ${sections.map(({ id, race }) => raceSection(race, id))}`,
     data: { races: raceData(sections) },

@@ -1,37 +1,28 @@
 import { count } from '@lastseat/lab-frame/words.ts';
 
 import { html, raw, type Html } from '../run-report/html.ts';
-import { momentsOf, overlaps, overwrites, salesOf, spansOf, type Race, type RaceBuyer } from './race.ts';
+import {
+  drawnBuyers,
+  momentsOf,
+  overlaps,
+  overwrites,
+  salesOf,
+  spansOf,
+  type Race,
+  type RaceBuyer,
+} from './race.ts';
 
 /**
  * A race as lanes: a row for each buyer, those of one replica together, time to the right. It stands as it is without a
  * script; race.js lets it be stepped through, slowed down, and a single buyer followed.
  */
 export function raceSection(race: Race, id: string): Html {
-  const lanes = Map.groupBy(race.buyers, ({ instance }) => instance ?? 'nobody answered');
-  const replicas = [...lanes].toSorted(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }));
-  const endMs = Math.max(1, ...race.buyers.flatMap(({ marks }) => marks.map(({ atMs }) => atMs)));
-  const scale = (WIDTH - LEFT - RIGHT) / endMs;
-  const x = (atMs: number): string => (LEFT + atMs * scale).toFixed(1);
-  const onTop = overwrites(race);
-  let row = 0;
-  const drawn = replicas.map(([instance, buyers]) => {
-    const first = row;
-    const lines = buyers.map((buyer) => lane(buyer, row++));
-    const y = TOP + first * ROW;
-    return html`<g
-      ><text class="replica" x="4" y="${y + 12}">${instance}</text>
-      <line class="rule" x1="0" x2="${WIDTH}" y1="${y - 3}" y2="${y - 3}" />${lines}</g
-    >`;
-  });
-  const height = TOP + row * ROW + 74;
-  const sales = salesOf(race);
-  const lastTicketMs = sales[race.tickets - 1];
+  const undrawn = race.buyers.length - drawnBuyers(race).length;
   return html`<section class="race" id="${id}" aria-labelledby="${id}-title" data-race="${id}">
     <h2 id="${id}-title">
       ${race.strategy}: ${count(race.buyers.length, 'buyer')} for ${count(race.tickets, 'ticket')}
     </h2>
-    <p class="verdict ${race.rows > race.tickets ? 'bad' : 'good'}">${verdict(race, onTop.size)}</p>
+    <p class="verdict ${race.rows > race.tickets ? 'bad' : 'good'}">${verdict(race)}</p>
     <form class="controls" hidden>
       <button type="button" name="back" aria-label="one moment back">◀</button>
       <button type="button" name="play">Play</button>
@@ -50,30 +41,9 @@ export function raceSection(race: Race, id: string): Html {
       <output aria-live="polite"></output>
     </form>
     <div class="scroll" tabindex="0" role="region" aria-label="Lanes of ${race.strategy}">
-      <svg
-        viewBox="0 0 ${WIDTH} ${height}"
-        width="${WIDTH}"
-        height="${height}"
-        role="img"
-        aria-label="${race.strategy}: what each booking did, when; the table below tells the same"
-        data-left="${LEFT}"
-        data-scale="${scale}"
-      >
-        ${drawn} ${stock(race, sales, TOP + row * ROW + 12, x, endMs)}
-        ${
-          lastTicketMs !== undefined &&
-          html`<line
-              class="last"
-              x1="${x(lastTicketMs)}"
-              x2="${x(lastTicketMs)}"
-              y1="14"
-              y2="${height - 24}"
-            /><text class="note" x="${x(lastTicketMs)}" y="11" text-anchor="middle">the last ticket</text>`
-        }
-        ${axis(endMs, height, x)}
-        <line class="now" x1="${LEFT}" x2="${LEFT}" y1="14" y2="${height - 20}" />
-      </svg>
+      ${raceLanes(race)}
     </div>
+    ${undrawn > 0 && html`<p><small>${count(undrawn, 'more buyer')} not drawn, who came later and did not book.</small></p>`}
     <details>
       <summary>The same as a table</summary>
       ${momentsTable(race)}
@@ -81,6 +51,79 @@ export function raceSection(race: Race, id: string): Html {
     <p>Recorded at ${race.startedAt} on event ${race.event}; another one like it:</p>
     <pre tabindex="0"><code>${race.command}</code></pre>
   </section>`;
+}
+
+/**
+ * The drawing alone.
+ * @param untilMs of a race that is still under way: how late it is. Then no lane can have the focus, as it is drawn anew.
+ */
+export function raceLanes(race: Race, untilMs?: number): Html {
+  const isLive = untilMs !== undefined;
+  const lanes = Map.groupBy(drawnBuyers(race), ({ instance }) => instance ?? 'nobody answered');
+  const replicas = [...lanes].toSorted(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }));
+  const times = race.buyers.flatMap(({ marks }) => marks.map(({ atMs }) => atMs));
+  const endMs = times.reduce((latest, atMs) => Math.max(latest, atMs), untilMs ?? 1);
+  const scale = (WIDTH - LEFT - RIGHT) / endMs;
+  const x = (atMs: number): string => (LEFT + atMs * scale).toFixed(1);
+  const onTop = overwrites(race);
+  let row = 0;
+  const drawn = replicas.map(([instance, buyers]) => {
+    const first = row;
+    const lines = buyers.map((buyer) => lane(buyer, row++));
+    const y = TOP + first * ROW;
+    return html`<g
+      ><text class="replica" x="4" y="${y + 12}">${instance}</text>
+      <line
+        class="rule"
+        x1="0"
+        x2="${WIDTH}"
+        y1="${y - 3}"
+        y2="${y - 3}"
+      />${lines}${pausesOf(instance, y, buyers.length)}</g
+    >`;
+  });
+  const height = TOP + row * ROW + 74;
+  const sales = salesOf(race);
+  const lastTicketMs = sales[race.tickets - 1];
+  return html`<svg
+    viewBox="0 0 ${WIDTH} ${height}"
+    width="${WIDTH}"
+    height="${height}"
+    role="img"
+    aria-label="${race.strategy}: what each booking did, when; the table below tells the same"
+    data-left="${LEFT}"
+    data-scale="${scale}"
+  >
+    ${drawn} ${stock(race, sales, TOP + row * ROW + 12, x, endMs)}
+    ${
+      lastTicketMs !== undefined &&
+      html`<line
+          class="last"
+          x1="${x(lastTicketMs)}"
+          x2="${x(lastTicketMs)}"
+          y1="14"
+          y2="${height - 24}"
+        /><text class="note" x="${x(lastTicketMs)}" y="11" text-anchor="middle">the last ticket</text>`
+    }
+    ${axis(endMs, height, x)}
+    <line class="now" x1="${LEFT}" x2="${LEFT}" y1="14" y2="${height - 20}" />
+  </svg>`;
+
+  /** Crossed out over all of a replica's lanes: it did nothing. */
+  function pausesOf(instance: string, y: number, lanes: number): Html[] {
+    const ofReplica = (race.pauses ?? []).filter((pause) => pause.instance === instance);
+    return ofReplica.flatMap(({ fromMs, toMs }) => {
+      const from = Math.max(0, fromMs);
+      const to = Math.min(endMs, toMs ?? endMs);
+      if (to <= from) return [];
+      const width = Math.max(2, (to - from) * scale).toFixed(1);
+      return [
+        html`<rect class="paused" x="${x(from)}" y="${y - 1}" width="${width}" height="${lanes * ROW - 2}"
+          ><title>${instance} is paused for ${Math.round(to - from)} ms</title></rect
+        >`,
+      ];
+    });
+  }
 
   function lane(buyer: RaceBuyer, row: number): Html {
     const y = TOP + row * ROW;
@@ -103,7 +146,7 @@ export function raceSection(race: Race, id: string): Html {
       />`;
     });
     const index = race.buyers.indexOf(buyer);
-    return html`<g class="lane" tabindex="0" data-buyer="${index}" role="listitem"
+    return html`<g class="lane" ${!isLive && raw('tabindex="0"')} data-buyer="${index}" role="listitem"
       ><title>${laneTitle(buyer, under)}</title>
       <text class="who" x="92" y="${y + 12}">${buyer.customer}</text>${spans}${
         read?.value !== undefined &&
@@ -115,14 +158,14 @@ export function raceSection(race: Race, id: string): Html {
         class="end ${buyer.outcome === 'booked' ? (under ? 'bad' : 'good') : ''}"
         x="${Math.max(LEFT + answered * scale + 5, LEFT + (read?.atMs ?? 0) * scale + 12).toFixed(1)}"
         y="${y + 12}"
-        >${endOf(buyer)}${under && ' ▲ on top of '}${under?.customer}</text
+        >${!isLive || buyer.outcome !== null ? endOf(buyer) : ''}${under && ' ▲ on top of '}${under?.customer}</text
       ></g
     >`;
   }
 }
 
 const WIDTH = 1_060;
-const LEFT = 130;
+const LEFT = 140;
 const RIGHT = 200;
 const TOP = 22;
 const ROW = 19;
@@ -141,7 +184,8 @@ function laneTitle(buyer: RaceBuyer, under: RaceBuyer | undefined): string {
   return `${buyer.customer}: ${endOf(buyer)}${fault}. ${marks.join(', ')}`;
 }
 
-function verdict(race: Race, written: number): string {
+function verdict(race: Race): string {
+  const written = overwrites(race).size;
   const { tickets, rows, available } = race;
   const seen = `${count(overlaps(race), 'pair')} of bookings overlapped between read and commit`;
   if (rows > tickets) {
@@ -218,5 +262,21 @@ export function raceData(races: readonly { id: string; race: Race }[]): Record<s
   );
 }
 
+/** What the drawing is made of, for a page that has it. */
 export const HATCH = raw(`<svg width="0" height="0" aria-hidden="true"><defs>
-<pattern id="hatch" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><line class="hatch" x1="0" x2="0" y1="0" y2="5" /></pattern></defs></svg>`);
+<pattern id="hatch" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><line class="hatch" x1="0" x2="0" y1="0" y2="5" /></pattern>
+<pattern id="cross" width="9" height="9" patternUnits="userSpaceOnUse"><path class="cross" d="M1 1 8 8M8 1 1 8" /></pattern></defs></svg>`);
+
+export const RACE_KEYS = html`<p class="keys">
+  <span
+    ><svg class="swatch"><rect class="waits" width="100%" height="100%" fill="url(#hatch)" /></svg>
+    waits</span
+  >
+  <span class="good">▭ holds the lock</span>
+  <span><i class="part-replicas"></i> reads, and paler: decides</span>
+  <span><i class="part-nginx"></i> writes</span> <span class="bad">■ writes on top of another</span>
+  <span
+    ><svg class="swatch"><rect width="100%" height="100%" fill="url(#cross)" /></svg> its replica is
+    paused</span
+  >
+</p>`;

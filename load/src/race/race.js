@@ -1,10 +1,10 @@
-// Runs in the page. Lets each race be stepped through, played more slowly than it was, and a single buyer followed.
+// Runs in the page, and in that of the console. Lets each race be stepped through, played more slowly than it was, and a single buyer followed.
 const RACES = JSON.parse(document.getElementById('data').textContent).races ?? {};
 
 for (const section of document.querySelectorAll('[data-race]'))
   playable(section, RACES[section.dataset.race]);
 
-function playable(section, moments) {
+export function playable(section, moments) {
   const form = section.querySelector('form.controls');
   const svg = section.querySelector('svg');
   const now = svg.querySelector('.now');

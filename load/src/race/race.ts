@@ -17,6 +17,32 @@ export interface Race {
   /** What records another one like it. */
   command: string;
   buyers: RaceBuyer[];
+  /** When somebody has paused a replica meanwhile. */
+  pauses?: Pause[];
+}
+
+export interface Pause {
+  instance: string;
+  fromMs: number;
+  /** Null while it lasts. */
+  toMs: number | null;
+}
+
+/** As many lanes as a screen has room for. */
+export const MOST_LANES = 48;
+
+/** Whose lane is drawn: everybody's, or of a crowd those who booked, those who came near it, and the first who came. */
+export function drawnBuyers({ buyers }: Race): RaceBuyer[] {
+  if (buyers.length <= MOST_LANES) return buyers;
+  const rank = ({ outcome, marks }: RaceBuyer): number => {
+    if (outcome === 'booked') return 0;
+    return marks.some(({ name }) => name === 'holds' || name === 'writes') ? 1 : 2;
+  };
+  const inOrder = buyers.toSorted(
+    (a, b) => rank(a) - rank(b) || (a.marks[0]?.atMs ?? Infinity) - (b.marks[0]?.atMs ?? Infinity),
+  );
+  const drawn = new Set(inOrder.slice(0, MOST_LANES));
+  return buyers.filter((buyer) => drawn.has(buyer));
 }
 
 export interface RaceBuyer {
@@ -130,14 +156,17 @@ const WORDS: Record<string, (mark: RaceMark) => string> = {
   answered: () => 'is answered',
 };
 
-export function momentsOf({ buyers }: Race): Moment[] {
-  return buyers
-    .flatMap(({ customer, marks, outcome }, buyer) =>
-      marks.map((mark) => {
+/** Of the buyers that are drawn. */
+export function momentsOf(race: Race): Moment[] {
+  return drawnBuyers(race)
+    .flatMap((drawn) => {
+      const { customer, marks, outcome } = drawn;
+      const buyer = race.buyers.indexOf(drawn);
+      return marks.map((mark) => {
         const end = mark.name === 'answered' ? `: ${outcome ?? 'unknown'}` : '';
         return { atMs: mark.atMs, buyer, text: `${customer} ${WORDS[mark.name]?.(mark) ?? mark.name}${end}` };
-      }),
-    )
+      });
+    })
     .toSorted((a, b) => a.atMs - b.atMs);
 }
 

@@ -45,7 +45,8 @@ export async function recordRace(target: Target, oracle: Oracle, wishes: RaceWis
   };
 }
 
-function nameOf(index: number): string {
+/** Of a buyer, counted from 0: short enough for a lane. */
+export function nameOf(index: number): string {
   const name = NAMES[index % NAMES.length] ?? '';
   const round = Math.floor(index / NAMES.length);
   return round === 0 ? name : `${name} ${round + 1}`;
@@ -78,9 +79,15 @@ async function ask(agent: Agent, url: URL, customer: string, raceWindowMs: numbe
   }
 }
 
-function fromTheFirstMark(buyers: readonly RaceBuyer[]): RaceBuyer[] {
+/** On the clock of the machine; Infinity where there is none. */
+export function firstMarkMs(buyers: readonly RaceBuyer[]): number {
   const times = buyers.flatMap(({ marks }) => marks.map(({ atMs }) => atMs));
-  const firstMs = times.reduce((first, atMs) => Math.min(first, atMs), Infinity);
+  return times.reduce((first, atMs) => Math.min(first, atMs), Infinity);
+}
+
+/** On a clock that begins with the race. */
+export function fromTheFirstMark(buyers: readonly RaceBuyer[]): RaceBuyer[] {
+  const firstMs = firstMarkMs(buyers);
   return buyers.map((buyer) =>
     Object.assign({}, buyer, {
       marks: buyer.marks.map(({ name, atMs, value }) => ({

@@ -12,20 +12,26 @@ export interface PageParts {
   libraries?: readonly Html[];
   /** Modules, each in a scope of its own. */
   scripts?: readonly Html[];
+  /** Of a page that has a server: modules that the server has, at these addresses. Then no other script runs. */
+  served?: readonly string[];
 }
 
+const ALONE = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
+
+/** What a page that has a server may ask of it, and of nobody else. */
+export const SERVED =
+  "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self'; img-src data:";
+
 /** A page with its styles, its scripts and its data in it: nothing is fetched, and the browser sees to that. */
-export function page({ title, body, data, styles = [], libraries = [], scripts = [] }: PageParts): string {
+export function page(parts: PageParts): string {
+  const { title, body, data, styles = [], libraries = [], scripts = [], served = [] } = parts;
   return html`<!doctype html>
     <html lang="en">
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
-        <meta
-          http-equiv="Content-Security-Policy"
-          content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
-        />
+        <meta http-equiv="Content-Security-Policy" content="${raw(served.length > 0 ? SERVED : ALONE)}" />
         <link rel="icon" href="data:," />
         <title>${title}</title>
         <style>
@@ -49,6 +55,7 @@ export function page({ title, body, data, styles = [], libraries = [], scripts =
               ${script};
             </script>`,
         )}
+        ${served.map((address) => html`<script type="module" src="${address}"></script>`)}
       </body>
     </html>`.html.trimStart();
 }

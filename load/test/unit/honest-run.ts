@@ -103,6 +103,7 @@ export function answerOf(status: number, code: Answer['code'], index: number): A
     count: { counter: instanceId, n: Math.floor(index / 2) + 1 },
     booking: null,
     retryAfterMs: null,
+    serverTiming: null,
   };
 }
 

@@ -1,0 +1,82 @@
+import type { Cluster } from '@lastseat/infra/cluster';
+
+import type { RaceMark } from '../race/race.ts';
+
+/** A request as its replica has told of it so far. */
+export interface MarkedRequest {
+  /** As a UUID. */
+  requestId: string;
+  /** The replica that has it in hand. */
+  part: string;
+  marks: RaceMark[];
+}
+
+/**
+ * What the replicas write into their logs of requests that ask for marks, as they write it: so one sees who waits, and
+ * what a replica had in hand that never answers.
+ */
+export interface LiveMarks extends Disposable {
+  /** Listens to these replicas from now on, and to no others. */
+  listenTo(replicas: readonly string[]): void;
+  of(requestId: string): MarkedRequest | undefined;
+  all(): MarkedRequest[];
+  forget(): void;
+}
+
+export function liveMarks(cluster: Pick<Cluster, 'follow'>): LiveMarks {
+  const requests = new Map<string, MarkedRequest>();
+  const followed = new Map<string, Disposable>();
+
+  function hear(part: string, line: string): void {
+    const heard = readLine(line);
+    if (heard === null) return;
+    const { requestId, mark } = heard;
+    const request = requests.get(requestId) ?? { requestId, part, marks: [] };
+    requests.set(requestId, request);
+    request.marks.push(mark);
+  }
+
+  return {
+    listenTo(replicas) {
+      for (const [name, following] of followed) {
+        if (replicas.includes(name)) continue;
+        following[Symbol.dispose]();
+        followed.delete(name);
+      }
+      for (const name of replicas) {
+        if (!followed.has(name))
+          followed.set(
+            name,
+            cluster.follow(name, (line) => hear(name, line)),
+          );
+      }
+    },
+    of: (requestId) => requests.get(requestId),
+    all: () => [...requests.values()],
+    forget: () => requests.clear(),
+    [Symbol.dispose]() {
+      for (const following of followed.values()) following[Symbol.dispose]();
+    },
+  };
+}
+
+/** Null for every other line of a log. */
+export function readLine(line: string): { requestId: string; mark: RaceMark } | null {
+  if (!line.includes('"msg":"mark"')) return null;
+  try {
+    const { requestId, mark, atMs, value } = JSON.parse(line) as Record<string, unknown>;
+    if (typeof requestId !== 'string' || typeof mark !== 'string' || typeof atMs !== 'number') return null;
+    const isNumber = typeof value === 'number';
+    return { requestId: asUuid(requestId), mark: { name: mark, atMs, value: isNumber ? value : null } };
+  } catch {
+    return null; // cut off in its middle, as its replica was
+  }
+}
+
+/** nginx makes ids without hyphens. */
+function asUuid(id: string): string {
+  return id
+    .replaceAll('-', '')
+    .toLowerCase()
+    .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
