@@ -1,10 +1,11 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { Client, escapeIdentifier, escapeLiteral } from 'pg';
 
 import type { Binary } from '../servers/binaries.ts';
 import { initPostgres, probePostgres, serverArgs } from '../servers/postgres.ts';
+import { findProcess } from '../servers/processes.ts';
 import { UserError } from '../stack/user-error.ts';
 import type { Part } from './parts.ts';
 import { makePrivateDir, ownerOf, repository } from './places.ts';
@@ -25,6 +26,7 @@ export async function postgresPart(options: {
   makePrivateDir(dir, user);
   const data = join(dir, 'data');
   await ensureData(data, binary, secrets, user);
+  forgetUnreaped(data);
   // Its own copy: its user may not be able to read the repository.
   const settings = readFileSync(join(repository, 'infra/postgres/postgresql.conf'), 'utf8');
   const settingsPath = join(dir, 'postgresql.conf');
@@ -64,6 +66,25 @@ async function ensureData(data: string, binary: Binary, secrets: Secrets, user: 
     sync: true,
   });
   renameSync(incomplete, data);
+}
+
+/**
+ * A server that was killed and that nobody has reaped yet still has its number: the next one takes it for alive, and
+ * refuses to start. Not every first process of a container reaps at once, or at all.
+ */
+export function forgetUnreaped(data: string): void {
+  const path = join(data, 'postmaster.pid');
+  if (!existsSync(path)) return;
+  const pid = Number(readFileSync(path, 'utf8').split('\n')[0]);
+  if (findProcess(pid) === null && hasNumber(pid)) rmSync(path);
+}
+
+function hasNumber(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 function majorVersionOf(data: string): string | null {

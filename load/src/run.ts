@@ -56,6 +56,8 @@ export interface RunOptions {
   onCounting?: () => void;
   /** Each answer is to tell when its booking waited, read and wrote. */
   asksForMarks?: boolean;
+  /** Somebody has paused or killed it meanwhile: that it has answered nobody is no fault. */
+  wasDisturbed?: (instanceId: string) => boolean;
 }
 
 /** Prepares an event, sends the crowd to it, reads from Postgres what is left, and judges. */
@@ -103,7 +105,7 @@ export async function run(scenario: Scenario, options: RunOptions): Promise<Run>
     event: { id: eventId, epoch: before.epoch },
     runId,
     replicas: {
-      up: await stillUp(upBefore, answered, target),
+      up: (await stillUp(upBefore, answered, target)).filter((name) => !options.wasDisturbed?.(name)),
       inPostgres: await witness.found(answered),
     },
     lookUps,

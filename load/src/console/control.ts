@@ -12,17 +12,19 @@ import { verdictOf, type Verdict } from '../report/verdict.ts';
 import { lookAgain, run, type Run } from '../run.ts';
 import { runsFolder } from '../runs/store.ts';
 import { scenarios, type GuardName, type Scenario } from '../scenario.ts';
+import { isUnknown } from '../tally.ts';
 import { resetEvent, type Target } from '../target.ts';
-import { openOracle } from '../truth.ts';
 import { liveMarks } from './live-marks.ts';
 import {
   figuresOf,
+  isNamed,
   raceOf,
   type FiguresByReplica,
   type LiveSale,
   type PartPause,
   type SeenInPostgres,
 } from './live-sale.ts';
+import { patientOracle } from './patient-oracle.ts';
 
 export interface SaleWishes {
   guard: GuardName;
@@ -41,6 +43,7 @@ export interface ConsoleView {
   url: string;
   runtime: Stack['runtime'];
   parts: (ClusterPart & { isBusy: boolean })[];
+  isScaling: boolean;
   sale: SaleView | null;
   figures: FiguresByReplica;
   /** What was done, the latest first. */
@@ -58,7 +61,8 @@ export interface SaleView {
   /** Null until Postgres was asked for the first time, or while it does not answer. */
   postgres: SeenInPostgres | null;
   verdict: Verdict | null;
-  unknown: { count: number; booked: number } | null;
+  /** Requests whose end nobody was told; of those, what has a row in Postgres, as far as that was counted. */
+  unknown: { count: number; booked: number | null };
   checks: { check: string; verdict: string; details: readonly string[]; isExpected: boolean }[];
   /** Why there is no verdict. */
   error: string | null;
@@ -92,6 +96,8 @@ const PARTS_POLL_MS = 1_000;
 const GLANCE_MS = 1_000;
 // Above the ten seconds after which nginx gives a request up, and says that nobody knows.
 const TIMEOUT_MS = 12_000;
+// Beside the names of the parts.
+const SCALING = 'the number of replicas';
 // What fits beside everything else.
 const MOST_SAID = 8;
 
@@ -105,6 +111,8 @@ export async function openControl(
   const said: ConsoleView['said'] = [];
   const busy = new Set<string>();
   const pausedHere = new Set<string>();
+  // Since the beginning of the sale.
+  let disturbed = new Set<string>();
   let pauses: PartPause[] = [];
   let parts: ClusterPart[] = [];
   let sale: LiveSale | null = null;
@@ -162,7 +170,7 @@ export async function openControl(
     const target = targetNow();
     const path = join(dirname(runsFolder(env)), 'console', 'history.jsonl');
     try {
-      await using oracle = await openOracle(stack.postgresUrl);
+      await using oracle = patientOracle(async () => ((await cluster.find()) ?? stack).postgresUrl);
       using history = writeHistory(path);
       const done = await run(scenario, {
         target,
@@ -173,6 +181,8 @@ export async function openControl(
         // Something may be cut on purpose.
         maxUnknown: Infinity,
         asksForMarks: true,
+        wasDisturbed: (instanceId) =>
+          replicas().some((part) => disturbed.has(part.name) && isNamed(instanceId, part)),
         onPrepared(eventId) {
           live.eventId = eventId;
           phase = 'selling';
@@ -205,6 +215,7 @@ export async function openControl(
   async function strike(name: string, done: string, action: () => Promise<unknown>): Promise<void> {
     if (busy.has(name)) throw new UserError(`${name}: something else is being done to it`);
     busy.add(name);
+    disturbed.add(name);
     changed();
     try {
       await action();
@@ -254,7 +265,8 @@ export async function openControl(
     view: () => ({
       url: stack.url,
       runtime: stack.runtime,
-      parts: parts.map((part) => ({ ...part, isBusy: busy.has(part.name) || busy.has('scale') })),
+      parts: parts.map((part) => ({ ...part, isBusy: busy.has(part.name) })),
+      isScaling: busy.has(SCALING),
       sale: sale && saleView(sale, { phase, seen, result, error }),
       figures: sale ? figuresOf(sale, marks, replicas()) : {},
       said,
@@ -272,6 +284,7 @@ export async function openControl(
       if (!scenario) return;
       marks.forget();
       pauses = pauses.filter(({ toMs }) => toMs === null);
+      disturbed = new Set(busy);
       const live = { scenario, eventId: null, startedAt: new Date(), asked: 0, attempts: [] };
       [sale, phase, seen, result, error] = [live, 'preparing', null, null, null];
       selling = sellOut(scenario, live).finally(() => {
@@ -282,7 +295,7 @@ export async function openControl(
     },
     act: (part, action) => actions[action](part),
     scale: (wanted) =>
-      strike('scale', `${count(wanted, 'replica')}`, async () => {
+      strike(SCALING, `${count(wanted, 'replica')}`, async () => {
         await cluster.scale(wanted);
       }),
     async reset() {
@@ -334,7 +347,9 @@ function saleView(
     answered: attempts.length,
     postgres: seen,
     verdict: result && verdictOf(result),
-    unknown: result && { count: result.settled.unknown, booked: result.settled.done },
+    unknown: result
+      ? { count: result.settled.unknown, booked: result.settled.done }
+      : { count: attempts.filter(isUnknown).length, booked: null },
     checks: (result?.judgement.checks ?? []).map(({ check, verdict, details, isExpected }) => ({
       check,
       verdict,

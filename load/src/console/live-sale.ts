@@ -73,13 +73,13 @@ function takenBy(
   replicas: readonly ClusterPart[],
 ): string | null {
   return (
-    replicas.find(({ instance }) => isNamed(answer?.instanceId ?? '', instance))?.name ??
+    replicas.find((replica) => isNamed(answer?.instanceId ?? '', replica))?.name ??
     marks.of(answer?.requestId ?? '')?.part ??
     null
   );
 }
 
-function isNamed(instanceId: string, instance: string): boolean {
+export function isNamed(instanceId: string, { instance }: Pick<ClusterPart, 'instance'>): boolean {
   return instanceId === instance || instanceId.startsWith(`${instance}-`);
 }
 
@@ -166,6 +166,7 @@ export function raceOf(
       startedAt: sale.startedAt.toISOString(),
       command: `make load STRATEGY=${guard.name} TICKETS=${tickets} BUYERS=${crowd.buyers} RACE_WINDOW_MS=${raceWindowMs}`,
       buyers: fromTheFirstMark(buyers).toSorted((a, b) => arrivalOf(a) - arrivalOf(b)),
+      buyerCount: crowd.buyers,
       pauses: pauses.map(({ part, fromMs, toMs }) => ({
         instance: part,
         fromMs: sinceFirst(fromMs),

@@ -20,7 +20,7 @@ export function consolePage({ url, runtime }: Pick<ConsoleView, 'url' | 'runtime
     served: ['/console.js'],
     body: html`<header>
         <p class="over">Lastseat · ${url} · ${runtime === 'native' ? 'as processes' : 'in Docker'}</p>
-        <h1>Sell, and strike it while it sells</h1>
+        <h1>Sell tickets, and break things meanwhile</h1>
         ${HATCH}
       </header>
       <form id="sell" class="console-form">
@@ -37,10 +37,11 @@ export function consolePage({ url, runtime }: Pick<ConsoleView, 'url' | 'runtime
           <button type="button" id="reset">Reset</button>
         </span>
       </form>
+      <p id="notice" class="bad" role="alert"></p>
       <p id="lost" class="verdict bad" hidden>The console does not answer: is it still running?</p>
       <section aria-labelledby="verdict-title">
         <h2 id="verdict-title" class="unseen">Verdict</h2>
-        <p id="verdict" class="verdict" role="status">Connecting …</p>
+        <p id="verdict" class="verdict" role="status"><strong></strong> <span>Connecting …</span></p>
         <dl id="stock" class="figures">
           ${['asked', 'answered', 'sold, by rows', 'free, by counter', 'oversold', 'unknown'].map(
             (name) =>
@@ -63,7 +64,8 @@ export function consolePage({ url, runtime }: Pick<ConsoleView, 'url' | 'runtime
             <button type="button" id="more" aria-label="one replica more">+ replica</button>
           </span>
         </div>
-        <ul id="parts" class="parts"></ul>
+        <ul id="replicas" class="parts" aria-label="Replicas"></ul>
+        <ul id="servers" class="parts" aria-label="Servers"></ul>
       </section>
       <section aria-labelledby="lanes-title">
         <h2 id="lanes-title">Lanes</h2>

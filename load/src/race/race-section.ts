@@ -20,7 +20,8 @@ export function raceSection(race: Race, id: string): Html {
   const undrawn = race.buyers.length - drawnBuyers(race).length;
   return html`<section class="race" id="${id}" aria-labelledby="${id}-title" data-race="${id}">
     <h2 id="${id}-title">
-      ${race.strategy}: ${count(race.buyers.length, 'buyer')} for ${count(race.tickets, 'ticket')}
+      ${race.strategy}: ${count(race.buyerCount ?? race.buyers.length, 'buyer')} for
+      ${count(race.tickets, 'ticket')}
     </h2>
     <p class="verdict ${race.rows > race.tickets ? 'bad' : 'good'}">${verdict(race)}</p>
     <form class="controls" hidden>
@@ -265,7 +266,7 @@ export function raceData(races: readonly { id: string; race: Race }[]): Record<s
 /** What the drawing is made of, for a page that has it. */
 export const HATCH = raw(`<svg width="0" height="0" aria-hidden="true"><defs>
 <pattern id="hatch" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><line class="hatch" x1="0" x2="0" y1="0" y2="5" /></pattern>
-<pattern id="cross" width="9" height="9" patternUnits="userSpaceOnUse"><path class="cross" d="M1 1 8 8M8 1 1 8" /></pattern></defs></svg>`);
+<pattern id="cross" width="12" height="12" patternUnits="userSpaceOnUse"><path class="cross" d="M2 2 10 10M10 2 2 10" /></pattern></defs></svg>`);
 
 export const RACE_KEYS = html`<p class="keys">
   <span

@@ -17,6 +17,8 @@ export interface Race {
   /** What records another one like it. */
   command: string;
   buyers: RaceBuyer[];
+  /** How many there were, where some of them have asked several times. */
+  buyerCount?: number;
   /** When somebody has paused a replica meanwhile. */
   pauses?: Pause[];
 }

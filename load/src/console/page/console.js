@@ -11,6 +11,7 @@ function setText(element, text) {
 }
 
 async function ask(path, body = {}) {
+  setText(byId('notice'), '');
   const response = await fetch(path, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -18,10 +19,7 @@ async function ask(path, body = {}) {
   }).catch(() => null);
   if (response === null || response.ok) return;
   const { error } = await response.json();
-  const line = document.createElement('li');
-  line.className = 'bad';
-  line.textContent = `${clock(new Date())} ✗ ${error}`;
-  byId('said').prepend(line);
+  setText(byId('notice'), `✗ ${error}`);
 }
 
 const clock = (time) => new Date(time).toLocaleTimeString([], { hour12: false });
@@ -45,9 +43,8 @@ const BUTTONS = { running: ['pause', 'kill'], paused: ['resume', 'kill'], stoppe
 const SIGNS = { EXACT: '✓', OVERSOLD: '✗', FAILED: '✗', 'NOT SHOWN': '○' };
 const STYLES = { EXACT: 'good', OVERSOLD: 'bad', FAILED: 'bad', 'NOT SHOWN': 'open' };
 
-function showState({ sale, parts: known, figures, said }) {
+function showState({ sale, parts: known, isScaling, figures, said }) {
   replicas = known.filter(({ kind }) => kind === 'replica').length;
-  const isScaling = known.some(({ isBusy, kind }) => isBusy && kind === 'nginx');
   byId('less').disabled = replicas <= 1 || isScaling;
   byId('more').disabled = isScaling;
   for (const part of known) showPart(part, figures[part.name]);
@@ -56,12 +53,13 @@ function showState({ sale, parts: known, figures, said }) {
     row.remove();
     parts.delete(name);
   }
-  // In the order of the server, also where one has come in between.
-  known.forEach(({ name }, index) => {
-    const { row } = parts.get(name);
-    const list = byId('parts');
-    if (list.children[index] !== row) list.insertBefore(row, list.children[index] ?? null);
-  });
+  for (const list of [byId('replicas'), byId('servers')]) {
+    // In the order of the server, also where one has come in between.
+    const rows = known.map(({ name }) => parts.get(name).row).filter((row) => row.parentElement === list);
+    for (const [index, row] of rows.entries()) {
+      if (list.children[index] !== row) list.insertBefore(row, list.children[index] ?? null);
+    }
+  }
   showSale(sale);
   byId('said').replaceChildren(
     ...said.map(({ at, text, isBad }) => {
@@ -81,7 +79,8 @@ function showPart(part, figures) {
   row.className = `${state}${holds ? ' holder' : ''}`;
   row.dataset.state = state;
   const token = holds?.token ? `, token …${String(holds.token).slice(-5)}` : '';
-  setText(row.querySelector('.state'), isBusy ? '… working' : holds ? `● holder${token}` : STATES[state]);
+  const stateText = isBusy ? '… working' : holds ? `● holder${token}` : STATES[state];
+  setText(row.querySelector('.state'), stateText);
   const numbers = figures
     ? {
         'in flight': figures.inFlight,
@@ -113,7 +112,7 @@ function showPart(part, figures) {
   for (const button of row.querySelectorAll('button')) button.disabled = isBusy;
 }
 
-function addPart({ name }) {
+function addPart({ name, kind }) {
   const row = document.createElement('li');
   row.dataset.part = name;
   for (const what of ['name', 'state', 'numbers', 'buttons']) {
@@ -124,7 +123,7 @@ function addPart({ name }) {
   row.firstChild.append(Object.assign(document.createElement('b'), { textContent: name }));
   const shown = { row, buttons: [] };
   parts.set(name, shown);
-  byId('parts').append(row);
+  byId(kind === 'replica' ? 'replicas' : 'servers').append(row);
   return shown;
 }
 
@@ -164,15 +163,17 @@ function showSale(sale) {
   const word = sale?.verdict?.word;
   const style = word ? STYLES[word] : sale?.phase === 'failed' ? 'bad' : '';
   verdict.className = `verdict ${style}`;
-  setText(verdict, verdictText(sale));
+  const [strong, rest] = verdictText(sale);
+  setText(verdict.querySelector('strong'), strong);
+  setText(verdict.querySelector('span'), rest);
   const rows = sale?.postgres?.rows;
   const figures = {
-    asked: sale ? `${sale.asked} of ${sale.buyers}` : '–',
+    asked: sale ? `${sale.asked} ${sale.asked > sale.buyers ? 'by' : 'of'} ${sale.buyers}` : '–',
     answered: sale?.answered ?? '–',
     'sold, by rows': sale ? `${rows ?? '?'} of ${sale.tickets}` : '–',
     'free, by counter': sale ? (sale.postgres?.available ?? '?') : '–',
     oversold: rows === undefined ? '–' : Math.max(0, rows - sale.tickets),
-    unknown: sale?.unknown ? sale.unknown.count : '–',
+    unknown: sale ? unknownText(sale.unknown) : '–',
   };
   for (const [name, value] of Object.entries(figures)) {
     setText(document.querySelector(`[data-figure="${name}"]`), value);
@@ -181,12 +182,17 @@ function showSale(sale) {
   showChecks(sale?.checks ?? []);
 }
 
+function unknownText({ count, booked }) {
+  return count > 0 && booked !== null ? `${count}, ${booked} booked` : count;
+}
+
+/** The word that counts, and the rest. */
 function verdictText(sale) {
-  if (sale === null) return 'Nothing sold yet.';
-  if (sale.error) return `✗ No verdict: ${sale.error}`;
-  if (!sale.verdict) return PHASES[sale.phase]?.(sale) ?? '';
+  if (sale === null) return ['', 'Nothing sold yet: choose a strategy and press Sell.'];
+  if (sale.error) return ['✗ No verdict', sale.error];
+  if (!sale.verdict) return ['', PHASES[sale.phase]?.(sale) ?? ''];
   const { word, sentences } = sale.verdict;
-  return `${SIGNS[word]} ${word}  ${sentences.join(' ')}`;
+  return [`${SIGNS[word]} ${word}`, sentences.join(' ')];
 }
 
 function showChecks(checks) {
