@@ -4,7 +4,7 @@
 # In the order that they are named in, also with -j: `make up load` is one after the other.
 .NOTPARALLEL:
 
-.PHONY: help up load lab runs compare audit test bench bench-lock figures race report pack docs scale ps logs down sbom swarm swarm-down check format clean
+.PHONY: help up load lab runs compare audit test bench bench-lock figures race console report pack docs scale ps logs down sbom swarm swarm-down check format clean
 
 # Node 26 comes from the packages; the machine's own Node (20 or newer) only has to install them.
 BIN = node_modules/.bin
@@ -28,6 +28,7 @@ help: ## this list
 	@echo '  load            TICKETS=1 BUYERS=100 STRATEGY=... JSON=path, and more: make load ARGS=--help'
 	@echo '  lab             WORKLOAD=rush STRATEGY=... REPLICAS=1,2,4 CONNECTIONS=64, and more: make lab ARGS=--help'
 	@echo '  bench, bench-lock  QUICK=1 ONLY=... JSON=path, and more: make bench ARGS=--help'
+	@echo '  console         CONSOLE_PORT=8090'
 	@echo '  logs            FOLLOW=0'
 
 # `make up load TICKETS=abc` says so before anything is started. GNU make names its goals in one variable, BSD make in the
@@ -75,6 +76,9 @@ docs: $(INSTALLED) ## write the API reference of the lock, into .lastseat/docs
 
 race: $(INSTALLED) ## record a race for the last ticket on the stack that is up, and draw it
 	@$(NODE) load/src/race/main.ts $(ARGS)
+
+console: $(INSTALLED) ## a page that sells on the stack that is up, live, and pauses, kills and scales it meanwhile
+	@$(NODE) load/src/console/main.ts $(ARGS)
 
 report: $(INSTALLED) ## make a run of the lab into a page that opens without a network: RUN=latest
 	@$(NODE) load/src/run-report/main.ts $(ARGS)

@@ -229,6 +229,10 @@ export async function openControl(
     }
   }
 
+  function stops(name: string): void {
+    pauses.push({ part: name, fromMs: performance.now(), toMs: null });
+  }
+
   function goesOn(name: string): void {
     pausedHere.delete(name);
     for (const pause of pauses) if (pause.part === name) pause.toMs ??= performance.now();
@@ -239,7 +243,7 @@ export async function openControl(
       strike(name, `${name} is paused`, async () => {
         await cluster.pause(name);
         pausedHere.add(name);
-        pauses.push({ part: name, fromMs: performance.now(), toMs: null });
+        stops(name);
       }),
     resume: (name) =>
       strike(name, `${name} goes on`, async () => {
@@ -250,6 +254,7 @@ export async function openControl(
       strike(name, `${name} is killed`, async () => {
         await cluster.kill(name);
         goesOn(name);
+        stops(name);
       }),
     start: (name) =>
       strike(name, `${name} is started`, async () => {

@@ -102,7 +102,7 @@ function p99Of(attempts: readonly Attempt[]): number | null {
   return latencies.length === 0 ? null : Math.round(percentile(latencies, 0.99));
 }
 
-/** From and to a time of `performance.now()`; null while it lasts. */
+/** A part does nothing, from and to a time of `performance.now()`; null while it lasts. */
 export interface PartPause {
   part: string;
   fromMs: number;

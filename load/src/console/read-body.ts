@@ -1,5 +1,5 @@
 import { MAX_RACE_WINDOW_MS } from '@lastseat/booking/contract';
-import { UserError } from '@lastseat/infra/command-line';
+import { UsageError } from '@lastseat/infra/command-line';
 
 import { GUARD_NAMES } from '../scenario.ts';
 import type { SaleWishes } from './control.ts';
@@ -16,7 +16,7 @@ type Body = Readonly<Record<string, unknown>>;
 
 export function readWishes(body: Body): SaleWishes {
   const guard = GUARD_NAMES.find((name) => name === body['strategy']);
-  if (guard === undefined) throw new UserError(`strategy: one of ${GUARD_NAMES.join(', ')}`);
+  if (guard === undefined) throw new UsageError(`strategy: one of ${GUARD_NAMES.join(', ')}`);
   return {
     guard,
     buyers: wholeNumber(body, 'buyers'),
@@ -33,5 +33,5 @@ function wholeNumber(body: Body, name: keyof typeof LIMITS): number {
   const { min, max } = LIMITS[name];
   const number = body[name];
   if (typeof number === 'number' && Number.isInteger(number) && number >= min && number <= max) return number;
-  throw new UserError(`${name}: a whole number from ${min} to ${max}`);
+  throw new UsageError(`${name}: a whole number from ${min} to ${max}`);
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 
-import { UserError } from '@lastseat/infra/command-line';
+import { UsageError, UserError } from '@lastseat/infra/command-line';
 
 import { raceLanes, raceSection } from '../race/race-section.ts';
 import { momentsOf } from '../race/race.ts';
@@ -20,9 +20,8 @@ export interface ConsoleServer extends AsyncDisposable {
 export async function serveConsole(control: Control, port: number): Promise<ConsoleServer> {
   const server = createServer((request, response) => {
     handle(control, port, request, response).catch((error: unknown) => {
-      const status = error instanceof UserError ? 409 : 500;
       if (response.headersSent) response.end();
-      else sendJson(response, status, { error: (error as Error).message });
+      else sendJson(response, statusOf(error), { error: (error as Error).message });
     });
   });
   server.listen(port, '127.0.0.1');
@@ -36,6 +35,12 @@ export async function serveConsole(control: Control, port: number): Promise<Cons
       server.closeAllConnections();
     },
   };
+}
+
+/** What the cluster cannot do now is a conflict; what is no error of a user's is one of ours. */
+function statusOf(error: unknown): number {
+  if (error instanceof UsageError) return 400;
+  return error instanceof UserError ? 409 : 500;
 }
 
 function refusal(cause: NodeJS.ErrnoException, port: number): Error {
@@ -109,7 +114,7 @@ async function readBody(request: IncomingMessage): Promise<Record<string, unknow
   let text = '';
   for await (const chunk of request.setEncoding('utf8')) {
     text += String(chunk);
-    if (text.length > MAX_BODY_BYTES) throw new UserError('the body is too large');
+    if (text.length > MAX_BODY_BYTES) throw new UsageError('the body is too large');
   }
   try {
     const body: unknown = JSON.parse(text || '{}');
@@ -117,7 +122,7 @@ async function readBody(request: IncomingMessage): Promise<Record<string, unknow
   } catch {
     // Said below.
   }
-  throw new UserError('the body is not a JSON object');
+  throw new UsageError('the body is not a JSON object');
 }
 
 // Smooth to the eye, and drawing it anew takes a few milliseconds.

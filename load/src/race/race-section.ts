@@ -120,7 +120,7 @@ export function raceLanes(race: Race, untilMs?: number): Html {
       const width = Math.max(2, (to - from) * scale).toFixed(1);
       return [
         html`<rect class="paused" x="${x(from)}" y="${y - 1}" width="${width}" height="${lanes * ROW - 2}"
-          ><title>${instance} is paused for ${Math.round(to - from)} ms</title></rect
+          ><title>${instance} does nothing for ${Math.round(to - from)} ms</title></rect
         >`,
       ];
     });
@@ -277,7 +277,7 @@ export const RACE_KEYS = html`<p class="keys">
   <span><i class="part-replicas"></i> reads, and paler: decides</span>
   <span><i class="part-nginx"></i> writes</span> <span class="bad">■ writes on top of another</span>
   <span
-    ><svg class="swatch"><rect width="100%" height="100%" fill="url(#cross)" /></svg> its replica is
-    paused</span
+    ><svg class="swatch"><rect width="100%" height="100%" fill="url(#cross)" /></svg> its replica is paused or
+    down</span
   >
 </p>`;

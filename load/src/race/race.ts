@@ -19,7 +19,7 @@ export interface Race {
   buyers: RaceBuyer[];
   /** How many there were, where some of them have asked several times. */
   buyerCount?: number;
-  /** When somebody has paused a replica meanwhile. */
+  /** When a replica did nothing, because somebody had paused or killed it. */
   pauses?: Pause[];
 }
 

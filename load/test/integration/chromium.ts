@@ -18,13 +18,14 @@ export async function openChromium(): Promise<Browser> {
   });
 }
 
-/** Opens the page of a file, and notes what it says to the console, what fails, and whom it asks but itself. */
-export async function openFile(page: Page, address: string): Promise<{ page: Page; heard: string[] }> {
+/** Opens a page, and notes what it says to the console, what fails, and whom it asks but itself. */
+export async function openPage(page: Page, address: string): Promise<{ page: Page; heard: string[] }> {
   const heard: string[] = [];
   page.on('console', (message) => heard.push(message.text()));
   page.on('pageerror', (error) => heard.push(String(error)));
   page.on('request', (request) => {
-    if (request.url() !== address && !request.url().startsWith('data:')) heard.push(request.url());
+    const isOwn = [address, 'data:'].some((start) => request.url().startsWith(start));
+    if (!isOwn) heard.push(request.url());
   });
   await page.goto(address);
   return { page, heard };

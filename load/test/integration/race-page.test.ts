@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { racePage } from '#src/race/race-page.ts';
 
 import { guardedRace, unguardedRace } from '../unit/race/sample-race.ts';
-import { CHROMIUM, openChromium, openFile } from './chromium.ts';
+import { CHROMIUM, openChromium, openPage } from './chromium.ts';
 
 describe.skipIf(CHROMIUM === undefined)('the page of a race, in a browser (needs chromium)', () => {
   let browser: Browser;
@@ -30,7 +30,7 @@ describe.skipIf(CHROMIUM === undefined)('the page of a race, in a browser (needs
     width: number,
     colorScheme: 'light' | 'dark',
   ): Promise<{ page: Page; heard: string[] }> {
-    return openFile(await browser.newPage({ viewport: { width, height: 800 }, colorScheme }), address);
+    return openPage(await browser.newPage({ viewport: { width, height: 800 }, colorScheme }), address);
   }
 
   it.each([

@@ -10,7 +10,7 @@ import { figuresOf } from '#src/run-report/figures.ts';
 import { reportHtml } from '#src/run-report/report-html.ts';
 
 import { sampleRun } from '../unit/run-report/sample-run.ts';
-import { CHROMIUM, openChromium, openFile } from './chromium.ts';
+import { CHROMIUM, openChromium, openPage } from './chromium.ts';
 
 const run = sampleRun();
 
@@ -33,7 +33,7 @@ describe.skipIf(CHROMIUM === undefined)('the page of a run, in a browser (needs 
     options: BrowserContextOptions = {},
   ): Promise<{ page: Page; heard: string[] } & AsyncDisposable> {
     const context = await browser.newContext(options);
-    const opened = await openFile(await context.newPage(), address);
+    const opened = await openPage(await context.newPage(), address);
     return { ...opened, [Symbol.asyncDispose]: () => context.close() };
   }
 

@@ -14,6 +14,7 @@ const load = ['load/src/main.ts'];
 const bench = ['load/src/bench/main.ts'];
 const benchLock = ['services/locking/bench/main.ts'];
 const lab = ['load/src/lab/main.ts'];
+const consolePage = ['load/src/console/main.ts'];
 const runs = ['load/src/runs/list/main.ts'];
 const compare = ['load/src/runs/compare/main.ts'];
 const stack = (command: string) => ['infra/stack/main.ts', command];
@@ -31,6 +32,7 @@ describe.concurrent('what is wrong is said at the start, in one line, with exit 
     ['a misspelt variable of bench', bench, onMake('QUIK=1'), /did you mean QUICK\?$/],
     ['a misspelt variable of bench-lock', benchLock, onMake('WORKLAOD=1x1'), /did you mean WORKLOAD\?$/],
     ['a misspelt variable of lab', lab, onMake('WORKLOD=rush'), /did you mean WORKLOAD\?$/],
+    ['a misspelt variable of console', consolePage, onMake('CONSOLE_PROT=1'), /did you mean CONSOLE_PORT\?$/],
     ['a misspelt variable of runs', runs, onMake('JSN=1'), /did you mean JSON\?$/],
     ['a workload that is none', lab, { WORKLOAD: 'strom' }, /^WORKLOAD=strom: did you mean storm\?$/],
     ['a report into no folder', lab, { JSON: '/none/x.json' }, /there is no folder \/none$/],

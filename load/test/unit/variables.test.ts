@@ -2,6 +2,7 @@ import { VARIABLES } from '@lastseat/infra/command-line';
 import { expect, it } from 'vitest';
 
 import { variables as ofBench } from '#src/bench/options.ts';
+import { variables as ofConsole } from '#src/console/options.ts';
 import { variables as ofLoad } from '#src/options.ts';
 import { variables as ofRace } from '#src/race/options.ts';
 import { variables as ofReport } from '#src/run-report/options.ts';
@@ -9,6 +10,7 @@ import { variables as ofReport } from '#src/run-report/options.ts';
 it.each([
   ['load', ofLoad],
   ['bench', ofBench],
+  ['console', ofConsole],
   ['race', ofRace],
   ['report', ofReport],
 ])('what %s reads may stand on the command line of make', (_program, variables) => {

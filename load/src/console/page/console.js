@@ -10,6 +10,19 @@ function setText(element, text) {
   if (element.textContent !== String(text)) element.textContent = text;
 }
 
+/** What cannot be done now keeps the focus that it has; a button that is disabled loses it. */
+function setOff(button, isOff) {
+  if (isOff) button.setAttribute('aria-disabled', 'true');
+  else button.removeAttribute('aria-disabled');
+}
+
+const ignoreIfOff = (event) => {
+  if (event.target.closest('[aria-disabled=true]') === null) return;
+  event.preventDefault();
+  event.stopPropagation();
+};
+document.addEventListener('click', ignoreIfOff, true);
+
 async function ask(path, body = {}) {
   setText(byId('notice'), '');
   const response = await fetch(path, {
@@ -45,8 +58,8 @@ const STYLES = { EXACT: 'good', OVERSOLD: 'bad', FAILED: 'bad', 'NOT SHOWN': 'op
 
 function showState({ sale, parts: known, isScaling, figures, said }) {
   replicas = known.filter(({ kind }) => kind === 'replica').length;
-  byId('less').disabled = replicas <= 1 || isScaling;
-  byId('more').disabled = isScaling;
+  setOff(byId('less'), replicas <= 1 || isScaling);
+  setOff(byId('more'), isScaling);
   for (const part of known) showPart(part, figures[part.name]);
   for (const [name, { row }] of parts) {
     if (known.some((part) => part.name === name)) continue;
@@ -109,7 +122,7 @@ function showPart(part, figures) {
   }
   const wanted = [...BUTTONS[state], ...(kind === 'redis' && state === 'running' ? ['flush'] : [])];
   if (shown.buttons.join() !== wanted.join()) showButtons(shown, name, wanted);
-  for (const button of row.querySelectorAll('button')) button.disabled = isBusy;
+  for (const button of row.querySelectorAll('button')) setOff(button, isBusy);
 }
 
 function addPart({ name, kind }) {
@@ -157,12 +170,13 @@ const PHASES = {
 function showSale(sale) {
   const submit = byId('sell').querySelector('button[type=submit]');
   const isOver = sale === null || sale.phase === 'done' || sale.phase === 'failed';
-  submit.disabled = !isOver;
-  byId('reset').disabled = sale?.event == null;
+  setOff(submit, !isOver);
+  setOff(byId('reset'), sale?.event == null);
   const verdict = byId('verdict');
   const word = sale?.verdict?.word;
   const style = word ? STYLES[word] : sale?.phase === 'failed' ? 'bad' : '';
   verdict.className = `verdict ${style}`;
+  verdict.dataset.event = sale?.event ?? '';
   const [strong, rest] = verdictText(sale);
   setText(verdict.querySelector('strong'), strong);
   setText(verdict.querySelector('span'), rest);
