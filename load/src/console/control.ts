@@ -42,7 +42,9 @@ export type Action = (typeof ACTIONS)[number];
 export interface ConsoleView {
   url: string;
   runtime: Stack['runtime'];
-  parts: (ClusterPart & { isBusy: boolean })[];
+  parts: readonly ClusterPart[];
+  /** Parts to which something is just being done. */
+  busy: string[];
   isScaling: boolean;
   sale: SaleView | null;
   figures: FiguresByReplica;
@@ -270,7 +272,8 @@ export async function openControl(
     view: () => ({
       url: stack.url,
       runtime: stack.runtime,
-      parts: parts.map((part) => ({ ...part, isBusy: busy.has(part.name) })),
+      parts,
+      busy: [...busy],
       isScaling: busy.has(SCALING),
       sale: sale && saleView(sale, { phase, seen, result, error }),
       figures: sale ? figuresOf(sale, marks, replicas()) : {},
@@ -300,7 +303,7 @@ export async function openControl(
     },
     act: (part, action) => actions[action](part),
     scale: (wanted) =>
-      strike(SCALING, `${count(wanted, 'replica')}`, async () => {
+      strike(SCALING, count(wanted, 'replica'), async () => {
         await cluster.scale(wanted);
       }),
     async reset() {

@@ -1,5 +1,5 @@
 // Runs in the page of the console. It shows what the server tells, and asks it for actions; it decides nothing.
-import { playable } from '/race.js';
+import { playable } from './race.js';
 
 const byId = (id) => document.getElementById(id);
 const parts = new Map();
@@ -23,8 +23,12 @@ const ignoreIfOff = (event) => {
 };
 document.addEventListener('click', ignoreIfOff, true);
 
-async function ask(path, body = {}) {
+function ask(path, body = {}) {
   setText(byId('notice'), '');
+  void send(path, body);
+}
+
+async function send(path, body) {
   const response = await fetch(path, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -56,11 +60,11 @@ const BUTTONS = { running: ['pause', 'kill'], paused: ['resume', 'kill'], stoppe
 const SIGNS = { EXACT: '✓', OVERSOLD: '✗', FAILED: '✗', 'NOT SHOWN': '○' };
 const STYLES = { EXACT: 'good', OVERSOLD: 'bad', FAILED: 'bad', 'NOT SHOWN': 'open' };
 
-function showState({ sale, parts: known, isScaling, figures, said }) {
+function showState({ sale, parts: known, busy, isScaling, figures, said }) {
   replicas = known.filter(({ kind }) => kind === 'replica').length;
   setOff(byId('less'), replicas <= 1 || isScaling);
   setOff(byId('more'), isScaling);
-  for (const part of known) showPart(part, figures[part.name]);
+  for (const part of known) showPart(part, figures[part.name], busy.includes(part.name));
   for (const [name, { row }] of parts) {
     if (known.some((part) => part.name === name)) continue;
     row.remove();
@@ -84,8 +88,8 @@ function showState({ sale, parts: known, isScaling, figures, said }) {
   );
 }
 
-function showPart(part, figures) {
-  const { name, state, isBusy, kind } = part;
+function showPart(part, figures, isBusy) {
+  const { name, state, kind } = part;
   const shown = parts.get(name) ?? addPart(part);
   const { row } = shown;
   const holds = state === 'running' ? figures?.holds : null;
