@@ -3,7 +3,7 @@ import type { Place } from './local-queue.ts';
 import type { Lease } from './lock.ts';
 import { systemClock } from './timers.ts';
 
-/** What one try came to. */
+/** The outcome of one try. */
 export type TryResult =
   | { readonly lease: Lease }
   /** It is not free. Who holds it, where that is known. */
@@ -40,7 +40,7 @@ export interface Wait {
   readonly isHeldHere: (holder: string | undefined) => boolean;
   /** Its place in the local queue; none: it tries beside all others. */
   readonly place?: Place | undefined;
-  /** Told of what goes on after the wait has ended. */
+  /** Is given the work that goes on after the wait has ended. */
   readonly inBackground: (work: Promise<unknown>) => void;
 }
 

@@ -1,9 +1,14 @@
-import { acquireSettings, type AcquireDefaults, type AcquireSettings } from './acquire-options.ts';
 import { LockTimeoutError } from './errors.ts';
-import { acquireOptionNames, checkKnown } from './known-options.ts';
 import { guardListener } from './lock-events.ts';
 import { checkName } from './lock-name.ts';
 import type { AcquireOptions, Lease, Locks } from './lock.ts';
+import {
+  acquireOptionNames,
+  acquireSettings,
+  checkKnown,
+  type AcquireDefaults,
+  type AcquireSettings,
+} from './options.ts';
 import { acquireSeveral } from './several-names.ts';
 import { runUnderLease } from './with-lock.ts';
 
@@ -40,8 +45,8 @@ export function assembleLocks({ defaults, acquireOne, onReleaseFailed, close }: 
     return acquireSeveral(acquireOne, name, settings);
   }
 
-  // This and `withLock` are no async functions: each would keep a frame for as long as its caller waits, a third of all
-  // that a waiter costs, and ten thousand of them are more than a processor's cache holds.
+  // This and `withLock` are no async functions. An async function keeps its frame for as long as its caller waits. That
+  // would be a third of the memory of a waiter, and ten thousand waiters would not fit into a processor's cache.
   function acquire(name: string | readonly string[], options: AcquireOptions = {}): Promise<Lease> {
     try {
       return begin(name, options);

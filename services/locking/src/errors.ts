@@ -5,7 +5,7 @@ import { ServiceClosedError } from './client/errors.ts';
  * the caller's own `AbortSignal`, as the platform does everywhere.
  */
 
-/** What to look at in a program: it stays the same where a message is worded anew, and across copies of this package. */
+/** For programs to compare: it stays the same when a message changes, and across copies of this package. */
 export type LockErrorCode = 'LOCK_TIMEOUT' | 'LOCK_UNAVAILABLE' | 'LOCK_LOST';
 
 export interface LockErrorDetails {

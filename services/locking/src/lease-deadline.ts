@@ -2,7 +2,7 @@ import type { LossReason } from './errors.ts';
 import { retryDelayMs } from './retry-delay.ts';
 import type { Timer, Timers } from './timers.ts';
 
-/** What a request for more time can be told. A rejection means: unknown, it may have happened. */
+/** What Redis answers to a request for more time. A rejection means: unknown, it may have happened. */
 export type ExtendOutcome = 'held' | 'gone' | 'taken';
 
 export interface Loss {
@@ -34,8 +34,9 @@ export interface Terms {
 }
 
 /**
- * Our part of a clock's disagreement with that of Redis: 1 % of the time plus 2 ms for the granularity of expiry, the
- * allowance of the Redlock description. A quartz clock drifts less than 0.01 %; a clock being slewed, up to 0.05 %.
+ * By how much the clocks of this process and of Redis may differ after that time: 1 % of it, and 2 ms as Redis expires keys
+ * by the millisecond. The description of Redlock allows for the same. A quartz clock drifts by less than 0.01 %, a clock
+ * that is being corrected by up to 0.05 %.
  */
 export function driftMs(ttlMs: number): number {
   return ttlMs * 0.01 + 2;
@@ -56,14 +57,14 @@ export interface Validity {
 }
 
 /**
- * How much of its TTL a lease has at least when it begins under a lock that is kept already. With less of it, a pause
- * that a lease normally survives would cost the lease.
+ * How much of its TTL a lease has at least when it begins under a lock that is kept already. With less of it, a lease could
+ * end by a pause of the process that a whole TTL would outlast.
  */
 const leastShare = 0.9;
 
 /**
- * Whether a lease of that TTL can begin without a word to Redis: it would not have much less, and Redis would not keep
- * the lock for longer than it is meant to.
+ * Whether a lease of that TTL can begin without asking Redis: nearly all of its time is left, and Redis does not keep the
+ * lock for longer than that TTL.
  *
  * @param leftMs for how long the lock is kept at least
  * @param longestMs for how long it may be kept
@@ -73,15 +74,15 @@ export function isEnoughFor(ttlMs: number, leftMs: number, longestMs: number): b
 }
 
 /**
- * A lock that is ours until a deadline, and the renewal that moves the deadline.
+ * The lease deadline: until when a lock is ours, and the renewal that moves that time.
  *
  * The deadline is counted from *before* the request was sent, less the drift: whenever Redis executed it, the lock
- * expires there after it ends here. Nothing has to be heard from Redis for the loss to be known in time.
+ * expires there after it ends here. So the loss is known in time even if Redis says nothing.
  *
  * Renewal asks for the full TTL when a third of it has passed, so that two more attempts fit before the deadline. It
  * treats silence as unknown and tries again; only the answer "not yours" ends the lease before its deadline.
  *
- * It outlives a single lease where several leases follow one another under one grant: `serve` sets the terms of the next.
+ * Where several leases follow one another under one grant, it goes on from one to the next: `serve` sets the terms.
  */
 export class LeaseDeadline implements Timer {
   // The timer of whatever comes first: the renewal or the deadline.
@@ -127,7 +128,7 @@ export class LeaseDeadline implements Timer {
     return this.#over ? 0 : Math.max(0, this.deadlineMs - this.#timers.clock.now());
   }
 
-  /** Whether it is held at this very moment; says so itself where the deadline has passed and no timer has run yet. */
+  /** Whether the lock is held at this moment. If the deadline has passed and no timer has fired yet, tells of the loss. */
   isHeld(): boolean {
     if (this.#over) return false;
     if (this.#timers.clock.now() < this.deadlineMs) return true;
@@ -135,14 +136,14 @@ export class LeaseDeadline implements Timer {
     return false;
   }
 
-  /** Whether a lease of that TTL can begin under this hold as it is. */
+  /** Whether a lease of that TTL can begin now, without asking Redis. */
   isEnoughFor(ttlMs: number): boolean {
     return isEnoughFor(ttlMs, this.#validUntilMs - this.#timers.clock.now(), this.#longestMs);
   }
 
-  /** The next lease under this hold begins. Call it only while it is held, and enough for that lease. */
+  /** The next lease of the same grant begins. Call it only while `isEnoughFor` its TTL. */
   serve({ ttlMs, renew, maxHoldMs }: Terms): void {
-    // The same as those before it, as a rule.
+    // As a rule its terms are those of the lease before it.
     const isLimited = maxHoldMs !== Infinity || this.#maxHoldEndsMs !== Infinity;
     if (renew === this.#renews && ttlMs === this.#ttlMs && !isLimited) return;
     this.#maxHoldEndsMs = this.#timers.clock.now() + maxHoldMs;
@@ -151,7 +152,7 @@ export class LeaseDeadline implements Timer {
     this.#schedule();
   }
 
-  /** No lease is held under it for the moment, so none can be held for too long. */
+  /** No caller has a lease at the moment, so `maxHoldMs` does not count. */
   rest(): void {
     if (this.#maxHoldEndsMs === Infinity) return;
     this.#maxHoldEndsMs = Infinity;
@@ -212,7 +213,7 @@ export class LeaseDeadline implements Timer {
     this.#extending = settled.promise;
     const sentAtMs = this.#timers.clock.now();
     const validUntilMs = validUntil({ sinceMs: sentAtMs, ttlMs });
-    // A shorter time counts from the moment it is asked for: Redis may do it and the answer never come.
+    // A shorter time counts from when it is asked for: Redis may do it, and the answer may be lost.
     this.#validUntilMs = Math.min(this.#validUntilMs, validUntilMs);
     this.#longestMs = Math.max(this.#longestMs, ttlMs);
     this.#schedule();

@@ -1,11 +1,11 @@
-import { checkTtl } from './acquire-options.ts';
 import { LockLostError, LockUnavailableError } from './errors.ts';
 import { createLateReleases } from './late-releases.ts';
 import { LeaseDeadline, type ExtendOutcome, type Loss } from './lease-deadline.ts';
 import type { Lease } from './lock.ts';
+import { checkTtl } from './options.ts';
 import { type Timers, systemTimers } from './timers.ts';
 
-/** What giving a lock back can be told. A rejection means: unknown, it may have happened. */
+/** What Redis answers to a release. A rejection means: unknown, it may have happened. */
 export type ReleaseOutcome = 'released' | 'gone' | 'taken';
 
 /** The algorithm's side of a lease. */
@@ -34,7 +34,7 @@ export interface LeaseTerms {
 
 /** One lock, one lease: deadline and renewal included. Must be called while the lock is ours. */
 export function createLease(terms: LeaseTerms, port: LeasePort, timers: Timers = systemTimers): HeldLease {
-  const hold = new LeaseDeadline(
+  const deadline = new LeaseDeadline(
     {
       extend: (ttlMs) => port.extend(ttlMs),
       onRenewed: () => port.onRenewed?.(),
@@ -48,10 +48,10 @@ export function createLease(terms: LeaseTerms, port: LeasePort, timers: Timers =
     terms,
     { sinceMs: terms.sentAtMs, ttlMs: terms.ttlMs, longestMs: terms.ttlMs },
   );
-  const lease = new HeldLease(terms.name, terms.holder, terms.token, terms.ttlMs, hold, {
+  const lease = new HeldLease(terms.name, terms.holder, terms.token, terms.ttlMs, deadline, {
     async release() {
-      const { deadlineMs } = hold;
-      hold.end();
+      const { deadlineMs } = deadline;
+      deadline.end();
       try {
         return await port.release();
       } catch (error) {
@@ -81,7 +81,7 @@ export class HeldLease implements Lease {
   readonly holder: string;
   readonly token: number;
   readonly #ttlMs: number;
-  readonly #hold: LeaseDeadline;
+  readonly #deadline: LeaseDeadline;
   readonly #owner: LeaseOwner;
   #abort: AbortController | undefined;
   #lost: LockLostError | undefined;
@@ -92,14 +92,14 @@ export class HeldLease implements Lease {
     holder: string,
     token: number,
     ttlMs: number,
-    hold: LeaseDeadline,
+    deadline: LeaseDeadline,
     owner: LeaseOwner,
   ) {
     this.name = name;
     this.holder = holder;
     this.token = token;
     this.#ttlMs = ttlMs;
-    this.#hold = hold;
+    this.#deadline = deadline;
     this.#owner = owner;
   }
 
@@ -111,7 +111,7 @@ export class HeldLease implements Lease {
   }
 
   remainingMs(): number {
-    return this.#isHeld() ? this.#hold.remainingMs() : 0;
+    return this.#isHeld() ? this.#deadline.remainingMs() : 0;
   }
 
   assertHeld(): void {
@@ -123,7 +123,7 @@ export class HeldLease implements Lease {
     checkTtl(ttlMs);
     this.assertHeld();
     try {
-      await this.#hold.extend(ttlMs);
+      await this.#deadline.extend(ttlMs);
     } catch (cause) {
       // A loss in the meantime says more than the silence.
       this.assertHeld();
@@ -155,11 +155,11 @@ export class HeldLease implements Lease {
 
   /** For its service: ends it before its time. What is kept in Redis its owner gives back. */
   revoke(loss: Loss): void {
-    if (this.#isHeld()) this.#hold.lose(loss);
+    if (this.#isHeld()) this.#deadline.lose(loss);
   }
 
   #isHeld(): boolean {
-    return this.#lost === undefined && this.#released === undefined && this.#hold.isHeld();
+    return this.#lost === undefined && this.#released === undefined && this.#deadline.isHeld();
   }
 
   #loss({ why, cause }: Loss): LockLostError {

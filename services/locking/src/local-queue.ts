@@ -2,12 +2,12 @@ import { systemClock, type Clock } from './timers.ts';
 
 /**
  * The waiters of one process for a lock that has no queue of its own: of each name one at a time tries, in the order in
- * which they came. A thousand waiters of a process that all try are a thousand times the load on the servers, and where a
- * lock needs several of them they keep each other from any majority.
+ * which they came. If all thousand waiters of a process tried, the load on the servers would be a thousand times as high,
+ * and where a lock needs several servers the waiters would keep each other from a majority.
  *
- * It makes trying cheaper and grants nothing: whoever is first still has to obtain the lock. And it does not keep the lock
- * in the process: after some time in which its waiters followed one another, the next one pauses like everybody else, and
- * other processes have a chance.
+ * It makes trying cheaper and grants nothing: whoever is first still has to obtain the lock. Nor does it keep the lock in
+ * the process: its waiters follow one another for some time, and then the next one pauses before it tries, so that other
+ * processes have a chance.
  */
 export interface LocalQueue {
   /** Takes a place behind those who wait for this name. */
@@ -35,7 +35,7 @@ interface Waiting {
 interface Queue {
   readonly places: Set<Waiting>;
   isHeldHere: boolean;
-  /** By then the process has had the lock long enough, if it has it. */
+  /** After that time others are due. Undefined: this process does not have the lock. */
   tenureEndsMs: number | undefined;
 }
 
@@ -59,7 +59,7 @@ export function createLocalQueue(tenureMs: number, clock: Pick<Clock, 'now'> = s
       get isHeldHere() {
         return queue.isHeldHere;
       },
-      // A promise of its own for each pause: one for all of them would gather what waits for it until somebody releases.
+      // Each pause has a promise of its own. A shared one would collect what waits for it until somebody releases.
       nextRelease: () =>
         new Promise((resolve) => {
           place.onRelease = resolve;
@@ -70,7 +70,7 @@ export function createLocalQueue(tenureMs: number, clock: Pick<Clock, 'now'> = s
           queue.isHeldHere = true;
           queue.tenureEndsMs ??= clock.now() + tenureMs;
         }
-        // The oldest: a set remembers the order. If it is first already, this is nothing new to it.
+        // The oldest one, since a set keeps the order. If it is first already, nothing changes.
         for (const next of places) return next.becomeFirst();
         queues.delete(name);
       },

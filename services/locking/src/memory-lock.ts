@@ -1,7 +1,6 @@
 import { createMemoryServer, type MemoryLink, type MemoryServer } from './memory/server.ts';
 import { openMemoryQueueStore } from './memory/store.ts';
-import { openQueueLock, type QueueLockOptions } from './queue-lock-options.ts';
-import type { QueueLocks } from './queue-lock.ts';
+import { openQueueLock, type QueueLockOptions, type QueueLocks } from './queue-lock.ts';
 
 export interface MemoryLockOptions extends QueueLockOptions {
   /** Locks over the same one keep each other out, as processes do over one Redis. Default: one of its own. */

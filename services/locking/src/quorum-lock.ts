@@ -1,43 +1,38 @@
 import { retryDelayDefaultMs, type TryResult } from './acquire-by-retry.ts';
-import {
-  acquireDefaults,
-  acquireSettings,
-  checkInteger,
-  tokenMemoryDefaultMs,
-  type AcquireSettings,
-} from './acquire-options.ts';
 import { assembleLocks } from './assemble-locks.ts';
-import { checkOptions } from './check-options.ts';
 import { createCalls } from './client/calls.ts';
 import { checkServer, type ServerFinding } from './client/check-server.ts';
 import { openClient, type RedisClient } from './client/choose-adapter.ts';
 import { createHolderIds } from './holder-id.ts';
 import { holderKeyTypes } from './holder-steps.ts';
-import { checkKnown, defaultOptionNames, type OptionNames } from './known-options.ts';
 import { validUntil } from './lease-deadline.ts';
 import type { LeasePort, ReleaseOutcome } from './lease.ts';
 import { createLocalQueue } from './local-queue.ts';
-import { type Listeners, listenFor, tellRoundTrips } from './lock-events.ts';
+import { listenFor, tellRoundTrips } from './lock-events.ts';
 import { lockKey } from './lock-name.ts';
-import type { Locks, AcquireDefaultOptions } from './lock.ts';
+import type { Locks } from './lock.ts';
+import {
+  acquireDefaults,
+  acquireSettings,
+  checkInteger,
+  checkKnown,
+  checkLockOptions,
+  lockOptionNames,
+  tokenMemoryDefaultMs,
+  type AcquireSettings,
+  type LockOptions,
+  type OptionNames,
+} from './options.ts';
 import { createQuorumGrant, type QuorumGrant } from './quorum/grant.ts';
 import { createQuorumServer, quorumScriptTexts } from './quorum/server.ts';
 import { createRetryingService } from './retrying-service.ts';
 import { maxTimerMs, systemClock, systemTimers } from './timers.ts';
 
-export interface QuorumLockOptions extends AcquireDefaultOptions, Listeners {
+export interface QuorumLockOptions extends LockOptions {
   /** Average time between two tries, in milliseconds. */
   retryDelayMs?: number | undefined;
   /** Longest wait for one reply of one server, in milliseconds; `acquire` may last a few times that longer than `waitMs`. */
   serverTimeoutMs?: number | undefined;
-  /** How long the last token of a name is remembered after its last lease, in milliseconds. */
-  tokenMemoryMs?: number | undefined;
-  /** Stands before every name, so that several services can share the servers. */
-  keyPrefix?: string | undefined;
-  /** How this process is called in `holder`; made unique by itself. Default: host and process id. */
-  clientId?: string | undefined;
-  /** Told of a failing release that must not replace the outcome of `withLock`. */
-  onReleaseFailed?: ((error: unknown) => void) | undefined;
 }
 
 export interface QuorumLocks extends Locks {
@@ -56,15 +51,9 @@ export interface QuorumFinding extends ServerFinding {
 const checkTimeoutMs = 1_000;
 
 const optionNames: OptionNames<QuorumLockOptions> = {
-  ...defaultOptionNames,
+  ...lockOptionNames,
   retryDelayMs: true,
   serverTimeoutMs: true,
-  tokenMemoryMs: true,
-  keyPrefix: true,
-  clientId: true,
-  onReleaseFailed: true,
-  onEvent: true,
-  onRenewalFailed: true,
 };
 
 /**
@@ -83,8 +72,8 @@ export function createQuorumLock(
 ): QuorumLocks {
   const {
     retryDelayMs = retryDelayDefaultMs,
-    // A live server answers within milliseconds; a majority of live ones decides without the dead, so this only has
-    // to be longer than a hiccup and much shorter than a TTL.
+    // A live server answers within milliseconds, and a majority decides without the dead ones. So this must be longer than
+    // a short pause of a server, and much shorter than a TTL.
     serverTimeoutMs = 250,
     tokenMemoryMs = tokenMemoryDefaultMs,
     keyPrefix = 'quorum-lock:',
@@ -94,7 +83,7 @@ export function createQuorumLock(
   checkServers(redises);
   const clients = redises.map(openClient);
   for (const client of clients) {
-    checkOptions(client, { ...options, keyPrefix, onReleaseFailed });
+    checkLockOptions(client, { ...options, keyPrefix, onReleaseFailed });
     client.checkReplies();
   }
   checkInteger('retryDelayMs', retryDelayMs, 1, maxTimerMs);
@@ -115,7 +104,7 @@ export function createQuorumLock(
   const service = createRetryingService(retryDelayMs, emit, createLocalQueue(retryDelayMs));
 
   function acquireOne(name: string, settings: AcquireSettings) {
-    // A try that ends without a lease has given everything back itself, as far as anybody can.
+    // A try that ends without a lease has given back by itself what it took, as far as the servers could be reached.
     return service.acquire(name, settings, {
       once: () => tryOnce(name, settings),
       giveBack: () => Promise.resolve(),
@@ -131,7 +120,10 @@ export function createQuorumLock(
     const obtained = await grant.obtain(ttlMs, tokenAbove);
     if ('token' in obtained && systemClock.now() < validUntil({ sinceMs: sentAtMs, ttlMs })) {
       return {
-        lease: service.hold({ ...settings, name, holder, token: obtained.token, sentAtMs }, leasePort(grant)),
+        lease: service.lease(
+          { ...settings, name, holder, token: obtained.token, sentAtMs },
+          leasePort(grant),
+        ),
       };
     }
     await giveBack(grant).catch(() => undefined);

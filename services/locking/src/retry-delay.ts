@@ -1,4 +1,4 @@
-/** A first retry after some 50 ms, then ever rarer: often enough for a hiccup, cheap in a long outage. */
+/** A first retry after some 50 ms, then ever more rarely: soon enough after a short pause, cheap in a long outage. */
 const defaults = { firstMs: 50, longestMs: 1_000 };
 
 /**

@@ -1,11 +1,11 @@
 import { acquireByRetry, type Tries } from './acquire-by-retry.ts';
-import type { AcquireSettings } from './acquire-options.ts';
 import { ServiceClosedError } from './client/errors.ts';
 import { LockTimeoutError, LockUnavailableError } from './errors.ts';
 import { type HeldLease, createLease, type LeasePort, type LeaseTerms } from './lease.ts';
 import type { LocalQueue } from './local-queue.ts';
 import type { LockEventListener } from './lock-events.ts';
 import type { Lease } from './lock.ts';
+import type { AcquireSettings } from './options.ts';
 import { systemClock } from './timers.ts';
 
 /** What the lock services without a queue have in common: their waits, their leases, and their end. */
@@ -13,7 +13,7 @@ export interface RetryingService {
   /** Tries until there is a lease, the wait is over, or the caller's signal aborts. */
   acquire(name: string, settings: AcquireSettings, tries: Tries): Promise<Lease>;
   /** A lease that ends with the service at the latest. */
-  hold(terms: LeaseTerms, port: LeasePort): Lease;
+  lease(terms: LeaseTerms, port: LeasePort): Lease;
   /** `close` waits for work that goes on after the caller was answered. If it fails, nobody is told. */
   inBackground(work: Promise<unknown>): void;
   /** The names that are held or waited for here, once for each who does. */
@@ -98,7 +98,7 @@ export function createRetryingService(
     }
   }
 
-  function hold(terms: LeaseTerms, port: LeasePort): Lease {
+  function newLease(terms: LeaseTerms, port: LeasePort): Lease {
     const tracked: LeasePort = {
       ...port,
       release() {
@@ -131,7 +131,7 @@ export function createRetryingService(
 
   return {
     acquire,
-    hold,
+    lease: newLease,
     inBackground,
     close,
     callers: () => Array.from([...waits, ...leases], ({ name }) => name),

@@ -1,6 +1,6 @@
-import type { AcquireSettings } from './acquire-options.ts';
 import { LockLostError, LockTimeoutError, LockUnavailableError } from './errors.ts';
 import type { Lease } from './lock.ts';
+import type { AcquireSettings } from './options.ts';
 
 /**
  * Several locks as one: all of them or none. The names are taken one after the other in sorted order, which is the

@@ -1,15 +1,7 @@
 import { setImmediate as afterReplies } from 'node:timers/promises';
 
 import { retryDelayDefaultMs, type TryResult } from './acquire-by-retry.ts';
-import {
-  acquireDefaults,
-  acquireSettings,
-  checkInteger,
-  tokenMemoryDefaultMs,
-  type AcquireSettings,
-} from './acquire-options.ts';
 import { assembleLocks, requestSettings } from './assemble-locks.ts';
-import { checkOptions } from './check-options.ts';
 import { createCalls, isSendable } from './client/calls.ts';
 import { checkServer, type ServerFinding } from './client/check-server.ts';
 import { openClient, type RedisClient } from './client/choose-adapter.ts';
@@ -18,33 +10,32 @@ import { listHeld } from './client/scan.ts';
 import { loadScript } from './client/script.ts';
 import { createHolderIds } from './holder-id.ts';
 import { createHolderSteps, holderKeyTypes, holderScripts } from './holder-steps.ts';
-import { checkKnown, defaultOptionNames, type OptionNames } from './known-options.ts';
 import { validUntil } from './lease-deadline.ts';
 import type { LeasePort } from './lease.ts';
-import { type Listeners, listenFor, tellRoundTrips } from './lock-events.ts';
+import { listenFor, tellRoundTrips } from './lock-events.ts';
 import { checkName, lockKey } from './lock-name.ts';
-import type { AcquireOptions, Lease, AcquireDefaultOptions } from './lock.ts';
+import type { AcquireOptions, Lease } from './lock.ts';
+import {
+  acquireDefaults,
+  acquireSettings,
+  checkInteger,
+  checkKnown,
+  checkLockOptions,
+  lockOptionNames,
+  tokenMemoryDefaultMs,
+  type AcquireSettings,
+  type LockOptions,
+  type OptionNames,
+} from './options.ts';
 import { createRetryingService } from './retrying-service.ts';
 import { maxTimerMs, systemClock, systemTimers } from './timers.ts';
 import type { LockSnapshot, WebLocksSource } from './web-locks.ts';
 
-export interface SimpleLockOptions extends AcquireDefaultOptions, Listeners {
+export interface SimpleLockOptions extends LockOptions {
   /** Average time between two tries, in milliseconds. */
   retryDelayMs?: number | undefined;
   /** Longest wait for one reply of Redis, in milliseconds; `acquire` may last that much longer than `waitMs`. */
   commandTimeoutMs?: number | undefined;
-  /**
-   * How long the last token of a name is remembered after its last lease, in milliseconds (default ten minutes): by so
-   * much the clock of Redis may be set back, and tokens still increase. 0 where the resource keeps the fence, and whoever
-   * is refused by it asks again with `tokenAbove`.
-   */
-  tokenMemoryMs?: number | undefined;
-  /** Stands before every name, so that several services can share a Redis. */
-  keyPrefix?: string | undefined;
-  /** How this process is called in `holder` and `query()`; made unique by itself. Default: host and process id. */
-  clientId?: string | undefined;
-  /** Told of a failing release that must not replace the outcome of `withLock`. */
-  onReleaseFailed?: ((error: unknown) => void) | undefined;
 }
 
 export interface SimpleLocks extends WebLocksSource {
@@ -57,15 +48,9 @@ export interface SimpleLocks extends WebLocksSource {
 const acquireScript = loadScript('simple-acquire');
 
 const optionNames: OptionNames<SimpleLockOptions> = {
-  ...defaultOptionNames,
+  ...lockOptionNames,
   retryDelayMs: true,
   commandTimeoutMs: true,
-  tokenMemoryMs: true,
-  keyPrefix: true,
-  clientId: true,
-  onReleaseFailed: true,
-  onEvent: true,
-  onRenewalFailed: true,
 };
 
 /**
@@ -81,8 +66,8 @@ const optionNames: OptionNames<SimpleLockOptions> = {
 export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions = {}): SimpleLocks {
   const {
     retryDelayMs = retryDelayDefaultMs,
-    // Redis answers in well under a millisecond. A second outlasts the hiccups that it recovers from by itself (a
-    // fork, a slow command of somebody else) and leaves room for several tries within a lease of 10 s.
+    // Redis answers in well under a millisecond. Its short pauses (a fork, a slow command of another client) end within a
+    // second, and several tries still fit into a lease of 10 s.
     commandTimeoutMs = 1_000,
     tokenMemoryMs = tokenMemoryDefaultMs,
     keyPrefix = 'simple-lock:',
@@ -90,7 +75,7 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
   } = options;
   checkKnown(options, optionNames);
   const client = openClient(redis);
-  checkOptions(client, { ...options, keyPrefix, onReleaseFailed });
+  checkLockOptions(client, { ...options, keyPrefix, onReleaseFailed });
   client.checkReplies();
   checkInteger('retryDelayMs', retryDelayMs, 1, maxTimerMs);
   checkInteger('commandTimeoutMs', commandTimeoutMs, 1, maxTimerMs);
@@ -137,7 +122,7 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
         throw new Error('the grant came too late');
       }
       return {
-        lease: service.hold(
+        lease: service.lease(
           { ...settings, name, holder: id, token: answer[1], sentAtMs },
           leasePort(name, id),
         ),
@@ -152,8 +137,8 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
       extend: (ttlMs) => extend(name, id, ttlMs),
       release: () => release(name, id),
       onLoss({ why }) {
-        // Redis still keeps it, or was silent, and what it was sent in vain (a renewal) it may still execute: others need
-        // not wait for that.
+        // Redis may still keep the lock, or may still execute a renewal that it has not answered. Others need not wait until
+        // that has expired.
         if (why !== 'gone' && why !== 'taken') service.inBackground(release(name, id));
       },
     };
@@ -183,7 +168,7 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
     async inspect() {
       const { client: clientId } = holderIds;
       const held = await listHeld(calls, keyPrefix, service.callers);
-      // What was answered before that is acted upon now: nobody both waits and holds.
+      // Replies that came before are handled first, so that nobody is listed both as the holder and as a waiter.
       await afterReplies();
       const heldHere = new Set(held.filter((lock) => lock.clientId === clientId).map(({ name }) => name));
       // Redis knows of no waiters here; each process knows its own callers: all but the holder wait.

@@ -122,7 +122,7 @@ function boundHandshake(client: Client, replyTimeoutMs: number, giveUp: () => vo
 
 /**
  * A client of the program, or one of our own: then `renew` makes another one, for when it does not answer. (ioredis would
- * say farewell to a silent server for two seconds before it connects anew.)
+ * wait two seconds for a silent server to close the old connection before it connects anew.)
  */
 interface Source {
   readonly client: () => Client;

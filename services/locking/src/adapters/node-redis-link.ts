@@ -26,7 +26,7 @@ export interface Source<C> {
   readonly link: Link;
 }
 
-/** That of a client of our own: while it is over, it must not connect any more. */
+/** Whether a client of our own was given up. It must not connect any more then. */
 export interface Life {
   over: boolean;
 }

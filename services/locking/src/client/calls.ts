@@ -44,19 +44,19 @@ export interface CallSettings {
 }
 
 /**
- * A connection that is silent for so long, though asked, is given up and made anew: behind a firewall that has
- * forgotten it, it would stay silent for a quarter of an hour. Not sooner, because a server that only hangs goes on
- * to execute what the old connection has sent, after what the new one sends.
+ * A connection on which a question is not answered for so long is given up and made anew. (Behind a firewall that has
+ * dropped it, it would stay silent for a quarter of an hour.) Not sooner: a server that was only stopped for a while still
+ * executes what the old connection has sent, and perhaps after what the new one sends.
  */
 const deadConnectionMs = 10_000;
 
-/** Connecting anew costs what is under way its reply: not more often than we would wait for it. */
+/** Connecting anew loses the replies to what is under way. So there is at least this time between two times. */
 const demotionPauseMs = 1_000;
 
 /**
  * How many calls may be under way at once; the others wait here until replies come in. Sent all at once, ten thousand
  * calls would keep each other waiting for longer than their time-out, and Redis would be taken for silent while it
- * answers as fast as it can. So many take it some hundredths of a second, and are more than it takes to keep it busy.
+ * answers as fast as it can. A thousand calls take it some hundredths of a second, and are enough to keep it busy.
  */
 const maxUnderWay = 1_000;
 
@@ -104,8 +104,8 @@ type Asked = Pick<Call, 'command' | 'withText' | 'keys' | 'toldAs'>;
  * - a call that cannot be sent now waits here, for as long as others are answered meanwhile, but not for longer than
  *   its time-out if there is silence, and is then never sent (unless it is left to the library, see `Connection.queues`);
  * - a call that was sent has its time-out from then on;
- * - a call whose connection closes is rejected then and there, and sent again by its caller only (where the library does
- *   send it again, whoever reads the reply is told that it may have run twice);
+ * - a call whose connection closes is rejected at once, and only its caller sends it again (where the library sends it
+ *   again, the reply says that it may have run twice);
  * - a server that is not the primary any more is left, if the connection is ours;
  * - one timer for all calls: they have the same time-out, so the oldest of them is the first to reach it.
  */
@@ -155,7 +155,7 @@ export function createCalls(connection: Connection, timers: Timers, settings: Ca
     return new Promise((resolve, reject) => {
       const sinceMs = clock.now();
       const call = new Call(asked, sinceMs, resolve, reject);
-      // What has to keep its order with what the library sends again.
+      // It must keep its order among the calls that the library sends again.
       const now = connection.queues && call.withText !== undefined && link.state !== 'ready';
       if (now) begin(call, sinceMs);
       else enter(waiting, call);
@@ -225,7 +225,7 @@ export function createCalls(connection: Connection, timers: Timers, settings: Ca
     call.reject(new RefusedError(message, { cause: error }));
   }
 
-  /** Redis does not say which key it is that holds a value of another type, and which: somebody else's, as a rule. */
+  /** Redis does not say which key has a value of a wrong type, nor which type. As a rule another program wrote it. */
   async function whichKey({ keys }: Call, error: Error): Promise<string | undefined> {
     if (!isWrongType(error)) return undefined;
     const present = await Promise.all(keys.map((key) => calls.send((own) => own.type(key))));

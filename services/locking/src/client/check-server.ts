@@ -1,12 +1,24 @@
 import { systemTimers } from '../timers.ts';
 import { createCalls, type Calls } from './calls.ts';
-import { commandsNotPermitted, type Uses } from './check-rights.ts';
 import type { Connection } from './port.ts';
+import { loadScript } from './script.ts';
 
 export interface ServerFinding {
   /** `error`: locks will not work, or not be safe; `warning`: they may not be; `unknown`: it could not be found out. */
   level: 'error' | 'warning' | 'unknown';
   message: string;
+}
+
+/** What a lock does with Redis. */
+export interface Uses {
+  /** A key as its keys are. */
+  readonly key: string;
+  /** A channel as its channels are, if it has any. */
+  readonly channel?: string;
+  /** The texts of its scripts. */
+  readonly scripts: readonly string[];
+  /** The commands that it sends beside scripts. */
+  readonly commands?: readonly string[];
 }
 
 /** ZPOPMIN, and scripts that are replicated by their effects and so may read the clock. */
@@ -53,6 +65,26 @@ async function checkRights(calls: Calls, uses: Uses): Promise<ServerFinding[]> {
   if (refused.length === 0) return [];
   const message = `The user of Redis may not use ${refused.join(', ')} with the keys and channels of this lock.`;
   return [{ level: 'error', message }];
+}
+
+const script = loadScript('check-rights');
+
+/** What of that the user of Redis may not do. Nothing where the server cannot tell (before version 7). */
+async function commandsNotPermitted(
+  calls: Calls,
+  { key, channel = '', scripts, commands = [] }: Uses,
+): Promise<string[]> {
+  const names = new Set(['EVALSHA', 'EVAL', ...commands]);
+  for (const text of scripts) {
+    for (const [, name = ''] of text.matchAll(/redis\.p?call\('([A-Z]+)'/g)) names.add(name);
+  }
+  try {
+    return (await calls.run(script, [key], [channel, ...names])).reply as string[];
+  } catch (error) {
+    // It may not even call a script, or not with these keys.
+    if (error instanceof Error && error.message.startsWith('NOPERM')) throw error;
+    return [];
+  }
 }
 
 async function checkEviction(calls: Calls, info: string): Promise<ServerFinding[]> {

@@ -1,8 +1,8 @@
 import type { ConnectionState } from './port.ts';
 
 /**
- * What an answer of Redis means that is an error, told by its code. Whatever has no code is no answer: nobody knows then
- * what became of the call.
+ * What an error means, told by the code with which Redis begins it. An error without a code is no reply of Redis: it is
+ * unknown then whether the call was executed.
  */
 
 /** Before version 7 Redis put what a command in a script was answered into an error of its own. */

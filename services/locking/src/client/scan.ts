@@ -5,10 +5,10 @@ import type { LockInfo } from '../web-locks.ts';
 import type { Calls } from './calls.ts';
 
 /**
- * All locks under that prefix, where a lock's key holds the id of its holder. Walks through the whole key space: for
- * people who look for a stuck lock, not for programs that decide.
+ * All locks under that prefix, where a lock's key holds the id of its holder. Looks through the whole key space: for
+ * people who search for a stuck lock, not for programs that decide.
  *
- * @param further names to look at in any case, asked for after the walk: one may have been taken behind it
+ * @param further names to look at too. They are asked for at the end: one may have been taken during the search
  * @throws LockUnavailableError Redis did not answer in time
  */
 export async function listHeld(

@@ -10,7 +10,7 @@
 --         where '' stands for the holder: see queue-poll.lua
 local free = redis.call('EXISTS', KEYS[1], KEYS[2]) == 0
 if free and not ARGV[3] then
-  -- What happens nearly always, without a detour: a lock that nobody else wants should cost no more than others do.
+  -- Nearly always it is this case, so it is short: a lock that nobody else wants should cost no more than a simple lock.
   local time = redis.call('TIME')
   local written = time[1] .. string.sub('00000' .. time[2], -6)
   local token = tonumber(written)
@@ -37,7 +37,7 @@ end
 
 local place = ARGV[4] ~= '' and enqueue(id, ARGV[4] or '0') or -1
 if held then
-  -- Who does not wait leaves a holder in peace who only keeps the lock.
+  -- A caller that only tries does not end the linger of a holder.
   if place ~= -1 then
     tellHolder(held, parse(id), alone)
   end

@@ -54,9 +54,9 @@ local function digits(number)
   return string.format('%.0f', number)
 end
 
--- Up to which token a holder may give away tokens by itself in that time: as many as the clock will have passed by
--- then, so that it can give one each microsecond and the tokens still do not outrun the clock. A few more are for the
--- case that its first token is ahead of the clock already.
+-- Up to which token a holder may give away tokens by itself in that time: as many as microseconds will have passed by
+-- then, so that the tokens are never ahead of the clock. A few more are for the case that its first token is ahead of the
+-- clock already.
 local function reservation(token, ttlMs)
   return math.min(math.max(nowUs + ttlMs * 1000, token + 1000), largestToken)
 end

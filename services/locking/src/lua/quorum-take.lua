@@ -6,8 +6,8 @@ local now = redis.call('TIME')
 local clockUs = tonumber(now[1]) * 1000000 + tonumber(now[2])
 local last = tonumber(string.match(redis.call('GET', KEYS[2]) or '0', '^%d+'))
 if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
-  -- No token from before this moment will do here. Should this server have forgotten a holder who came in between, while
-  -- our question to it was on its way, then its clock remembers.
+  -- From now on this server refuses tokens below its clock. It may have forgotten a holder who came while this question was
+  -- on its way; the token of that one is below the clock.
   if last < clockUs then
     last = clockUs
     redis.call('SET', KEYS[2], string.format('%.0f ', last), 'PX', ARGV[3])

@@ -21,7 +21,7 @@ export interface MemoryServer {
   link(): MemoryServer;
 }
 
-/** Both are inside of the package: users have the interface above. */
+/** What the package itself needs; its users have the interface above. */
 export interface MemoryLink extends MemoryServer {
   readonly data: MemoryData;
   readonly isSilent: boolean;

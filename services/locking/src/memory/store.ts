@@ -2,8 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers';
 
 import { RefusedError, ServiceClosedError } from '../client/errors.ts';
-import type { QueueStoreOptions } from '../queue-lock-options.ts';
-import type { QueueMessages, QueueStore } from '../queue/store.ts';
+import type { QueueMessages, QueueStore, QueueStoreOptions } from '../queue/store.ts';
 import type { Timers } from '../timers.ts';
 import { createQueueSteps } from './queue-steps.ts';
 import type { MemoryLink } from './server.ts';

@@ -4,7 +4,7 @@ import { enterQueue, giveUp, heard, newEntry, proceed, retire, unanswered } from
 import type { Asking, Entry, NameMachine } from './name-state.ts';
 import type { Grant, Queued } from './store.ts';
 
-/** Asks Redis for the lock, for the first caller; what it does not get at once, it gets a place in the queue for. */
+/** Asks Redis for the lock, for the first caller; or for a place in the queue, if the lock is not free. */
 export function ask(machine: NameMachine): void {
   const { callers, context } = machine;
   const { first } = callers;
@@ -43,7 +43,7 @@ function send(machine: NameMachine, { id, place }: Entry, first: Waiter): Promis
     id,
     ttlMs: first.ttlMs,
     tokenAbove: first.tokenAbove,
-    // Who cannot be told of a grant had better not take a place: it would be passed over.
+    // A client that cannot be told of a grant takes no place: it would be passed over.
     enqueue: store.listening && (first.patient || callers.size > 1),
     place,
     // Those who wait here after the first one will want tokens too.

@@ -1,10 +1,10 @@
-import type { AcquireSettings } from '../acquire-options.ts';
 import { LockTimeoutError, LockUnavailableError } from '../errors.ts';
 import { clientOf } from '../holder-id.ts';
 import type { HeldLease } from '../lease.ts';
 import { type Linked, LinkedList } from '../linked-list.ts';
 import type { LockEvent, LockEventListener } from '../lock-events.ts';
 import type { Lease } from '../lock.ts';
+import type { AcquireSettings } from '../options.ts';
 import type { Timer, Timers } from '../timers.ts';
 import type { ServerView } from './server-view.ts';
 import type { QueueStore } from './store.ts';
@@ -137,7 +137,7 @@ export class Waiter implements Timer, Linked<Waiter> {
   readonly signal: AbortSignal | undefined;
   readonly sinceMs: number;
   readonly lease: Promise<Lease>;
-  /** The promise's only handle: one function less for each waiter, as a refusal resolves it to a rejected promise. */
+  /** Settles the promise. One function for both outcomes saves memory: a refusal passes it a rejected promise. */
   #settle!: (lease: Lease | Promise<never>) => void;
   #owner: WaiterOwner | undefined;
   readonly #timers: Timers;

@@ -13,7 +13,7 @@ export function cameFrom({ place }: Entry): From {
 }
 
 /**
- * Handed over, and told all that it takes: the first caller begins, without a word to Redis.
+ * The lock was handed over, and the message says all that the first caller needs: it begins without asking Redis.
  * @returns whether that was enough for it
  */
 export function takeAtOnce(machine: NameMachine, entry: Entry, grant: HandedOver): boolean {
@@ -30,7 +30,7 @@ export function takeAtOnce(machine: NameMachine, entry: Entry, grant: HandedOver
   return true;
 }
 
-/** @param isEnough for the first caller; otherwise it is if Redis was asked for just what that one wants */
+/** @param isEnough for the first caller. Otherwise it is enough only if Redis was asked for the TTL of that caller. */
 export function take(
   machine: NameMachine,
   entry: Entry,
@@ -55,7 +55,7 @@ export function take(
   else confirm(machine, holding);
 }
 
-/** Redis keeps the lock for another time than the first caller wants: it is told, and then that caller begins. */
+/** Redis keeps the lock for another time than the first caller wants. Redis is told, and then that caller begins. */
 export function confirm(machine: NameMachine, { entry, tenure }: Holding | Confirming): void {
   const { callers, context } = machine;
   const { first } = callers;
@@ -86,7 +86,7 @@ export function confirm(machine: NameMachine, { entry, tenure }: Holding | Confi
   );
 }
 
-/** One who comes while the lock lingers. */
+/** A caller has come while the lock lingers. */
 export function resume(machine: NameMachine, { entry, tenure }: { entry: Entry; tenure: Tenure }): void {
   const holding: Holding = { is: 'holding', entry, tenure };
   machine.state = holding;
@@ -99,7 +99,7 @@ function begin(machine: NameMachine, holding: Holding, from: From): void {
   if (!serve(machine, holding, from)) yieldTenure(machine, holding).catch(() => undefined);
 }
 
-/** The lock, which is held, to the first waiter; unless no token is left that it could have. */
+/** Gives the lock, which is held, to the first waiter, unless no token is left for it. */
 function serve(machine: NameMachine, { tenure }: Holding, from: From): boolean {
   const waiter = machine.callers.first;
   const lease = waiter === undefined ? undefined : tenure.serve(waiter);
@@ -111,7 +111,7 @@ function serve(machine: NameMachine, { tenure }: Holding, from: From): boolean {
 
 // ---------------------------------------------------------------------------------------------- the end
 
-/** By a lease of the tenure, which is held at this moment. */
+/** Called by a lease of the tenure, which is held at this moment. */
 export function release(machine: NameMachine, lease: HeldLease): Promise<ReleaseOutcome> | ReleaseOutcome {
   const { callers, context, state } = machine;
   if (state.is !== 'holding') return 'gone';

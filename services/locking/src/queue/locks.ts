@@ -1,4 +1,3 @@
-import type { AcquireDefaults, AcquireSettings } from '../acquire-options.ts';
 import { assembleLocks, requestSettings } from '../assemble-locks.ts';
 import { ServiceClosedError } from '../client/errors.ts';
 import { LockTimeoutError, LockUnavailableError } from '../errors.ts';
@@ -6,6 +5,7 @@ import { clientOf, waiterNumber, writeWaiterId } from '../holder-id.ts';
 import type { LockEventListener } from '../lock-events.ts';
 import { checkName } from '../lock-name.ts';
 import type { AcquireOptions, Lease } from '../lock.ts';
+import type { AcquireDefaults, AcquireSettings } from '../options.ts';
 import type { Timers } from '../timers.ts';
 import type { LockInfo, LockSnapshot, WebLocksSource } from '../web-locks.ts';
 import { Waiter } from './callers.ts';
@@ -93,7 +93,7 @@ export function createQueueLocks(
     if (queue !== undefined) {
       queue.granted(number, grant);
     } else if (!releaser.isUnderWay(number)) {
-      // Nobody knows the entry any more: its question was believed to be lost, or its end was.
+      // No caller has this entry any more: the question for it, or its release, was believed to be lost.
       emit?.({ type: 'stale-grant', lock: name });
       const lastToken = releaser.lastTokenOf(number);
       releaser.release(name, number, { id, lastToken, contended: false }).catch(() => undefined);
@@ -109,7 +109,7 @@ export function createQueueLocks(
   function acquireOne(name: string, settings: AcquireSettings, steals = false): Promise<Lease> {
     if (closed !== undefined) throw new LockUnavailableError({ lock: name, cause: closed });
     const waiter = new Waiter(settings, timers);
-    // Who only tries does not wait: it is told whether the lock is free, however many wait for others.
+    // A caller that only tries does not wait: it is told whether the lock is free, however many wait for other locks.
     if (waiter.patient && waiting >= config.maxWaiting) {
       const cause = new Error(`${waiting} callers wait in this process already (maxWaiting)`);
       throw new LockTimeoutError({ lock: name, waitMs: 0, cause });
@@ -134,7 +134,7 @@ export function createQueueLocks(
     const snapshot: LockSnapshot = { held: [], pending: [] };
     try {
       const held = await store.heldNames();
-      // Whoever asks at this moment may hold or wait for what was held by nobody when that was asked.
+      // Callers of this process may have asked for a lock, or got it, after that list was made.
       const all = [...new Set([...held, ...Array.from(names, ({ name }) => name)])];
       for (let i = 0; i < all.length; i += inspectedAtOnce) {
         const some = all.slice(i, i + inspectedAtOnce);

@@ -166,8 +166,8 @@ export class NameQueue implements NameMachine {
   }
 
   onLoss(loss: Loss): void {
-    // Redis still keeps it, or was silent: what it was asked for in vain (a renewal) it may still do. Otherwise there is
-    // nothing left.
+    // Redis may still keep the lock, or may still execute a renewal that it has not answered. After any other loss nothing
+    // is left in Redis.
     if (loss.why === 'deadline' || loss.why === 'max-hold') {
       giveUp(this);
     } else {

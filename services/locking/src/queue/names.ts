@@ -31,9 +31,9 @@ export interface KnownName {
 /**
  * The name queues of one lock service, by the names that their callers want and by the numbers that messages bring.
  *
- * A shared one is found by its name, and so are its numbers. Nothing is entered or removed for each lock then: a `Map`
- * whose keys come and go is copied every few of them, and each dead copy keeps the next one alive until the garbage
- * collector has looked at everything.
+ * A shared one is found by its name, and knows its own numbers. So nothing is added to a `Map` and removed again for each
+ * lock: V8 copies such a `Map` again and again, and each old copy keeps the next one in memory until a full garbage
+ * collection.
  */
 export class Names {
   readonly #shared = new Map<string, KnownName>();

@@ -25,8 +25,8 @@ export interface Poller {
 }
 
 /**
- * When the holder is dead the lock expires, and the first poll after that finds the next holder: it comes some
- * milliseconds later, not the same for all who wait.
+ * When the holder is dead the lock expires, and the first poll after that finds the next holder. Each client polls some
+ * milliseconds after the expiry, and not all at the same time.
  */
 const afterExpiryMs = { least: 2, most: 10 };
 
@@ -103,7 +103,7 @@ export function createPoller(
 
   function delayMs(holderTtlMs: number): number {
     const regularMs = pollMs * (0.75 + 0.25 * Math.random());
-    // Without an expiry, which only somebody else can have taken from it, there is nothing to wait for.
+    // Only another program can have removed the expiry. Then there is no such time to wait for.
     if (holderTtlMs === noExpiry) return regularMs;
     const { least, most } = afterExpiryMs;
     return Math.min(regularMs, Math.max(holderTtlMs, 0) + least + (most - least) * Math.random());

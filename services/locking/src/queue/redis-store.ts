@@ -1,11 +1,10 @@
 import { createCalls } from '../client/calls.ts';
-import type { Uses } from '../client/check-rights.ts';
+import type { Uses } from '../client/check-server.ts';
 import { isWrongType, RefusedError } from '../client/errors.ts';
 import type { ClientPort } from '../client/port.ts';
 import { scanKeys } from '../client/scan.ts';
 import type { Script } from '../client/script.ts';
 import { lockKey } from '../lock-name.ts';
-import type { QueueStoreOptions } from '../queue-lock-options.ts';
 import type { Timers } from '../timers.ts';
 import {
   endedOnce,
@@ -23,7 +22,7 @@ import {
   seenOrVanished,
 } from './replies.ts';
 import { queueScripts, queueScriptTexts } from './scripts.ts';
-import type { QueueMessages, QueueStore } from './store.ts';
+import type { QueueMessages, QueueStore, QueueStoreOptions } from './store.ts';
 import { createSubscription } from './subscription.ts';
 
 /** What each key of a name holds. (A string instead of the lock is somebody else's, and respected.) */

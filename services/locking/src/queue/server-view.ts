@@ -39,8 +39,8 @@ export class ServerView {
   }
 
   /**
-   * Since when Redis has kept a lock at least that was handed over to us: we were made the holder after the question
-   * was asked whose reply refused us.
+   * Since when at least Redis keeps a lock that was handed over to us: since the question that it last refused was sent.
+   * We were made the holder after that.
    */
   get validSinceMs(): number {
     return this.#refusal?.sentAtMs ?? -Infinity;

@@ -1,3 +1,6 @@
+import type { RoundTripListener } from '../lock-events.ts';
+import type { Timers } from '../timers.ts';
+
 /**
  * All that the queue lock asks of Redis: eight steps, each executed as a whole, and the messages they send. The rest
  * of the algorithm knows no Redis; tests run it against a model of these steps.
@@ -8,7 +11,7 @@
 export interface QueueStore {
   /** This client among all clients of the same Redis, now and ever. */
   readonly client: string;
-  /** Whether messages reach us. Who is not reached is passed over, so nobody should take a place before. */
+  /** Whether messages reach us. Otherwise we take no place in the queue: we would be passed over. */
   readonly listening: boolean;
 
   /** Takes a free lock, or a place in the queue; or tells a waiter that it has been made the holder. */
@@ -39,7 +42,7 @@ export interface QueueMessages {
   granted(name: string, number: number, grant: HandedOver): void;
   /** Somebody waits for a lock whose holder wanted to be told, or would end it without a look at the queue. */
   asked(name: string, number: number): void;
-  /** The holder was robbed. */
+  /** The lock was stolen from its holder. */
   stolen(name: string, number: number): void;
   /** Something that this version does not know. */
   ignored(): void;
@@ -150,4 +153,23 @@ export interface Inspection {
   waiting: number;
   /** The first of them. */
   waiters: string[];
+}
+
+export type OpenQueueStore = (
+  messages: QueueMessages,
+  options: QueueStoreOptions,
+  timers: Timers,
+) => QueueStore;
+
+/** What a store is told when it is opened. */
+export interface QueueStoreOptions {
+  readonly clientId: string;
+  readonly keyPrefix: string;
+  readonly commandTimeoutMs: number;
+  /** A client that has given no sign of life for so long is passed over. */
+  readonly staleMs: number;
+  /** How long a name queue is kept after the last sign of life. */
+  readonly queueMemoryMs: number;
+  readonly tokenMemoryMs: number;
+  readonly onRoundTrip: RoundTripListener | undefined;
 }

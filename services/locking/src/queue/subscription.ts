@@ -20,13 +20,13 @@ const trustedMs = 5_000;
 /** What we send to ourselves, to see whether it comes. */
 const check = 'check';
 
-/** Where a proxy lets us subscribe elsewhere than we ask, each new connection is in vain: then they are this rare. */
+/** Behind a proxy that sends subscriptions to another server than questions, a new connection does not help: so rare it is. */
 const rarestMs = 10_000;
 
 /**
- * After a failover behind one address the server that is asked is another one, and the subscription may still be with
- * the old one, alive and well, where nobody looks for it. So it is not asked itself how it is: we send ourselves a
- * message the way that everybody else does, through the connection on which questions go.
+ * After a failover behind one address questions go to another server, and the subscription may still be with the old one.
+ * Its connection works, but no message comes over it. So it does not help to ask on that connection. Instead we send a
+ * message to ourselves as everybody else does: over the connection for questions.
  *
  * @param publish sends a message to the channel by that way, and tells how many of the same server hear it
  */
@@ -54,7 +54,7 @@ export function createSubscription(
 
   /** No answer, or no message. */
   const unanswered: Timer = { atMs: 0, slot: -1, fire: () => subscriber.link.reconnect() };
-  /** The server that is asked does not know us. */
+  /** The server that answers questions knows no subscriber of our channel. */
   const elsewhere: Timer = { atMs: 0, slot: -1, fire: () => subscriber.link.reconnect() };
 
   subscriber.link.on('ready', () => void subscribe());

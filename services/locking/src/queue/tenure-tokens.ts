@@ -4,9 +4,9 @@ import type { Extended, Grant } from './store.ts';
  * The tokens of one grant: the first one is that of the grant, the next ones are given to the callers who follow one
  * another under it without asking Redis, each larger than the one before.
  *
- * They follow the clock of Redis from below (its time at the grant, plus what has passed since, less 1 % for the
- * disagreement of the clocks). Should Redis lose all its data while this process still holds the lock, then whoever
- * gets it next gets the time as its token, which is larger than any that was given away here until then.
+ * They are never ahead of the clock of Redis: its time at the grant, plus what has passed since, less 1 % as the clocks may
+ * differ. Suppose that Redis loses all its data while this process still holds the lock. The next holder then gets the time
+ * of Redis as its token, and that is larger than all tokens that were given away here before.
  */
 export class TenureTokens {
   /** The last one that was given away; before the first one, one less than that. */

@@ -37,7 +37,7 @@ export interface TenureOwner extends LeaseOwner {
 }
 
 /**
- * One grant of Redis, and the callers who hold the lock under it, one after the other, without a word to Redis. The
+ * One grant of Redis, and the callers who hold the lock under it, one after the other, without asking Redis. The
  * lease deadline and its renewal go on from lease to lease; each lease has its own token.
  *
  * A tenure has an end, since other processes may wait: after so many callers, or so much time.
@@ -103,7 +103,7 @@ export class Tenure implements DeadlinePort {
   /**
    * Call it only while held.
    * @returns undefined: Redis must be asked first, for a token that this waiter could have, or as it keeps the lock for
-   * another time than this waiter wants. (What the grant is worth to the first one, its owner knows.)
+   * another time than this waiter wants. (For the first waiter the owner has looked at that before.)
    */
   serve(waiter: Waiter): HeldLease | undefined {
     if (this.#served && !this.deadline.isEnoughFor(waiter.ttlMs)) return undefined;
@@ -127,7 +127,7 @@ export class Tenure implements DeadlinePort {
     this.#context.emit?.({ type: 'released', lock: lease.name, token: lease.token, heldMs: this.#heldMs });
   }
 
-  /** Redis answers to the lease that was released last: it may have been lost long before, and nobody knew. */
+  /** The answer of Redis to the last release. It may say that the lock had been lost before, which nobody knew. */
   confirmed({ name, token }: HeldLease, answer: Promise<ReleaseOutcome>): Promise<ReleaseOutcome> {
     const { emit } = this.#context;
     if (emit === undefined) return answer;

@@ -3,7 +3,7 @@ import type { ReleaseOutcome } from '../lease.ts';
 import type { QuorumServer, TakeReply } from './server.ts';
 import { takeVote, type Vote } from './vote.ts';
 
-/** What trying to obtain the lock on a majority came to. `unknown`: too few servers answered to say. */
+/** The outcome of a try to obtain the lock on a majority. `unknown`: too few servers have answered. */
 export type Obtained =
   | { readonly token: number }
   | { readonly takenBy: string | undefined }
@@ -34,11 +34,12 @@ const maxCandidates = 3;
  * still held there and the candidate is larger than whatever is written there.
  *
  * Why the tokens of successive holders increase: let A's round 2 have ended before B's begins. Each wrote on a
- * majority, so there is a server where both wrote, B after A; it would have refused B's unless larger. Neither clocks
- * nor the expiry of locks enter into that. Only what is forgotten does (data lost, or the memory of a token over). For
- * that case a server that is taken refuses all tokens below its clock of that moment. Where both wrote, B took the lock
- * after A had written, so that B's token is above the clock of then, and A's was not above the clock of before, as long
- * as the servers' clocks differ by less than the time in between.
+ * majority, so there is a server where both wrote, B after A; it would have refused B's unless larger. This depends
+ * neither on clocks nor on when locks expire. It does depend on what that server remembers: it may have lost its data, or
+ * the memory of the token may be over. For that case each server refuses all tokens that are smaller than its clock was
+ * when the lock was taken there. B took the lock on that server after A had written, so B's token is larger than its clock
+ * at that moment. A's token was not larger than the clocks of before, as long as the clocks of the servers differ by less
+ * than the time in between.
  */
 export function createQuorumGrant(servers: readonly QuorumServer[], name: string, id: string): QuorumGrant {
   // A server that cannot be reached now would execute this when it is back, long after this try.

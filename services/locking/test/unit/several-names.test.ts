@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 
-import type { AcquireSettings } from '#src/acquire-options.ts';
 import { LockLostError, LockTimeoutError, LockUnavailableError } from '#src/errors.ts';
 import { createLease } from '#src/lease.ts';
 import type { Lease } from '#src/lock.ts';
+import type { AcquireSettings } from '#src/options.ts';
 import { acquireSeveral } from '#src/several-names.ts';
 
 import { createHandClock, type HandClock } from '../hand-clock.ts';

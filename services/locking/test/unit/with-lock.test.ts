@@ -1,9 +1,9 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 
-import { acquireDefaults } from '#src/acquire-options.ts';
 import { assembleLocks } from '#src/assemble-locks.ts';
 import { LockLostError, LockUnavailableError } from '#src/errors.ts';
 import type { Lease } from '#src/lock.ts';
+import { acquireDefaults } from '#src/options.ts';
 import { createWebLocks } from '#src/web-locks.ts';
 import { runUnderLease } from '#src/with-lock.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { acquireDefaults, acquireSettings } from '#src/acquire-options.ts';
+import { acquireDefaults, acquireSettings } from '#src/options.ts';
 
 test('what is not asked for is taken from the defaults', () => {
   const defaults = { waitMs: 1, ttlMs: 20, renew: false, maxHoldMs: 40 };
