@@ -53,6 +53,10 @@ interface NodeRedisOptions {
   socket: { reconnectStrategy: (attempt: number) => number };
 }
 
+function optionsOf(url: string): NodeRedisOptions {
+  return { url, socket: { reconnectStrategy: reconnectDelayMs } };
+}
+
 interface Destroyable<C> extends EventEmitter {
   readonly isOpen: boolean;
   connect(): Promise<unknown>;
@@ -63,7 +67,6 @@ interface Destroyable<C> extends EventEmitter {
 function nodeRedisWay<C extends Destroyable<C> & RedisClient>(
   create: (options: NodeRedisOptions) => C,
 ): ClientLibrary {
-  const optionsOf = (url: string) => ({ url, socket: { reconnectStrategy: reconnectDelayMs } });
   // For another URL `create` makes a class of its own first, with all commands in it: up to a tenth of a second each time.
   let first: C | undefined;
   return (url) => {
