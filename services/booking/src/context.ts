@@ -17,7 +17,7 @@ import type { Config } from '#src/config.ts';
 import type { StrategyName } from '#src/contract.ts';
 import { openRedis } from '#src/redis.ts';
 import { findMissingMigrations } from '#src/storage/migrate.ts';
-import type { PooledDb } from '#src/storage/pool.ts';
+import type { AroundQuery, PooledDb } from '#src/storage/pool.ts';
 import { openPools, type Pools } from '#src/storage/pools.ts';
 import type { Db } from '#src/storage/schema.ts';
 import { CLOSE_TIMEOUT_MS, PING_TIMEOUT_MS, REDIS_SILENCE_MS } from '#src/time-limits.ts';
@@ -48,6 +48,10 @@ export interface Watch {
   onBatch?: (strategy: StrategyName, size: number) => void;
   /** The listener for the lock of a strategy. */
   onLockEventOf?: (strategy: StrategyName) => LockEventListener;
+  /** Runs a statement, and makes a span of it. */
+  aroundQuery?: AroundQuery;
+  /** Waits for a lock, and makes a span of it. */
+  aroundLock?: <T>(name: string, acquire: () => Promise<T>) => Promise<T>;
 }
 
 interface FailedCheck {
@@ -69,6 +73,7 @@ export function openContext(config: Config, log: Logger, watch: Watch = {}): Con
     probeTimeoutMs: PING_TIMEOUT_MS,
     // Exactly: it is how an observer tells in Postgres which replica asked.
     applicationName: instanceId,
+    aroundQuery: watch.aroundQuery,
     onConnectionLost: (err) => log.warn({ err }, 'an idle connection to Postgres was lost'),
   });
   const redis = openRedis(config.redisUrl, log.child({ server: 'redis' }));
@@ -97,6 +102,12 @@ export function openContext(config: Config, log: Logger, watch: Watch = {}): Con
     ...(quorumLock === null ? [] : [quorumLock]),
   ];
 
+  const traced = <L extends Pick<Locks, 'acquire'>>(locks: L, name: string): L => {
+    const { aroundLock } = watch;
+    if (aroundLock === undefined) return locks;
+    return { ...locks, acquire: (event, options) => aroundLock(name, () => locks.acquire(event, options)) };
+  };
+
   // A Redis that evicts keys would lose locks; better said now than found out then.
   redis.once('ready', () => void queueLock.check().then((findings) => logFindings(log, findings)));
   for (const [index, client] of quorum.entries()) {
@@ -123,13 +134,13 @@ export function openContext(config: Config, log: Logger, watch: Watch = {}): Con
     strategies: createStrategies({
       db,
       instanceId,
-      simpleLock,
-      queueLock,
-      keptLock,
+      simpleLock: traced(simpleLock, 'simple lock'),
+      queueLock: traced(queueLock, 'queue lock'),
+      keptLock: traced(keptLock, 'queue lock'),
       bookTogether: createBookTogether(db, rowWaits, Math.max(1, config.pgPoolMax - mayWait)),
       rowWaits,
       eventExists: createKnownEvents(db),
-      quorumLock,
+      quorumLock: quorumLock && traced(quorumLock, 'quorum lock'),
       lockTtlMs,
       lockWaitMs,
       keyTtlMs: config.keyTtlMs,

@@ -3,17 +3,22 @@ import { pino } from 'pino';
 import { startHoldSweeper } from '#src/booking/hold-sweeper.ts';
 import { ConfigError, readConfig, type Config } from '#src/config.ts';
 import { openContext } from '#src/context.ts';
+import type { OnAnswer } from '#src/http/answer.ts';
 import { createApp } from '#src/http/app.ts';
 import { listen } from '#src/http/server.ts';
 import { createMetrics } from '#src/metrics/metrics.ts';
 import { serveMetrics } from '#src/metrics/serve-metrics.ts';
 import { tellStock } from '#src/metrics/stock-metrics.ts';
 import { DRAIN_GRACE_MS } from '#src/time-limits.ts';
+import { isTracingWanted } from '#src/tracing/is-tracing-wanted.ts';
 
 async function serve(config: Config): Promise<void> {
   const log = pino({ level: config.logLevel, base: { instanceId: config.instanceId } });
   using metrics = config.metrics === null ? undefined : createMetrics();
-  await using context = openContext(config, log, metrics);
+  await using tracing = isTracingWanted(process.env)
+    ? (await import('#src/tracing/start-tracing.ts')).startTracing(process.env, { ...config, log })
+    : undefined;
+  await using context = openContext(config, log, { ...metrics, ...tracing });
   await using _sweeper = startHoldSweeper({
     db: context.db,
     onFailed: (err) => log.debug({ err }, 'holds that have ended are left for the next round'),
@@ -23,7 +28,8 @@ async function serve(config: Config): Promise<void> {
     ...config,
     ...context,
     log,
-    onAnswer: metrics?.onAnswer,
+    onAnswer: both(metrics?.onAnswer, tracing?.onAnswer),
+    currentTrace: tracing?.currentTrace,
     failedChecks: async () => (isStopping ? [{ what: 'this instance is stopping' }] : context.failedChecks()),
   });
 
@@ -43,7 +49,7 @@ async function serve(config: Config): Promise<void> {
       ...config.metrics,
       onFailed: (err) => log.error({ err }, 'the metrics cannot be told'),
     }));
-  const server = await listen(app, { ...config, log });
+  const server = await listen(app, { ...config, log, aroundRequest: tracing?.aroundRequest });
   const { host, labMode } = config;
   log.info({ host, port: server.port, metricsPort: metricsServer?.port, labMode }, 'serving');
 
@@ -57,6 +63,14 @@ async function serve(config: Config): Promise<void> {
       { graceMs: DRAIN_GRACE_MS },
       'stopped with requests under way: their clients must look up what became of them',
     );
+}
+
+function both(one: OnAnswer | undefined, other: OnAnswer | undefined): OnAnswer | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return (answered) => {
+    one(answered);
+    other(answered);
+  };
 }
 
 /** The first signal asks us to stop; the second, from somebody in a hurry, ends the process as it always does. */

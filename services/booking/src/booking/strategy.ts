@@ -7,6 +7,7 @@ import { BOOKING_RESERVE_MS } from '#src/time-limits.ts';
 
 import type { BookTogether } from './batching/book-together.ts';
 import type { RowWaits } from './batching/row-waits.ts';
+import type { RequestTrace } from './request-trace.ts';
 
 /** One way to guard a booking. All of them have this shape, so that the difference between two files is the guard. */
 export interface Strategy {
@@ -46,6 +47,8 @@ export interface BookingRequest {
   deadlineMs: number;
   /** Aborts when nobody waits for the answer any more: a booking that has not been written is then dropped. */
   signal: AbortSignal;
+  /** Where traces are made. */
+  trace?: RequestTrace | undefined;
 }
 
 export type Outcome =

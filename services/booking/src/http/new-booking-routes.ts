@@ -5,6 +5,7 @@ import type { Context } from 'hono';
 
 import { book } from '#src/booking/book.ts';
 import { DEFAULT_STRATEGY, type Strategies } from '#src/booking/registry.ts';
+import type { RequestTrace } from '#src/booking/request-trace.ts';
 import type { Strategy } from '#src/booking/strategy.ts';
 import {
   type BookingInput,
@@ -156,6 +157,8 @@ export interface NewBookingDeps {
   labMode: boolean;
   raceWindowMs: number;
   log: Pick<ProblemLog, 'info'>;
+  /** Of the request that is being answered; absent where no traces are made. */
+  currentTrace?: (() => RequestTrace | undefined) | undefined;
 }
 
 export function newBookingRoutes(deps: NewBookingDeps) {
@@ -228,6 +231,7 @@ export function newBookingRoutes(deps: NewBookingDeps) {
         raceWindowMs,
         deadlineMs,
         signal,
+        trace: deps.currentTrace?.(),
       };
       const outcome = await markedIfAsked(c, requestId, headers, () => book(strategy, request));
       if (outcome.code === 'booked_before') {

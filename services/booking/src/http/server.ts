@@ -4,7 +4,7 @@ import { Server as NetServer, type AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 
-import { getRequestListener, RequestError } from '@hono/node-server';
+import { getRequestListener, type HttpBindings, RequestError } from '@hono/node-server';
 import type { Hono } from 'hono';
 
 import { REQUEST_ID_HEADER, type Problem } from '#src/contract.ts';
@@ -48,13 +48,27 @@ export interface HttpServer {
   drain(options: { delayMs: number; graceMs: number }): Promise<boolean>;
 }
 
-export async function listen(
-  app: Hono<Env>,
-  { host, port, instanceId, log }: { host: string; port: number; instanceId: string; log: ProblemLog },
-): Promise<HttpServer> {
+export interface ListenOptions {
+  host: string;
+  port: number;
+  instanceId: string;
+  log: ProblemLog;
+  /** Answers a request, and makes a span of it. */
+  aroundRequest?:
+    | ((incoming: IncomingMessage, answer: () => Promise<Response>) => Promise<Response>)
+    | undefined;
+}
+
+export async function listen(app: Hono<Env>, options: ListenOptions): Promise<HttpServer> {
+  const { host, port, instanceId, log, aroundRequest } = options;
   let isDraining = false;
   const namesFor = (requestId: unknown) => ({ instanceId, requestId: acceptRequestId(requestId) });
-  const answer = getRequestListener((request, bindings) => app.fetch(request, bindings), {
+  const fetch =
+    aroundRequest === undefined
+      ? (request: Request, bindings: HttpBindings) => app.fetch(request, bindings)
+      : (request: Request, bindings: HttpBindings) =>
+          aroundRequest(bindings.incoming, async () => app.fetch(request, bindings));
+  const answer = getRequestListener((request, bindings) => fetch(request, bindings as HttpBindings), {
     errorHandler(error) {
       const names = namesFor(undefined);
       const problem = problemOf(error);

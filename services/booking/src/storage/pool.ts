@@ -29,7 +29,11 @@ export interface PoolOptions {
   statementTimeoutMs?: number;
   /** Called when an idle connection breaks: not an error of any request, the pool replaces it. */
   onConnectionLost?: (error: Error) => void;
+  /** Called with every statement; it runs it, and makes a span of it where traces are made. */
+  aroundQuery?: AroundQuery | undefined;
 }
+
+export type AroundQuery = <T>(text: string, run: () => Promise<T>) => Promise<T>;
 
 /** How many connections there are at this moment. */
 export interface PoolUse {
@@ -53,7 +57,7 @@ export type PooledDb = Db & {
  * prepared once per connection.
  */
 export function openPool(options: PoolOptions): PooledDb {
-  const { url, max, maxWaiting = MAX_WAITING, applicationName, onConnectionLost } = options;
+  const { url, max, maxWaiting = MAX_WAITING, applicationName, onConnectionLost, aroundQuery } = options;
   const { statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options;
   const queryTimeoutMs = statementTimeoutMs + (QUERY_TIMEOUT_MS - STATEMENT_TIMEOUT_MS);
   const pool = new Pool({
@@ -101,7 +105,9 @@ export function openPool(options: PoolOptions): PooledDb {
         }
         const timeoutMs = timeoutOf(text);
         try {
-          return await client.query(prepared(text, values, timeoutMs));
+          const query = prepared(text, values, timeoutMs);
+          if (aroundQuery === undefined) return await client.query(query);
+          return await aroundQuery(text, () => client.query(query));
         } catch (error) {
           if (!isConnectionKept(error)) isBroken = true;
           throw classifyFailure(error);

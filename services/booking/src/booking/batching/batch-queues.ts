@@ -1,3 +1,5 @@
+import type { BookingRequest } from '#src/booking/strategy.ts';
+
 import { giveUp, type Pending } from './pending.ts';
 
 /**
@@ -21,6 +23,8 @@ export interface Gathered {
   readonly eventId: number;
   /** Monotonic time at which the oldest of them is given up. */
   readonly deadlineMs: number;
+  /** The oldest of them, in whose trace is what is done before the batch is taken. */
+  readonly oldest: BookingRequest | undefined;
   /** Takes a batch, oldest first, without those that nobody waits for any more. Called when it is about to be sent. */
   take(): readonly Pending[];
   /** Takes all that wait, however many they are. */
@@ -79,6 +83,7 @@ export function createBatchQueues(options: BatchQueueOptions): BatchQueues {
     return {
       eventId: queue.eventId,
       deadlineMs: queue.pending[0]?.deadlineMs ?? 0,
+      oldest: queue.pending[0]?.request,
       take: () => take(queue, maxBatch),
       takeAll: () => take(queue, Number.POSITIVE_INFINITY),
       dropExpired() {

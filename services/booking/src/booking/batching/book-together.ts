@@ -10,6 +10,7 @@ import { CommitUnknownError, PostgresUnavailableError } from '#src/storage/failu
 import type { PooledDb } from '#src/storage/pool.ts';
 import { autocommit } from '#src/storage/transaction.ts';
 
+import { inTraceOf, type Traceable } from '../request-trace.ts';
 import type { RowWaits } from './row-waits.ts';
 
 /**
@@ -31,7 +32,7 @@ export interface Sendable {
    * Called once. What it throws is the end of this batch alone.
    * @returns the batch, and the monotonic time by which it must be answered; undefined if there is nothing to send
    */
-  make(): { batch: Batch; deadlineMs: number } | undefined;
+  make(): { batch: Batch; deadlineMs: number; requests?: readonly Traceable[] } | undefined;
 }
 
 /**
@@ -50,6 +51,7 @@ interface Waiting {
 interface Made extends Waiting {
   readonly batch: Batch;
   readonly deadlineMs: number;
+  readonly requests?: readonly Traceable[];
 }
 
 /** @param maxPassing statements for several events under way at once; they never wait for a row */
@@ -108,7 +110,11 @@ export function createBookTogether(db: PooledDb, rowWaits: RowWaits, maxPassing:
     try {
       const batches = together.map(({ batch }) => batch);
       const deadlineMs = Math.min(...together.map(({ deadlineMs }) => deadlineMs));
-      const results = await autocommit(db.until(deadlineMs), (db) => takeStockAndInsertEach(db, batches));
+      const results = await inTraceOf(
+        together.flatMap(({ requests = [] }) => requests),
+        'batch',
+        () => autocommit(db.until(deadlineMs), (db) => takeStockAndInsertEach(db, batches)),
+      );
       for (const [i, each] of together.entries()) {
         const result = results[i] as BatchResult;
         const leave = mayHaveBeenPassedOver(result, each.batch) ? rowWaits.enter() : undefined;
@@ -131,10 +137,13 @@ export function createBookTogether(db: PooledDb, rowWaits: RowWaits, maxPassing:
 
   async function bookOne(one: Made | undefined, leave: Disposable): Promise<void> {
     using _ = leave;
+    if (one === undefined) return;
     try {
-      one?.resolve(await autocommit(db.until(one.deadlineMs), (db) => takeStockAndInsertAll(db, one.batch)));
+      const { batch, deadlineMs, requests = [] } = one;
+      const bookAll = () => autocommit(db.until(deadlineMs), (db) => takeStockAndInsertAll(db, batch));
+      one.resolve(await inTraceOf(requests, 'batch', bookAll));
     } catch (error) {
-      one?.reject(error);
+      one.reject(error);
     }
   }
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LockError, LockLostError } from '@lastseat/locking';
 
 import { holdRaceWindow } from '#src/booking/race-window.ts';
+import { inTraceOf } from '#src/booking/request-trace.ts';
 import { createAllowances, refusalByTerms } from '#src/booking/sale-terms.ts';
 import { CHANGED_MEANWHILE, EVENT_NOT_FOUND, SOLD_OUT } from '#src/booking/strategy.ts';
 import type { BookingRequest, Outcome } from '#src/booking/strategy.ts';
@@ -230,7 +231,8 @@ async function bookAtOnce(
       const batch = take();
       const isSimple = batch.every(({ request, isInDoubt }) => request.raceWindowMs === 0 && !isInDoubt);
       if (batch.length === 0 || !isSimple) return undefined;
-      return { batch: batchOf(deps, eventId, guard, batch), deadlineMs: deadlineOf(batch) };
+      const requests = batch.map(({ request }) => request);
+      return { batch: batchOf(deps, eventId, guard, batch), deadlineMs: deadlineOf(batch), requests };
     },
   });
   const batch = take();
@@ -274,8 +276,11 @@ async function bookUnderRowLock(
 ): Promise<Attempt> {
   const db = deps.db.until(deadlineOf(batch));
   const untilMs = Math.min(...batch.map(({ deadlineMs }) => deadlineMs));
-  const attempt = await deps.rowWaits.untilFree(untilMs, (mayWait) =>
-    transact(db, (trx) => bookWhatFits(trx, guard, deps, eventId, { batch, isKeyTaken, mayWait })),
+  const requests = batch.map(({ request }) => request);
+  const attempt = await inTraceOf(requests, 'last of the stock', () =>
+    deps.rowWaits.untilFree(untilMs, (mayWait) =>
+      transact(db, (trx) => bookWhatFits(trx, guard, deps, eventId, { batch, isKeyTaken, mayWait })),
+    ),
   );
   if ('fence' in attempt) await guard.refused();
   return attempt;

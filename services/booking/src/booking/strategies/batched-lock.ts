@@ -9,6 +9,7 @@ import {
   type Guard,
 } from '#src/booking/batching/decide-batch.ts';
 import { failWith } from '#src/booking/batching/pending.ts';
+import { inTraceOf } from '#src/booking/request-trace.ts';
 import { EVENT_NOT_FOUND, lockNameOf } from '#src/booking/strategy.ts';
 import type { Strategy, StrategyDeps } from '#src/booking/strategy.ts';
 
@@ -36,7 +37,8 @@ export function batchedLock(deps: Omit<BatchDeps, 'strategy'> & LockDeps): Strat
         return;
       }
       const waitMs = Math.max(0, gathered.deadlineMs - performance.now());
-      guard = await nextGuard({ waitMs, tokenAbove: undefined });
+      const first = gathered.oldest === undefined ? [] : [gathered.oldest];
+      guard = await inTraceOf(first, 'lock', () => nextGuard({ waitMs, tokenAbove: undefined }));
     } catch (error) {
       // In vain for the oldest of them says nothing about those who came later; a broken server is everybody's.
       if (error instanceof LockTimeoutError) gathered.dropExpired();
