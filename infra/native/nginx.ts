@@ -24,6 +24,8 @@ export function nginxPart(options: {
   firstPlace: number;
   /** At its start. */
   replicas: number;
+  /** In lab mode no address is limited. */
+  labMode: string;
 }): Part {
   const { binary, port, replicas } = options;
   const dir = nginxDir(options.dir);
@@ -33,6 +35,8 @@ export function nginxPart(options: {
   const servers = (settings: readonly string[]) =>
     settings.map((text, place) => `server 127.0.0.1:${options.firstPlace + place} ${text};\n`).join('');
   write('nginx.conf', conf);
+  const limits = readFileSync(join(repository, `nginx/limits/lab-${options.labMode}.conf`), 'utf8');
+  write('limits.conf', limits);
   write('listen.conf', listenConf(port));
   write('all-places.conf', allPlaces(conf));
   for (const name of files) {
@@ -50,7 +54,7 @@ export function nginxPart(options: {
     env: {},
     user: null, // as root the workers become nobody, and only the master can bind a port below 1024
     stopSignal: 'SIGQUIT', // answers what it was asked before it ends
-    settings: JSON.stringify([conf, port, options.firstPlace, files.map(settingsInDocker)]),
+    settings: JSON.stringify([conf, limits, port, options.firstPlace, files.map(settingsInDocker)]),
     url: `http://127.0.0.1:${port}`,
     probe: probeNginx,
   };

@@ -168,11 +168,12 @@ async function ensureUsable(parts: Parts, part: Part): Promise<'kept' | 'started
 export async function startNginx(
   change: Change,
   binary: Binary,
-  { port, replicas }: StackOptions,
+  { port, replicas, settings }: StackOptions,
 ): Promise<void> {
   const { dir, parts, state } = change;
+  const labMode = settings?.LAB_MODE ?? 'on';
   const knowing = (count: number) =>
-    nginxPart({ binary, dir, port, firstPlace: firstPlaceOf(change), replicas: count });
+    nginxPart({ binary, dir, port, firstPlace: firstPlaceOf(change), replicas: count, labMode });
   if (parts.isCurrent(knowing(state.replicasAtStart ?? replicas))) return;
   await parts.stop('nginx');
   tellNginx(dir, { hasChanged: false });

@@ -32,10 +32,10 @@ export function variablesOf(wish: Wish, present: Present | null): Record<string,
   if (image === undefined) {
     throw new UsageError('which image? make swarm BOOKING_IMAGE=registry.example.com/lastseat-booking:1');
   }
+  const settings = { ...present?.settings, ...wish.settings };
   return {
-    ...present?.settings,
-    ...wish.settings,
-    ...digests(),
+    ...settings,
+    ...digests(settings),
     STACK: wish.stack,
     BOOKING_IMAGE: image,
     REPLICAS: String(wish.replicas ?? present?.replicas ?? 3),
@@ -43,18 +43,24 @@ export function variablesOf(wish: Wish, present: Present | null): Record<string,
   };
 }
 
-/** Of each file that stack.yml makes a config of, for its name. */
-function digests(): Record<string, string> {
+/** Of each file that stack.yml makes a config of, for its name. Which one it is may depend on the settings. */
+function digests(settings: ServiceSettings): Record<string, string> {
   const { configs } = parse(readFileSync(stackFile, 'utf8'), { merge: true }) as {
     configs: Record<string, { file: string }>;
   };
   return Object.fromEntries(
     Object.entries(configs).map(([name, { file }]) => {
-      const content = readFileSync(new URL(file, import.meta.url));
+      const path = file.replace('${LAB_MODE:-off}', readLabMode(settings));
+      const content = readFileSync(new URL(path, import.meta.url));
       const digest = createHash('sha256').update(content).digest('hex').slice(0, 12);
       return [`DIGEST_${name.toUpperCase().replaceAll('-', '_')}`, digest];
     }),
   );
+}
+
+function readLabMode({ LAB_MODE = 'off' }: ServiceSettings): 'on' | 'off' {
+  if (LAB_MODE === 'on' || LAB_MODE === 'off') return LAB_MODE;
+  throw new UsageError(`LAB_MODE=${LAB_MODE}: write on or off`);
 }
 
 /** What `docker service inspect` tells, as far as it is read. */

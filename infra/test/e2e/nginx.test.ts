@@ -245,6 +245,43 @@ describe.each(nginxes)('$name', (kind) => {
     expect((await fetch(`${alone.url}/nginx-health`)).status).toBe(200);
   });
 
+  test.each([
+    ['POST /events/1/bookings', ''],
+    ['POST /events/1/bookings', 'Idempotency-Key: order\r\n'],
+    ['POST /book/row-lock/1', ''],
+    ['PATCH /events/1', ''],
+    ['DELETE /bookings/1', ''],
+    ['GET /events/1', ''],
+  ])('an address that comes too often is told when to come back: %s %s', async (line, header) => {
+    await using replica = await startReplica((_, response) => response.end('{}'));
+    await using limited = await startNginx(kind, [replica.port], { burst: 1 });
+    const come = (from: string) =>
+      exchange(
+        limited,
+        `${line} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n${header}X-Forwarded-For: ${from}\r\n\r\n`,
+      );
+    for (const from of ['203.0.113.1', '203.0.113.1', '203.0.113.2'])
+      expect(await come(from)).toMatch(/^HTTP\/1.1 200 /);
+    // What a client claims stands before what the gateway adds.
+    for (const from of ['203.0.113.1', '203.0.113.3, 203.0.113.1']) {
+      const refused = await come(from);
+      expectOwnRefusal(refused, 429, 'too_many_requests');
+      expect(refused).toContain('\r\nRetry-After: 1\r\n');
+    }
+    expect(await come('203.0.113.2'), 'another one').toMatch(/^HTTP\/1.1 200 /);
+  });
+
+  test("a probe's address is not counted, nor is any in lab mode", async () => {
+    await using replica = await startReplica((_, response) => response.end('{}'));
+    await using limited = await startNginx(kind, [replica.port], { burst: 1 });
+    const healths = Array.from({ length: 4 }, () => fetch(`${limited.url}/nginx-health`));
+    for (const { status } of await Promise.all(healths)) expect(status).toBe(200);
+    for (const status of [200, 200, 429]) expect((await fetch(`${limited.url}/a`)).status).toBe(status);
+    await using lab = await startNginx(kind, [replica.port]);
+    const answers = await Promise.all(Array.from({ length: 400 }, () => fetch(`${lab.url}/a`)));
+    for (const { status } of answers) expect(status).toBe(200);
+  });
+
   // A full queue of new connections is silent on Linux; elsewhere it may refuse.
   test.runIf(process.platform === 'linux')(
     'a try that was handed over is never taken for one that was not, however many came before it',

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -12,6 +12,8 @@ import { ensureInstalled, findBinary, freePort } from '../../servers/index.ts';
 import { obstacleToDocker } from '../../stack/docker/engine.ts';
 
 const settings = fileURLToPath(new URL('../../../nginx/nginx.conf', import.meta.url));
+const limits = (labMode: 'on' | 'off') =>
+  readFile(new URL(`../../../nginx/limits/lab-${labMode}.conf`, import.meta.url), 'utf8');
 
 /** Requests for its events that a replica has at once, in these tests. */
 export const HOME_BOUND = 4;
@@ -52,13 +54,24 @@ if (isInDocker) {
   });
 }
 
-/** nginx with the project's settings, in front of replicas on these ports. */
-export async function startNginx({ name, command }: Kind, ports: readonly number[]): Promise<Nginx> {
+/**
+ * nginx with the project's settings, in front of replicas on these ports. An address is limited if it is told how often one
+ * may come at once: then it gets one more a minute, so that no test depends on how fast it is.
+ */
+export async function startNginx(
+  { name, command }: Kind,
+  ports: readonly number[],
+  { burst }: { burst?: number } = {},
+): Promise<Nginx> {
   const conf = await mkdtemp(join(tmpdir(), 'lastseat-nginx-'));
   await chmod(conf, 0o755); // it runs as a user of its own
   const port = await freePort();
   await copyFile(settings, join(conf, 'nginx.conf'));
   await writeFile(join(conf, 'listen.conf'), `listen 127.0.0.1:${port};\n`);
+  const limited = (await limits('off'))
+    .replace(/rate=\d+r\/s/, 'rate=1r/m')
+    .replace(/burst=\d+/, `burst=${burst}`);
+  await writeFile(join(conf, 'limits.conf'), burst === undefined ? await limits('on') : limited);
   const servers = (settings: string) =>
     ports.map((port) => `server 127.0.0.1:${port} ${settings};\n`).join('');
   await writeFile(join(conf, 'servers.conf'), servers('max_fails=5 fail_timeout=1s'));

@@ -118,6 +118,12 @@ describe('the variables of the stack', () => {
     const changed = { ...wish, image: 'r.example/booking:2', settings: { LAB_MODE: 'off' } };
     const both = { REPLICAS: '9', LAB_MODE: 'off', BOOKING_IMAGE: 'r.example/booking:2' };
     expect(variablesOf(changed, present)).toMatchObject(both);
+    // Another file, and so another name.
+    const limitsOf = (settings: object) =>
+      variablesOf({ ...wish, image: 'x:1', settings }, null)['DIGEST_NGINX_LIMITS'];
+    expect(limitsOf({ LAB_MODE: 'off' })).toBe(limitsOf({}));
+    expect(limitsOf({ LAB_MODE: 'on' })).not.toBe(limitsOf({}));
+    expect(() => limitsOf({ LAB_MODE: 'yes' })).toThrow(/LAB_MODE=yes/);
     expect(() => variablesOf(wish, null)).toThrow(/BOOKING_IMAGE=/);
   });
 

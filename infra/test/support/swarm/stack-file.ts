@@ -16,7 +16,7 @@ export interface Service {
   entrypoint?: string[];
   command?: string[];
   environment?: Record<string, string>;
-  volumes?: (string | { type: string; target: string })[];
+  volumes?: (string | { type: string; source?: string; target: string; read_only?: boolean })[];
   tmpfs?: string[];
   configs?: { source: string; target: string }[];
   secrets?: string[];
@@ -51,21 +51,27 @@ export function parseStack(text: string): StackFile {
 /** The files that a service gets, and where: as bind mounts in Compose, as configs in a stack. From the repository's root. */
 export function filesOf(file: StackFile, { volumes = [], configs = [] }: Service): Record<string, string> {
   const mounts = volumes
-    .filter((volume) => typeof volume === 'string')
-    .filter((volume) => volume.startsWith('./'))
-    .map((volume) => volume.slice(2).split(':'))
-    .map(([path = '', target = '']) => [target, path]);
+    .map((volume) =>
+      typeof volume === 'string' ? volume.split(':') : [withoutDefaults(volume.source ?? ''), volume.target],
+    )
+    .filter(([path = '']) => path.startsWith('./'))
+    .map(([path = '', target = '']) => [target, path.slice(2)]);
   const contents = configs.map(({ source, target }) => {
-    const path = new URL(file.configs?.[source]?.file ?? '', 'file:///infra/swarm/').pathname.slice(1);
-    return [target, path];
+    const path = withoutDefaults(file.configs?.[source]?.file ?? '');
+    return [target, new URL(path, 'file:///infra/swarm/').pathname.slice(1)];
   });
   return Object.fromEntries([...mounts, ...contents]) as Record<string, string>;
+}
+
+/** A variable is the same one in both files, though not where it is left out. */
+function withoutDefaults(path: string): string {
+  return path.replaceAll(/\$\{(\w+):-\w+\}/g, '$1');
 }
 
 /** Where its files can be changed: what keeps them, and what forgets them. */
 export function writableOf({ volumes = [], tmpfs = [], shm_size }: Service): string[] {
   const named = volumes.flatMap((volume) => {
-    if (typeof volume !== 'string') return [`${volume.target} (${volume.type})`];
+    if (typeof volume !== 'string') return volume.read_only ? [] : [`${volume.target} (${volume.type})`];
     return volume.startsWith('./') ? [] : [volume];
   });
   const memory = [...tmpfs, ...(shm_size === undefined ? [] : ['/dev/shm'])].map((path) => `${path} (tmpfs)`);
