@@ -318,7 +318,12 @@ test('an event shows its limits, which are changed like anything of it', async (
   const early = { salesCloseAt: '1999-01-01T00:00:00Z' };
   for (const wrong of [
     await ask('PATCH', path, early),
-    await ask('POST', '/events', { name: 'Never', capacity: 1, salesOpenAt: '2000-01-01T00:00Z', ...early }),
+    await ask('POST', '/events', {
+      name: 'Never',
+      capacity: 1,
+      salesOpenAt: '2000-01-01T00:00:00Z',
+      ...early,
+    }),
     await ask('PATCH', path, { salesCloseAt: 'tomorrow' }),
     await ask('PATCH', path, { salesCloseAt: '2000-01-01T00:00:00' }),
     await ask('PATCH', path, { maxPerCustomer: 0 }),
