@@ -69,6 +69,7 @@ ${url} serves with ${replicas} ${replicas === 1 ? 'replica' : 'replicas'}${quoru
   curl ${url}/events/1                    what is left of it
 
   make load                let many buyers book at once, without the lock and with it
+  make console             a page: sell, watch it, pause and kill what runs meanwhile
   make scale REPLICAS=5    while it sells
   make ps logs down help   the rest
 `;

@@ -210,7 +210,9 @@ function verdictText(sale) {
   if (sale.error) return ['✗ No verdict', sale.error];
   if (!sale.verdict) return ['', PHASES[sale.phase]?.(sale) ?? ''];
   const { word, sentences } = sale.verdict;
-  return [`${SIGNS[word]} ${word}`, sentences.join(' ')];
+  const [first, ...others] = sentences;
+  const more = others.length > 0 ? ` And ${others.length} more: see the checks that failed.` : '';
+  return [`${SIGNS[word]} ${word}`, first + more];
 }
 
 function showChecks(checks) {
