@@ -20,7 +20,7 @@ const trustedMs = 5_000;
 /** What we send to ourselves, to see whether it comes. */
 const check = 'check';
 
-/** Behind a proxy that sends subscriptions to another server than questions, a new connection does not help: so rare it is. */
+/** Behind a proxy that sends subscriptions to another server than questions, new connections do not help: the longest pause. */
 const rarestMs = 10_000;
 
 /**

@@ -1,6 +1,6 @@
 import type fc from 'fast-check';
 
-import { RefusedError } from '#src/client/errors.ts';
+import { RefusedError, ServiceClosedError } from '#src/client/errors.ts';
 import type { QueueSteps, Told } from '#src/memory/queue-steps.ts';
 import type { HandedOver, QueueMessages, QueueStore } from '#src/queue/store.ts';
 import { type Clock, type Timers, createTimers } from '#src/timers.ts';
@@ -98,7 +98,7 @@ export function connectClient(
   }
 
   function call<T>(run: () => T): Promise<T> {
-    if (closed) return Promise.reject(new RefusedError('this lock service was closed'));
+    if (closed) return Promise.reject(new ServiceClosedError());
     return new Promise<T>((resolve, reject: (error: Error) => void) => {
       const timeout = clock.setTimeout(() => settle(reject, new Error('no reply in time')), commandTimeoutMs);
       const settle = <V>(how: (value: V) => void, value: V) => {
@@ -212,8 +212,7 @@ export function connectClient(
       closed = true;
       subscribed = false;
       listening = false;
-      for (const one of [...unsent, ...requests])
-        one.reject(new RefusedError('this lock service was closed'));
+      for (const one of [...unsent, ...requests]) one.reject(new ServiceClosedError());
     },
   };
 
