@@ -39,7 +39,8 @@ export function mayBeRepeated(c: Context<Env>, requestId: string): boolean {
 /** As Postgres writes it. */
 export function uuidOf(requestId: string): string {
   const digits = requestId.replaceAll('-', '').toLowerCase();
-  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  const [a, b, c, d] = [digits.slice(0, 8), digits.slice(8, 12), digits.slice(12, 16), digits.slice(16, 20)];
+  return `${a}-${b}-${c}-${d}-${digits.slice(20)}`;
 }
 
 export function isUuid(text: string): boolean {
