@@ -8,6 +8,7 @@ import type { BookingView, Problem } from '#src/contract.ts';
 export interface Replica extends AsyncDisposable {
   url: string;
   instanceId: string;
+  pid: number;
   log: LogLine[];
   kill(signal: NodeJS.Signals): void;
   /** Its exit code, once it has ended. */
@@ -59,6 +60,7 @@ export async function startReplica(
   return {
     url,
     instanceId,
+    pid: child.pid ?? 0, // it has been spawned
     log,
     exited,
     kill: (signal) => void child.kill(signal),
