@@ -214,9 +214,12 @@ export async function raiseFence(
   trx: Trx,
   { eventId, token }: { eventId: number; token: number },
 ): Promise<void> {
-  await sql`update inventory set fence = ${token} where event_id = ${eventId} and fence < ${token}`.execute(
-    trx,
-  );
+  await trx
+    .updateTable('inventory')
+    .set({ fence: token })
+    .where('event_id', '=', eventId)
+    .where('fence', '<', token)
+    .execute();
 }
 
 /** Which of the requests that arrived then did so before the event's present epoch began. */

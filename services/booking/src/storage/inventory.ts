@@ -1,4 +1,4 @@
-import { type RawBuilder, sql } from 'kysely';
+import { sql } from 'kysely';
 
 import { mark } from '#src/marks.ts';
 
@@ -25,9 +25,9 @@ export async function readStock(
   arrivedAtMs?: number,
 ): Promise<Stock | undefined> {
   mark('reads');
-  const { rows } = await sql<Stock>`${selectStock(eventId, arrivedAtMs)}`.execute(db);
-  mark('read', rows[0]?.available);
-  return rows[0];
+  const stock = await selectStock(db, eventId, arrivedAtMs).executeTakeFirst();
+  mark('read', stock?.available);
+  return stock;
 }
 
 /**
@@ -40,18 +40,19 @@ export async function lockStock(
   { arrivedAtMs, mayWait = true }: { arrivedAtMs?: number | undefined; mayWait?: boolean } = {},
 ): Promise<Stock | undefined> {
   mark('waits');
-  const { rows } = await sql<Stock>`
-    ${selectStock(eventId, arrivedAtMs)} for update ${mayWait ? sql`` : sql`skip locked`}`.execute(trx);
+  const locking = selectStock(trx, eventId, arrivedAtMs).forUpdate();
+  const stock = await (mayWait ? locking : locking.skipLocked()).executeTakeFirst();
   mark('holds');
-  mark('read', rows[0]?.available);
-  return rows[0];
+  mark('read', stock?.available);
+  return stock;
 }
 
-function selectStock(eventId: number, arrivedAtMs: number | undefined): RawBuilder<Stock> {
-  return sql`
-    select available, version, fence, epoch, changes, ${beganAfter(arrivedAtMs)} as "isOfLaterEpoch",
-           ${SALE_TERMS} as terms
-    from inventory where event_id = ${eventId}`;
+function selectStock(db: Db | Trx, eventId: number, arrivedAtMs: number | undefined) {
+  return db
+    .selectFrom('inventory')
+    .select(['available', 'version', 'fence', 'epoch', 'changes'])
+    .select([beganAfter(arrivedAtMs).as('isOfLaterEpoch'), SALE_TERMS.as('terms')])
+    .where('event_id', '=', eventId);
 }
 
 /** Nobody else who asks for the same event's advisory lock goes on until the transaction ends. */
@@ -68,8 +69,6 @@ export interface Taken {
   terms: SaleTerms | null;
 }
 
-const TAKEN = sql`returning version as "stockRevision", ${SALE_TERMS} as terms`;
-
 /** The stock that a strategy has decided on, written as it is: whatever was booked since it was read is lost. */
 interface Decided {
   eventId: number;
@@ -85,29 +84,17 @@ interface Decided {
  */
 export async function writeStock(
   trx: Trx,
-  { eventId, epoch, changes, available }: Decided & { changes: number },
+  { changes, available, ...decided }: Decided & { changes: number },
 ): Promise<Taken | undefined> {
-  mark('writes');
-  const { rows } = await sql<Taken>`
-    update inventory set available = ${available}, version = version + 1
-    where event_id = ${eventId} and epoch = ${epoch} and changes = ${changes}
-    ${TAKEN}`.execute(trx);
-  mark('written', rows[0]?.stockRevision);
-  return rows[0];
+  return write(stockOf(trx, decided).set({ available }).where('changes', '=', changes));
 }
 
 /** @returns undefined if anything at all changed the row since `version` was read */
 export async function writeStockIfUnchanged(
   trx: Trx,
-  { eventId, epoch, available, version }: Decided & { version: number },
+  { available, version, ...decided }: Decided & { version: number },
 ): Promise<Taken | undefined> {
-  mark('writes');
-  const { rows } = await sql<Taken>`
-    update inventory set available = ${available}, version = version + 1
-    where event_id = ${eventId} and epoch = ${epoch} and version = ${version}
-    ${TAKEN}`.execute(trx);
-  mark('written', rows[0]?.stockRevision);
-  return rows[0];
+  return write(stockOf(trx, decided).set({ available }).where('version', '=', version));
 }
 
 /**
@@ -116,15 +103,9 @@ export async function writeStockIfUnchanged(
  */
 export async function takeStock(
   trx: Trx,
-  { eventId, epoch, quantity }: { eventId: number; epoch: number; quantity: number },
+  { quantity, ...from }: { eventId: number; epoch: number; quantity: number },
 ): Promise<Taken | undefined> {
-  mark('writes');
-  const { rows } = await sql<Taken>`
-    update inventory set available = available - ${quantity}, version = version + 1
-    where event_id = ${eventId} and epoch = ${epoch} and available >= ${quantity}
-    ${TAKEN}`.execute(trx);
-  mark('written', rows[0]?.stockRevision);
-  return rows[0];
+  return write(takeFrom(stockOf(trx, from), quantity));
 }
 
 /**
@@ -133,13 +114,33 @@ export async function takeStock(
  */
 export async function takeStockFenced(
   trx: Trx,
-  { eventId, epoch, quantity, token }: { eventId: number; epoch: number; quantity: number; token: number },
+  { quantity, token, ...from }: { eventId: number; epoch: number; quantity: number; token: number },
 ): Promise<Taken | undefined> {
+  return write(takeFrom(stockOf(trx, from), quantity).set({ fence: token }).where('fence', '<=', token));
+}
+
+/** The counter of an event, if it was not reset since the epoch was read; each change of it is a new revision. */
+function stockOf(trx: Trx, { eventId, epoch }: { eventId: number; epoch: number }) {
+  return trx
+    .updateTable('inventory')
+    .set((row) => ({ version: row('version', '+', 1) }))
+    .where('event_id', '=', eventId)
+    .where('epoch', '=', epoch);
+}
+
+type StockUpdate = ReturnType<typeof stockOf>;
+
+function takeFrom(stock: StockUpdate, quantity: number): StockUpdate {
+  return stock
+    .set((row) => ({ available: row('available', '-', quantity) }))
+    .where('available', '>=', quantity);
+}
+
+async function write(update: StockUpdate): Promise<Taken | undefined> {
   mark('writes');
-  const { rows } = await sql<Taken>`
-    update inventory set available = available - ${quantity}, fence = ${token}, version = version + 1
-    where event_id = ${eventId} and epoch = ${epoch} and fence <= ${token} and available >= ${quantity}
-    ${TAKEN}`.execute(trx);
-  mark('written', rows[0]?.stockRevision);
-  return rows[0];
+  const taken = await update
+    .returning(['version as stockRevision', SALE_TERMS.as('terms')])
+    .executeTakeFirst();
+  mark('written', taken?.stockRevision);
+  return taken;
 }

@@ -33,8 +33,8 @@ afterAll(() => opened.disposeAsync());
 
 /** How the proxy knows the statements. */
 const statements = {
-  'the read': 'select available',
-  'the write': 'update inventory',
+  'the read': 'select "available"',
+  'the write': 'update "inventory"',
   'the booking': 'taken as (',
   COMMIT: 'commit\0',
 };

@@ -208,8 +208,8 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   {
     name: 'a fence that is lowered',
     file: 'storage/batches.ts',
-    right: `where event_id = \${eventId} and fence < \${token}`,
-    wrong: `where event_id = \${eventId}`,
+    right: `    .where('fence', '<', token)\n`,
+    wrong: '',
     noticedBy: 'statements',
   },
   {

@@ -65,7 +65,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
     underWay.catch(() => {}); // It is awaited below, unless the test fails before.
     await expect
       .poll(() => lastStatementOf(house.db, 'stopping'), { interval: 5 })
-      .toContain('select available');
+      .toContain('select "available"');
     stopping.kill(signal);
     expect((await underWay).status).toBe(201);
     const start = performance.now();

@@ -140,7 +140,7 @@ async function bookLate(name: StrategyName, capacity: number) {
   answer.catch(() => {}); // If the test fails before it is awaited, the replica goes and takes it along.
   await expect
     .poll(() => lastStatementOf(house.db, instanceId), { interval: 5 })
-    .toContain('select available');
+    .toContain('select "available"');
   stopped.kill('SIGSTOP');
   const first = await buy(replicas[0]!, name, eventId, 1, 0);
   stopped.kill('SIGCONT');
