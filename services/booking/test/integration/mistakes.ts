@@ -86,9 +86,15 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   {
     name: 'a batch that is taken before it is sent',
     file: 'booking/batching/decide-batch.ts',
-    right: '  const take = () => (taken ??= options.take());',
+    right: `  const take = () => {
+    if (taken !== undefined) return taken;
+    taken = options.take();
+`,
     wrong: `  const early = options.take();
-  const take = () => (taken ??= early);`,
+  const take = () => {
+    if (taken !== undefined) return taken;
+    taken = early;
+`,
     noticedBy: 'batch',
   },
   {
