@@ -6,7 +6,7 @@ export interface Truth {
   /** Counts the resets of the event. */
   epoch: number;
   capacity: number;
-  /** What the counter says is left. */
+  /** What the counter says is left, with what is held: holds end by themselves, and the rows are those of bookings. */
   available: number;
   /** Bookings of the event's present epoch, in the order of their commits as far as it is known. */
   rows: Row[];
@@ -56,7 +56,9 @@ export async function openOracle(postgresUrl: string): Promise<Oracle> {
   const read = async (eventId: number): Promise<Truth | null> => {
     // One statement is one snapshot: the counter and the rows are of the same moment.
     const { rows } = await client.query<Joined>(
-      `select i.epoch, i.capacity, i.available,
+      `select i.epoch, i.capacity,
+              i.available + coalesce((select sum(quantity) from held_stock h
+                                       where h.event_id = i.event_id and h.epoch = i.epoch), 0) as available,
               b.id, b.customer, b.quantity, b.strategy, b.instance_id, b.fencing_token, b.request_id, b.stock_revision
          from inventory i
          left join bookings b on b.event_id = i.event_id and b.epoch = i.epoch and b.state = 'confirmed'

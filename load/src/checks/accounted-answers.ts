@@ -18,7 +18,7 @@ export const accountedAnswers = {
 } satisfies Check;
 
 const UNKNOWN_ANSWER = /^(unknown|http_5\d\d)$/;
-const PROPER_ANSWER = /^(booked|sold_out|busy|unavailable|unknown)$/;
+const PROPER_ANSWER = /^(booked|sold_out|all_held|busy|unavailable|unknown)$/;
 
 function endedUnknown({ tally, terms }: Evidence): string | null {
   const { unanswered, timedOut, unknown, started } = tally.requests;
@@ -73,9 +73,11 @@ function receivedMore({ attempts }: Evidence): string | null {
   );
 }
 
-function unexpectedAnswer({ tally }: Evidence): string | null {
+function unexpectedAnswer({ tally, history }: Evidence): string | null {
+  const hasHolds = history.some(({ operation }) => operation === 'hold');
   const improper = Object.entries(tally.answers).filter(
-    ([code]) => !PROPER_ANSWER.test(code) && !UNKNOWN_ANSWER.test(code),
+    ([code]) =>
+      (!PROPER_ANSWER.test(code) && !UNKNOWN_ANSWER.test(code)) || (code === 'all_held' && !hasHolds),
   );
   if (improper.length === 0) return null;
   const total = improper.reduce((sum, [, times]) => sum + times, 0);

@@ -7,6 +7,8 @@ import type { Outcome } from '../runs/run.ts';
 /** What a client asks for. `event` is the position of the event among those of the slice. */
 export type Ask =
   | { operation: 'book'; event: number; quantity: number; key?: Key; buyer?: Buyer }
+  | { operation: 'hold'; event: number; quantity: number; seconds: number }
+  | { operation: 'confirm'; event: number; quantity: number; bookingId: string }
   | { operation: 'cancel'; event: number; quantity: number; bookingId: string }
   | { operation: 'read'; event: number };
 
@@ -71,9 +73,12 @@ export function outcomeOf({ ask, answer }: Pick<Exchange, 'ask' | 'answer'>): Ou
   if (answer.code === 'busy' || answer.code === 'unavailable') return 'busy';
   if (answer.code.startsWith('http_5')) return 'unknown';
   if (ask.operation === 'book') return answer.code === 'booked' ? 'booked' : 'refused';
-  if (answer.status !== 200) return 'refused';
-  return ask.operation === 'cancel' ? 'cancelled' : 'read';
+  // Its answer is that to a booking, with the time of its end.
+  if (ask.operation === 'hold') return answer.code === 'booked' ? 'held' : 'refused';
+  return answer.status === 200 ? DONE[ask.operation] : 'refused';
 }
+
+const DONE = { confirm: 'confirmed', cancel: 'cancelled', read: 'read' } as const;
 
 /** What every request of a run has beside its address. */
 export function createBook(runId: string) {
@@ -107,7 +112,9 @@ export function createBook(runId: string) {
 }
 
 export function bodyOf({ ask, customer }: Exchange): string {
-  return ask.operation === 'book' ? JSON.stringify({ customer, quantity: ask.quantity }) : '';
+  if (ask.operation === 'book') return JSON.stringify({ customer, quantity: ask.quantity });
+  if (ask.operation !== 'hold') return '';
+  return JSON.stringify({ customer, quantity: ask.quantity, seconds: ask.seconds });
 }
 
 export function headersOf({ ask, customer }: Exchange): Record<string, string> {

@@ -5,9 +5,10 @@
 export interface Operation {
   /**
    * `create`: the event begins, with all its tickets free. `book`, `cancel`, `read` are requests to the service.
+   * `hold` and `confirm` too. `expire`: a hold that was not confirmed has ended by itself, and its tickets are free.
    * `count`: the harness reads in Postgres what was really sold, after the last answer.
    */
-  operation: 'create' | 'book' | 'cancel' | 'read' | 'count';
+  operation: 'create' | 'book' | 'hold' | 'confirm' | 'expire' | 'cancel' | 'read' | 'count';
   /** Has one operation at a time. 0 is the harness itself. */
   client: number;
   event: number;

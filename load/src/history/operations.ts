@@ -14,7 +14,7 @@ export interface Sale {
 }
 
 /** A generator may know which of its clients has asked, and when it was to. */
-type Scheduled = Attempt & Partial<Pick<Exchange, 'client' | 'intendedAtMs'>>;
+type Scheduled = Attempt & Partial<Pick<Exchange, 'client' | 'intendedAtMs' | 'ask'>>;
 
 /** From and to a time of `performance.now()`. */
 export interface Span {
@@ -48,24 +48,28 @@ export function unknownOperation(
   return { ...bookOperation(sale, attempt), outcome: 'unknown', booking, settled, isLookedUp };
 }
 
-/** A cancellation or a read, with what it has told. Of a cancellation of unknown end Postgres knows whether the row is gone. */
+/**
+ * A confirmation, a cancellation or a read, with what it has told. Of one of unknown end Postgres knows whether the row is
+ * there, or gone.
+ */
 export function otherOperation(sale: Sale, exchange: Exchange, truth: Truth): Operation {
   const { ask, answer, free } = exchange;
   const outcome = outcomeOf(exchange);
-  const isOk = outcome === 'cancelled' || outcome === 'read';
-  const booking = ask.operation === 'cancel' ? ask.bookingId : null;
+  const isOk = outcome === 'confirmed' || outcome === 'cancelled' || outcome === 'read';
+  const booking = 'bookingId' in ask ? ask.bookingId : null;
+  const isThere = truth.rows.some(({ id }) => id === booking);
   return {
     ...bookOperation(sale, exchange),
     operation: ask.operation,
     strategy: null,
-    quantity: ask.operation === 'cancel' ? ask.quantity : null,
+    quantity: 'quantity' in ask ? ask.quantity : null,
     free,
     outcome: isOk ? 'ok' : outcome === 'unknown' ? 'unknown' : 'rejected',
     answer: isOk ? outcome : (answer?.code ?? null),
     customer: null,
     booking,
     ...(outcome === 'unknown' && {
-      settled: truth.rows.some(({ id }) => id === booking) ? 'not done' : 'done',
+      settled: isThere === (ask.operation === 'confirm') ? 'done' : 'not done',
     }),
   };
 }
@@ -84,11 +88,19 @@ export function countOperation({ event }: Sale, truth: Truth, span: Span): Opera
   };
 }
 
+/** What nobody has asked for, and has happened. */
+export function derivedOperation(
+  { event }: Sale,
+  { span, ...facts }: Pick<Operation, 'operation' | 'quantity' | 'booking'> & { span: Span },
+): Operation {
+  return { ...nothing, event, outcome: 'ok', ...facts, ...timesOf(span) };
+}
+
 function bookOperation({ event, strategy, quantity }: Sale, attempt: Scheduled): Omit<Operation, 'outcome'> {
   const { answer } = attempt;
   return {
     ...nothing,
-    operation: 'book',
+    operation: attempt.ask?.operation === 'hold' ? 'hold' : 'book',
     client: attempt.client ?? attempt.buyer,
     event,
     strategy,

@@ -24,6 +24,9 @@ export async function* readHistory(path: string): AsyncGenerator<Operation> {
 const KINDS: ReadonlySet<string> = new Set<Operation['operation']>([
   'create',
   'book',
+  'hold',
+  'confirm',
+  'expire',
   'cancel',
   'read',
   'count',

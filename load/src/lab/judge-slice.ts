@@ -1,9 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { count, examples } from '@lastseat/lab-frame/words.ts';
 
 import { collectEvidence } from '../checks/evidence.ts';
 import { CHECKS, judge, type FindingKind, type Judgement } from '../checks/judge.ts';
 import type { Wave } from '../crowd.ts';
 import type { Exchange, Sent } from '../generators/exchange.ts';
+import { expiryOperations, lastEndOfHolds } from '../history/expiries.ts';
 import type { Operation } from '../history/operation.ts';
 import { historyOf, otherOperation, type Span } from '../history/operations.ts';
 import { lookUpUnknown } from '../look-up.ts';
@@ -99,6 +102,9 @@ async function judgeEvents(facts: SliceFacts): Promise<Judged> {
   const up = await stillUp(answered, target, cell.replicas);
   const inPostgres = await witness.found(answered);
   const byEvent = Map.groupBy(exchanges, ({ ask }) => ask.event);
+  // A hold that has not ended is neither sold nor free: then Postgres is read too early.
+  const endMs = lastEndOfHolds(exchanges);
+  if (endMs !== null) await sleep(Math.max(0, endMs - performance.now()));
   const judged: Awaited<ReturnType<typeof judgeEvent>>[] = [];
   for (const [index, eventId] of eventIds.entries()) {
     const ofEvent = byEvent.get(index) ?? [];
@@ -125,7 +131,7 @@ async function judgeEvent(facts: SliceFacts, event: EventOfSlice) {
   const { eventId, exchanges, up, inPostgres } = event;
   const guard = guardOf(cell.strategy as Exclude<typeof cell.strategy, 'no-op'>);
   const tickets = facts.tickets[event.index] ?? 0;
-  const attempts = mergeRepeats(exchanges.filter(({ ask }) => ask.operation === 'book'));
+  const attempts = mergeRepeats(exchanges.filter(isForTickets));
   const counted = { startMs: performance.now(), endMs: 0 };
   const truth = await readSettled(oracle, eventId, attempts, 0);
   counted.endMs = performance.now();
@@ -143,8 +149,9 @@ async function judgeEvent(facts: SliceFacts, event: EventOfSlice) {
   const lookUps = await lookUpUnknown(target, attempts);
   const isSettled = !attempts.some(isUnknown);
   const others = exchanges
-    .filter(({ ask }) => ask.operation !== 'book')
-    .map((exchange) => otherOperation(sale, exchange, truth));
+    .filter((exchange) => !isForTickets(exchange))
+    .map((exchange) => otherOperation(sale, exchange, truth))
+    .concat(expiryOperations(sale, exchanges));
   const booked = historyOf({ sale, tickets, attempts, truth, lookUps, isSettled, created, counted });
   // After the creation, which is the first. They may be too many to be arguments of one call.
   const operations = booked.slice(0, 1).concat(others, booked.slice(1));
@@ -176,6 +183,10 @@ async function judgeEvent(facts: SliceFacts, event: EventOfSlice) {
   // Where a race was seen, that nobody lacked a ticket does not matter.
   const findings = judgement.shown.length > 0 ? { ...judgement, notShown: [] } : judgement;
   return { findings, operations };
+}
+
+function isForTickets({ ask }: Exchange): boolean {
+  return ask.operation === 'book' || ask.operation === 'hold';
 }
 
 // The events of a slice are new, and nobody resets them.

@@ -121,6 +121,8 @@ function pathsOf({ strategy }: Cell, eventIds: readonly number[]): Load['request
   return (ask: Ask) => {
     const eventId = eventIds[ask.event] ?? 0;
     if (ask.operation === 'cancel') return { method: 'DELETE', path: `/bookings/${ask.bookingId}` };
+    if (ask.operation === 'hold') return { method: 'POST', path: `/events/${eventId}/holds` };
+    if (ask.operation === 'confirm') return { method: 'POST', path: `/holds/${ask.bookingId}/confirm` };
     if (ask.operation === 'read') return { method: 'GET', path: `/events/${eventId}` };
     if (strategy === 'no-op') return { method: 'POST', path: NOOP_PATH };
     return { method: 'POST', path: guardOf(strategy).path(eventId) };

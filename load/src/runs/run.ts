@@ -79,8 +79,8 @@ export interface Cell {
 /** What the processes that share the machine are called. */
 export type Part = 'nginx' | 'replicas' | 'redis' | 'postgres' | 'harness';
 
-/** How a request ended. Cancelled and read are answers to requests that were not for a ticket. */
-export type Outcome = 'booked' | 'refused' | 'busy' | 'cancelled' | 'read' | 'unknown';
+/** How a request ended. Confirmed, cancelled and read are answers to requests that were not for a ticket. */
+export type Outcome = 'booked' | 'held' | 'refused' | 'busy' | 'confirmed' | 'cancelled' | 'read' | 'unknown';
 
 export interface Slice {
   /** From 1. Slices of one number stood side by side in time: their ratios are worth more than those of others. */

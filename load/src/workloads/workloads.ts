@@ -1,3 +1,4 @@
+import { holds } from './holds.ts';
 import { lastTicket } from './last-ticket.ts';
 import { repeat } from './repeat.ts';
 import { rush } from './rush.ts';
@@ -7,7 +8,7 @@ import { storm } from './storm.ts';
 import type { Workload } from './workload.ts';
 
 /** Everything that can be done to a service, a file each. */
-export const WORKLOADS: readonly Workload[] = [rush, lastTicket, soldOut, spread, storm, repeat];
+export const WORKLOADS: readonly Workload[] = [rush, lastTicket, soldOut, spread, storm, holds, repeat];
 
 export const WORKLOAD_NAMES = WORKLOADS.map(({ name }) => name);
 

@@ -9,7 +9,7 @@ import { expect, it, onTestFinished } from 'vitest';
 
 import { readRaces } from '#src/race/keep-race.ts';
 import { overlaps } from '#src/race/race.ts';
-import type { LabRun } from '#src/runs/run.ts';
+import type { LabRun, Slice } from '#src/runs/run.ts';
 import { readRun } from '#src/runs/store.ts';
 
 import { endWithTest, runNode } from '../../../infra/test/support/end-with-test.ts';
@@ -69,22 +69,28 @@ it('measures a matrix, keeps what it found, and compares it', async () => {
 
 it('keeps what is done when it is interrupted', async () => {
   const { env, dir } = room();
-  const flags = ['--strategy=atomic-update', '--replicas=1', '--repeats=500', '--window-ms=200'];
+  const flags = ['--workload=holds', '--strategy=atomic-update', '--replicas=1', '--repeats=500'];
   const lab = endWithTest(
     spawn(process.execPath, [main, ...flags], { env, stdio: ['ignore', 'pipe', 'ignore'] }),
   );
   let said = '';
   lab.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
   const latest = join(dir, 'home', 'runs', 'latest', 'run.json');
-  const slices = (): number =>
-    existsSync(latest) ? (JSON.parse(readFileSync(latest, 'utf8')) as LabRun).cells[0]!.slices.length : 0;
-  await expect.poll(slices, { timeout: 90_000 }).toBeGreaterThan(0);
+  const slices = (): Slice[] =>
+    existsSync(latest) ? (JSON.parse(readFileSync(latest, 'utf8')) as LabRun).cells[1]!.slices : [];
+  await expect.poll(() => slices().length, { timeout: 90_000 }).toBeGreaterThan(0);
   lab.kill('SIGINT');
   const [code] = (await once(lab, 'close')) as [number | null];
   expect(code).toBe(130);
   expect(said).toContain('interrupted before its end');
   expect(JSON.parse(readFileSync(latest, 'utf8'))).toMatchObject({ isComplete: false });
   expect(readdirSync(dir)).toEqual(['home']);
+
+  // Holds that were confirmed, and holds that have ended, in an order that a counter alone explains.
+  const [slice] = slices();
+  expect(slice!.void).toBeNull();
+  expect(slice!.answers.held).toBeGreaterThan(slice!.answers.confirmed!);
+  expect(slice!.answers.confirmed).toBeGreaterThan(0);
 });
 
 /** A place for its runs and for the stack that it starts, and nothing else. */

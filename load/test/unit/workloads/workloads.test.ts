@@ -47,6 +47,30 @@ it('a storm cancels what it has booked, each booking once', () => {
   expect(cancelled.every((id) => booked.includes(id))).toBe(true);
 });
 
+it('the workload of holds confirms some of them, once each, lets others end, and cancels what was sold', () => {
+  const client = workloadOf('holds').client(randomNumbers(5), 4, 1);
+  const held = new Set<string>();
+  const confirmed = new Set<string>();
+  const seen = new Set<string>();
+  for (let index = 0; index < 2_000; index += 1) {
+    const ask = client.next();
+    seen.add(ask.operation);
+    if (ask.operation === 'confirm') {
+      expect(held.has(ask.bookingId) && !confirmed.has(ask.bookingId)).toBe(true);
+      confirmed.add(ask.bookingId);
+    }
+    if (ask.operation === 'cancel') expect(held.has(ask.bookingId)).toBe(confirmed.has(ask.bookingId));
+    const bookingId = `${ask.operation}-${index}`;
+    if (ask.operation === 'hold') held.add(bookingId);
+    const isNew = ask.operation === 'book' || ask.operation === 'hold';
+    const answer = { status: 200, booking: isNew ? { bookingId } : null };
+    client.told?.({ ask, answer } as Exchange);
+  }
+  expect([...seen].toSorted()).toEqual(['book', 'cancel', 'confirm', 'hold', 'read']);
+  expect(confirmed.size).toBeGreaterThan(200);
+  expect(held.size - confirmed.size).toBeGreaterThan(100);
+});
+
 it('of a thousand things the second is half as popular as the first', () => {
   const pick = zipf(1_000);
   const random = randomNumbers(1);
