@@ -1,4 +1,5 @@
 import type { Exchange } from '../generators/exchange.ts';
+import { fromWallClockMs } from './clock.ts';
 import type { Operation } from './operation.ts';
 import { derivedOperation, type Sale } from './operations.ts';
 
@@ -12,7 +13,7 @@ import { derivedOperation, type Sale } from './operations.ts';
  * the two follow each other at once, and nobody sees them.
  */
 
-// Date.now() counts whole milliseconds, and is compared with another clock twice.
+// The wall clock is read in whole milliseconds, and compared with another one twice.
 const TOLERANCE_MS = 5;
 
 export function expiryOperations(sale: Sale, exchanges: readonly Exchange[]): Operation[] {
@@ -21,8 +22,9 @@ export function expiryOperations(sale: Sale, exchanges: readonly Exchange[]): Op
       ask.operation === 'confirm' && answer?.status === 200 ? [[ask.bookingId, answer.receivedAtMs]] : [],
     ),
   );
+  const toOurs = fromWallClockMs();
   return exchanges.flatMap((exchange) => {
-    const endsAtMs = endOfHold(exchange);
+    const endsAtMs = endOfHold(exchange, toOurs);
     const booking = exchange.answer?.booking?.bookingId;
     if (exchange.ask.operation !== 'hold' || endsAtMs === null || booking === undefined) return [];
     const span = { startMs: endsAtMs - TOLERANCE_MS, endMs: endsAtMs + TOLERANCE_MS };
@@ -33,12 +35,13 @@ export function expiryOperations(sale: Sale, exchanges: readonly Exchange[]): Op
 
 /** When all holds of these have ended for sure; null if there are none. */
 export function lastEndOfHolds(exchanges: readonly Exchange[]): number | null {
-  const last = exchanges.reduce((last, exchange) => Math.max(last, endOfHold(exchange) ?? 0), 0);
+  const toOurs = fromWallClockMs();
+  const last = exchanges.reduce((last, exchange) => Math.max(last, endOfHold(exchange, toOurs) ?? 0), 0);
   return last === 0 ? null : last + TOLERANCE_MS;
 }
 
 /** On the clock of `performance.now()`; null of what is no hold. */
-function endOfHold({ ask, answer }: Pick<Exchange, 'ask' | 'answer'>): number | null {
+function endOfHold({ ask, answer }: Pick<Exchange, 'ask' | 'answer'>, toOurs: number): number | null {
   if (ask.operation !== 'hold' || !answer?.booking?.expiresAt) return null;
-  return Date.parse(answer.booking.expiresAt) - Date.now() + performance.now();
+  return Date.parse(answer.booking.expiresAt) + toOurs;
 }

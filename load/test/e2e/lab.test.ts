@@ -67,7 +67,8 @@ it('measures a matrix, keeps what it found, and compares it', async () => {
   expect(compared.stdout).toContain('Nothing can be told');
 });
 
-it('keeps what is done when it is interrupted', async () => {
+// It waits for holds to end, beside whatever else the machine does.
+it('keeps what is done when it is interrupted', { timeout: 200_000 }, async () => {
   const { env, dir } = room();
   const flags = ['--workload=holds', '--strategy=atomic-update', '--replicas=1', '--repeats=500'];
   const lab = endWithTest(
@@ -78,7 +79,7 @@ it('keeps what is done when it is interrupted', async () => {
   const latest = join(dir, 'home', 'runs', 'latest', 'run.json');
   const slices = (): Slice[] =>
     existsSync(latest) ? (JSON.parse(readFileSync(latest, 'utf8')) as LabRun).cells[1]!.slices : [];
-  await expect.poll(() => slices().length, { timeout: 90_000 }).toBeGreaterThan(0);
+  await expect.poll(() => slices().length, { timeout: 150_000 }).toBeGreaterThan(0);
   lab.kill('SIGINT');
   const [code] = (await once(lab, 'close')) as [number | null];
   expect(code).toBe(130);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import type { Ask, Exchange } from '#src/generators/exchange.ts';
-import { onMachineClock } from '#src/history/clock.ts';
+import { fromWallClockMs, onMachineClock } from '#src/history/clock.ts';
 import { expiryOperations } from '#src/history/expiries.ts';
 import type { Operation } from '#src/history/operation.ts';
 import { answeredOperation, createOperation, otherOperation } from '#src/history/operations.ts';
@@ -98,7 +98,7 @@ function refused(atMs: number): Exchange {
 function exchange(ask: Ask, atMs: number, lastsMs: number, bookingId?: string): Exchange {
   const startedAtMs = START_MS + atMs;
   const isNew = ask.operation === 'book' || ask.operation === 'hold';
-  const expiresAt = new Date(Date.now() - performance.now() + START_MS + END_MS).toISOString();
+  const expiresAt = new Date(START_MS + END_MS - fromWallClockMs()).toISOString();
   const booking =
     bookingId === undefined ? null : { bookingId, ...(ask.operation === 'hold' && { expiresAt }) };
   const answer = {
