@@ -15,6 +15,7 @@ import { createKnownEvents } from '#src/booking/known-events.ts';
 import { createStrategies, type Strategies } from '#src/booking/registry.ts';
 import type { Config } from '#src/config.ts';
 import type { StrategyName } from '#src/contract.ts';
+import type { FailedCheck } from '#src/http/health-routes.ts';
 import { openRedis } from '#src/redis.ts';
 import { findMissingMigrations } from '#src/storage/migrate.ts';
 import type { AroundQuery, PooledDb } from '#src/storage/pool.ts';
@@ -52,11 +53,6 @@ export interface Watch {
   aroundQuery?: AroundQuery;
   /** Waits for a lock, and makes a span of it. */
   aroundLock?: <T>(name: string, acquire: () => Promise<T>) => Promise<T>;
-}
-
-interface FailedCheck {
-  what: string;
-  cause?: unknown;
 }
 
 /**

@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi';
 /** The kinds of values that the schemas of the contract are made of. Each says what is wrong in the words of a client. */
 
 /** Postgres keeps event ids in an integer. */
-const MAX_EVENT_ID = 2_147_483_647;
+export const MAX_EVENT_ID = 2_147_483_647;
 
 export function wholeNumber(min: number, max: number) {
   const error = `must be a whole number from ${min} to ${max}`;

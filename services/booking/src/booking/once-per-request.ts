@@ -5,6 +5,13 @@ import type { PooledDb } from '#src/storage/pool.ts';
 
 import { type BookingRequest, type Outcome, type Strategy } from './strategy.ts';
 
+export interface OncePerRequestDeps {
+  db: PooledDb;
+  finder: BookingFinder;
+  /** A key is good for another booking so long after the one that was made with it. */
+  keyTtlMs: number;
+}
+
 /**
  * One request, one booking, whatever repeats it; and one booking for an idempotency key, of one customer and event.
  * Unique keys of the table decide, in the statement that books: whoever comes second writes nothing and is told so by
@@ -13,13 +20,6 @@ import { type BookingRequest, type Outcome, type Strategy } from './strategy.ts'
  * A refusal writes nothing that the keys could stop. So before a request that may have been sent before is told that
  * the tickets are gone, or the sale is over, its own booking is looked for, which may have taken the last of them.
  */
-export interface OncePerRequestDeps {
-  db: PooledDb;
-  finder: BookingFinder;
-  /** A key is good for another booking so long after the one that was made with it. */
-  keyTtlMs: number;
-}
-
 export function oncePerRequest(strategy: Strategy, { db, finder, keyTtlMs }: OncePerRequestDeps): Strategy {
   async function bookOnce(request: BookingRequest): Promise<Outcome> {
     const outcome = await bookOrFindKeyTaken(strategy, request);

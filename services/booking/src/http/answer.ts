@@ -59,6 +59,10 @@ export function createAnswers(instanceId: string, log: ProblemLog, onAnswer?: On
       const tookMs = arrivedAtMs === undefined ? 0 : performance.now() - arrivedAtMs;
       onAnswer({ route: c.get('route'), strategy: c.get('strategy'), outcome, tookMs });
     });
+  const namesOf = (c: Context<Env>) => ({
+    [INSTANCE_HEADER]: instanceId,
+    [REQUEST_ID_HEADER]: requestIdOf(c),
+  });
   return {
     json<Body, Status extends ContentfulStatusCode>(
       c: Context<Env>,
@@ -71,8 +75,7 @@ export function createAnswers(instanceId: string, log: ProblemLog, onAnswer?: On
         status,
         headers: {
           'content-type': 'application/json',
-          [INSTANCE_HEADER]: instanceId,
-          [REQUEST_ID_HEADER]: requestIdOf(c),
+          ...namesOf(c),
           ...headers,
         },
       });
@@ -80,15 +83,14 @@ export function createAnswers(instanceId: string, log: ProblemLog, onAnswer?: On
     },
     unchanged(c, tag) {
       tell?.(c, 'ok');
-      const headers = { etag: tag, [INSTANCE_HEADER]: instanceId, [REQUEST_ID_HEADER]: requestIdOf(c) };
+      const headers = { etag: tag, ...namesOf(c) };
       return new Response(null, { status: 304, headers }) as ReturnType<Answers['unchanged']>;
     },
     stream(c, body, type) {
       tell?.(c, 'ok');
       const headers = {
         'content-type': type,
-        [INSTANCE_HEADER]: instanceId,
-        [REQUEST_ID_HEADER]: requestIdOf(c),
+        ...namesOf(c),
       };
       return new Response(body, { headers }) as ReturnType<Answers['stream']>;
     },
@@ -98,8 +100,7 @@ export function createAnswers(instanceId: string, log: ProblemLog, onAnswer?: On
         headers: {
           'content-type': 'text/html; charset=utf-8',
           'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-          [INSTANCE_HEADER]: instanceId,
-          [REQUEST_ID_HEADER]: requestIdOf(c),
+          ...namesOf(c),
         },
       });
       return response as ReturnType<Answers['html']>;

@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi';
 
-import { plainText, wholeNumberText } from '#src/contract-fields.ts';
+import { plainText } from '#src/contract-fields.ts';
 import { BOOKING_STATES, bookingView, eventParams } from '#src/contract.ts';
 import { type BookingPage, listBookings } from '#src/storage/booking-lists.ts';
 import { eventExists } from '#src/storage/events.ts';
@@ -11,13 +11,10 @@ import type { Answers } from './answer.ts';
 import { viewWithState } from './booking-view.ts';
 import { csv, exportPages, ndjson } from './export-bookings.ts';
 import { guardAgainstOutage } from './outage.ts';
-import { eventNotFound, ProblemError, problems } from './problem.ts';
+import { DEFAULT_LISTED, linkToNext, MAX_LISTED, pageLimit, pageOf } from './paging.ts';
+import { eventNotFound, FOR_OPERATORS, ProblemError, problems } from './problem.ts';
+import { isUuid } from './request-id.ts';
 import { createRouter } from './router.ts';
-
-const DEFAULT_LISTED = 100;
-
-/** An answer of some 250 kB, and a statement of a few milliseconds. */
-const MAX_LISTED = 1_000;
 
 /** Each reads a page after the other; more of them would keep whoever looks on waiting. */
 const MAX_EXPORTS = 16;
@@ -27,20 +24,14 @@ const filters = {
 };
 
 const paging = {
-  after: z
-    .string()
-    .regex(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i, 'must be the id of a booking')
-    .optional()
-    .openapi({ description: 'The id of the last booking of the page before: the header `Link` has it.' }),
-  limit: wholeNumberText(1, MAX_LISTED).optional(),
+  after: z.string().refine(isUuid, 'must be the id of a booking').optional().openapi({
+    format: 'uuid',
+    description: 'The id of the last booking of the page before: the header `Link` has it.',
+  }),
+  limit: pageLimit(),
 };
 
-const aPage = {
-  200: {
-    description: 'A page of them. If there may be more, the header `Link` names the next page.',
-    content: { 'application/json': { schema: z.array(bookingView) } },
-  },
-};
+const aPage = { 200: pageOf(bookingView) };
 
 const common = { tags: ['bookings'], method: 'get' as const, security: [{ operator: [] }] };
 
@@ -53,7 +44,7 @@ const ofEvent = createRoute({
     params: eventParams,
     query: z.object({ ...filters, customer: plainText(200).optional(), ...paging }),
   },
-  responses: { ...aPage, ...problems('unauthorized', 'forbidden', 'event_not_found', 'busy', 'no_answer') },
+  responses: { ...aPage, ...problems(...FOR_OPERATORS, 'event_not_found', 'busy', 'no_answer') },
 });
 
 const ofCustomer = createRoute({
@@ -62,7 +53,7 @@ const ofCustomer = createRoute({
   path: '/bookings',
   summary: 'List the bookings of a customer, of all events',
   request: { query: z.object({ customer: plainText(200), ...filters, ...paging }) },
-  responses: { ...aPage, ...problems('unauthorized', 'forbidden', 'not_found', 'busy', 'no_answer') },
+  responses: { ...aPage, ...problems(...FOR_OPERATORS, 'busy', 'no_answer') },
 });
 
 const exportEvent = createRoute({
@@ -82,7 +73,7 @@ const exportEvent = createRoute({
       description: 'One booking a line: as JSON, or as CSV with a line of names first.',
       content: { 'application/x-ndjson': { schema: z.string() }, 'text/csv': { schema: z.string() } },
     },
-    ...problems('unauthorized', 'forbidden', 'event_not_found', 'busy', 'no_answer'),
+    ...problems(...FOR_OPERATORS, 'event_not_found', 'busy', 'no_answer'),
   },
 });
 
@@ -91,6 +82,8 @@ export interface BookingListDeps {
   answers: Answers;
   reads: Db;
 }
+
+const idOf = ({ bookingId }: { bookingId: string }) => bookingId;
 
 /** For operators: they show whose bookings they are. */
 export function bookingListRoutes({ access, answers, reads }: BookingListDeps) {
@@ -103,12 +96,17 @@ export function bookingListRoutes({ access, answers, reads }: BookingListDeps) {
       const { limit = DEFAULT_LISTED, ...query } = c.req.valid('query');
       const page = await readPage({ ...query, eventId, limit });
       if (page.length === 0) await assertEventExists(eventId);
-      return answers.json(c, 200, page, nextOf(`/events/${eventId}/bookings`, { ...query, limit }, page));
+      return answers.json(
+        c,
+        200,
+        page,
+        linkToNext(`/events/${eventId}/bookings`, { ...query, limit }, page, idOf),
+      );
     })
     .openapi({ ...ofCustomer, middleware }, async (c) => {
       const { limit = DEFAULT_LISTED, ...query } = c.req.valid('query');
       const page = await readPage({ ...query, limit });
-      return answers.json(c, 200, page, nextOf('/bookings', { ...query, limit }, page));
+      return answers.json(c, 200, page, linkToNext('/bookings', { ...query, limit }, page, idOf));
     })
     .openapi({ ...exportEvent, middleware }, async (c) => {
       const { event_id: eventId } = c.req.valid('param');
@@ -137,18 +135,4 @@ export function bookingListRoutes({ access, answers, reads }: BookingListDeps) {
   async function assertEventExists(id: number): Promise<void> {
     if (!(await guardAgainstOutage(() => eventExists(reads, id)))) throw eventNotFound(id);
   }
-}
-
-function nextOf(
-  path: string,
-  query: { limit: number; state?: string | undefined; customer?: string | undefined },
-  page: readonly { bookingId: string }[],
-): Record<string, string> {
-  const last = page.at(-1);
-  if (last === undefined || page.length < query.limit) return {};
-  const given = Object.entries({ ...query, after: last.bookingId }).filter(
-    ([, value]) => value !== undefined,
-  );
-  const next = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
-  return { link: `<${path}?${next.toString()}>; rel="next"` };
 }

@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi';
 
-import { wholeNumberText } from '#src/contract-fields.ts';
+import { MAX_EVENT_ID, wholeNumberText } from '#src/contract-fields.ts';
 import { eventBody, eventChangeBody, eventParams, eventView } from '#src/contract.ts';
 import {
   closesBeforeItOpens,
@@ -22,12 +22,9 @@ import type { Answers } from './answer.ts';
 import { eventTag, hasClientAlready, ifMatch, ifNoneMatch, readIfMatch } from './conditional.ts';
 import { eventViewOf } from './event-view.ts';
 import { guardAgainstOutage } from './outage.ts';
-import { eventNotFound, IN_BODY, invalidInput, ProblemError, problems } from './problem.ts';
+import { DEFAULT_LISTED, linkToNext, pageLimit, pageOf } from './paging.ts';
+import { eventNotFound, FOR_OPERATORS, IN_BODY, invalidInput, ProblemError, problems } from './problem.ts';
 import { createRouter } from './router.ts';
-
-/** An answer of some 100 kB. In the lab each event in a list costs a sum over its bookings. */
-const MAX_LISTED = 1_000;
-const DEFAULT_LISTED = 100;
 
 const shown = { description: 'The event.', content: { 'application/json': { schema: eventView } } };
 
@@ -39,15 +36,12 @@ const listAll = createRoute({
   summary: 'List the events by their ids',
   request: {
     query: z.object({
-      after: wholeNumberText(0, 2_147_483_647).optional(),
-      limit: wholeNumberText(1, MAX_LISTED).optional(),
+      after: wholeNumberText(0, MAX_EVENT_ID).optional(),
+      limit: pageLimit(),
     }),
   },
   responses: {
-    200: {
-      description: 'A page of them. If there may be more, the header `Link` names the next page.',
-      content: { 'application/json': { schema: z.array(eventView) } },
-    },
+    200: pageOf(eventView),
     ...problems('busy', 'no_answer'),
   },
 });
@@ -75,7 +69,7 @@ const create = createRoute({
   path: '/events',
   summary: 'Create an event',
   request: { body: { content: { 'application/json': { schema: eventBody } }, required: true } },
-  responses: { 201: shown, ...problems(...IN_BODY, 'unauthorized', 'forbidden', 'busy', 'unknown') },
+  responses: { 201: shown, ...problems(...IN_BODY, ...FOR_OPERATORS, 'busy', 'unknown') },
 });
 
 const change = createRoute({
@@ -94,8 +88,7 @@ const change = createRoute({
     200: shown,
     ...problems(
       ...IN_BODY,
-      'unauthorized',
-      'forbidden',
+      ...FOR_OPERATORS,
       'event_not_found',
       'below_booked',
       'changed_meanwhile',
@@ -130,10 +123,13 @@ export function eventRoutes(deps: EventDeps) {
     .openapi(listAll, async (c) => {
       const { after = 0, limit = DEFAULT_LISTED } = c.req.valid('query');
       const events = await guardAgainstOutage(() => lookAtPage({ after, limit }));
-      const last = events.at(-1);
       const views = events.map(eventViewOf);
-      if (last === undefined || events.length < limit) return answers.json(c, 200, views);
-      return answers.json(c, 200, views, { link: `</events?after=${last.id}&limit=${limit}>; rel="next"` });
+      return answers.json(
+        c,
+        200,
+        views,
+        linkToNext('/events', { after, limit }, views, ({ id }) => id),
+      );
     })
     .openapi(lookUp, async (c) => {
       const { event_id: id } = c.req.valid('param');

@@ -27,6 +27,9 @@ const EVERYWHERE: readonly ProblemCode[] = [
   'unavailable',
 ];
 
+/** Of every route that only operators may ask, where there are some. */
+export const FOR_OPERATORS: readonly ProblemCode[] = ['unauthorized', 'forbidden', 'not_found'];
+
 /** Of every route that takes a body. */
 export const IN_BODY: readonly ProblemCode[] = ['invalid_json', 'body_too_large', 'unsupported_media_type'];
 

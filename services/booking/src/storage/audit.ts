@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 
-import { lockEventByAdvisory, lockStock } from './inventory.ts';
+import { lockEvent } from './inventory.ts';
 import type { Db } from './schema.ts';
 import { transact } from './transaction.ts';
 
@@ -73,9 +73,7 @@ export async function lockAndMendCounter(
   eventId: number,
 ): Promise<Pick<Difference, 'capacity' | 'available' | 'bookedByRows'> | undefined> {
   return transact(db, async (trx) => {
-    // In the order of those who book: first the advisory lock, then the row. The other way round is a deadlock.
-    await lockEventByAdvisory(trx, eventId);
-    const stock = await lockStock(trx, eventId);
+    const stock = await lockEvent(trx, eventId);
     if (stock === undefined) return undefined;
     const { epoch } = stock;
     // Whoever confirms or extends a hold waits for its row of held stock, or has done with it. Each is a statement of its

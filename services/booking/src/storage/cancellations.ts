@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 
-import { lockEventByAdvisory, lockStock } from './inventory.ts';
+import { lockEvent } from './inventory.ts';
 import { CANCELLED_EPOCH, type Trx } from './schema.ts';
 
 /**
@@ -20,9 +20,7 @@ export async function lockStockAndCancelBooking(
   trx: Trx,
   { bookingId, eventId }: { bookingId: string; eventId: number },
 ): Promise<boolean> {
-  // In the order of those who book: first the advisory lock, then the row. The other way round is a deadlock.
-  await lockEventByAdvisory(trx, eventId);
-  await lockStock(trx, eventId);
+  await lockEvent(trx, eventId);
   const { rows } = await sql<{ isCancelled: boolean }>`
     with booking as materialized (
       select id, event_id, epoch, quantity, state, expires_at from bookings

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 
 import { endHolds, heldStockOf } from './held-stock.ts';
-import { lockEventByAdvisory, lockStock } from './inventory.ts';
+import { lockEvent } from './inventory.ts';
 import type { Db, Trx } from './schema.ts';
 
 /** When it is on sale, and to whom how many; null where there is no such limit. */
@@ -169,9 +169,7 @@ export async function lockAndChangeEvent(
   { name, capacity, honoursLatePayment, ...terms }: EventInput,
   isExpected: (revision: number) => boolean = () => true,
 ): Promise<EventChange> {
-  // In the order of those who book: first the advisory lock, then the row. The other way round is a deadlock.
-  await lockEventByAdvisory(trx, id);
-  if ((await lockStock(trx, id)) === undefined) return undefined;
+  if ((await lockEvent(trx, id)) === undefined) return undefined;
   const before = await findEvent(trx, id, 'counter');
   if (before === undefined) return undefined;
   if (!isExpected(before.revision)) return { code: 'other_revision', event: before };

@@ -38,7 +38,7 @@ export async function confirmHold(db: Db | Trx, bookingId: string): Promise<bool
 export async function extendHold(
   db: Db | Trx,
   { bookingId, seconds, maxS }: { bookingId: string; seconds: number; maxS: number },
-): Promise<'extended' | 'ends_later_anyway' | 'too_long' | 'no_hold'> {
+): Promise<'extended' | 'too_long' | 'no_hold'> {
   const { rows } = await sql<{ isExtended: boolean; endsLater: boolean | null; isTooLong: boolean | null }>`
     with standing as materialized (${standingHold(bookingId)}), hold as materialized (
       select *, ${endOfHold(sql`clock_timestamp()`, sql`${seconds}`)} as new_end,
@@ -57,8 +57,7 @@ export async function extendHold(
     select exists (select from extended) as "isExtended", (select new_end <= expires_at from hold) as "endsLater",
            (select new_end > last_end from hold) as "isTooLong"`.execute(db);
   const { isExtended, endsLater, isTooLong } = rows[0] ?? {};
-  if (isExtended) return 'extended';
-  if (endsLater) return 'ends_later_anyway';
+  if (isExtended || endsLater) return 'extended';
   return isTooLong ? 'too_long' : 'no_hold';
 }
 

@@ -60,6 +60,15 @@ export async function lockEventByAdvisory(trx: Trx, eventId: number): Promise<vo
   await sql`select pg_advisory_xact_lock(${ADVISORY_CLASS}, ${eventId})`.execute(trx);
 }
 
+/**
+ * Keeps out everybody who decides on the event, by whichever guard. In the order of those who book: first the advisory
+ * lock, then the row. The other way round is a deadlock.
+ */
+export async function lockEvent(trx: Trx, eventId: number): Promise<Stock | undefined> {
+  await lockEventByAdvisory(trx, eventId);
+  return lockStock(trx, eventId);
+}
+
 /** The first key of our advisory locks, so that they meet no other program's. */
 const ADVISORY_CLASS = 1_818_326_132;
 

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 
 import { compareCountersWithRows } from '#src/storage/audit.ts';
+import { createEvent } from '#src/storage/events.ts';
 
 import { holdStorm } from '../support/hold-storm.ts';
 import { openHouse, type House } from '../support/house.ts';
@@ -46,19 +47,22 @@ beforeAll(async () => {
 
 afterAll(() => opened.disposeAsync());
 
+const storm = (eventId: number, durationMs: number) =>
+  holdStorm({
+    db: house.db,
+    urls: replicas.map(({ url }) => url),
+    eventId,
+    clients: 12,
+    durationMs,
+    snapshotEveryMs: Math.min(1_000, DURATION_MS / 20),
+  });
+
 test(
   'whatever is held, confirmed, extended, given up, cancelled, repeated and forgotten, every ticket is one thing at a time',
   { timeout: DURATION_MS + 60_000 },
   async () => {
     const eventId = await house.newEvent(40);
-    const { answers, faults, snapshots } = await holdStorm({
-      db: house.db,
-      urls: replicas.map(({ url }) => url),
-      eventId,
-      clients: 12,
-      durationMs: DURATION_MS,
-      snapshotEveryMs: Math.min(1_000, DURATION_MS / 20),
-    });
+    const { answers, faults, snapshots } = await storm(eventId, DURATION_MS);
     if (process.env['STORM_S'] !== undefined)
       process.stderr.write(`${snapshots} ${JSON.stringify([...answers], null, 1)}\n`);
     expect(faults).toEqual([]);
@@ -81,3 +85,13 @@ test(
     expect((await compareCountersWithRows(house.db)).differences).toEqual([]);
   },
 );
+
+test('nor has a customer ever more than he may', { timeout: DURATION_MS + 60_000 }, async () => {
+  const { id } = await createEvent(house.db, { name: 'Limited', capacity: 40, maxPerCustomer: 4 });
+  const { answers, faults, snapshots } = await storm(id, DURATION_MS / 2);
+  if (process.env['STORM_S'] !== undefined)
+    process.stderr.write(`${snapshots} ${JSON.stringify([...answers])}\n`);
+  expect(faults).toEqual([]);
+  expect(snapshots).toBeGreaterThan(0);
+  expect((await compareCountersWithRows(house.db)).differences).toEqual([]);
+});

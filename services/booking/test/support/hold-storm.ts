@@ -27,9 +27,9 @@ export interface StormOptions {
 
 /** What each request may be answered with; `busy` is for everybody. */
 const PROPER: Record<string, readonly string[]> = {
-  hold: ['201', '409 sold_out', '409 all_held'],
-  book: ['201', '409 sold_out', '409 all_held'],
-  repeat: ['201', '409 sold_out', '409 all_held', '409 idempotency_key_in_use'],
+  hold: ['201', '409 sold_out', '409 all_held', '409 limit_reached'],
+  book: ['201', '409 sold_out', '409 all_held', '409 limit_reached'],
+  repeat: ['201', '409 sold_out', '409 all_held', '409 limit_reached', '409 idempotency_key_in_use'],
   confirm: ['200', '409 hold_expired', '409 not_held'],
   extend: ['200', '409 hold_expired', '409 not_held'],
   'give up': ['200', '409 hold_expired', '409 not_held'],
@@ -128,6 +128,16 @@ export async function holdStorm(options: StormOptions): Promise<Storm> {
         now.held !== now.heldRows
       )
         storm.faults.push(`a snapshot does not add up: ${JSON.stringify(now)}`);
+      // A hold counts as long as its row of held stock is there: no clock is asked.
+      const { rows: tooMany } = await sql`
+        select customer, sum(bookings.quantity) as tickets from bookings
+        left join held_stock on held_stock.event_id = bookings.event_id and ends_at = expires_at
+        where bookings.event_id = ${eventId} and (state = 'confirmed' or (state = 'held' and ends_at is not null))
+        group by customer
+        having sum(bookings.quantity) > (select max_per_customer from inventory where event_id = ${eventId})`.execute(
+        db,
+      );
+      if (tooMany.length > 0) storm.faults.push(`more than the limit: ${JSON.stringify(tooMany)}`);
       await sleep(snapshotEveryMs);
     }
   }
