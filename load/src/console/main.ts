@@ -29,6 +29,9 @@ async function main(): Promise<number> {
     );
   }
   await refuseSilent({ ...stack, hasQuorum: stack.quorumUrls.length > 0 });
+  // A terminal that is closed ends it as Ctrl-C does, and what is said then nobody hears.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+  process.once('SIGHUP', () => process.kill(process.pid, 'SIGTERM'));
   const signal = onInterruption('what was paused goes on');
   await using control = await openControl(cluster, stack);
   await using server = await serveConsole(control, options.port);

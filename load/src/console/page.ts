@@ -4,8 +4,8 @@ import { HATCH, RACE_KEYS } from '../race/race-section.ts';
 import { html, raw } from '../run-report/html.ts';
 import { page } from '../run-report/page.ts';
 import { GUARD_NAMES } from '../scenario.ts';
-import type { ConsoleView } from './control.ts';
 import { LIMITS } from './read-body.ts';
+import type { ConsoleView } from './view.ts';
 
 const CHOSEN = 'fenced-lock';
 

@@ -7,10 +7,11 @@ import { UsageError, UserError } from '@lastseat/infra/command-line';
 import { raceLanes, raceSection } from '../race/race-section.ts';
 import { momentsOf } from '../race/race.ts';
 import { SERVED } from '../run-report/page.ts';
-import { ACTIONS, type Control } from './control.ts';
+import type { Control } from './control.ts';
 import { consolePage } from './page.ts';
 import { readReplicas, readWishes } from './read-body.ts';
 import { reasonToRefuse } from './refuse-strangers.ts';
+import { ACTIONS } from './strikes.ts';
 
 export interface ConsoleServer extends AsyncDisposable {
   url: string;

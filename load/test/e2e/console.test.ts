@@ -118,14 +118,14 @@ describe.skipIf(CHROMIUM === undefined)('the console of a stack, in a browser (n
     expect(await exitCodeOf(second.child)).toBe(1);
   });
 
-  it('resumes what it has paused when it is ended', async () => {
+  it.each(['SIGINT', 'SIGHUP'] as const)('resumes what it has paused when %s ends it', async (signal) => {
     const { child, port, url } = await start();
     const headers = { 'content-type': 'application/json', origin: url };
     for (const part of ['booking-1', 'redis']) {
       expect(await post(port, `/parts/${part}/pause`, headers)).toMatchObject({ status: 200 });
       expect(await stateOf(part)).toBe('paused');
     }
-    child.kill('SIGINT');
+    child.kill(signal);
     expect(await exitCodeOf(child)).toBe(0);
     expect(await stateOf('booking-1')).toBe('running');
     expect(await stateOf('redis')).toBe('running');
