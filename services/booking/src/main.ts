@@ -1,11 +1,10 @@
-import { pino } from 'pino';
-
 import { startHoldSweeper } from '#src/booking/hold-sweeper.ts';
 import { ConfigError, readConfig, type Config } from '#src/config.ts';
 import { openContext } from '#src/context.ts';
 import type { OnAnswer } from '#src/http/answer.ts';
 import { createApp } from '#src/http/app.ts';
 import { listen } from '#src/http/server.ts';
+import { createLog } from '#src/log.ts';
 import { createMetrics } from '#src/metrics/metrics.ts';
 import { serveMetrics } from '#src/metrics/serve-metrics.ts';
 import { tellStock } from '#src/metrics/stock-metrics.ts';
@@ -13,7 +12,7 @@ import { DRAIN_GRACE_MS } from '#src/time-limits.ts';
 import { isTracingWanted } from '#src/tracing/is-tracing-wanted.ts';
 
 async function serve(config: Config): Promise<void> {
-  const log = pino({ level: config.logLevel, base: { instanceId: config.instanceId } });
+  const log = createLog(config);
   using metrics = config.metrics === null ? undefined : createMetrics();
   await using tracing = isTracingWanted(process.env)
     ? (await import('#src/tracing/start-tracing.ts')).startTracing(process.env, { ...config, log })
