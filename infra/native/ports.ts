@@ -23,17 +23,24 @@ export async function portFor(name: string, state: State): Promise<number> {
   return port;
 }
 
-/** The first of `maxReplicas` consecutive ports that are all free now. */
-export async function freeBlock(): Promise<number> {
+/** @returns the first of `maxReplicas` consecutive ports that are all free now, and not given to others already */
+export async function freeBlock(given: readonly (number | undefined)[]): Promise<number> {
   const offset = Math.floor(Math.random() * blockCount);
   for (let index = 0; index < blockCount; index += 1) {
     const first = firstBlock + ((offset + index) % blockCount) * maxReplicas;
+    if (given.includes(first)) continue;
     const free = await Promise.all(
       Array.from({ length: maxReplicas }, (_, place) => portIsFree(first + place)),
     );
     if (free.every(Boolean)) return first;
   }
   throw new UserError(`No ${maxReplicas} free ports in a row between ${firstBlock} and 30000`);
+}
+
+/** Where Prometheus finds a replica; a stack that an older version has started has no such port. */
+export function metricsPortOf({ ports }: Pick<State, 'ports'>, replica: number): number | null {
+  const first = ports['first-metrics'];
+  return first === undefined ? null : first + replica - 1;
 }
 
 /** @throws UserError one line that says what to do, when nginx could not answer there */

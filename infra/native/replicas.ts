@@ -31,10 +31,12 @@ export function replicaPart(options: {
   app: App;
   number: number;
   port: number;
+  /** Where Prometheus finds it, on loopback. */
+  metricsPort: number | null;
   backends: Backends;
   settings: ServiceSettings;
 }): Part {
-  const { app, number, port, backends, settings } = options;
+  const { app, number, port, metricsPort, backends, settings } = options;
   return {
     name: replicaName(number),
     command: process.execPath,
@@ -44,6 +46,7 @@ export function replicaPart(options: {
       ...environment(backends),
       HOST: '127.0.0.1',
       PORT: String(port),
+      ...(metricsPort === null ? {} : { METRICS_PORT: String(metricsPort) }),
       INSTANCE_ID: replicaName(number),
       LAB_MODE: 'on',
       BOOKING_KEY: backends.bookingKey,

@@ -2,6 +2,7 @@ import { findBinary, type Program } from '../servers/binaries.ts';
 import { UserError } from '../stack/user-error.ts';
 import type { Change } from './change.ts';
 import type { Part } from './parts.ts';
+import { metricsPortOf } from './ports.ts';
 import { postgresPart } from './postgres.ts';
 import { redisPart } from './redis.ts';
 import { replicaNumber, replicaPart, type App } from './replicas.ts';
@@ -26,7 +27,9 @@ async function partNamed({ state }: Change, app: App, name: string): Promise<Par
   const number = replicaNumber(name);
   if (number !== null) {
     const port = (ports['first-replica'] ?? 0) + number - 1;
-    return replicaPart({ app, number, port, backends: backendsOf(state), settings: wanted?.settings ?? {} });
+    const metricsPort = metricsPortOf(state, number);
+    const settings = wanted?.settings ?? {};
+    return replicaPart({ app, number, port, metricsPort, backends: backendsOf(state), settings });
   }
   const port = ports[name];
   if (dataDir === null || port === undefined) throw new UserError(`${name} has never been started`);

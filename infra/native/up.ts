@@ -10,7 +10,7 @@ import { logKeeperPart } from './log-keeper.ts';
 import { nginxPart, tellNginx, waitUntilServing } from './nginx.ts';
 import type { Part, Parts } from './parts.ts';
 import { chooseDataDir } from './places.ts';
-import { assertBindable, freeBlock, maxReplicas, portFor } from './ports.ts';
+import { assertBindable, freeBlock, maxReplicas, metricsPortOf, portFor } from './ports.ts';
 import { ensureAppRole, postgresPart } from './postgres.ts';
 import { quorumName, redisPart } from './redis.ts';
 import { migrate, replicaName, replicaNumber, replicaPart } from './replicas.ts';
@@ -108,15 +108,19 @@ async function startBackends(
   return backendsOf(state);
 }
 
-/** The replicas' ports: those of last time, or others if some of them are taken. Fixed while any replica runs. */
+/** Two ports for each replica, the second one for Prometheus. Fixed while any replica runs. */
 async function keepPlaces({ state, parts }: Change, replicas: number): Promise<void> {
-  if (parts.names().some((name) => replicaNumber(name) !== null && parts.isRunning(name))) return;
-  const first = state.ports['first-replica'];
-  if (first !== undefined) {
-    const ports = Array.from({ length: replicas }, (_, place) => first + place);
-    if ((await Promise.all(ports.map((port) => portIsFree(port)))).every(Boolean)) return;
+  const isRunning = parts.names().some((name) => replicaNumber(name) !== null && parts.isRunning(name));
+  for (const block of ['first-replica', 'first-metrics']) {
+    const first = state.ports[block];
+    if (first !== undefined && (isRunning || (await areFree(first, replicas)))) continue;
+    state.ports[block] = await freeBlock([state.ports['first-replica'], state.ports['first-metrics']]);
   }
-  state.ports['first-replica'] = await freeBlock();
+}
+
+async function areFree(first: number, count: number): Promise<boolean> {
+  const ports = Array.from({ length: count }, (_, place) => first + place);
+  return (await Promise.all(ports.map((port) => portIsFree(port)))).every(Boolean);
 }
 
 function firstPlaceOf({ state }: Change): number {
@@ -137,6 +141,7 @@ async function startReplicas(
       app,
       number: index + 1,
       port: firstPlaceOf(change) + index,
+      metricsPort: metricsPortOf(state, index + 1),
       backends,
       settings: options.settings ?? {},
     }),

@@ -12,6 +12,9 @@ export const SERVICE_SETTINGS = [
   'PG_POOL_MAX',
   'IDEMPOTENCY_KEY_TTL_S',
   'LOG_LEVEL',
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
+  'OTEL_TRACES_SAMPLER',
+  'OTEL_TRACES_SAMPLER_ARG',
 ] as const;
 
 export type ServiceSettings = Partial<Record<(typeof SERVICE_SETTINGS)[number], string>>;

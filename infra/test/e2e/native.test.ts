@@ -48,6 +48,13 @@ describe.skipIf(skipped)(skipped ? `${title} (${missing.join(', ')} not installe
     const up = await stack.up({ replicas: 2, port: await freePort(), quorum: 0 });
     expect(await stack.find()).toEqual(up);
     await post(`${up.url}/reset/1?tickets=1000000`);
+    // Each replica has a port for Prometheus, and nginx leads nobody there.
+    const first = loadState(stackDir('first', home))?.ports['first-metrics'] ?? 0;
+    for (const [place, name] of ['booking-1', 'booking-2'].entries()) {
+      const page = await (await fetch(`http://127.0.0.1:${first + place}/metrics`)).text();
+      expect(page).toContain(`lastseat_replica_info{instance_id="${name}"`);
+    }
+    expect((await fetch(`${up.url}/metrics`)).status).toBe(404);
 
     await using crowd = startCrowd(up.url);
     await crowd.reaches(200);

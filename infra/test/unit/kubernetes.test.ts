@@ -129,6 +129,9 @@ describe.skipIf(kubectl === null)(kubectl === null ? `${title} (kubectl is not i
     ['images', 'production', 'lastseat-booking:0.1.0', 'lastseat-booking:latest', /names no release/],
     ['includes', 'production', '  reads.conf: |', '  read.conf: |', /nginx.conf includes reads.conf, which/],
     ['listening', 'production', 'listen 8080;', 'listen 8081;', /nginx listens on 8081/],
+    ['listening', 'production', 'METRICS_PORT: "9464"', 'METRICS_PORT: "9465"', /tells metrics on 9465/],
+    ['listening', 'production', 'port: "9464"', 'port: "9465"', /Prometheus is sent to another port/],
+    ['network', 'production', 'name: monitoring', 'name: default', /Prometheus cannot reach booking/],
     ['listening', 'production', 'PORT: "3000"', 'PORT: "3001"', /booking listens on 3001/],
     [
       'names',

@@ -95,7 +95,13 @@ const variables = {
 };
 
 /** The names of all of them: what a way of running may set. */
-export const SETTINGS: readonly string[] = Object.keys(variables);
+export const SETTINGS: readonly string[] = [
+  ...Object.keys(variables),
+  // Read by OpenTelemetry, where they ask for traces (tracing/is-tracing-wanted.ts).
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
+  'OTEL_TRACES_SAMPLER',
+  'OTEL_TRACES_SAMPLER_ARG',
+];
 
 /** Their values never reach a log or a terminal. */
 const secrets: ReadonlySet<string> = new Set([

@@ -8,6 +8,14 @@ const WAYS = [
   ['migrate', 'postgres', 5432],
 ] as const;
 
+/** Prometheus, in a namespace of its own. */
+const SCRAPER = {
+  of: 'Prometheus',
+  name: '',
+  labels: { 'kubernetes.io/metadata.name': 'monitoring' },
+  spec: null,
+};
+
 const OUTSIDE = { of: 'the outside', name: '', labels: {}, spec: null };
 
 /** The policies leave the ways open that are needed, and no other. A server that is elsewhere is outside. */
@@ -33,9 +41,17 @@ export function network(objects: readonly Manifest[]): string[] {
   const nameless = pods
     .filter((from) => from.spec !== null && !allows(objects, 'egress', from, OUTSIDE, 53))
     .map((from) => `${from.of} cannot ask for names`);
+  const booking = find('booking');
+  const unseen = booking && !allows(objects, 'ingress', booking, SCRAPER, portOf(booking, 'metrics') ?? 0);
   const door = find('nginx');
   const shut = door && !allows(objects, 'ingress', door, OUTSIDE, portOf(door, 'http') ?? 0);
-  return [...closed, ...unneeded, ...nameless, ...(shut ? ['nobody can reach nginx'] : [])];
+  return [
+    ...closed,
+    ...unneeded,
+    ...nameless,
+    ...(shut ? ['nobody can reach nginx'] : []),
+    ...(unseen ? ['Prometheus cannot reach booking'] : []),
+  ];
 }
 
 function isOpen(objects: readonly Manifest[], from: Pods, to: Pods, port: number): boolean {
@@ -75,6 +91,11 @@ function isMeant(
   pods: Pods,
 ): boolean {
   if (peer.ipBlock !== undefined) return pods === OUTSIDE;
+  if (pods === SCRAPER) {
+    return (
+      peer.namespaceSelector !== undefined && selects(peer.namespaceSelector as Selector, SCRAPER.labels)
+    );
+  }
   // Of other namespaces: none of our pods.
   if (peer.namespaceSelector !== undefined) return false;
   return pods !== OUTSIDE && selects(peer.podSelector ?? {}, pods.labels);

@@ -48,9 +48,21 @@ export function listening(objects: readonly Manifest[]): string[] {
     if (pods.name === 'nginx' && portOf(pods, 'http') !== listen) return [`nginx listens on ${listen}`];
     if (pods.name !== 'booking') return [];
     const [container] = containersOf(pods);
-    const { PORT } = container ? environmentOf(objects, container) : {};
-    return portOf(pods, 'http') === Number(PORT) ? [] : [`booking listens on ${PORT}`];
+    const { PORT, METRICS_PORT } = container ? environmentOf(objects, container) : {};
+    const annotations = annotationsOf(objects);
+    return [
+      ...(portOf(pods, 'http') === Number(PORT) ? [] : [`booking listens on ${PORT}`]),
+      ...(portOf(pods, 'metrics') === Number(METRICS_PORT)
+        ? []
+        : [`booking tells metrics on ${METRICS_PORT}`]),
+      ...(annotations['prometheus.io/port'] === METRICS_PORT ? [] : ['Prometheus is sent to another port']),
+    ];
   });
+}
+
+function annotationsOf(objects: readonly Manifest[]): Record<string, string> {
+  const [booking] = ofKind(objects, 'Deployment').filter(({ metadata }) => metadata.name === 'booking');
+  return booking?.spec?.template?.metadata?.annotations ?? {};
 }
 
 /** Whoever asks for another by name asks for a Service that there is, at a port that it has. */
