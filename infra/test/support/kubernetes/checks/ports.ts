@@ -49,19 +49,16 @@ export function listening(objects: readonly Manifest[]): string[] {
     if (pods.name !== 'booking') return [];
     const [container] = containersOf(pods);
     const { PORT, METRICS_PORT } = container ? environmentOf(objects, container) : {};
-    const annotations = annotationsOf(objects);
-    return [
-      ...(portOf(pods, 'http') === Number(PORT) ? [] : [`booking listens on ${PORT}`]),
-      ...(portOf(pods, 'metrics') === Number(METRICS_PORT)
-        ? []
-        : [`booking tells metrics on ${METRICS_PORT}`]),
-      ...(annotations['prometheus.io/port'] === METRICS_PORT ? [] : ['Prometheus is sent to another port']),
-    ];
+    const http = portOf(pods, 'http') === Number(PORT) ? [] : [`booking listens on ${PORT}`];
+    const told =
+      portOf(pods, 'metrics') === Number(METRICS_PORT) ? [] : [`booking tells metrics on ${METRICS_PORT}`];
+    const isSent = annotationsOf(objects)['prometheus.io/port'] === METRICS_PORT;
+    return http.concat(told, isSent ? [] : ['Prometheus is sent to another port']);
   });
 }
 
 function annotationsOf(objects: readonly Manifest[]): Record<string, string> {
-  const [booking] = ofKind(objects, 'Deployment').filter(({ metadata }) => metadata.name === 'booking');
+  const booking = ofKind(objects, 'Deployment').find(({ metadata }) => metadata.name === 'booking');
   return booking?.spec?.template?.metadata?.annotations ?? {};
 }
 
