@@ -97,7 +97,9 @@ export function startTracing(
     async aroundRequest({ method = '', headers }, answer) {
       const parent = propagator.extract(ROOT_CONTEXT, headers, defaultTextMapGetter);
       const attributes = { 'http.request.method': method };
-      return runIn(tracer.startSpan(method, { kind: SpanKind.SERVER, attributes }, parent), parent, answer);
+      const span = tracer.startSpan(method, { kind: SpanKind.SERVER, attributes }, parent);
+      // One that is not kept has no parts either, and costs no more than it takes to find that out.
+      return span.isRecording() ? runIn(span, parent, answer) : answer();
     },
     onAnswer({ route, strategy, outcome }) {
       const span = trace.getActiveSpan();
