@@ -1,6 +1,6 @@
 /**
  * The trace that a request belongs to, where traces are made. What several requests share, such as the statement of a
- * batch, is a step in the trace of the first of them, linked with those of the others.
+ * batch, is a step in the trace of the first of them, to which those of the others have a link.
  */
 export interface RequestTrace {
   share<T>(name: string, others: readonly RequestTrace[], step: () => Promise<T>): Promise<T>;

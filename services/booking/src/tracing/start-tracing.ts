@@ -32,7 +32,7 @@ import type { Tracing } from './tracing.ts';
 /**
  * Spans made by hand at the few places that every request passes. Instrumentations that change `pg` from outside would
  * give the statement of a batch to whichever of its requests happened to send it; here it belongs to the first of them
- * and is linked with all others.
+ * and all others have a link to it.
  *
  * No span has a value of a statement, an argument of a command or a header: only texts with placeholders and names of ours.
  */
@@ -79,14 +79,11 @@ export function startTracing(
     return {
       span,
       share(name, others, step) {
-        const linked = others.map((other) => (other as TracedRequest).span);
-        const links = linked.map((other) => ({ context: other.spanContext() }));
-        const shared = tracer.startSpan(
-          name,
-          { links, attributes: { 'lastseat.requests': others.length + 1 } },
-          parent,
-        );
-        for (const other of linked) other.addLink({ context: shared.spanContext() });
+        const attributes = { 'lastseat.requests': others.length + 1 };
+        const shared = tracer.startSpan(name, { attributes }, parent);
+        const link = { context: shared.spanContext() };
+        // In this direction only: a batch may have some hundred requests, and each link is sent.
+        for (const other of others) (other as TracedRequest).span.addLink(link);
         return runIn(shared, parent, step);
       },
     };
