@@ -35,8 +35,9 @@ export function replicaPart(options: {
   metricsPort: number | null;
   backends: Backends;
   settings: ServiceSettings;
+  labStrategies?: readonly string[];
 }): Part {
-  const { app, number, port, metricsPort, backends, settings } = options;
+  const { app, number, port, metricsPort, backends, settings, labStrategies = [] } = options;
   return {
     name: replicaName(number),
     command: process.execPath,
@@ -51,6 +52,7 @@ export function replicaPart(options: {
       LAB_MODE: 'on',
       BOOKING_KEY: backends.bookingKey,
       ...settings,
+      ...(labStrategies.length > 0 && { LAB_STRATEGIES: labStrategies.join(',') }),
     },
     user: null,
     stopSignal: 'SIGTERM',

@@ -28,8 +28,9 @@ async function partNamed({ state }: Change, app: App, name: string): Promise<Par
   if (number !== null) {
     const port = (ports['first-replica'] ?? 0) + number - 1;
     const metricsPort = metricsPortOf(state, number);
-    const settings = wanted?.settings ?? {};
-    return replicaPart({ app, number, port, metricsPort, backends: backendsOf(state), settings });
+    const { settings = {}, labStrategies = [] } = wanted ?? {};
+    const backends = backendsOf(state);
+    return replicaPart({ app, number, port, metricsPort, backends, settings, labStrategies });
   }
   const port = ports[name];
   if (dataDir === null || port === undefined) throw new UserError(`${name} has never been started`);

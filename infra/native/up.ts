@@ -144,6 +144,7 @@ async function startReplicas(
       metricsPort: metricsPortOf(state, index + 1),
       backends,
       settings: options.settings ?? {},
+      labStrategies: options.labStrategies ?? [],
     }),
   );
   const [running, missing] = [

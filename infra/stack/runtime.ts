@@ -11,6 +11,8 @@ export interface StackOptions {
   quorum: number;
   /** Of the replicas; what is left out has the service's own default, except that lab mode is on. */
   settings?: ServiceSettings;
+  /** Absolute paths of files with strategies that the replicas are to load beside their own (lab mode). */
+  labStrategies?: readonly string[];
 }
 
 /** A topology that is up: what the harness and a person need to reach it. */

@@ -1,4 +1,5 @@
-import { realpathSync } from 'node:fs';
+import { realpathSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { toStderr } from '../../servers/install.ts';
@@ -11,6 +12,7 @@ import { UserError } from '../user-error.ts';
 import { waitForReplicas } from '../wait-for-replicas.ts';
 import { listContainers, type Container } from './containers.ts';
 import { obstacleToDocker } from './engine.ts';
+import { writeOverlay } from './lab-overlay.ts';
 import { partsTable } from './parts-table.ts';
 import { stackOf } from './stack-of.ts';
 
@@ -50,7 +52,15 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
 
   const where = ['--project-name', project, '--project-directory', repository];
   const file = ['--file', `${repository}/docker-compose.yml`];
-  const composeArgs = (args: readonly string[]) => ['compose', ...where, ...file, ...args];
+  // Of a stack that this process has started with files of strategies: all commands after that must know of them.
+  let overlay: string | null = null;
+  const composeArgs = (args: readonly string[]) => [
+    'compose',
+    ...where,
+    ...file,
+    ...(overlay === null ? [] : ['--file', overlay]),
+    ...args,
+  ];
   const compose = (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
     work('docker', composeArgs(args), { ...foreignEnv(), ...env });
 
@@ -80,7 +90,7 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
     find,
 
     async up(options) {
-      const { replicas, port, quorum } = options;
+      const { replicas, port, quorum, labStrategies = [] } = options;
       if (quorum !== 0 && quorum !== quorumServices.length) {
         throw new UserError(`QUORUM=${quorum}: in Docker it is ${quorumServices.length} servers or 0`);
       }
@@ -88,6 +98,7 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
       const present = stackOf(before);
       if (present === null || portOf(present.url) !== port) await assertPortIsFree(port);
 
+      if (labStrategies.length > 0) overlay = writeOverlay(project, labStrategies);
       note('starting it in Docker ...');
       const args = ['up', '--build', '--detach', '--wait', '--wait-timeout', String(upTimeoutS)];
       if ((await compose(args, settings(options))) !== 0) {
@@ -139,6 +150,8 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
       if ((await obstacleToDocker()) !== null) return;
       await ourContainers();
       await stop({ volumes });
+      if (overlay !== null) rmSync(dirname(overlay), { recursive: true, force: true });
+      overlay = null;
       if (volumes) await capture('docker', ['image', 'rm', `${project}-booking`], imageTimeoutMs);
     },
   };

@@ -66,6 +66,12 @@ const variables = {
   OPERATORS_FILE: z.string().optional(),
   /** Lab mode only: how long every booking waits between its read and its write. */
   RACE_WINDOW_MS: wholeNumber(0, MAX_RACE_WINDOW_MS).default(0),
+  /** Lab mode only: files of strategies beside the service's own, by comma (booking/lab-strategies.ts). */
+  LAB_STRATEGIES: z
+    .string()
+    .transform((list) => list.split(',').map((path) => path.trim()))
+    .pipe(z.array(z.string().startsWith('/', 'write absolute paths, by comma')))
+    .default([]),
   /** How long a lease outlives the last sign of life of its holder: the others wait that long for a dead one. */
   LOCK_TTL_MS: wholeNumber(100, 60_000).default(3_000),
   /**
@@ -127,6 +133,9 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     problems.push(describe('RACE_WINDOW_MS', given['RACE_WINDOW_MS'], 'remove it, or set LAB_MODE=on'));
   }
   const isLab = given['LAB_MODE'] === 'on';
+  if (!isLab && given['LAB_STRATEGIES'] !== undefined) {
+    problems.push(describe('LAB_STRATEGIES', given['LAB_STRATEGIES'], 'remove it, or set LAB_MODE=on'));
+  }
   if (!isLab && given['BOOKING_KEY'] === undefined) {
     problems.push(
       'BOOKING_KEY is not set: set it to the same for all replicas, such as: openssl rand -hex 32',
@@ -148,6 +157,7 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     bookingKey: value.BOOKING_KEY ?? LAB_KEY,
     operators: 'operators' in read ? read.operators : [],
     raceWindowMs: value.RACE_WINDOW_MS,
+    labStrategyFiles: value.LAB_STRATEGIES,
     lockTtlMs: value.LOCK_TTL_MS,
     lockWaitMs: value.LOCK_WAIT_MS,
     pgPoolMax: value.PG_POOL_MAX,

@@ -12,6 +12,7 @@ import type { Logger } from 'pino';
 import { createBookTogether } from '#src/booking/batching/book-together.ts';
 import { createRowWaits } from '#src/booking/batching/row-waits.ts';
 import { createKnownEvents } from '#src/booking/known-events.ts';
+import type { LabStrategyFile } from '#src/booking/lab-strategies.ts';
 import { createStrategies, type Strategies } from '#src/booking/registry.ts';
 import type { Config } from '#src/config.ts';
 import type { StrategyName } from '#src/contract.ts';
@@ -35,7 +36,7 @@ export interface Context extends AsyncDisposable {
   strategies: Strategies;
   isQuorumConfigured: boolean;
   /** How many attempts this replica has had to repeat. */
-  retriesOf: (strategy: StrategyName) => number;
+  retriesOf: (strategy: string) => number;
   /** What keeps this replica from booking, found out by asking Postgres and Redis. */
   failedChecks: () => Promise<FailedCheck[]>;
   /** Connections to Postgres, by what they are for. */
@@ -61,7 +62,12 @@ export interface Watch {
  */
 const LINGER_MS = 1_000;
 
-export function openContext(config: Config, log: Logger, watch: Watch = {}): Context {
+/** @throws ConfigError if what one of the files makes is no strategy */
+export function openContext(
+  config: Config,
+  log: Logger,
+  { labStrategies = [], ...watch }: Watch & { labStrategies?: readonly LabStrategyFile[] } = {},
+): Context {
   const { instanceId, lockTtlMs, lockWaitMs } = config;
   const pools = openPools({
     url: config.databaseUrl,
@@ -119,8 +125,8 @@ export function openContext(config: Config, log: Logger, watch: Watch = {}): Con
   // Of the connections one half may wait for rows, the other half books what is free.
   const mayWait = Math.ceil(config.pgPoolMax / 2);
   const rowWaits = createRowWaits(mayWait);
-  const retries = new Map<StrategyName, number>();
-  const retriesOf = (strategy: StrategyName) => retries.get(strategy) ?? 0;
+  const retries = new Map<string, number>();
+  const retriesOf = (strategy: string) => retries.get(strategy) ?? 0;
 
   const { sales: db, reads, probes } = pools;
   const askPostgres = createPostgresCheck(probes);
@@ -129,6 +135,8 @@ export function openContext(config: Config, log: Logger, watch: Watch = {}): Con
     reads,
     strategies: createStrategies({
       db,
+      redis,
+      labStrategies,
       instanceId,
       simpleLock: traced(simpleLock, 'simple lock'),
       queueLock: traced(queueLock, 'queue lock'),

@@ -94,7 +94,7 @@ export const MAX_HOLD_S = 900;
 export const MAX_HOLD_TOTAL_S = 3_600;
 
 /** Those whose bookings are made under a fencing token, which stands in the booking and never falls. */
-export const FENCED_STRATEGIES: readonly StrategyName[] = ['fenced-lock', 'quorum-lock', 'batched-lock'];
+export const FENCED_STRATEGIES: readonly string[] = ['fenced-lock', 'quorum-lock', 'batched-lock'];
 
 /**
  * How a booking request can end.
@@ -271,7 +271,7 @@ const guarantee = z.enum(['none', 'while-lease-held', 'always']);
 
 export type Guarantee = z.infer<typeof guarantee>;
 
-/** Each element of `GET /strategies`. */
+/** Each element of `GET /strategies`: the service's own. */
 export const strategyView = z
   .object({
     name: z.enum(STRATEGY_NAMES),

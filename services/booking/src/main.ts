@@ -1,4 +1,5 @@
 import { startHoldSweeper } from '#src/booking/hold-sweeper.ts';
+import { loadLabStrategies } from '#src/booking/lab-strategies.ts';
 import { ConfigError, readConfig, type Config } from '#src/config.ts';
 import { openContext } from '#src/context.ts';
 import type { OnAnswer } from '#src/http/answer.ts';
@@ -13,11 +14,12 @@ import { isTracingWanted } from '#src/tracing/is-tracing-wanted.ts';
 
 async function serve(config: Config): Promise<void> {
   const log = createLog(config);
+  const labStrategies = await loadLabStrategies(config.labStrategyFiles);
   using metrics = config.metrics === null ? undefined : createMetrics();
   await using tracing = isTracingWanted(process.env)
     ? (await import('#src/tracing/start-tracing.ts')).startTracing(process.env, { ...config, log })
     : undefined;
-  await using context = openContext(config, log, { ...metrics, ...tracing });
+  await using context = openContext(config, log, { ...metrics, ...tracing, labStrategies });
   await using _sweeper = startHoldSweeper({
     db: context.db,
     onFailed: (err) => log.debug({ err }, 'holds that have ended are left for the next round'),

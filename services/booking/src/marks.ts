@@ -16,7 +16,7 @@ export interface Mark {
   value?: number | undefined;
 }
 
-/** In pairs: it waits until it holds, reads until it has read, and so on. */
+/** Most of them in pairs: it waits until it holds, reads until it has read, and so on. */
 export type MarkName =
   | 'arrived'
   | 'waits'
@@ -24,6 +24,8 @@ export type MarkName =
   | 'released'
   | 'reads'
   | 'read'
+  /** It is held between its read and its write (x-race-window-ms). */
+  | 'decides'
   | 'writes'
   | 'written'
   | 'commits'

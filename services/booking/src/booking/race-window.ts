@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { mark } from '#src/marks.ts';
 import type { Trx } from '#src/storage/schema.ts';
 import { allowIdle } from '#src/storage/transaction.ts';
 
@@ -19,6 +20,7 @@ export async function holdRaceWindow(
   trx?: Trx,
 ): Promise<void> {
   if (raceWindowMs === 0) return;
+  mark('decides');
   const windowMs = Math.max(0, Math.ceil(Math.min(raceWindowMs, deadlineMs - performance.now())));
   if (trx !== undefined) await allowIdle(trx, windowMs);
   await sleep(windowMs, undefined, signal === undefined ? {} : { signal });

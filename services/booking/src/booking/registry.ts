@@ -2,6 +2,7 @@ import type { StrategyName } from '#src/contract.ts';
 import { createBookingFinder } from '#src/storage/booking-finder.ts';
 
 import { endHoldsFirst } from './end-holds-first.ts';
+import { makeLabStrategies, type LabStrategyDeps, type LabStrategyFile } from './lab-strategies.ts';
 import { oncePerRequest } from './once-per-request.ts';
 import { advisoryLock } from './strategies/advisory-lock.ts';
 import { atomicUpdate } from './strategies/atomic-update.ts';
@@ -36,10 +37,15 @@ export const DEFAULT_STRATEGY: StrategyName = 'batched-update';
 
 export type Strategies = ReadonlyMap<string, Strategy>;
 
-export function createStrategies(deps: StrategyDeps & { keyTtlMs: number }): Strategies {
+/** @throws ConfigError if what a file of the lab makes is no strategy */
+export function createStrategies(
+  deps: LabStrategyDeps & { keyTtlMs: number; labStrategies?: readonly LabStrategyFile[] },
+): Strategies {
   const once = { ...deps, finder: createBookingFinder(deps.db) };
   const endsHolds = endHoldsFirst(deps.db);
+  const ours = Object.values(strategies).map((create) => create(deps));
+  const ofFiles = makeLabStrategies(deps.labStrategies ?? [], deps);
   return new Map(
-    Object.entries(strategies).map(([name, create]) => [name, oncePerRequest(endsHolds(create(deps)), once)]),
+    [...ours, ...ofFiles].map((strategy) => [strategy.name, oncePerRequest(endsHolds(strategy), once)]),
   );
 }

@@ -11,7 +11,8 @@ import type { RequestTrace } from './request-trace.ts';
 
 /** One way to guard a booking. All of them have this shape, so that the difference between two files is the guard. */
 export interface Strategy {
-  name: StrategyName;
+  /** One of the contract's names; in the lab also that of a file (lab-strategies.ts). */
+  name: string;
   guarantee: Guarantee;
   guardsWith: string;
   breaksWhen: string;
@@ -96,7 +97,7 @@ export interface StrategyDeps {
   /** Asked before anything is locked in Redis. */
   eventExists: (eventId: number) => Promise<boolean>;
   /** Told of every attempt that has to be repeated. */
-  onRetry: (strategy: StrategyName) => void;
+  onRetry: (strategy: string) => void;
   /** Told of every batch that is about to be sent. */
   onBatch?: ((strategy: StrategyName, size: number) => void) | undefined;
   /** Told of a lease that could not be given back; it ends with its TTL. */

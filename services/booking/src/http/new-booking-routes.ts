@@ -191,7 +191,7 @@ export function newBookingRoutes(deps: NewBookingDeps) {
   function strategyOf(name: string): Strategy {
     const strategy = strategies.get(name);
     if (strategy !== undefined) return strategy;
-    const detail = `There is no strategy "${name}". Choose one of: ${STRATEGY_NAMES.join(', ')}.`;
+    const detail = `There is no strategy "${name}". Choose one of: ${[...strategies.keys()].join(', ')}.`;
     throw new ProblemError({ code: 'strategy_not_found', detail });
   }
 

@@ -1,7 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 
 import { DEFAULT_STRATEGY, type Strategies } from '#src/booking/registry.ts';
-import { type Guarantee, type StrategyName, strategyView } from '#src/contract.ts';
+import { type Guarantee, STRATEGY_NAMES, type StrategyName, strategyView } from '#src/contract.ts';
 
 import type { Answers } from './answer.ts';
 import { problems } from './problem.ts';
@@ -28,13 +28,13 @@ export interface StrategyRouteDeps {
   isQuorumConfigured: boolean;
   labMode: boolean;
   /** How many attempts this instance has had to repeat. */
-  retriesOf: (strategy: StrategyName) => number;
+  retriesOf: (strategy: string) => number;
 }
 
 export function strategyRoutes(deps: StrategyRouteDeps) {
   const { answers, isQuorumConfigured, labMode, retriesOf, strategies } = deps;
   return createRouter().openapi(listStrategies, async (c) => {
-    const views = [...strategies.values()].map(({ name, guarantee, guardsWith, breaksWhen, costs }) => ({
+    const views = ours(strategies).map(({ name, guarantee, guardsWith, breaksWhen, costs }) => ({
       name,
       guarantee,
       holdsBeside: holdsBeside(strategies, name, guarantee),
@@ -54,5 +54,15 @@ export function strategyRoutes(deps: StrategyRouteDeps) {
 function holdsBeside(strategies: Strategies, name: StrategyName, guarantee: Guarantee): StrategyName[] {
   if (guarantee === 'none') return [];
   if (guarantee === 'while-lease-held') return [name];
-  return [...strategies.values()].filter((other) => other.guarantee === 'always').map(({ name }) => name);
+  return ours(strategies)
+    .filter((other) => other.guarantee === 'always')
+    .map(({ name }) => name);
+}
+
+/** What a file of the lab says of itself is yet to be shown, so that it stands in no list. */
+function ours(strategies: Strategies) {
+  return STRATEGY_NAMES.flatMap((name) => {
+    const strategy = strategies.get(name);
+    return strategy === undefined ? [] : [{ ...strategy, name }];
+  });
 }

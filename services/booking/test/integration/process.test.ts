@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 import { startFaultProxy } from '@lastseat/infra/servers';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
@@ -45,6 +48,24 @@ test('a wrong environment ends it with every problem and without a stack', async
   for (const name of ['PORT', 'LAB_MODE', 'DATABASE_URL', 'REDIS_URL']) expect(stderr).toContain(name);
   expect(stderr).not.toContain('    at ');
 });
+
+test.for([
+  ['off', /LAB_STRATEGIES=.*: remove it, or set LAB_MODE=on/],
+  ['on', /strategy\.ts: it cannot be loaded: it was loaded/],
+] as const)(
+  'with lab mode %s a file of strategies is not even opened, or read at once',
+  async ([labMode, said]) => {
+    const folder = mkdtempSync(join(tmpdir(), 'lab-strategy-'));
+    const path = join(folder, 'strategy.ts');
+    writeFileSync(path, 'throw new Error("it was loaded");');
+    const key = 'a key of at least thirty-two characters';
+    const { code, stderr } = await run({ ...env, LAB_MODE: labMode, BOOKING_KEY: key, LAB_STRATEGIES: path });
+    rmSync(folder, { recursive: true });
+    expect(stderr).toMatch(said);
+    expect(stderr.trim().split('\n')).toHaveLength(2);
+    expect(code).toBe(1);
+  },
+);
 
 test('a port that is taken ends it with one line', async () => {
   const other = createServer().listen(0, '127.0.0.1');
