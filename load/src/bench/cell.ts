@@ -1,4 +1,4 @@
-import { MAX_CAPACITY, MAX_HOLD_S, type StrategyName } from '@lastseat/booking/contract';
+import { MAX_CAPACITY, MAX_HOLD_S } from '@lastseat/booking/contract';
 
 import { guardOf } from '../scenario.ts';
 import { createEvents, type Target } from '../target.ts';
@@ -70,7 +70,7 @@ function pathOf(guard: Exclude<GuardName, 'no-op'>, eventId: number): string {
   if (guard === KEYED) return `/events/${eventId}/bookings`;
   const atHome = /^(.+) at home$/.exec(guard)?.[1];
   if (atHome !== undefined) return `/events/${eventId}/bookings?strategy=${atHome}`;
-  return guardOf(guard as StrategyName).path(eventId);
+  return guardOf(guard).path(eventId);
 }
 
 /** Fresh events with more tickets than any window can sell. */

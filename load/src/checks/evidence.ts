@@ -1,5 +1,3 @@
-import type { StrategyName } from '@lastseat/booking/contract';
-
 import type { Attempt, Wave } from '../crowd.ts';
 import type { Operation } from '../history/operation.ts';
 import { tally, type Crowd, type Tally } from '../tally.ts';
@@ -30,7 +28,7 @@ export interface Terms {
   /** `exactly`: as many as there are, as long as somebody wants one. `too many`: a race is there to be seen. */
   sells: 'exactly' | 'too many';
   /** The strategy that every booking must name. */
-  strategy: StrategyName;
+  strategy: string;
   /** As many as there are said to be, or else as many as answer. */
   replicas: number;
   /** Requests that may end unknown. 0 unless something is cut on purpose. */

@@ -74,6 +74,7 @@ export async function closedLoop(load: Load): Promise<Sent> {
   }
 
   if ('requests' in timing) open();
+  const atLast = load.endsAfterMs === undefined ? undefined : setTimeout(end, load.endsAfterMs);
   const result = await new Promise<autocannon.Result>((resolve, reject) => {
     instance = autocannon(
       {
@@ -90,6 +91,7 @@ export async function closedLoop(load: Load): Promise<Sent> {
       (error, result) => (error ? reject(error as Error) : resolve(result)),
     );
   });
+  clearTimeout(atLast);
   if ('requests' in timing) close();
 
   return {

@@ -46,6 +46,8 @@ export interface Load {
   /** So many requests from the first to the last, or a window after a warm-up that is not counted. */
   timing: { requests: number } | { warmUpMs: number; windowMs: number };
   timeoutMs: number;
+  /** After so long nobody asks any more, however many requests are left. */
+  endsAfterMs?: number | undefined;
   /** Unique in the database: every customer's name carries it. */
   runId: string;
   client(number: number): Client;

@@ -129,7 +129,7 @@ interface EventOfSlice {
 async function judgeEvent(facts: SliceFacts, event: EventOfSlice) {
   const { cell, workload, target, oracle, runId, created } = facts;
   const { eventId, exchanges, up, inPostgres } = event;
-  const guard = guardOf(cell.strategy as Exclude<typeof cell.strategy, 'no-op'>);
+  const guard = guardOf(cell.strategy);
   const tickets = facts.tickets[event.index] ?? 0;
   const attempts = mergeRepeats(exchanges.filter(isForTickets));
   const counted = { startMs: performance.now(), endMs: 0 };

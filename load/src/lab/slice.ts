@@ -28,6 +28,8 @@ export interface Lab {
   targetOf(replicas: number): Target;
   settings: LabSettings;
   arrivals: Pick<Arrivals, 'perS' | 'pattern'> | null;
+  /** Of a closed loop: the longest that a slice may last, whatever its guard does. */
+  endsAfterMs?: number;
   /** @returns the name of the file, or null where it is not worth one */
   keepHistory(cell: Cell, slice: Slice, operations: readonly Operation[]): string | null;
 }
@@ -59,6 +61,7 @@ export async function measureSlice(lab: Lab, cell: Cell, slice: number): Promise
     connections: cell.connections,
     timing: requests === null ? { warmUpMs, windowMs } : { requests },
     timeoutMs: TIMEOUT_MS,
+    endsAfterMs: lab.endsAfterMs,
     runId,
     // The same requests for every guard in a slice of one number.
     client: (number) =>

@@ -12,18 +12,29 @@ import {
   type RaceBuyer,
 } from './race.ts';
 
+/** What stands above the lanes, where they show something else than whether a race was oversold. */
+export interface RaceWords {
+  title: string;
+  verdict: string;
+  isGood: boolean;
+}
+
 /**
  * A race as lanes: a row for each buyer, those of one replica together, time to the right. It stands as it is without a
  * script; race.js lets it be stepped through, slowed down, and a single buyer followed.
  */
-export function raceSection(race: Race, id: string): Html {
+export function raceSection(race: Race, id: string, said: Partial<RaceWords> = {}): Html {
   const undrawn = race.buyers.length - drawnBuyers(race).length;
+  const buyers = count(race.buyerCount ?? race.buyers.length, 'buyer');
+  const words: RaceWords = {
+    title: `${race.strategy}: ${buyers} for ${count(race.tickets, 'ticket')}`,
+    verdict: verdict(race),
+    isGood: race.rows <= race.tickets,
+    ...said,
+  };
   return html`<section class="race" id="${id}" aria-labelledby="${id}-title" data-race="${id}">
-    <h2 id="${id}-title">
-      ${race.strategy}: ${count(race.buyerCount ?? race.buyers.length, 'buyer')} for
-      ${count(race.tickets, 'ticket')}
-    </h2>
-    <p class="verdict ${race.rows > race.tickets ? 'bad' : 'good'}">${verdict(race)}</p>
+    <h2 id="${id}-title">${words.title}</h2>
+    <p class="verdict ${words.isGood ? 'good' : 'bad'}">${words.verdict}</p>
     <form class="controls" hidden>
       <button type="button" name="back" aria-label="one moment back">◀</button>
       <button type="button" name="play">Play</button>

@@ -150,6 +150,7 @@ const WORDS: Record<string, (mark: RaceMark) => string> = {
   holds: ({ value }) => (value === null ? 'holds the row' : `holds the lock, token ${value}`),
   reads: () => 'reads',
   read: ({ value }) => `has read: ${value ?? 'nothing'} free`,
+  decides: () => 'is held before it writes',
   writes: () => 'writes',
   written: () => 'has written',
   commits: () => 'commits',

@@ -1,4 +1,4 @@
-import { MARKS_HEADER, RACE_WINDOW_HEADER, type StrategyName } from '@lastseat/booking/contract';
+import { MARKS_HEADER, RACE_WINDOW_HEADER } from '@lastseat/booking/contract';
 import { UserError } from '@lastseat/infra/command-line';
 import { Agent, request } from 'undici';
 
@@ -8,7 +8,7 @@ import type { Oracle } from '../truth.ts';
 import { readMarks, type Race, type RaceBuyer } from './race.ts';
 
 export interface RaceWishes {
-  strategy: StrategyName;
+  strategy: string;
   tickets: number;
   buyers: number;
   raceWindowMs: number;
@@ -27,7 +27,9 @@ export async function recordRace(target: Target, oracle: Oracle, wishes: RaceWis
   const agent = new Agent({ connections: wishes.buyers, pipelining: 1 });
   const startedAt = new Date().toISOString();
   const buyers = await Promise.all(
-    Array.from({ length: wishes.buyers }, (_, index) => ask(agent, url, nameOf(index), raceWindowMs)),
+    Array.from({ length: wishes.buyers }, (_, index) =>
+      ask(agent, url, { customer: nameOf(index), raceWindowMs }),
+    ),
   ).finally(() => void agent.close());
   const truth = await oracle.read(event);
   if (!truth) throw new UserError(`event ${event} vanished from Postgres during the race`);
@@ -52,7 +54,15 @@ export function nameOf(index: number): string {
   return round === 0 ? name : `${name} ${round + 1}`;
 }
 
-async function ask(agent: Agent, url: URL, customer: string, raceWindowMs: number): Promise<RaceBuyer> {
+export interface Wish {
+  customer: string;
+  quantity?: number;
+  raceWindowMs?: number;
+}
+
+/** One booking, with the marks that its replica has made of it. Who is not answered has none. */
+export async function ask(agent: Agent, url: URL, wish: Wish): Promise<RaceBuyer> {
+  const { customer, quantity = 1, raceWindowMs = 0 } = wish;
   try {
     const { statusCode, headers, body } = await request(url, {
       dispatcher: agent,
@@ -62,7 +72,7 @@ async function ask(agent: Agent, url: URL, customer: string, raceWindowMs: numbe
         [MARKS_HEADER]: '1',
         [RACE_WINDOW_HEADER]: String(raceWindowMs),
       },
-      body: JSON.stringify({ customer, quantity: 1 }),
+      body: JSON.stringify({ customer, quantity }),
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     const answer = readAnswer(statusCode, await body.text(), headers, performance.now());

@@ -17,6 +17,8 @@ const lab = ['load/src/lab/main.ts'];
 const consolePage = ['load/src/console/main.ts'];
 const runs = ['load/src/runs/list/main.ts'];
 const compare = ['load/src/runs/compare/main.ts'];
+const challenge = ['load/src/challenge/main.ts'];
+const pitfalls = ['load/src/pitfalls/main.ts'];
 const stack = (command: string) => ['infra/stack/main.ts', command];
 // Postgres is not asked before the API is.
 const nowhere = ['--database-url=postgres://127.0.0.1:1/none'];
@@ -37,6 +39,8 @@ describe.concurrent('what is wrong is said at the start, in one line, with exit 
     ['a workload that is none', lab, { WORKLOAD: 'strom' }, /^WORKLOAD=strom: did you mean storm\?$/],
     ['a report into no folder', lab, { JSON: '/none/x.json' }, /there is no folder \/none$/],
     ['a comparison of one run', compare, { A: 'latest' }, /^name two runs: make compare A=\.\.\. B=/],
+    ['a challenge of nothing', challenge, {}, /^which file\? make challenge STRATEGY=/],
+    ['a pitfall that is none', pitfalls, { ONLY: 'no-tll' }, /^ONLY=no-tll: did you mean no-ttl\?$/],
     ['a misspelt variable of audit', ['infra/stack/audit.ts'], onMake('FIXX=1'), /did you mean FIX\?$/],
     ['a misspelt variable of test', ['infra/command-line/main.ts'], onMake('AGRS=x'), /did you mean ARGS\?$/],
     ['a misspelt flag', [...load, '--ticket=5'], {}, /'--ticket': did you mean --tickets\?$/],

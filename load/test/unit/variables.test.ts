@@ -2,8 +2,10 @@ import { VARIABLES } from '@lastseat/infra/command-line';
 import { expect, it } from 'vitest';
 
 import { variables as ofBench } from '#src/bench/options.ts';
+import { variables as ofChallenge } from '#src/challenge/options.ts';
 import { variables as ofConsole } from '#src/console/options.ts';
 import { variables as ofLoad } from '#src/options.ts';
+import { variables as ofPitfalls } from '#src/pitfalls/options.ts';
 import { variables as ofRace } from '#src/race/options.ts';
 import { variables as ofReport } from '#src/run-report/options.ts';
 
@@ -12,6 +14,8 @@ it.each([
   ['bench', ofBench],
   ['console', ofConsole],
   ['race', ofRace],
+  ['challenge', ofChallenge],
+  ['pitfalls', ofPitfalls],
   ['report', ofReport],
 ])('what %s reads may stand on the command line of make', (_program, variables) => {
   expect(variables().filter((name) => !VARIABLES.includes(name))).toEqual([]);

@@ -7,7 +7,7 @@ import { UsageError } from '@lastseat/infra/command-line';
 import { dockerRuntime } from '@lastseat/infra/docker';
 import { nativeRuntime, pidsOf } from '@lastseat/infra/native';
 import { findBinary, freePort, runAfterParent, type Program } from '@lastseat/infra/servers';
-import type { Runtime, Stack } from '@lastseat/infra/stack';
+import type { Runtime, Stack, StackOptions } from '@lastseat/infra/stack';
 
 import { containerLimits, containerPids, containerVersion, docker, type Limits } from './containers.ts';
 import { cpuByPart, type StackPart } from './cpu-by-part.ts';
@@ -17,6 +17,9 @@ import { startFronts, type Fronts } from './fronts.ts';
 export interface BenchStack
   extends AsyncDisposable, Pick<Stack, 'url' | 'postgresUrl' | 'redisUrl' | 'quorumUrls'> {
   runtime: Runtime['name'];
+  /** What it is called, and natively the folder that it lives in. */
+  project: string;
+  home: string;
   /** As nginx itself or its image tells. */
   nginxVersion: string;
   /** Processes have none. */
@@ -38,7 +41,10 @@ const QUORUM = 3;
  * Starts the same topology as `make up` under a name and in a directory of its own: beside whatever else runs, and
  * gone at the end, also if we are killed.
  */
-export async function startStack(env: NodeJS.ProcessEnv): Promise<BenchStack> {
+export async function startStack(
+  env: NodeJS.ProcessEnv,
+  options: Partial<Omit<StackOptions, 'port'>> = {},
+): Promise<BenchStack> {
   const project = `lastseat-bench-${process.pid}`;
   const home = mkdtempSync(join(tmpdir(), 'lastseat-bench-'));
   const name = chooseRuntime(env);
@@ -54,11 +60,18 @@ export async function startStack(env: NodeJS.ProcessEnv): Promise<BenchStack> {
   }
 
   try {
-    const stack = await runtime.up({ replicas: REPLICAS, port: await freePort(), quorum: QUORUM });
+    const stack = await runtime.up({
+      replicas: REPLICAS,
+      quorum: QUORUM,
+      ...options,
+      port: await freePort(),
+    });
     let pids = findPids();
     let frontPids = {};
     return {
       ...stack,
+      project,
+      home,
       nginxVersion:
         (isNative ? findBinary('nginx')?.version : containerVersion(project, 'nginx')) ?? 'unknown',
       limits: isNative ? { cpus: {}, memoryMb: {} } : containerLimits(project),
