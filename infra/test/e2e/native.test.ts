@@ -126,6 +126,8 @@ describe.skipIf(skipped)(skipped ? `${title} (${missing.join(', ')} not installe
       redis: () => struck.redis('redis', 'PING'),
       postgres: () => struck.statement('select 1', [], 300),
     };
+    // Each question has little time, so that a silent part is soon seen to be silent; a busy machine may need several.
+    const patiently = { timeout: 40_000 };
     const pids = Object.values(partsOf('first'));
     for (const [name, ask] of Object.entries(answers)) {
       await struck.pause(name);
@@ -134,7 +136,7 @@ describe.skipIf(skipped)(skipped ? `${title} (${missing.join(', ')} not installe
       expect(await ask().catch(() => 'silent')).toBe('silent');
       await struck.resume(name);
       expect(await stateOf(name)).toBe('running');
-      await expect.poll(async () => ask().then(() => 'answers', String)).toBe('answers');
+      await expect.poll(() => ask().then(() => 'answers', String), patiently).toBe('answers');
     }
     expect(Object.values(partsOf('first'))).toEqual(pids);
 
@@ -144,7 +146,7 @@ describe.skipIf(skipped)(skipped ? `${title} (${missing.join(', ')} not installe
       await expect(struck.pause(name)).rejects.toThrow(`pause ${name}: it is not running`);
       await struck.start(name);
       expect(await stateOf(name)).toBe('running');
-      await expect.poll(async () => ask().then(() => 'answers', String)).toBe('answers');
+      await expect.poll(() => ask().then(() => 'answers', String), patiently).toBe('answers');
     }
   });
 
