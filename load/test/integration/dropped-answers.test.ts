@@ -61,7 +61,7 @@ it(
     const unknown = lines
       .map((line) => JSON.parse(line) as Operation)
       .filter(({ outcome }) => outcome === 'unknown');
-    expect(unknown.map(({ customer }) => customer).toSorted()).toEqual(proxy.dropped.toSorted());
+X
     expect(unknown.map(({ settled }) => settled)).toEqual(unknown.map(() => 'done'));
   },
 );
