@@ -39,9 +39,12 @@ export interface Cluster {
 }
 
 export interface ClusterPart {
-  /** `nginx`, `booking-1`, `redis`, `quorum-1`, `postgres`: the same in both ways of running. */
+  /**
+   * `nginx`, `booking-1`, `redis`, `quorum-1`, `postgres`: the same in both ways of running. Where the servers are there
+   * three times: `redis-1`, `postgres-1`, and of those that watch them `sentinel-1`, `etcd-1` and `router`.
+   */
   name: string;
-  kind: 'nginx' | 'replica' | 'redis' | 'postgres';
+  kind: 'nginx' | 'replica' | 'redis' | 'postgres' | 'watcher';
   state: 'running' | 'paused' | 'stopped';
   /** How a replica names itself in answers: by this, or by this, a hyphen and the number of its process. */
   instance: string;
@@ -136,6 +139,8 @@ export function clusterOf(platform: ClusterRuntime): Cluster {
       act(command.split(' ')[0] ?? '', name, SIGNAL_MS, async (part) => {
         if (part.kind !== 'redis') throw new UserError(`${name} is no Redis server`);
         const { redisUrl, quorumUrls } = await theStack();
+        if (name.startsWith('redis-'))
+          throw new UserError(`${name} is one of three: ask the primary, ${redisUrl}`);
         const number = Number(/^quorum-(\d+)$/.exec(name)?.[1] ?? 0);
         const url = number === 0 ? redisUrl : quorumUrls[number - 1];
         const reply = await askRedis(url ?? '', command).catch((cause: unknown) => {

@@ -4,6 +4,7 @@ import { LOG_KEEPER } from '../native/log-keeper.ts';
 import { followLog, lastLines } from '../native/logs.ts';
 import { stackDir } from '../native/places.ts';
 import { quorumName } from '../native/redis.ts';
+import { REDUNDANT_PARTS } from '../native/redundant/members.ts';
 import { bookingApp, replicaName, replicaNumber } from '../native/replicas.ts';
 import { stackOf } from '../native/stack-of.ts';
 import { startPart } from '../native/start-part.ts';
@@ -81,9 +82,9 @@ function namesOf({ wanted, parts }: State): string[] {
     ? [
         'nginx',
         ...numbered(wanted.replicas, replicaName),
-        'redis',
+        ...(wanted.ha ? REDUNDANT_PARTS : ['redis']),
         ...numbered(wanted.quorum, quorumName),
-        'postgres',
+        ...(wanted.ha ? [] : ['postgres']),
       ]
     : [];
   const others = Object.keys(parts).filter((name) => name !== LOG_KEEPER && !names.includes(name));
@@ -107,6 +108,8 @@ function partOf(name: string, state: State): ClusterPart {
 }
 
 function kindOf(name: string): ClusterPart['kind'] {
-  if (name === 'nginx' || name === 'postgres') return name;
-  return replicaNumber(name) === null ? 'redis' : 'replica';
+  if (name === 'nginx') return name;
+  if (replicaNumber(name) !== null) return 'replica';
+  if (name.startsWith('postgres')) return 'postgres';
+  return name.startsWith('redis') || name.startsWith('quorum') ? 'redis' : 'watcher';
 }

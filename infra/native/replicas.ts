@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import type { ServiceSettings } from '../stack/service-settings.ts';
 import type { Part } from './parts.ts';
 import { repository } from './places.ts';
+import { GROUP } from './redundant/members.ts';
 
 /** The service's entry points; a test may put others in their place. */
 export interface App {
@@ -22,6 +23,8 @@ export const bookingApp: App = {
 export interface Backends {
   databaseUrl: string;
   redisUrl: string;
+  /** host:port of each; with any, the replicas ask them where Redis is. */
+  sentinels: string[];
   quorumUrls: string[];
   bookingKey: string;
 }
@@ -90,11 +93,13 @@ export async function migrate(app: App, backends: Backends): Promise<void> {
 }
 
 // Nothing else of the caller's environment gets through: what runs is the same whoever ran `make up`.
-function environment({ databaseUrl, redisUrl, quorumUrls }: Backends): Record<string, string> {
+function environment({ databaseUrl, redisUrl, sentinels, quorumUrls }: Backends): Record<string, string> {
   return {
     NODE_ENV: 'production',
     DATABASE_URL: databaseUrl,
-    REDIS_URL: redisUrl,
+    ...(sentinels.length === 0
+      ? { REDIS_URL: redisUrl }
+      : { REDIS_SENTINELS: sentinels.join(','), REDIS_PRIMARY_NAME: GROUP }),
     QUORUM_REDIS_URLS: quorumUrls.join(','),
   };
 }

@@ -7,6 +7,8 @@ export interface Secrets {
   admin: string;
   /** Of the role that the service and the harness use. */
   app: string;
+  /** Of the role with which Postgres servers follow their primary. */
+  replication: string;
   /** What the replicas make the secrets of bookings with, where BOOKING_KEY is not set. */
   bookingKey: string;
 }
@@ -15,7 +17,7 @@ export interface Secrets {
 export function loadSecrets(dir: string): Secrets {
   const path = join(dir, 'secrets.json');
   const kept = readSecrets(path);
-  const secrets = { admin: hex(16), app: hex(16), bookingKey: hex(32), ...kept };
+  const secrets = { admin: hex(16), app: hex(16), replication: hex(16), bookingKey: hex(32), ...kept };
   // A data directory of before there was one of them gets it now.
   if (Object.keys(secrets).length > Object.keys(kept).length) {
     mkdirSync(dir, { recursive: true });

@@ -1,5 +1,6 @@
 import type { Stack } from '../stack/runtime.ts';
 import { database } from './postgres.ts';
+import { membersOf } from './redundant/members.ts';
 import type { Backends } from './replicas.ts';
 import { loadSecrets } from './secrets.ts';
 import type { State } from './state.ts';
@@ -13,10 +14,17 @@ export function stackOf(state: State): Stack {
     postgresUrl: databaseUrl,
     redisUrl,
     quorumUrls,
+    ha: isRedundant(state),
     replicas: state.wanted?.replicas ?? 0,
     settings: state.wanted?.settings ?? {},
   };
 }
+
+export function isRedundant({ parts }: State): boolean {
+  return SENTINELS.some((name) => name in parts);
+}
+
+const SENTINELS = membersOf('sentinel');
 
 export function backendsOf(state: State): Backends {
   const secrets = loadSecrets(state.dataDir ?? '');
@@ -25,6 +33,7 @@ export function backendsOf(state: State): Backends {
   return {
     databaseUrl: `postgres://${database}:${secrets.app}@127.0.0.1:${state.ports['postgres']}/${database}`,
     redisUrl: redisAt('redis'),
+    sentinels: isRedundant(state) ? SENTINELS.map((name) => `127.0.0.1:${state.ports[name]}`) : [],
     quorumUrls: quorum.sort().map(redisAt),
     bookingKey: secrets.bookingKey,
   };

@@ -5,9 +5,12 @@ import type { Part } from './parts.ts';
 import { metricsPortOf } from './ports.ts';
 import { postgresPart } from './postgres.ts';
 import { redisPart } from './redis.ts';
+import { REDUNDANT_PARTS } from './redundant/members.ts';
+import { redundantParts } from './redundant/start.ts';
 import { replicaNumber, replicaPart, type App } from './replicas.ts';
 import { loadSecrets } from './secrets.ts';
 import { backendsOf } from './stack-of.ts';
+import type { State } from './state.ts';
 import { startNginx } from './up.ts';
 
 /** Starts one part as `up` has started it, whatever has become of the others. One that runs is left alone. */
@@ -32,12 +35,32 @@ async function partNamed({ state }: Change, app: App, name: string): Promise<Par
     const backends = backendsOf(state);
     return replicaPart({ app, number, port, metricsPort, backends, settings, labStrategies });
   }
+  if (dataDir !== null && REDUNDANT_PARTS.includes(name)) return redundantPartNamed(state, dataDir, name);
   const port = ports[name];
   if (dataDir === null || port === undefined) throw new UserError(`${name} has never been started`);
   if (name === 'postgres') {
     return postgresPart({ binary: installed('postgres'), dataDir, port, secrets: loadSecrets(dataDir) });
   }
   return redisPart({ name, binary: installed('redis-server'), dataDir, port });
+}
+
+function redundantPartNamed(state: State, dataDir: string, name: string): Part {
+  const binaries = {
+    postgres: installed('postgres'),
+    'redis-server': installed('redis-server'),
+    patroni: installed('patroni'),
+    etcd: installed('etcd'),
+    haproxy: installed('haproxy'),
+    tini: installed('tini'),
+  };
+  const { etcd, postgres, redis, router } = redundantParts(state, {
+    binaries,
+    dataDir,
+    secrets: loadSecrets(dataDir),
+  });
+  const part = [...etcd, ...postgres, ...redis, router].find((part) => part.name === name);
+  if (part === undefined) throw new Error(`there is no ${name}`);
+  return part;
 }
 
 function installed(program: Program) {

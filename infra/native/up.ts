@@ -5,6 +5,7 @@ import { portIsFree } from '../servers/free-port.ts';
 import { ensureInstalled } from '../servers/install.ts';
 import type { Stack, StackOptions } from '../stack/runtime.ts';
 import { UserError } from '../stack/user-error.ts';
+import { allSettled } from './all-settled.ts';
 import type { Change } from './change.ts';
 import { logKeeperPart } from './log-keeper.ts';
 import { nginxPart, tellNginx, waitUntilServing } from './nginx.ts';
@@ -13,10 +14,12 @@ import { chooseDataDir } from './places.ts';
 import { assertBindable, freeBlock, maxReplicas, metricsPortOf, portFor } from './ports.ts';
 import { ensureAppRole, postgresPart } from './postgres.ts';
 import { quorumName, redisPart } from './redis.ts';
+import { REDUNDANT_PROGRAMS, startRedundant } from './redundant/start.ts';
 import { migrate, replicaName, replicaNumber, replicaPart } from './replicas.ts';
 import type { App, Backends } from './replicas.ts';
 import { loadSecrets } from './secrets.ts';
-import { backendsOf, stackOf } from './stack-of.ts';
+import type { Secrets } from './secrets.ts';
+import { backendsOf, isRedundant, stackOf } from './stack-of.ts';
 
 // More servers do not make a quorum safer in practice, only slower.
 const maxQuorum = 9;
@@ -38,8 +41,9 @@ export async function bringUp(change: Change, app: App, options: StackOptions): 
   const { state, parts, step } = change;
   const nginxMoves = !parts.isRunning('nginx') || state.ports['nginx'] !== options.port;
   if (nginxMoves) await assertBindable(options.port);
+  assertSameServers(change, options.ha ?? false);
 
-  const binaries = await install(change);
+  const binaries = await install(change, options.ha ?? false);
   state.dataDir ??= chooseDataDir(change.dir);
   await change.parts.ensure(logKeeperPart(join(change.dir, 'logs')));
   const backends = await startBackends(change, binaries, options.quorum);
@@ -52,6 +56,16 @@ export async function bringUp(change: Change, app: App, options: StackOptions): 
   return finish(change, options);
 }
 
+/** One set of servers has not the data of the other. */
+function assertSameServers({ state, parts }: Change, ha: boolean): void {
+  const runsSingle = parts.isRunning('postgres') || parts.isRunning('redis');
+  if (ha ? !runsSingle : !isRedundant(state)) return;
+  const [is, wanted] = ha ? ['one of each server', 'on'] : ['three of each server', 'off'];
+  throw new UserError(
+    `it runs with ${is}, and their data stay with them; to change over: make down up HA=${wanted}`,
+  );
+}
+
 /** More replicas or fewer, in front of which everything else stays as it is. */
 export async function changeReplicas(change: Change, app: App, options: StackOptions): Promise<Stack> {
   const backends = backendsOf(change.state);
@@ -61,51 +75,70 @@ export async function changeReplicas(change: Change, app: App, options: StackOpt
   return finish(change, options);
 }
 
-type Binaries = Record<'postgres' | 'redis-server' | 'nginx', Binary>;
+type Single = Record<'postgres' | 'redis-server' | 'nginx', Binary>;
+type Redundant = Single & Record<(typeof REDUNDANT_PROGRAMS)[number], Binary>;
 
-async function install({ report }: Change): Promise<Binaries> {
+async function install({ report }: Change, ha: boolean): Promise<Single | Redundant> {
   try {
-    return await ensureInstalled(['postgres', 'redis-server', 'nginx'], report);
+    const programs = ['postgres', 'redis-server', 'nginx'] as const;
+    return await ensureInstalled(ha ? [...programs, ...REDUNDANT_PROGRAMS] : programs, report);
   } catch (error) {
     throw new UserError((error as Error).message, { cause: error });
   }
 }
 
 async function startBackends(
-  { state, parts, step }: Change,
-  binaries: Binaries,
+  change: Change,
+  binaries: Single | Redundant,
   quorum: number,
 ): Promise<Backends> {
+  const { state, parts, step } = change;
   const dataDir = state.dataDir ?? '';
   const secrets = loadSecrets(dataDir);
-  const redisNames = ['redis', ...Array.from({ length: quorum }, (_, index) => quorumName(index + 1))];
-  const portOf = async (name: string) =>
-    parts.isRunning(name) ? (state.ports[name] ?? 0) : portFor(name, state);
+  const quorumNames = Array.from({ length: quorum }, (_, index) => quorumName(index + 1));
+  const startRedis = async (name: string) =>
+    parts.ensure(
+      redisPart({ name, binary: binaries['redis-server'], dataDir, port: await portOf(change, name) }),
+    );
 
-  const postgresPort = await portOf('postgres');
-  const redisPorts: number[] = [];
-  for (const name of redisNames) redisPorts.push(await portOf(name));
-
-  const startPostgres = step('starting postgres', async () => {
-    const part = await postgresPart({ binary: binaries.postgres, dataDir, port: postgresPort, secrets });
-    await parts.ensure(part);
-    await ensureAppRole(part.url, secrets);
-  });
-  const startRedis = step('starting redis', () =>
-    allSettled(
-      redisNames.map((name, index) =>
-        parts.ensure(
-          redisPart({ name, binary: binaries['redis-server'], dataDir, port: redisPorts[index] ?? 0 }),
-        ),
-      ),
-    ),
-  );
-  await allSettled([startPostgres, startRedis]);
+  // One after another: two that choose a port at the same time could choose the same.
+  for (const name of quorumNames) await portOf(change, name);
+  const startServers = async () => {
+    const adminUrl =
+      'patroni' in binaries
+        ? await startRedundant(change, { binaries, dataDir, secrets })
+        : await startSingle(change, binaries, dataDir, secrets, startRedis);
+    await ensureAppRole(adminUrl, secrets);
+  };
+  const startQuorum = step('starting the quorum', () => allSettled(quorumNames.map(startRedis)));
+  await allSettled([startServers(), startQuorum]);
 
   for (const name of parts.names()) {
-    if (name.startsWith('quorum-') && !redisNames.includes(name)) await parts.stop(name);
+    if (name.startsWith('quorum-') && !quorumNames.includes(name)) await parts.stop(name);
   }
   return backendsOf(state);
+}
+
+/** @returns where the superuser of Postgres gets in */
+async function startSingle(
+  change: Change,
+  { postgres }: Single,
+  dataDir: string,
+  secrets: Secrets,
+  startRedis: (name: string) => Promise<unknown>,
+): Promise<string> {
+  const port = await portOf(change, 'postgres');
+  await portOf(change, 'redis');
+  const part = await postgresPart({ binary: postgres, dataDir, port, secrets });
+  await allSettled([
+    change.step('starting postgres', () => change.parts.ensure(part)),
+    change.step('starting redis', () => startRedis('redis')),
+  ]);
+  return part.url;
+}
+
+async function portOf({ state, parts }: Change, name: string): Promise<number> {
+  return parts.isRunning(name) ? (state.ports[name] ?? 0) : portFor(name, state);
 }
 
 /** Two ports for each replica, the second one for Prometheus. Fixed while any replica runs. */
@@ -114,7 +147,9 @@ async function keepPlaces({ state, parts }: Change, replicas: number): Promise<v
   for (const block of ['first-replica', 'first-metrics']) {
     const first = state.ports[block];
     if (first !== undefined && (isRunning || (await areFree(first, replicas)))) continue;
-    state.ports[block] = await freeBlock([state.ports['first-replica'], state.ports['first-metrics']]);
+    state.ports[block] = await freeBlock(
+      ['first-replica', 'first-metrics', 'first-server'].map((name) => state.ports[name]),
+    );
   }
 }
 
@@ -204,11 +239,4 @@ async function finish(change: Change, options: StackOptions): Promise<Stack> {
   state.wanted = options;
   save();
   return stackOf(state);
-}
-
-/** Waits for all, also when one fails: what is still starting could not be stopped again. */
-async function allSettled(promises: Promise<unknown>[]): Promise<void> {
-  for (const result of await Promise.allSettled(promises)) {
-    if (result.status === 'rejected') throw result.reason;
-  }
 }

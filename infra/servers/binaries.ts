@@ -2,7 +2,15 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-export type Program = 'postgres' | 'redis-server' | 'valkey-server' | 'nginx';
+export type Program =
+  | 'postgres'
+  | 'redis-server'
+  | 'valkey-server'
+  | 'nginx'
+  | 'patroni'
+  | 'etcd'
+  | 'haproxy'
+  | 'tini';
 
 export interface Binary {
   path: string;
@@ -21,6 +29,10 @@ export const requirements: Record<Program, Requirement> = {
   'redis-server': { minVersion: [7, 0], versionFlag: '--version', companions: [] },
   'valkey-server': { minVersion: [7, 2], versionFlag: '--version', companions: [] },
   nginx: { minVersion: [1, 18], versionFlag: '-v', companions: [] },
+  patroni: { minVersion: [3, 0], versionFlag: '--version', companions: [] },
+  etcd: { minVersion: [3, 4], versionFlag: '--version', companions: [] },
+  haproxy: { minVersion: [2, 4], versionFlag: '-v', companions: [] },
+  tini: { minVersion: [0, 18], versionFlag: '--version', companions: [] },
 };
 
 /** A server program exists on this machine, but every copy of it is too old. */
@@ -51,7 +63,7 @@ export function findBinary(program: Program): Binary | null {
 
 export function minVersionOf(program: Program): string {
   const [major, minor] = requirements[program].minVersion;
-  return program === 'nginx' ? `${major}.${minor}` : String(major);
+  return minor === 0 ? String(major) : `${major}.${minor}`;
 }
 
 function searchedDirectories(program: Program): string[] {
@@ -83,8 +95,12 @@ function inspect(program: Program, dir: string): Binary | null {
   const path = join(dir, program);
   if (![program, ...companions].every((name) => isExecutable(join(dir, name)))) return null;
   const { stdout, stderr } = spawnSync(path, [versionFlag], { encoding: 'utf8', timeout: 10_000 });
-  // "postgres (PostgreSQL) 15.4 (Debian ...)", "Redis server v=7.0.15 sha=...", "Valkey server v=8.0.1 ...", "nginx version: nginx/1.22.1"
-  const version = /(?:PostgreSQL\) |v=|nginx\/)(\d+(?:\.\d+)*)/.exec(`${stdout}${stderr}`)?.[1];
+  // "postgres (PostgreSQL) 15.4 (Debian ...)", "Redis server v=7.0.15 sha=...", "Valkey server v=8.0.1 ...",
+  // "nginx version: nginx/1.22.1", "patroni 3.0.2", "etcd Version: 3.4.23", "HAProxy version 2.6.12-1 ...", "tini version 0.19.0"
+  const version =
+    /(?:PostgreSQL\) |v=|nginx\/|patroni |etcd Version: |HAProxy version |tini version )(\d+(?:\.\d+)*)/.exec(
+      `${stdout}${stderr}`,
+    )?.[1];
   return version === undefined ? null : { path, version };
 }
 

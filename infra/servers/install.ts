@@ -8,12 +8,19 @@ const aptPackages: Record<Program, string> = {
   'redis-server': 'redis-server',
   'valkey-server': 'valkey-server',
   nginx: 'nginx',
+  patroni: 'patroni',
+  etcd: 'etcd-server',
+  haproxy: 'haproxy',
+  tini: 'tini',
 };
-const brewFormulas: Record<Program, string> = {
+// Homebrew has neither Patroni nor tini.
+const brewFormulas: Record<Exclude<Program, 'patroni' | 'tini'>, string> = {
   postgres: 'postgresql@17',
   'redis-server': 'redis',
   'valkey-server': 'valkey',
   nginx: 'nginx',
+  etcd: 'etcd',
+  haproxy: 'haproxy',
 };
 
 // All three servers from a slow mirror take a few minutes; ten mean that the mirror does not answer.
@@ -64,8 +71,8 @@ function findInstaller(programs: readonly Program[]): Installer | null {
       return { name: 'sudo apt-get', command: 'sudo', args: ['-n', 'sh', ...args] };
     }
   }
-  if (process.getuid?.() !== 0 && succeeds('brew', ['--version'])) {
-    const formulas = programs.map((program) => brewFormulas[program]);
+  const formulas = formulasOf(programs);
+  if (formulas !== null && process.getuid?.() !== 0 && succeeds('brew', ['--version'])) {
     return { name: 'brew', command: 'brew', args: ['install', '--quiet', ...formulas] };
   }
   return null;
@@ -121,11 +128,19 @@ function run({ name, command, args }: Installer): Promise<void> {
 function howToInstall(programs: readonly Program[]): string {
   const wanted = programs.map((program) => `${program} ${minVersionOf(program)} or newer`).join(', ');
   const packages = programs.map((program) => aptPackages[program]).join(' ');
-  const formulas = programs.map((program) => brewFormulas[program]).join(' ');
+  const formulas = formulasOf(programs);
+  const brew = formulas === null ? '' : `, \`brew install ${formulas.join(' ')}\``;
   return (
-    `Not found: ${wanted}. Install with \`sudo apt-get install ${packages}\`, ` +
-    `\`brew install ${formulas}\` or this system's own packages, or start a Docker engine.`
+    `Not found: ${wanted}. Install with \`sudo apt-get install ${packages}\`${brew} ` +
+    "or this system's own packages, or start a Docker engine."
   );
+}
+
+function formulasOf(programs: readonly Program[]): string[] | null {
+  const formulas = programs.map((program) =>
+    program === 'patroni' || program === 'tini' ? null : brewFormulas[program],
+  );
+  return formulas.includes(null) ? null : formulas.filter((formula) => formula !== null);
 }
 
 function succeeds(command: string, args: string[]): boolean {

@@ -116,6 +116,16 @@ const probeTimeoutMs = 2_000;
 
 /** Resolves when a query is answered: a port that accepts may still belong to a server that recovers. */
 export async function probePostgres(url: string): Promise<void> {
+  await ask(url, 'select 1');
+}
+
+/** Resolves when it answers and takes writes. */
+export async function probePrimary(url: string): Promise<void> {
+  const [row] = await ask(url, 'select pg_is_in_recovery() as is_replica');
+  if (row?.['is_replica'] !== false) throw new Error('it is a replica');
+}
+
+async function ask(url: string, query: string): Promise<Record<string, unknown>[]> {
   const client = new Client({
     connectionString: url,
     connectionTimeoutMillis: probeTimeoutMs,
@@ -124,7 +134,8 @@ export async function probePostgres(url: string): Promise<void> {
   client.on('error', () => {}); // said again by whichever call is under way
   try {
     await client.connect();
-    await client.query('select 1');
+    const { rows } = await client.query<Record<string, unknown>>(query);
+    return rows;
   } finally {
     await client.end().catch(() => {});
   }

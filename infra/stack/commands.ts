@@ -7,7 +7,7 @@ import { runningOf, runtimesOf } from './runtimes.ts';
 import { readServiceSettings } from './service-settings.ts';
 import { UserError } from './user-error.ts';
 
-const defaults: StackOptions = { replicas: 3, port: 8080, quorum: 0 };
+const defaults: Required<Omit<StackOptions, 'settings'>> = { replicas: 3, port: 8080, quorum: 0, ha: false };
 
 const inWords = { docker: 'in Docker', native: 'natively' };
 
@@ -51,17 +51,21 @@ function complete(request: Request, stack: Stack | undefined): StackOptions {
     replicas: stack.replicas,
     port: portOf(stack.url),
     quorum: stack.quorumUrls.length,
+    ha: stack.ha,
   };
   return {
     replicas: request.replicas ?? (present?.replicas || defaults.replicas),
     port: request.port ?? (present?.port || defaults.port),
     quorum: request.quorum ?? present?.quorum ?? defaults.quorum,
+    ha: request.ha ?? present?.ha ?? defaults.ha,
     settings: { ...stack?.settings, ...readServiceSettings(process.env) },
   };
 }
 
-function welcome({ url, runtime, replicas, quorumUrls }: Stack): string {
-  const quorum = quorumUrls.length === 0 ? '' : ` and ${quorumUrls.length} Redis servers for a quorum`;
+function welcome({ url, runtime, replicas, quorumUrls, ha }: Stack): string {
+  const servers = ha ? ', three each of Redis and Postgres' : '';
+  const quorum =
+    quorumUrls.length === 0 ? servers : `${servers} and ${quorumUrls.length} Redis servers for a quorum`;
   return `
 ${url} serves with ${replicas} ${replicas === 1 ? 'replica' : 'replicas'}${quorum}, ${inWords[runtime]}.
 

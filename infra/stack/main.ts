@@ -13,6 +13,7 @@ const help = `Runs the whole topology: nginx, replicas of the booking service, R
   --replicas N    replicas of the service, 1 to 32 (REPLICAS; 3)
   --port N        where nginx answers, on 127.0.0.1 (PORT; 8080)
   --quorum N      Redis servers for the quorum lock: 0, 3, 5, ... (QUORUM; 0)
+  --ha on|off     three each of Redis and Postgres, of which one may be lost (HA; off)
   --runtime NAME  docker or native (RUNTIME; docker where an engine answers)
   --no-follow     logs: what there is, and no more (FOLLOW=0)
   --volumes       down: delete the data too

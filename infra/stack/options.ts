@@ -12,6 +12,7 @@ export interface Request {
   replicas: number | null;
   port: number | null;
   quorum: number | null;
+  ha: boolean | null;
   runtime: Runtime['name'] | null;
   follow: boolean;
   volumes: boolean;
@@ -37,7 +38,7 @@ export function readRequest(argv: readonly string[], env: NodeJS.ProcessEnv): Re
   }
   if (rest.length > 0) throw new UsageError(`${rest.join(' ')}: one command at a time`);
 
-  const given = (name: 'replicas' | 'port' | 'quorum' | 'runtime') =>
+  const given = (name: 'replicas' | 'port' | 'quorum' | 'ha' | 'runtime') =>
     values[name] ?? (env[name.toUpperCase()] || null);
   return {
     command: isCommand(command) ? command : 'up',
@@ -45,6 +46,7 @@ export function readRequest(argv: readonly string[], env: NodeJS.ProcessEnv): Re
     replicas: readReplicas(given('replicas')),
     port: readPort(given('port')),
     quorum: readQuorum(given('quorum')),
+    ha: readHa(given('ha')),
     runtime: readRuntime(given('runtime')),
     follow: values['no-follow'] !== true && env['FOLLOW'] !== '0',
     volumes: values.volumes === true,
@@ -55,6 +57,7 @@ const FLAGS = {
   replicas: { type: 'string' },
   port: { type: 'string' },
   quorum: { type: 'string' },
+  ha: { type: 'string' },
   runtime: { type: 'string' },
   'no-follow': { type: 'boolean' },
   volumes: { type: 'boolean' },
@@ -87,6 +90,12 @@ function readQuorum(text: string | null): number | null {
   throw new UsageError(
     `QUORUM=${text}: must be 0, or an odd number from 3 to ${maxQuorum}: a majority must exist`,
   );
+}
+
+function readHa(text: string | null): boolean | null {
+  if (text === null) return null;
+  if (text === 'on' || text === 'off') return text === 'on';
+  throw new UsageError(`HA=${text}: must be on or off`);
 }
 
 function readRuntime(text: string | null): Runtime['name'] | null {

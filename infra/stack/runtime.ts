@@ -9,6 +9,8 @@ export interface StackOptions {
   port: number;
   /** Extra Redis servers for the quorum lock: 0, or an odd number of at least 3. */
   quorum: number;
+  /** Three each of Redis and Postgres, of which one may be lost, with what makes another one the primary. */
+  ha?: boolean;
   /** Of the replicas; what is left out has the service's own default, except that lab mode is on. */
   settings?: ServiceSettings;
   /** Absolute paths of files with strategies that the replicas are to load beside their own (lab mode). */
@@ -24,6 +26,8 @@ export interface Stack {
   redisUrl: string;
   /** Empty unless started with a quorum. */
   quorumUrls: string[];
+  /** Whether the servers are there three times; the addresses then lead to whichever is the primary. */
+  ha: boolean;
   /** As many as were asked for, also while one of them is down. */
   replicas: number;
   /** What the replicas were started with. */

@@ -94,6 +94,8 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
       if (quorum !== 0 && quorum !== quorumServices.length) {
         throw new UserError(`QUORUM=${quorum}: in Docker it is ${quorumServices.length} servers or 0`);
       }
+      if (options.ha)
+        throw new UserError('HA=on is for RUNTIME=native; in Docker there is one of each server');
       const before = await ourContainers();
       const present = stackOf(before);
       if (present === null || portOf(present.url) !== port) await assertPortIsFree(port);

@@ -25,6 +25,7 @@ export function stackOf(containers: readonly Container[]): Stack | null {
     quorumUrls: quorum
       .sort((a, b) => a.service.localeCompare(b.service))
       .map((server) => `redis://${addressOf(server, insidePorts.redis)}`),
+    ha: false,
     replicas: replicas.length,
     settings: readServiceSettings(replicas[0]?.env ?? {}),
   };

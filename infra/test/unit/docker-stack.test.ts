@@ -56,6 +56,7 @@ describe('a stack in Docker', () => {
       postgresUrl: 'postgres://lastseat:p%40ss%2Fword@127.0.0.1:32768/seats',
       redisUrl: 'redis://127.0.0.1:32769',
       quorumUrls: [],
+      ha: false,
       replicas: 3,
       settings: { LOCK_TTL_MS: '500' },
     });

@@ -10,6 +10,7 @@ test('what is not said is left as it is', () => {
     replicas: null,
     port: null,
     quorum: null,
+    ha: null,
     runtime: null,
     follow: true,
     volumes: false,
@@ -17,8 +18,8 @@ test('what is not said is left as it is', () => {
 });
 
 test('make passes what it was given through the environment, and flags win over it', () => {
-  const env = { REPLICAS: '5', PORT: '8081', QUORUM: '3', RUNTIME: 'native', FOLLOW: '0' };
-  const said = { replicas: 5, port: 8081, quorum: 3, runtime: 'native', follow: false };
+  const env = { REPLICAS: '5', PORT: '8081', QUORUM: '3', HA: 'on', RUNTIME: 'native', FOLLOW: '0' };
+  const said = { replicas: 5, port: 8081, quorum: 3, ha: true, runtime: 'native', follow: false };
   expect(readRequest(['up'], env)).toMatchObject(said);
   expect(readRequest(['scale', '--replicas', '2'], env)).toMatchObject({ ...said, replicas: 2 });
 });
@@ -43,6 +44,7 @@ test.each([
   [{ PORT: '65536' }, 'PORT=65536: must be between 1 and 65535'],
   [{ QUORUM: '1' }, 'QUORUM=1: must be 0, or an odd number from 3 to 9: a majority must exist'],
   [{ QUORUM: '4' }, 'QUORUM=4: must be 0, or an odd number from 3 to 9: a majority must exist'],
+  [{ HA: 'yes' }, 'HA=yes: must be on or off'],
   [
     { RUNTIME: 'podman' },
     'RUNTIME=podman: must be docker or native; without it, Docker is used where it answers',

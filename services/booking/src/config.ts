@@ -29,7 +29,18 @@ const variables = {
   /** 0 takes a free port; the log names it. */
   PORT: wholeNumber(0, 65_535).default(3000),
   DATABASE_URL: url(/^postgres(ql)?$/, 'postgres://user:password@host:5432/database'),
-  REDIS_URL: url(/^rediss?$/, 'redis://host:6379'),
+  /** The Redis that keeps the locks; or, in its place, the sentinels that know which server is the primary. */
+  REDIS_URL: url(/^rediss?$/, 'redis://host:6379').optional(),
+  REDIS_SENTINELS: z
+    .string()
+    .transform((list) => list.split(',').map((item) => item.trim()))
+    .pipe(z.array(hostAndPort('sentinel-1:26379,sentinel-2:26379,sentinel-3:26379')))
+    .optional(),
+  /** What the sentinels call the primary. */
+  REDIS_PRIMARY_NAME: z
+    .string()
+    .regex(/^[\w.-]+$/, 'use letters, digits, "_", "." and "-", as in: sentinel monitor NAME')
+    .default('lastseat'),
   /** Independent Redis servers for the quorum lock; without them that strategy answers 503. */
   QUORUM_REDIS_URLS: z
     .string()
@@ -132,6 +143,12 @@ export function readConfig(env: NodeJS.ProcessEnv) {
   if (Number(given['RACE_WINDOW_MS'] ?? 0) > 0 && given['LAB_MODE'] !== 'on') {
     problems.push(describe('RACE_WINDOW_MS', given['RACE_WINDOW_MS'], 'remove it, or set LAB_MODE=on'));
   }
+  if (given['REDIS_URL'] === undefined && given['REDIS_SENTINELS'] === undefined) {
+    problems.push(describe('REDIS_URL', undefined, 'write a URL such as redis://host:6379'));
+  }
+  if (given['REDIS_URL'] !== undefined && given['REDIS_SENTINELS'] !== undefined) {
+    problems.push(describe('REDIS_SENTINELS', given['REDIS_SENTINELS'], 'set it or REDIS_URL, and not both'));
+  }
   const isLab = given['LAB_MODE'] === 'on';
   if (!isLab && given['LAB_STRATEGIES'] !== undefined) {
     problems.push(describe('LAB_STRATEGIES', given['LAB_STRATEGIES'], 'remove it, or set LAB_MODE=on'));
@@ -150,7 +167,10 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     host: value.HOST,
     port: value.PORT,
     databaseUrl: value.DATABASE_URL,
-    redisUrl: value.REDIS_URL,
+    redis:
+      value.REDIS_SENTINELS === undefined
+        ? { url: value.REDIS_URL ?? '' }
+        : { sentinels: value.REDIS_SENTINELS, name: value.REDIS_PRIMARY_NAME },
     quorumRedisUrls: value.QUORUM_REDIS_URLS,
     instanceId: value.INSTANCE_ID,
     labMode: value.LAB_MODE === 'on',
@@ -192,6 +212,17 @@ function describe(name: string, value: string | undefined, mend: string): string
 function wholeNumber(min: number, max: number) {
   const mend = `write a whole number from ${min} to ${max}`;
   return z.string().regex(/^\d+$/, mend).transform(Number).pipe(z.number().min(min, mend).max(max, mend));
+}
+
+function hostAndPort(example: string) {
+  const mend = `write host:port for each of them, such as ${example}`;
+  return z
+    .string()
+    .regex(/^[\w.-]+:\d{1,5}$/, mend)
+    .transform((text) => {
+      const [host = '', port] = text.split(':');
+      return { host, port: Number(port) };
+    });
 }
 
 function url(protocol: RegExp, example: string) {

@@ -78,9 +78,9 @@ export function openContext(
     aroundQuery: watch.aroundQuery,
     onConnectionLost: (err) => log.warn({ err }, 'an idle connection to Postgres was lost'),
   });
-  const redis = openRedis(config.redisUrl, log.child({ server: 'redis' }));
+  const redis = openRedis(config.redis, log.child({ server: 'redis' }));
   const quorum = config.quorumRedisUrls.map((url, i) =>
-    openRedis(url, log.child({ server: `quorum-${i + 1}` })),
+    openRedis({ url }, log.child({ server: `quorum-${i + 1}` })),
   );
 
   // Redis need not remember tokens: Postgres does, and whoever is refused by its fence comes again with `tokenAbove`.

@@ -6,16 +6,28 @@ const CONNECT_TIMEOUT_MS = 2_000;
 /** Longest pause between two tries to reach the server again: so much longer than itself may an outage seem. */
 const LONGEST_PAUSE_MS = 1_000;
 
-/** A client that comes back by itself and keeps nothing for later. */
-export function openRedis(url: string, log: Logger): Redis {
-  const redis = new Redis(url, {
+/** One server, or the sentinels that know which of several is the primary now. */
+export type RedisAddress = { url: string } | { sentinels: { host: string; port: number }[]; name: string };
+
+/** A client that comes back by itself, to whichever server is the primary then, and keeps nothing for later. */
+export function openRedis(address: RedisAddress, log: Logger): Redis {
+  const options = {
     connectTimeout: CONNECT_TIMEOUT_MS,
     // A command that cannot be sent now fails now: one that waited would take a lock for somebody who has long gone.
     enableOfflineQueue: false,
     maxRetriesPerRequest: 1,
-    // Jitter, because all replicas lose the server at the same moment.
-    retryStrategy: (attempt) => Math.min(LONGEST_PAUSE_MS, 50 * 2 ** attempt) * (0.5 + Math.random() / 2),
-  });
+    retryStrategy: pauseBefore,
+  };
+  const redis =
+    'url' in address
+      ? new Redis(address.url, options)
+      : new Redis({
+          ...options,
+          ...address,
+          sentinelRetryStrategy: pauseBefore,
+          // A primary that has stopped keeps its connections open: the sentinels say when another one has taken over.
+          failoverDetector: true,
+        });
   // One line per outage, not one per try.
   let isDown = false;
   redis.on('ready', () => {
@@ -27,4 +39,9 @@ export function openRedis(url: string, log: Logger): Redis {
     isDown = true;
   });
   return redis;
+}
+
+/** Jitter, because all replicas lose the server at the same moment. */
+function pauseBefore(attempt: number): number {
+  return Math.min(LONGEST_PAUSE_MS, 50 * 2 ** attempt) * (0.5 + Math.random() / 2);
 }

@@ -39,9 +39,7 @@ export async function openHouse(postgresUrl: string): Promise<House> {
 }
 
 /** What a replica holds open, without the replica. */
-export function openTestContext(
-  env: { DATABASE_URL: string; REDIS_URL: string } & NodeJS.ProcessEnv,
-): Context {
+export function openTestContext(env: { DATABASE_URL: string } & NodeJS.ProcessEnv): Context {
   return openContext(readConfig({ LAB_MODE: 'on', ...env }), pino({ level: 'silent' }));
 }
 

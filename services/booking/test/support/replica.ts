@@ -37,7 +37,7 @@ const root = new URL('../../', import.meta.url);
 
 export async function startReplica(
   instanceId: string,
-  env: { DATABASE_URL: string; REDIS_URL: string } & NodeJS.ProcessEnv,
+  env: { DATABASE_URL: string } & NodeJS.ProcessEnv,
 ): Promise<Replica> {
   const child = spawn(process.execPath, ['src/main.ts'], {
     cwd: root,

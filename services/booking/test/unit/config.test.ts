@@ -29,6 +29,25 @@ test('two addresses and a key are all that must be given', () => {
   expect(Object.isFrozen(config)).toBe(true);
 });
 
+test('sentinels stand in the place of one Redis', () => {
+  const env = {
+    ...minimal,
+    REDIS_URL: '',
+    REDIS_SENTINELS: 'a:26379, b:26380',
+    REDIS_PRIMARY_NAME: 'tickets',
+  };
+  expect(readConfig(env).redis).toEqual({
+    sentinels: [
+      { host: 'a', port: 26_379 },
+      { host: 'b', port: 26_380 },
+    ],
+    name: 'tickets',
+  });
+  expect(problemsOf({ REDIS_URL: undefined, REDIS_SENTINELS: 'redis://a:26379' })).toEqual([
+    'REDIS_SENTINELS="redis://a:26379": write host:port for each of them, such as sentinel-1:26379,sentinel-2:26379,sentinel-3:26379',
+  ]);
+});
+
 test('what compose passes empty counts as not given', () => {
   expect(readConfig({ ...minimal, PORT: '', QUORUM_REDIS_URLS: '', OPERATORS: '' })).toMatchObject({
     port: 3000,
@@ -41,9 +60,9 @@ test('every problem is reported at once, with its variable, its value and how to
   const problems = problemsOf({ REDIS_URL: undefined, PORT: '80a', LAB_MODE: 'yes', LOG_LEVEL: 'loud' });
   expect(problems).toEqual([
     'PORT="80a": write a whole number from 0 to 65535',
-    'REDIS_URL is not set: write a URL such as redis://host:6379',
     'LAB_MODE="yes": write on or off',
     'LOG_LEVEL="loud": write a level such as info or debug',
+    'REDIS_URL is not set: write a URL such as redis://host:6379',
   ]);
 });
 
@@ -58,6 +77,7 @@ test.each([
   ['INSTANCE_ID', 'line\nbreak'],
   ['DATABASE_URL', 'mysql://db/lastseat'],
   ['REDIS_URL', 'redis'],
+  ['REDIS_SENTINELS', 'sentinel-1:26379'], // beside REDIS_URL: which of them would it be?
   ['QUORUM_REDIS_URLS', 'redis://a:1,redis://b:2'],
   ['QUORUM_REDIS_URLS', 'redis://a:1,redis://a:1,redis://b:2'],
   ['QUORUM_REDIS_URLS', 'redis://a:1,http://b:2,redis://c:3'],
