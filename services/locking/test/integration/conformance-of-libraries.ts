@@ -4,7 +4,7 @@ import { describe } from 'vitest';
 import { createQueueLock, createQuorumLock, createSimpleLock } from '#src/index.ts';
 
 import type { ClientLibrary } from './client-libraries.ts';
-import { describeLocks } from './conformance.ts';
+import { describeLocks, serverTimeoutMs } from './conformance.ts';
 
 // What every lock promises, with the clients of another library.
 
@@ -38,7 +38,7 @@ export function describeQuorumLock(name: string, library: ClientLibrary): void {
     describeLocks({
       servers: 3,
       library,
-      createLocks: (clients, options) => createQuorumLock(clients, options),
+      createLocks: (clients, options) => createQuorumLock(clients, { serverTimeoutMs, ...options }),
     });
   });
 }

@@ -2,7 +2,7 @@ import { describe } from 'vitest';
 
 import { createQuorumLock, createSimpleLock } from '#src/index.ts';
 
-import { describeLocks } from './conformance.ts';
+import { describeLocks, serverTimeoutMs } from './conformance.ts';
 
 describe('simple lock', () => {
   describeLocks({
@@ -14,6 +14,6 @@ describe('simple lock', () => {
 describe('quorum lock', () => {
   describeLocks({
     servers: 3,
-    createLocks: (redises, options) => createQuorumLock(redises, options),
+    createLocks: (redises, options) => createQuorumLock(redises, { serverTimeoutMs, ...options }),
   });
 });
