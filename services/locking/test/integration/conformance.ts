@@ -19,7 +19,7 @@ import {
 import { openLockLab, type ConformanceLab, type LockKind } from './lock-lab.ts';
 
 /** Of the quorum lock: a live server on a busy machine must not count as a dead one. */
-export const serverTimeoutMs = 2_000;
+export const serverTimeoutMs = 1_000;
 
 /** What every lock of this library promises, whatever its algorithm. Call it inside a `describe`. */
 export function describeLocks(kind: LockKind): void {
