@@ -7,5 +7,6 @@ export const IMAGES = {
   node: 'node:26-slim',
   postgres: 'postgres:18-alpine',
   redis: 'redis:8-alpine',
+  valkey: 'valkey/valkey:9-alpine', // for a test of the lock
   nginx: 'nginx:1.30-alpine',
 } as const;

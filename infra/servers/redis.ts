@@ -4,6 +4,7 @@ import { connect as connectPlain } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 
+import { IMAGES } from '../images.ts';
 import { chooseServerRuntime, images } from './choose-runtime.ts';
 import { startContainerServer } from './container-server.ts';
 import { ensureInstalled } from './install.ts';
@@ -20,7 +21,7 @@ export interface StartOptions {
 }
 
 export interface RedisStartOptions extends StartOptions {
-  /** Which server it is; Valkey runs as a plain process, where it is installed. Default: Redis. */
+  /** Default: Redis. */
   program?: 'redis-server' | 'valkey-server';
   /** Then it speaks TLS, and nothing else. */
   tls?: Certificate;
@@ -44,14 +45,14 @@ export async function startRedis({
     [`--${name}`].concat(value.split(' ')),
   );
   const args = (port: number) => [...(tls ? tlsArgs(port) : ['--port', String(port)]), ...settingArgs];
-  if (program === 'redis-server' && (runtime ?? (await chooseServerRuntime())) === 'docker') {
+  if ((runtime ?? (await chooseServerRuntime())) === 'docker') {
     const workingDirectory = '/data';
     return startContainerServer({
       ...kind,
-      image: images.redis,
+      image: program === 'valkey-server' ? IMAGES.valkey : images.redis,
       containerPort,
       command: [
-        ...'redis-server redis.conf --bind 0.0.0.0 --protected-mode no'.split(' '),
+        ...`${program} redis.conf --bind 0.0.0.0 --protected-mode no`.split(' '),
         ...args(containerPort),
       ],
       environment: {},
