@@ -7,7 +7,12 @@ import { runningOf, runtimesOf } from './runtimes.ts';
 import { readServiceSettings } from './service-settings.ts';
 import { UserError } from './user-error.ts';
 
-const defaults: Required<Omit<StackOptions, 'settings' | 'labStrategies'>> = { replicas: 3, port: 8080, quorum: 0, ha: false };
+const defaults: Required<Omit<StackOptions, 'settings' | 'labStrategies'>> = {
+  replicas: 3,
+  port: 8080,
+  quorum: 0,
+  ha: false,
+};
 
 const inWords = { docker: 'in Docker', native: 'natively' };
 

@@ -1,5 +1,5 @@
 import { findBinary, startSentinelGroup } from '@lastseat/infra/servers';
-import { expect, inject, test } from 'vitest';
+import { describe, expect, inject, test } from 'vitest';
 
 import { openHouse } from '../support/house.ts';
 import { startReplica } from '../support/replica.ts';
@@ -9,10 +9,8 @@ import { startReplica } from '../support/replica.ts';
 const missing = findBinary('redis-server') === null;
 const title = 'a replica finds the Redis that has taken over, and its tokens rise';
 
-test.skipIf(missing)(
-  missing ? `${title} (no redis-server installed)` : title,
-  { timeout: 120_000 },
-  async () => {
+describe.skipIf(missing)(missing ? `${title} (no redis-server installed)` : title, () => {
+  test('when the primary is killed', { timeout: 120_000 }, async () => {
     await using house = await openHouse(inject('postgresUrl'));
     await using group = await startSentinelGroup({ downAfterMs: 1_000 });
     await using replica = await startReplica('follower', {
@@ -31,8 +29,8 @@ test.skipIf(missing)(
     await expect.poll(async () => (await book()).status, { timeout: 60_000 }).toBe(201);
     const after = await book();
     expect(tokenOf(after.body)).toBeGreaterThan(tokenOf(before.body));
-  },
-);
+  });
+});
 
 function tokenOf(body: object): number {
   return 'fencingToken' in body ? Number(body.fencingToken) : Number.NaN;
