@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import type { Container } from '../../stack/docker/containers.ts';
+import { labOverlay } from '../../stack/docker/lab-overlay.ts';
 import { partsTable } from '../../stack/docker/parts-table.ts';
 import { projectNameOf } from '../../stack/docker/project-name.ts';
 import { stackOf } from '../../stack/docker/stack-of.ts';
@@ -112,3 +113,19 @@ test('parts are listed as a request meets them, and the migration only if it fai
   ]);
   expect(partsTable([])).toEqual([]);
 });
+
+test('files of strategies are mounted read-only, each folder once, and the replicas are told where', () => {
+  const overlay = labOverlay(['/home/me/guard.ts', '/home/me/other.ts', '/elsewhere/third.ts']);
+  expect(overlay).toEqual({
+    services: {
+      booking: {
+        environment: { LAB_STRATEGIES: '/app/lab/0/guard.ts,/app/lab/0/other.ts,/app/lab/1/third.ts' },
+        volumes: [mount('/home/me', '/app/lab/0'), mount('/elsewhere', '/app/lab/1')],
+      },
+    },
+  });
+});
+
+function mount(source: string, target: string) {
+  return { type: 'bind', source, target, read_only: true };
+}
