@@ -96,6 +96,7 @@ export async function migrate(app: App, backends: Backends): Promise<void> {
 function environment({ databaseUrl, redisUrl, sentinels, quorumUrls }: Backends): Record<string, string> {
   return {
     NODE_ENV: 'production',
+    NODE_OPTIONS: '--max-semi-space-size=64', // as in the image
     DATABASE_URL: databaseUrl,
     ...(sentinels.length === 0
       ? { REDIS_URL: redisUrl }
