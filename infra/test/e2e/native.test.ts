@@ -16,7 +16,7 @@ import { chooseServerRuntime, findBinary, freePort } from '../../servers/index.t
 import { isRunning } from '../../servers/processes.ts';
 import { portOf } from '../../stack/port.ts';
 import { post, startCrowd } from '../support/crowd.ts';
-import { bookingsIn, query } from '../support/database.ts';
+import { bookingsIn, lockRow, query } from '../support/database.ts';
 
 // Where containers do the work, the native servers need not be here, and a test is no reason to install them.
 const programs = ['postgres', 'redis-server', 'nginx'] as const;
@@ -96,7 +96,11 @@ describe.skipIf(skipped)(skipped ? `${title} (${missing.join(', ')} not installe
     const before = await bookingsIn(await stack.find());
     await using crowd = startCrowd(url);
     await crowd.reaches(200);
+    // Killing takes long enough for all that is under way to be answered: some requests are made to wait for the row.
+    const row = await lockRow(await stack.find(), 1);
+    await expect.poll(() => row.waiting()).toBeGreaterThan(0);
     await Promise.all(['booking-1', 'booking-2'].map((name) => cluster('first').kill(name)));
+    await row.unlock();
     await expect.poll(() => crowd.failures.some((failure) => failure.startsWith('503'))).toBe(true);
     await crowd.stop();
     await stack.up(options);
