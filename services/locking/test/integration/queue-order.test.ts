@@ -35,8 +35,8 @@ function inTurn(clients: readonly Client[], count: number): Client[] {
 }
 
 /** Who is not reached by messages yet takes no place in the queue, and asks in another way. */
-async function openListening(): Promise<Client> {
-  const client = lab.open();
+async function openListening(options: Parameters<QueueLab['open']>[0] = {}): Promise<Client> {
+  const client = lab.open(options);
   await client.locks.withLock('warm up', () => undefined);
   const channel = `lock:@${client.locks.clientId}`;
   await expect.poll(() => lab.redis.pubsub('NUMSUB', channel)).toEqual([channel, 1]);
@@ -95,12 +95,10 @@ describe('the queue', () => {
   });
 
   test('takes two round trips, also for a caller who had to wait', async () => {
-    const one = lab.open();
-    await one.locks.withLock('warm up', () => undefined);
+    const one = await openListening();
+    const other = await openListening({ pollMs: 60_000 });
     const before = one.count('round-trip');
     const lease = await one.locks.acquire('seat', { ttlMs: 60_000 });
-    const other = lab.open({ pollMs: 60_000 });
-    await other.locks.withLock('warm up', () => undefined);
     const otherBefore = other.count('round-trip');
     const next = await lineUp(other);
     const released = next.lease.then((own) => own.release());
