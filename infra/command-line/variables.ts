@@ -15,6 +15,7 @@ const BY_TARGET = {
   'bench, bench-lock': ['QUICK', 'ONLY', 'PARTS', 'REPEATS', 'WINDOW_MS', 'EXACTNESS'],
   'bench-lock': ['WORKLOAD', 'RETRY_DELAY_MS'],
   'lab, runs, compare': ['RATE', 'ARRIVALS', 'RUN_NAME', 'A', 'B'],
+  drill: ['NAME', 'ALL', 'RUNS', 'SEED'],
   console: ['CONSOLE_PORT'],
   report: ['RUN', 'BESIDE'],
   'what is printed': ['JSON', 'HISTORY', 'NO_COLOR', 'FORCE_COLOR'],

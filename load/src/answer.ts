@@ -84,7 +84,7 @@ function asBooking(content: Record<string, unknown>): BookingView | null {
 }
 
 /** nginx writes the same id without hyphens. */
-function asUuid(id: string | null): string | null {
+export function asUuid(id: string | null): string | null {
   const digits = id?.replaceAll('-', '').toLowerCase() ?? '';
   if (!/^[\da-f]{32}$/.test(digits)) return null;
   return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');

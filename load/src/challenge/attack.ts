@@ -1,8 +1,8 @@
 import type { Guarantee } from '@lastseat/booking/contract';
 
+import type { Arena } from '../faults/arena.ts';
 import type { Operation } from '../history/operation.ts';
 import type { CheckVerdict } from '../runs/run.ts';
-import type { Arena } from './arena.ts';
 import type { StrategyOfFile } from './read-strategies.ts';
 
 /** One thing that is done to a guard, and what came of it. */

@@ -7,10 +7,10 @@ import { paintFor } from '@lastseat/lab-frame/paint.ts';
 import { showSteps } from '@lastseat/lab-frame/progress.ts';
 import { circumstances } from '@lastseat/lab-frame/results/recorded-run.ts';
 
+import { LEASE_MS, openArena, REPLICAS, type Arena } from '../faults/arena.ts';
 import type { Operation } from '../history/operation.ts';
 import { writeHistory } from '../history/write-history.ts';
 import { createRunFolder, runsFolder } from '../runs/store.ts';
-import { LEASE_MS, openArena, REPLICAS, type Arena } from './arena.ts';
 import { verdictOf, type Attack, type Trial } from './attack.ts';
 import { ATTACKS } from './attacks/attacks.ts';
 import { HELP, readOptions } from './options.ts';

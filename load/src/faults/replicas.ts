@@ -27,12 +27,20 @@ export interface LoggedMark {
 // Some bookings that are marked are twenty lines each, and only single ones are.
 const LINES = 500;
 
-export function replicasOf({
+export function clusterOfStack({
   runtime,
   project,
   home,
-}: Pick<BenchStack, 'runtime' | 'project' | 'home'>): Replicas {
-  const cluster = runtime === 'native' ? nativeCluster(project, { home }) : dockerCluster(project);
+}: Pick<BenchStack, 'runtime' | 'project' | 'home'>): Cluster {
+  return runtime === 'native'
+    ? nativeCluster(project, { home, report: silently })
+    : dockerCluster(project, silently);
+}
+
+// What is being done is said by whoever does it.
+const silently = () => {};
+
+export function replicasOf(cluster: Cluster): Replicas {
   return {
     pause: async (instanceId) => cluster.pause(await partOf(cluster, instanceId)),
     resume: async (instanceId) => cluster.resume(await partOf(cluster, instanceId)),
@@ -53,7 +61,7 @@ async function replicaParts(cluster: Cluster) {
 }
 
 /** In Docker they name themselves after their host and their process. */
-async function partOf(cluster: Cluster, instanceId: string): Promise<string> {
+export async function partOf(cluster: Cluster, instanceId: string): Promise<string> {
   const parts = await replicaParts(cluster);
   const part = parts.find(({ instance }) => instance === instanceId || instanceId.startsWith(`${instance}-`));
   if (part === undefined) throw new Error(`no replica is called ${instanceId}`);

@@ -2,17 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Pool } from 'undici';
 
-import { readAnswer } from '../answer.ts';
-import {
-  bodyOf,
-  createBook,
-  headersOf,
-  match,
-  type Client,
-  type Exchange,
-  type Load,
-  type Sent,
-} from './exchange.ts';
+import { createBook, type Client, type Load, type Sent } from './exchange.ts';
+import { sendOne } from './send-one.ts';
 
 export interface Arrivals {
   perS: number;
@@ -82,26 +73,8 @@ export async function openLoop(load: Load, arrivals: Arrivals): Promise<Sent> {
     const ask = client.next();
     // Of several at a time each is a client of its own: one client has one request under way.
     const exchange = book.note(book.exchanges.length + 1, ask, intendedAtMs, performance.now());
-    const done = exchangeOne(exchange, client).finally(() => underWay.delete(done));
+    const done = sendOne(pool, load, exchange, client).finally(() => underWay.delete(done));
     underWay.add(done);
-  }
-
-  async function exchangeOne(exchange: Exchange, client: Client): Promise<void> {
-    try {
-      const body = bodyOf(exchange);
-      const response = await pool.request({
-        ...load.request(exchange.ask),
-        headers: { ...load.headers, ...headersOf(exchange) },
-        ...(body !== '' && { body }),
-        headersTimeout: load.timeoutMs,
-        bodyTimeout: load.timeoutMs,
-      });
-      const text = await response.body.text();
-      match(exchange, readAnswer(response.statusCode, text, response.headers, performance.now()), text);
-    } catch {
-      // No answer: it may have been booked.
-    }
-    client.told?.(exchange);
   }
 }
 

@@ -32,6 +32,8 @@ export interface SliceFacts {
   created: Span;
   sent: Sent;
   generator: Generator;
+  /** Requests of each event that may end unknown: more than none where something is struck on purpose. */
+  maxUnknown?: number;
 }
 
 /** The checks of every event of a slice, and of the generator, and whether any of it is to be believed. */
@@ -127,13 +129,14 @@ interface EventOfSlice {
 }
 
 async function judgeEvent(facts: SliceFacts, event: EventOfSlice) {
-  const { cell, workload, target, oracle, runId, created } = facts;
+  const { cell, workload, target, oracle, runId, created, maxUnknown = 0 } = facts;
   const { eventId, exchanges, up, inPostgres } = event;
   const guard = guardOf(cell.strategy);
   const tickets = facts.tickets[event.index] ?? 0;
   const attempts = mergeRepeats(exchanges.filter(isForTickets));
   const counted = { startMs: performance.now(), endMs: 0 };
-  const truth = await readSettled(oracle, eventId, attempts, 0);
+  const writing = exchanges.filter(({ ask }) => ask.operation !== 'read');
+  const truth = await readSettled(oracle, eventId, writing, maxUnknown);
   counted.endMs = performance.now();
   if (!truth) {
     const detail = `event ${eventId} vanished`;
@@ -147,7 +150,7 @@ async function judgeEvent(facts: SliceFacts, event: EventOfSlice) {
   }
   const sale = { event: eventId, strategy: guard.strategy, quantity: 1 };
   const lookUps = await lookUpUnknown(target, attempts);
-  const isSettled = !attempts.some(isUnknown);
+  const isSettled = writing.filter(isUnknown).length <= maxUnknown;
   const others = exchanges
     .filter((exchange) => !isForTickets(exchange))
     .map((exchange) => otherOperation(sale, exchange, truth))
@@ -168,7 +171,7 @@ async function judgeEvent(facts: SliceFacts, event: EventOfSlice) {
         sells: guard.sells,
         strategy: guard.strategy,
         replicas: cell.replicas,
-        maxUnknown: 0,
+        maxUnknown,
         isBusyFine: true,
       },
       event: { id: eventId, epoch: FIRST_EPOCH },

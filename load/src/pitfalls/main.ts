@@ -7,7 +7,7 @@ import { paintFor, type Paint } from '@lastseat/lab-frame/paint.ts';
 import { showSteps } from '@lastseat/lab-frame/progress.ts';
 import { table } from '@lastseat/lab-frame/table.ts';
 
-import { openArena, type Arena } from '../challenge/arena.ts';
+import { openArena, type Arena } from '../faults/arena.ts';
 import { createRunFolder, runsFolder } from '../runs/store.ts';
 import { HELP, readOptions } from './options.ts';
 import { pitfallsPage } from './pitfalls-page.ts';
@@ -18,6 +18,7 @@ import { strategyFile } from './stage.ts';
 const INTERRUPTED = 130;
 
 // Whoever waits for a lock that nobody gives back is sent away after this: half as long again as the leases are.
+const LEASE_MS = 1_000;
 const LOCK_WAIT_MS = 1_500;
 
 await runProgram(main);
@@ -34,7 +35,13 @@ async function main(): Promise<number> {
   const speak: (text: string) => void = options.json === '-' ? () => {} : (text) => console.log(text);
   const paint = paintFor(process.stdout);
   const files = pitfalls.map(({ name }) => strategyFile(name));
-  await using arena = await openArena({ files, runtime: options.runtime, lockWaitMs: LOCK_WAIT_MS, signal });
+  await using arena = await openArena({
+    files,
+    runtime: options.runtime,
+    leaseMs: LEASE_MS,
+    lockWaitMs: LOCK_WAIT_MS,
+    signal,
+  });
   const played = await playAll(arena, pitfalls);
 
   const folder = createRunFolder(runsFolder(process.env), 'pitfalls', new Date());

@@ -1,4 +1,4 @@
-import type { Arena } from '../challenge/arena.ts';
+import type { Arena } from '../faults/arena.ts';
 import type { Race } from '../race/race.ts';
 import type { Pitfall } from './pitfalls.ts';
 import { openStage } from './stage.ts';

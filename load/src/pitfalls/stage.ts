@@ -5,7 +5,7 @@ import { UserError } from '@lastseat/infra/command-line';
 import { Redis } from 'ioredis';
 import { Agent } from 'undici';
 
-import type { Arena } from '../challenge/arena.ts';
+import type { Arena } from '../faults/arena.ts';
 import { onMachineClock } from '../history/clock.ts';
 import type { Pause, Race, RaceBuyer } from '../race/race.ts';
 import { ask, firstMarkMs, fromTheFirstMark } from '../race/record-race.ts';

@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { variables as ofBench } from '#src/bench/options.ts';
 import { variables as ofChallenge } from '#src/challenge/options.ts';
 import { variables as ofConsole } from '#src/console/options.ts';
+import { variables as ofDrill } from '#src/drills/options.ts';
 import { variables as ofLoad } from '#src/options.ts';
 import { variables as ofPitfalls } from '#src/pitfalls/options.ts';
 import { variables as ofRace } from '#src/race/options.ts';
@@ -14,6 +15,7 @@ it.each([
   ['bench', ofBench],
   ['console', ofConsole],
   ['race', ofRace],
+  ['drill', ofDrill],
   ['challenge', ofChallenge],
   ['pitfalls', ofPitfalls],
   ['report', ofReport],

@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 
 import { count } from '@lastseat/lab-frame/words.ts';
 
+import type { Arena } from '../../faults/arena.ts';
 import type { CheckVerdict } from '../../runs/run.ts';
-import type { Arena } from '../arena.ts';
 import type { Attack } from '../attack.ts';
 
 const MAIN = fileURLToPath(new URL('../../../../services/booking/test/conformance/main.ts', import.meta.url));

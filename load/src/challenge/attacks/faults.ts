@@ -1,60 +1,63 @@
-import { Redis } from 'ioredis';
+import { count } from '@lastseat/lab-frame/words.ts';
 
-import type { Attack } from '../attack.ts';
-import { holderAttack } from './holder.ts';
+import type { Drill } from '../../drills/drill.ts';
+import { killHolder } from '../../drills/drills/kill-holder.ts';
+import { pauseHolder } from '../../drills/drills/pause-holder.ts';
+import { redisFlush } from '../../drills/drills/redis.ts';
+import type { Struck } from '../../drills/judge-strike.ts';
+import { playDrill } from '../../drills/play-drill.ts';
+import type { CheckVerdict } from '../../runs/run.ts';
+import { SHOWN, type Attack } from '../attack.ts';
 
-/** Its lease ends, and it does not know. */
-const pauseHolder = holderAttack({
-  name: 'pause-holder',
-  what: 'holders are paused past their leases (SIGSTOP), others buy, and the holders go on',
-  breaks: ['none', 'while-lease-held'],
-  expectedMs: 8_000,
-  tickets: [1, 2],
-  async strike({ replicas }, holders) {
-    for (const name of instancesOf(holders)) await replicas.pause(name);
-  },
-  async heal({ replicas }, holders) {
-    for (const name of instancesOf(holders)) await replicas.resume(name);
-  },
-  seen: (replicas, others) => `${replicas} paused; meanwhile ${others}`,
-});
+/** The drills that strike a booking between its read and its write, as `make drill` plays them. */
+export const FAULTS: readonly Attack[] = [pauseHolder, redisFlush, killHolder].map(attackOf);
 
-const redisFlush = holderAttack({
-  name: 'redis-flush',
-  what: 'Redis loses everything while holders hold',
-  breaks: ['none', 'while-lease-held'],
-  expectedMs: 7_000,
-  tickets: [1, 2],
-  async strike({ stack }) {
-    const redis = new Redis(stack.redisUrl, { commandTimeout: 2_000 });
-    try {
-      await redis.flushall();
-    } finally {
-      redis.disconnect();
-    }
-  },
-  heal: async () => {},
-  seen: (_replicas, others) => `everything in Redis deleted; then ${others}`,
-});
+const CLIENTS = 8;
+// An event with one ticket sees a second sale, one with two a lost one; and each replica is to hold some of them.
+const TICKETS = [1, 2, 1, 2, 1, 2];
 
-/** Nobody gives back what it held. */
-const killHolder = holderAttack({
-  name: 'kill-holder',
-  what: 'a holder is killed (SIGKILL): the others must go on selling, and nothing may be half done',
-  breaks: ['none'],
-  expectedMs: 9_000,
-  tickets: [1],
-  // Nobody answers whom it had: whether it was booked is looked up.
-  exempt: ['ended_unknown'],
-  async strike({ replicas }, holders) {
-    for (const name of instancesOf(holders)) await replicas.kill(name);
-  },
-  heal: ({ replicas }) => replicas.startAll(),
-  seen: (replicas, others) => `${replicas} killed; then ${others}`,
-});
-
-function instancesOf(holders: readonly { instanceId: string }[]): string[] {
-  return [...new Set(holders.map(({ instanceId }) => instanceId))];
+function attackOf(drill: Drill): Attack {
+  const { name, what, breaks } = drill;
+  return {
+    name,
+    what,
+    breaks,
+    expectedMs: 15_000,
+    async run(arena, strategy) {
+      const [struck] = await playDrill(arena, drill, {
+        strategies: [strategy.name],
+        clients: CLIENTS,
+        held: TICKETS,
+        seed: 1,
+        random: Math.random,
+      });
+      if (struck === undefined) return { seen: '', operations: [], checks: [] };
+      return {
+        seen: seenOf(struck),
+        operations: struck.operations,
+        checks: [wasStruck(struck), ...struck.checks, sellsAgain(struck)],
+      };
+    },
+  };
 }
 
-export const FAULTS: readonly Attack[] = [pauseHolder, redisFlush, killHolder];
+function seenOf({ held, told, replica }: Struck): string {
+  const answers = Object.entries(Object.groupBy(told, (code) => code)).map(
+    ([code, same]) => `${same?.length ?? 0} ${code}`,
+  );
+  return `${replica} struck, ${count(held.struck, 'booking')} met in the middle; who wanted the same tickets: ${answers.join(', ')}`;
+}
+
+function wasStruck({ held }: Struck): CheckVerdict {
+  if (held.struck > 0) return { check: SHOWN, verdict: 'passed', detail: null };
+  const detail =
+    'no booking was between its read and its write when the fault came: does it call holdRaceWindow?';
+  return { check: SHOWN, verdict: 'not shown', detail };
+}
+
+/** What a fault has left behind must not keep everybody out for ever. */
+function sellsAgain({ throughput }: Struck): CheckVerdict {
+  const check = 'sells-again';
+  if (throughput.firstSaleMs !== null) return { check, verdict: 'passed', detail: null };
+  return { check, verdict: 'failed', detail: 'after the fault nobody could buy any more' };
+}

@@ -19,8 +19,14 @@ export interface Buyers extends AsyncDisposable {
   exchanges: Exchange[];
   /** Sends a booking, and returns at once. @param event its position */
   send(event: number, raceWindowMs?: number): Sent;
-  /** Comes again until told that it is booked or sold out, or the time is over. @returns what it was told last */
+  /**
+   * Somebody comes again and again until one is told that it is booked or sold out, or the time is over. Who is not
+   * answered soon may wait for a replica that is paused: the next one comes without waiting for it.
+   * @returns what was told
+   */
   buy(event: number, withinMs: number): Promise<string>;
+  /** Until nobody is under way any more. */
+  allAnswered(): Promise<void>;
 }
 
 export interface Sent {
@@ -31,6 +37,8 @@ export interface Sent {
 // Longer than any answer of the stack can take: nginx gives up after ten seconds.
 const TIMEOUT_MS = 12_000;
 const PAUSE_MS = 30;
+// Longer than the leases of those who hold the tickets.
+const IMPATIENT_AFTER_MS = 1_500;
 
 export async function openBuyers(
   { target }: Pick<Arena, 'target'>,
@@ -39,10 +47,11 @@ export async function openBuyers(
 ): Promise<Buyers> {
   const runId = randomBytes(4).toString('hex');
   const eventIds: number[] = [];
-  for (const capacity of tickets) eventIds.push(await createEvent(target, `challenge ${strategy}`, capacity));
+  for (const capacity of tickets) eventIds.push(await createEvent(target, `held ${strategy}`, capacity));
   const agent = new Agent({ connections: 64, pipelining: 1 });
   const book = createBook(runId);
   const guard = guardOf(strategy);
+  const underWay: Promise<void>[] = [];
 
   function send(event: number, raceWindowMs = 0): Sent {
     const now = performance.now();
@@ -65,6 +74,7 @@ export async function openBuyers(
       },
       () => {}, // it was not answered: it stays of unknown end
     );
+    underWay.push(answered);
     return { exchange, answered };
   }
 
@@ -76,14 +86,21 @@ export async function openBuyers(
     send,
     async buy(event, withinMs) {
       const untilMs = performance.now() + withinMs;
+      const asked: Exchange[] = [];
       for (;;) {
         const { exchange, answered } = send(event);
-        await answered;
-        const told = exchange.answer?.code ?? 'nothing';
-        const isOver = told === 'booked' || told === 'sold_out' || performance.now() > untilMs;
-        if (isOver) return told;
+        asked.push(exchange);
+        const patienceMs = Math.max(0, Math.min(IMPATIENT_AFTER_MS, untilMs - performance.now()));
+        await Promise.race([answered, sleep(patienceMs, undefined, { ref: false })]);
+        const told = asked.flatMap(({ answer }) => answer?.code ?? []);
+        const end = told.find((code) => code === 'booked' || code === 'sold_out');
+        if (end !== undefined) return end;
+        if (performance.now() >= untilMs) return told.at(-1) ?? 'nothing';
         await sleep(PAUSE_MS);
       }
+    },
+    async allAnswered() {
+      await Promise.all(underWay);
     },
     [Symbol.asyncDispose]: () => agent.destroy(),
   };

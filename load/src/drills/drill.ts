@@ -1,0 +1,48 @@
+import type { Guarantee } from '@lastseat/booking/contract';
+import type { Cluster } from '@lastseat/infra/cluster';
+
+/**
+ * Something that goes wrong in a running system, and then is well again: while buyers come steadily a fault strikes, it is
+ * mended, and everything that was said and sold is judged. A file of `drills/` each; `drills.ts` lists them.
+ */
+export interface Drill {
+  name: string;
+  /** In one sentence, what is done. */
+  what: string;
+  /** A guard that promises less may break under it. */
+  breaks: readonly Guarantee[];
+  /** A guard that promises less must be seen to break: what strikes nobody shows nothing. */
+  mustBreak?: readonly Guarantee[];
+  /** Bookings are held between their read and their write when it strikes, and others want the same tickets. */
+  holds?: boolean;
+  /** It meets all that is held, not only what one replica holds. */
+  strikesAll?: boolean;
+  /** It is planned work, not an accident: every request is answered, and answered properly. */
+  failsNothing?: boolean;
+  /** From the strike until it is healed, at least and at most: drawn for each strike. */
+  lastsMs: readonly [least: number, most: number];
+  /** What must be left of the throughput from before: from the strike until it is healed, and after that. */
+  floors: { during: number; after: number };
+  strike(scene: Scene): Promise<void>;
+  heal(scene: Scene): Promise<void>;
+}
+
+/** What a drill strikes. */
+export interface Scene {
+  cluster: Cluster;
+  /** The replica that is struck: drawn, or the one that holds most bookings between read and write. */
+  replica: string;
+  /** All of them, by the names of their parts. */
+  replicas: readonly string[];
+  /** The events that the buyers want. */
+  eventIds: readonly number[];
+  /** From 0 to 1, the same for each run of one seed. */
+  random(): number;
+  signal: AbortSignal;
+}
+
+/** A fault that only guards without any promise may not survive. */
+export const BREAKS_NO_LOCK: readonly Guarantee[] = ['none'];
+
+/** A fault that takes a lease from its holder, who does not know. */
+export const BREAKS_LEASES: readonly Guarantee[] = ['none', 'while-lease-held'];

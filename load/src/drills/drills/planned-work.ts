@@ -1,0 +1,30 @@
+import { BREAKS_NO_LOCK, type Drill } from '../drill.ts';
+
+/** What is done to a healthy system while it sells: no request may fail. */
+
+export const rollingRestart: Drill = {
+  name: 'rolling-restart',
+  what: 'each replica is restarted in turn while the others serve: no request fails, none is done twice',
+  breaks: BREAKS_NO_LOCK,
+  failsNothing: true,
+  lastsMs: [0, 500],
+  floors: { during: 0.3, after: 0.5 },
+  async strike({ cluster, replicas, replica, signal }) {
+    const first = replicas.indexOf(replica);
+    for (const name of [...replicas.slice(first), ...replicas.slice(0, first)]) {
+      if (!signal.aborted) await cluster.restart(name);
+    }
+  },
+  heal: async () => {},
+};
+
+export const scaleUpDown: Drill = {
+  name: 'scale-up-down',
+  what: 'two replicas join, and the last two leave again: no request fails, none is done twice',
+  breaks: BREAKS_NO_LOCK,
+  failsNothing: true,
+  lastsMs: [500, 1_000],
+  floors: { during: 0.3, after: 0.5 },
+  strike: ({ cluster, replicas }) => cluster.scale(replicas.length + 2),
+  heal: ({ cluster, replicas }) => cluster.scale(replicas.length),
+};

@@ -1,0 +1,83 @@
+import { BREAKS_LEASES, BREAKS_NO_LOCK, type Drill } from '../drill.ts';
+
+/** Drills that strike Redis. What it holds is locks and tokens; what is sold is in Postgres. */
+
+export const redisFlush: Drill = {
+  name: 'redis-flush',
+  what: 'Redis loses everything (FLUSHALL) while bookings are held under leases',
+  breaks: BREAKS_LEASES,
+  holds: true,
+  strikesAll: true,
+  lastsMs: [500, 1_000],
+  floors: { during: 0.3, after: 0.5 },
+  async strike({ cluster }) {
+    await cluster.redis('redis', 'FLUSHALL');
+  },
+  heal: async () => {},
+};
+
+export const redisRestart: Drill = {
+  name: 'redis-restart',
+  what: 'Redis ends in order and comes back with its data',
+  breaks: BREAKS_NO_LOCK,
+  lastsMs: [500, 1_500],
+  floors: { during: 0, after: 0.5 },
+  strike: ({ cluster }) => cluster.restart('redis'),
+  heal: async () => {},
+};
+
+export const redisCrash: Drill = {
+  name: 'redis-crash',
+  what: 'Redis is killed (SIGKILL), stays away, and comes back with what was on its disk',
+  // The last second of its log may be lost, with the leases that were given in it.
+  breaks: BREAKS_LEASES,
+  lastsMs: [1_000, 2_000],
+  floors: { during: 0, after: 0.5 },
+  strike: ({ cluster }) => cluster.kill('redis'),
+  heal: ({ cluster }) => cluster.start('redis'),
+};
+
+export const redisPause: Drill = {
+  name: 'redis-pause',
+  what: 'Redis hangs (SIGSTOP) for longer than the leases, and goes on with all that it was sent meanwhile',
+  // Whoever holds a lease then writes when it is long over.
+  breaks: BREAKS_LEASES,
+  lastsMs: [2_200, 3_500],
+  floors: { during: 0, after: 0.5 },
+  strike: ({ cluster }) => cluster.pause('redis'),
+  heal: ({ cluster }) => cluster.resume('redis'),
+};
+
+// Less than an empty server uses: whatever would take more memory is refused.
+const NO_MEMORY = 'CONFIG SET maxmemory 1';
+const MEMORY = 'CONFIG SET maxmemory 0';
+
+export const redisFull: Drill = {
+  name: 'redis-full',
+  what: 'Redis has no memory left and refuses to write (maxmemory, noeviction)',
+  breaks: BREAKS_NO_LOCK,
+  lastsMs: [1_000, 2_000],
+  floors: { during: 0, after: 0.5 },
+  async strike({ cluster }) {
+    await cluster.redis('redis', NO_MEMORY);
+  },
+  async heal({ cluster }) {
+    await cluster.redis('redis', MEMORY);
+  },
+};
+
+export const redisEvicts: Drill = {
+  name: 'redis-evicts',
+  what: 'Redis is set up to throw away what it has no memory for (allkeys-lru), locks and tokens among it',
+  breaks: BREAKS_LEASES,
+  lastsMs: [1_000, 2_000],
+  floors: { during: 0, after: 0.5 },
+  async strike({ cluster }) {
+    await cluster.redis('redis', 'CONFIG SET maxmemory-policy allkeys-lru');
+    await cluster.redis('redis', NO_MEMORY);
+  },
+  async heal({ cluster }) {
+    await cluster.redis('redis', MEMORY);
+    await cluster.redis('redis', 'CONFIG SET maxmemory-policy noeviction');
+  },
+};

@@ -1,0 +1,108 @@
+import { STRATEGY_NAMES, type StrategyName } from '@lastseat/booking/contract';
+import {
+  helpText,
+  json,
+  name,
+  names,
+  number,
+  readTable,
+  variablesOf,
+  yes,
+  type JsonTarget,
+} from '@lastseat/infra/command-line';
+
+import { DRILL_NAMES, DRILLS } from './drills.ts';
+
+export interface Options {
+  help: boolean;
+  drills: string[];
+  strategies: StrategyName[];
+  /** Strikes, or where bookings are held struck bookings, of each cell. */
+  runs: number;
+  seed: number;
+  isMatrix: boolean;
+  runtime: 'native' | 'docker' | undefined;
+  json: JsonTarget;
+}
+
+/** What the project is about: the textbook lock, and the one with a fence. */
+const STRATEGIES: StrategyName[] = ['simple-lock', 'fenced-lock'];
+const DRILL = 'pause-holder';
+const MOST_SEEDS = 999_999;
+
+export const TABLE = {
+  name: names(DRILL_NAMES, { what: `these drills (default: ${DRILL})` }),
+  strategy: names([...STRATEGY_NAMES, 'all'], {
+    what: `these guards, all at the same time (default: ${STRATEGIES.join(', ')})`,
+  }),
+  all: yes({ what: 'every drill and every guard, as a matrix: some minutes' }),
+  runs: number({
+    min: 1,
+    max: 1_000,
+    what: 'of each: strikes, or where bookings are held, bookings that were struck (default: 1)',
+  }),
+  seed: number({
+    min: 1,
+    max: MOST_SEEDS,
+    what: 'what the moments and the replicas are drawn from (default: any)',
+  }),
+  runtime: name(['native', 'docker'], {
+    what: 'what the stack is made of (default: processes where they are installed)',
+  }),
+  json: json('what was found'),
+};
+
+export const HELP = helpText({
+  summary:
+    'Breaks a running system on purpose: on a stack that it starts for itself, buyers come steadily, a fault strikes and is ' +
+    'mended, and the checks of the lab say what was sold, lost or told wrongly meanwhile. infra/DRILLS.md says what one sees.',
+  examples: [
+    [
+      'make drill',
+      'a holder is paused past its lease: the textbook lock oversells, the fence does not; half a minute',
+    ],
+    ['make drill NAME=kill-holder STRATEGY=fenced-lock', 'one drill, one guard'],
+    ['make drill NAME=pause-holder STRATEGY=simple-lock RUNS=100', 'a hundred bookings that are struck'],
+    ['make drill ALL=1', 'the matrix'],
+  ],
+  program: 'load/src/drills/main.ts',
+  table: TABLE,
+  notes: `Drills:
+${DRILLS.map(({ name, what }) => `  ${name}: ${what}`).join('\n')}
+
+Exit code: 0 every guard held what it promises; 1 one did not; 2 a wrong option; 3 all held, and something was not shown or a throughput was below its floor; 130 interrupted.`,
+});
+
+export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Options {
+  const given = readTable(TABLE, argv, env);
+  const strategies = given.strategy ?? (given.all ? ['all' as const] : STRATEGIES);
+  return {
+    help: given.help,
+    drills: given.name ?? (given.all ? DRILL_NAMES : [DRILL]),
+    strategies: strategies.includes('all')
+      ? [...STRATEGY_NAMES]
+      : strategies.filter((name) => name !== 'all'),
+    runs: given.runs ?? 1,
+    seed: given.seed ?? 1 + Math.floor(Math.random() * MOST_SEEDS),
+    isMatrix: given.all,
+    runtime: given.runtime,
+    json: given.json,
+  };
+}
+
+/** What repeats a run. */
+export function commandOf({ drills, strategies, runs, seed, isMatrix, runtime }: Options): string {
+  const isAll = strategies.length === STRATEGY_NAMES.length;
+  const words = [
+    drills.length === DRILL_NAMES.length && isMatrix ? '' : `NAME=${drills.join(',')}`,
+    isAll && isMatrix ? '' : `STRATEGY=${isAll ? 'all' : strategies.join(',')}`,
+    isMatrix ? 'ALL=1' : '',
+    `RUNS=${runs}`,
+    `SEED=${seed}`,
+    runtime === undefined ? '' : `RUNTIME=${runtime}`,
+  ];
+  return ['make drill', ...words.filter(Boolean)].join(' ');
+}
+
+/** Every variable that says something to this program. */
+export const variables = (): string[] => variablesOf(TABLE);

@@ -1,0 +1,157 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { LEASE_MS, type Arena } from '../faults/arena.ts';
+import { openBuyers, type Buyers } from '../faults/buyers.ts';
+import { holdBookings, type Held, type HeldBookings } from '../faults/held-bookings.ts';
+import type { Sent } from '../generators/exchange.ts';
+import type { Drill, Scene } from './drill.ts';
+import { judgeStrike, type Struck } from './judge-strike.ts';
+import { startLoad, type SteadyLoad } from './steady-load.ts';
+import { isServed, type Phases } from './throughput.ts';
+
+/** What a drill is played with. */
+export interface Play {
+  strategies: readonly string[];
+  /** Of the load, for each strategy. */
+  clients: number;
+  /** Tickets of each event that has a booking held, for each strategy; none where the drill holds none. */
+  held: readonly number[];
+  /** Of this strike: what is drawn for it, and what its buyers want. */
+  seed: number;
+  random(): number;
+}
+
+/** Until everything is connected and the load is as it will be. */
+const WARM_UP_MS = 700;
+const BEFORE_MS = { least: 1_000, most: 2_000 };
+const AFTER_MS = 1_500;
+// Leases of those who were struck, what Postgres grants an idle transaction, a restart, retries that back off.
+const RECOVERED_WITHIN_MS = 15_000;
+// Several leases, and well within the time of the request that is held.
+const OTHERS_WITHIN_MS = 5_000;
+// Most of a lease: what strikes has time to strike.
+const HOLD_MS = 0.9 * LEASE_MS;
+const MOST_TRIES = 3;
+const POLL_MS = 100;
+
+/**
+ * One strike, for several strategies at once: each has a load of its own on events of its own, and all of them meet the same
+ * fault at the same time. @returns in the order of the strategies
+ */
+export async function playDrill(arena: Arena, drill: Drill, play: Play): Promise<Struck[]> {
+  for (let tries = 1; ; tries += 1) {
+    const struck = await strikeOnce(arena, drill, play);
+    const isMissed = drill.holds === true && struck.every(({ held }) => held.struck === 0);
+    if (!isMissed || tries === MOST_TRIES || arena.signal.aborted) return struck;
+  }
+}
+
+async function strikeOnce(arena: Arena, drill: Drill, play: Play): Promise<Struck[]> {
+  const { cluster, signal, target } = arena;
+  const { random } = play;
+  await using resources = new AsyncDisposableStack();
+  const parts = (await cluster.parts()).filter(({ kind }) => kind === 'replica');
+  const replicas = parts.map(({ name }) => name);
+  const loads: SteadyLoad[] = [];
+  const sent: Sent[] = [];
+  // Whatever happens, nobody asks any more when it is over.
+  resources.defer(async () => {
+    await Promise.all(loads.slice(sent.length).map((load) => load.end()));
+  });
+  const buyers: Buyers[] = [];
+  for (const strategy of play.strategies) {
+    loads.push(await startLoad(target, strategy, play));
+    buyers.push(resources.use(await openBuyers(arena, strategy, drill.holds ? play.held : [])));
+  }
+  await rest(WARM_UP_MS, signal);
+  const steadyAtMs = performance.now();
+  await rest(between(BEFORE_MS.least, BEFORE_MS.most, random()), signal);
+
+  const drawn = replicas[Math.floor(random() * replicas.length)] ?? '';
+  const lastsMs = between(...drill.lastsMs, random());
+  const scene: Scene = {
+    cluster,
+    replicas,
+    replica: drawn,
+    eventIds: loads.flatMap(({ eventIds }) => eventIds),
+    random,
+    signal,
+  };
+  let holding: HeldBookings | null = null;
+  if (drill.holds) {
+    holding = resources.use(await holdBookings(cluster, replicas, buyers, HOLD_MS));
+    await holding.untilHeld();
+    scene.replica = holding.heldBy()[0]?.part ?? drawn;
+  }
+  const phases: Phases = { steadyAtMs, strikeAtMs: performance.now(), healedAtMs: 0, endedAtMs: 0 };
+  let told: string[] = [];
+  try {
+    await drill.strike(scene);
+    holding?.struckAt(drill.strikesAll ? null : scene.replica);
+    const lasted = rest(lastsMs, signal);
+    told = await othersBuy(buyers);
+    await lasted;
+  } finally {
+    await mend(arena, drill, scene);
+  }
+  phases.healedAtMs = performance.now();
+  await untilRecovered(loads, phases, signal);
+  phases.endedAtMs = performance.now();
+  for (const load of loads) sent.push(await load.end());
+  await Promise.all(buyers.map((buyers) => buyers.allAnswered()));
+  const struck: readonly Held[] = holding?.struck() ?? [];
+  const trial = { arena, drill, replica: scene.replica, phases };
+  return await Promise.all(
+    loads.map((load, index) => {
+      const toldOfHeld = told.slice(index * play.held.length, (index + 1) * play.held.length);
+      return judgeStrike(trial, { load, sent: sent[index], buyers: buyers[index], struck, told: toldOfHeld });
+    }),
+  );
+}
+
+/** Somebody wants each ticket that is held. */
+async function othersBuy(buyers: readonly Buyers[]): Promise<string[]> {
+  return Promise.all(
+    buyers.flatMap((buyers) => buyers.tickets.map((_, event) => buyers.buy(event, OTHERS_WITHIN_MS))),
+  );
+}
+
+/** Also where the strike failed half-way, or somebody has interrupted it: everything runs afterwards. */
+async function mend({ cluster, size }: Arena, drill: Drill, scene: Scene): Promise<void> {
+  try {
+    await drill.heal(scene);
+  } finally {
+    for (const { name, state } of await cluster.parts()) {
+      if (state !== 'running') await cluster.start(name);
+    }
+    const replicas = (await cluster.parts()).filter(({ kind }) => kind === 'replica');
+    if (replicas.length !== size) await cluster.scale(size);
+  }
+}
+
+/** Somebody could buy from each of them again, and they have been asked for long enough to say how many can. */
+async function untilRecovered(
+  loads: readonly SteadyLoad[],
+  { healedAtMs }: Phases,
+  signal: AbortSignal,
+): Promise<void> {
+  await rest(AFTER_MS, signal);
+  const sells = ({ exchanges }: SteadyLoad): boolean =>
+    exchanges.some(
+      (exchange) =>
+        isServed(exchange) && exchange.startedAtMs > healedAtMs && exchange.answer?.code === 'booked',
+    );
+  while (!loads.every(sells) && performance.now() < healedAtMs + RECOVERED_WITHIN_MS && !signal.aborted) {
+    await sleep(POLL_MS);
+  }
+  await rest(AFTER_MS, signal);
+}
+
+function between(least: number, most: number, random: number): number {
+  return least + (most - least) * random;
+}
+
+/** Ctrl-C ends it early; what was struck is mended all the same. */
+async function rest(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => {});
+}

@@ -1,0 +1,94 @@
+import { randomBytes } from 'node:crypto';
+
+import { randomNumbers } from '@lastseat/lab-frame/random.ts';
+
+import type { Ask, Exchange } from '../generators/exchange.ts';
+import { steadyLoop, type SteadyLoop } from '../generators/steady-loop.ts';
+import type { Span } from '../history/operations.ts';
+import { guardOf } from '../scenario.ts';
+import { createEvents, type Target } from '../target.ts';
+import type { Workload } from '../workloads/workload.ts';
+
+/**
+ * Buyers who come all the time: each books until it has a few tickets, gives one back, books again, and looks how many there
+ * are. There are nearly enough for everybody, so that the event is sold out now and then, and yet never for long: as long as
+ * the service works, somebody buys.
+ */
+export interface SteadyLoad extends SteadyLoop {
+  strategy: string;
+  runId: string;
+  eventIds: readonly number[];
+  tickets: readonly number[];
+  created: Span;
+}
+
+const OWN_AT_MOST = 3;
+const READS = 0.1;
+const PACE_MS = 40;
+// Longer than any answer of the stack can take: nginx gives up after ten seconds.
+const TIMEOUT_MS = 12_000;
+
+export async function startLoad(
+  target: Target,
+  strategy: string,
+  { clients, seed }: { clients: number; seed: number },
+): Promise<SteadyLoad> {
+  const runId = randomBytes(4).toString('hex');
+  const tickets = [Math.max(1, (OWN_AT_MOST - 1) * clients)];
+  const created = { startMs: performance.now(), endMs: 0 };
+  const eventIds = await createEvents(target, `drill ${strategy}`, tickets);
+  created.endMs = performance.now();
+  const loop = steadyLoop({
+    url: target.url,
+    connections: clients,
+    timeoutMs: TIMEOUT_MS,
+    runId,
+    paceMs: PACE_MS,
+    client: (number) => buyer(randomNumbers(seed * MOST_CLIENTS + number)),
+    request: (ask) => requestOf(strategy, ask, eventIds),
+    headers: { 'content-type': 'application/json' },
+  });
+  return { strategy, runId, eventIds, tickets, created, ...loop };
+}
+
+const MOST_CLIENTS = 1_009;
+
+function buyer(random: () => number) {
+  const own: string[] = [];
+  return {
+    next(): Ask {
+      if (random() < READS) return { operation: 'read', event: 0 };
+      const bookingId =
+        own.length >= OWN_AT_MOST || random() * OWN_AT_MOST < own.length ? own.shift() : undefined;
+      if (bookingId !== undefined) return { operation: 'cancel', event: 0, quantity: 1, bookingId };
+      return { operation: 'book', event: 0, quantity: 1 };
+    },
+    told({ ask, answer }: Exchange) {
+      if (ask.operation === 'book' && answer?.booking) own.push(answer.booking.bookingId);
+    },
+  };
+}
+
+function requestOf(strategy: string, ask: Ask, eventIds: readonly number[]) {
+  const eventId = eventIds[ask.event] ?? 0;
+  if (ask.operation === 'cancel') return { method: 'DELETE', path: `/bookings/${ask.bookingId}` } as const;
+  if (ask.operation === 'read') return { method: 'GET', path: `/events/${eventId}` } as const;
+  return { method: 'POST', path: guardOf(strategy).path(eventId) } as const;
+}
+
+/** What is to be true of such a load is what is to be true of a storm: what was given back has no row any more. */
+export const STEADY: Pick<Workload, 'counts' | 'exempt'> = {
+  counts: ['booked', 'cancelled', 'read', 'refused'],
+  exempt: [
+    'undersold',
+    'never_sold_out',
+    'booked_without_row',
+    'refused_too_early',
+    'contention_not_shown',
+    'one_instance',
+    'losers_on_one_instance',
+    'replica_left_out',
+    // Replicas come and go.
+    'not_in_postgres',
+  ],
+};
