@@ -71,10 +71,13 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
     }
   }
 
-  /** What those parts say that ended badly or are not well; soon they are gone, and their words with them. */
+  /**
+   * What those parts say that ended badly or are not well; soon they are gone, and their words with them. One that ends
+   * again and again is starting or restarting whenever it is looked at.
+   */
   async function showFailed() {
     const failed = (await listContainers(project)).filter(({ state }) =>
-      /unhealthy|exited \([^0]/.test(state),
+      /unhealthy|starting|exited \([^0]/.test(state),
     );
     const services = new Set(failed.map(({ service }) => service));
     if (services.size === 0) return;
