@@ -16,7 +16,7 @@ import {
 import { createQueueLocks, type QueueLocksCore } from './queue/locks.ts';
 import { openRedisQueueStore, usesOfQueueLock } from './queue/redis-store.ts';
 import type { OpenQueueStore } from './queue/store.ts';
-import { maxTimerMs, systemTimers } from './timers.ts';
+import { maxTimerMs, systemTimers, type Timers } from './timers.ts';
 
 export interface QueueLockOptions extends LockOptions {
   /**
@@ -85,11 +85,13 @@ const optionNames: OptionNames<QueueLockOptions> = {
 /**
  * The queue lock with these options, over any store.
  * @param client what it puts before every key
+ * @param timers those of the process; a test that plays several processes has some for each
  */
 export function openQueueLock(
   client: { readonly keyPrefix: string },
   options: QueueLockOptions,
   openStore: OpenQueueStore,
+  timers: Timers = systemTimers,
 ): { readonly locks: QueueLocksCore; readonly keyPrefix: string; readonly commandTimeoutMs: number } {
   const {
     coalesce = true,
@@ -128,7 +130,6 @@ export function openQueueLock(
     throw new TypeError('lingerMs needs coalesce: nobody else could use what is kept.');
 
   const emit = listenFor(options);
-  const timers = systemTimers;
   const staleMs = Math.round(3.5 * pollMs);
   const locks = createQueueLocks(
     (messages) =>

@@ -6,7 +6,7 @@ import type { LocalQueue } from './local-queue.ts';
 import type { LockEventListener } from './lock-events.ts';
 import type { Lease } from './lock.ts';
 import type { AcquireSettings } from './options.ts';
-import { systemClock } from './timers.ts';
+import { systemClock, systemTimers, type Timers } from './timers.ts';
 
 /** What the lock services without a queue have in common: their waits, their leases, and their end. */
 export interface RetryingService {
@@ -33,11 +33,13 @@ interface Wait {
 /**
  * @param retryDelayMs average time between two tries, in milliseconds
  * @param localQueue lets those who wait try one at a time; without one, each of them tries
+ * @param timers what its leases end by
  */
 export function createRetryingService(
   retryDelayMs: number,
   emit: LockEventListener | undefined,
   localQueue?: LocalQueue,
+  timers: Timers = systemTimers,
 ): RetryingService {
   const waits = new Set<Wait>();
   const leases = new Set<HeldLease>();
@@ -113,7 +115,7 @@ export function createRetryingService(
         port.onLoss?.(loss);
       },
     };
-    const lease = createLease(terms, tellEvents(tracked, terms, emit));
+    const lease = createLease(terms, tellEvents(tracked, terms, emit), timers);
     leases.add(lease);
     return lease;
   }

@@ -6,6 +6,7 @@ import { createCalls, isSendable } from './client/calls.ts';
 import { checkServer, type ServerFinding } from './client/check-server.ts';
 import { openClient, type RedisClient } from './client/choose-adapter.ts';
 import { notConnected, RefusedError } from './client/errors.ts';
+import type { ClientPort } from './client/port.ts';
 import { listHeld } from './client/scan.ts';
 import { loadScript } from './client/script.ts';
 import { createHolderIds } from './holder-id.ts';
@@ -28,7 +29,7 @@ import {
   type OptionNames,
 } from './options.ts';
 import { createRetryingService } from './retrying-service.ts';
-import { maxTimerMs, systemClock, systemTimers } from './timers.ts';
+import { maxTimerMs, systemClock, systemTimers, type Timers } from './timers.ts';
 import type { LockSnapshot, WebLocksSource } from './web-locks.ts';
 
 export interface SimpleLockOptions extends LockOptions {
@@ -64,6 +65,19 @@ const optionNames: OptionNames<SimpleLockOptions> = {
  * happens to try first. Beyond the textbook: a fencing token, renewal, and a lost reply recognised as a grant.
  */
 export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions = {}): SimpleLocks {
+  checkKnown(options, optionNames);
+  return openSimpleLock(openClient(redis), options);
+}
+
+/**
+ * The simple lock over any client.
+ * @param timers those of the process; a test that plays several processes has some for each
+ */
+export function openSimpleLock(
+  client: ClientPort,
+  options: SimpleLockOptions,
+  timers: Timers = systemTimers,
+): SimpleLocks {
   const {
     retryDelayMs = retryDelayDefaultMs,
     // Redis answers in well under a millisecond. Its short pauses (a fork, a slow command of another client) end within a
@@ -73,8 +87,6 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
     keyPrefix = 'simple-lock:',
     onReleaseFailed = () => undefined,
   } = options;
-  checkKnown(options, optionNames);
-  const client = openClient(redis);
   checkLockOptions(client, { ...options, keyPrefix, onReleaseFailed });
   client.checkReplies();
   checkInteger('retryDelayMs', retryDelayMs, 1, maxTimerMs);
@@ -84,9 +96,9 @@ export function createSimpleLock(redis: RedisClient, options: SimpleLockOptions 
 
   const holderIds = createHolderIds(options.clientId);
   const emit = listenFor(options);
-  const service = createRetryingService(retryDelayMs, emit);
+  const service = createRetryingService(retryDelayMs, emit, undefined, timers);
   const connection = client.shared;
-  const calls = createCalls(connection, systemTimers, {
+  const calls = createCalls(connection, timers, {
     timeoutMs: commandTimeoutMs,
     onRoundTrip: tellRoundTrips(emit),
     keyTypes: holderKeyTypes,

@@ -1,15 +1,8 @@
 import { Kysely, PostgresDialect, type PostgresPoolClient } from 'kysely';
-import { Pool, type PoolClient, type QueryConfig, TypeOverrides, types } from 'pg';
 
-import {
-  CONNECT_TIMEOUT_MS,
-  IDLE_IN_TRANSACTION_MS,
-  QUERY_TIMEOUT_MS,
-  ROW_LOCK_TIMEOUT_MS,
-  STATEMENT_TIMEOUT_MS,
-  WIND_UP_MS,
-} from '#src/time-limits.ts';
+import { CONNECT_TIMEOUT_MS, QUERY_TIMEOUT_MS, STATEMENT_TIMEOUT_MS, WIND_UP_MS } from '#src/time-limits.ts';
 
+import { type Connection, type Connections, openConnections, type Query } from './connections.ts';
 import { classifyFailure, isConnectionKept, NotSentError, PostgresBusyError } from './failure.ts';
 import type { Database, Db } from './schema.ts';
 
@@ -19,16 +12,20 @@ const MAX_WAITING = 4_096;
 /** Distinct statements worth preparing: the service has some thirty. Beyond it is a bug, not a reason to grow. */
 const MAX_PREPARED = 200;
 
-export interface PoolOptions {
+export interface PoolOptions extends WaitLimits {
   url: string;
-  max: number;
   /** Shown in pg_stat_activity. */
   applicationName: string;
+  /** Called when an idle connection breaks: not an error of any request, the pool replaces it. */
+  onConnectionLost?: (error: Error) => void;
+}
+
+export interface WaitLimits {
+  /** Connections. */
+  max: number;
   /** How many may wait for a connection. */
   maxWaiting?: number;
   statementTimeoutMs?: number;
-  /** Called when an idle connection breaks: not an error of any request, the pool replaces it. */
-  onConnectionLost?: (error: Error) => void;
   /** Called with every statement; it runs it, and makes a span of it where traces are made. */
   aroundQuery?: AroundQuery | undefined;
 }
@@ -51,31 +48,21 @@ export type PooledDb = Db & {
   until(deadlineMs: number): Db;
 };
 
-/**
- * Kysely on a bounded pool, every wait limited. What it adds to pg: a connection that broke or fell out of step
- * (its query timed out on our side and may still run) is never given to the next caller, and statements are
- * prepared once per connection.
- */
 export function openPool(options: PoolOptions): PooledDb {
-  const { url, max, maxWaiting = MAX_WAITING, applicationName, onConnectionLost, aroundQuery } = options;
   const { statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options;
+  return limitWaits(openConnections({ ...options, statementTimeoutMs }), options);
+}
+
+/**
+ * Kysely on bounded connections, every wait limited. What it adds to them: one that broke or fell out of step (its query
+ * timed out on our side and may still run) is never given to the next caller, and statements are prepared once per
+ * connection.
+ */
+export function limitWaits(
+  pool: Connections,
+  { max, maxWaiting = MAX_WAITING, statementTimeoutMs = STATEMENT_TIMEOUT_MS, aroundQuery }: WaitLimits,
+): PooledDb {
   const queryTimeoutMs = statementTimeoutMs + (QUERY_TIMEOUT_MS - STATEMENT_TIMEOUT_MS);
-  const pool = new Pool({
-    connectionString: url,
-    max,
-    application_name: applicationName,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    lock_timeout: Math.min(ROW_LOCK_TIMEOUT_MS, statementTimeoutMs),
-    statement_timeout: statementTimeoutMs,
-    query_timeout: queryTimeoutMs,
-    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
-    keepAlive: true,
-    types: parsers,
-  });
-  pool.on('error', (error) => onConnectionLost?.(error));
-  // A connection that breaks while it is checked out says so on itself. Its query fails too, and that is how we hear
-  // of it; but an 'error' event without a listener would end the process.
-  pool.on('connect', (client) => client.on('error', () => {}));
 
   async function connect(deadlineMs: number): Promise<PostgresPoolClient> {
     if (pool.waitingCount >= maxWaiting) {
@@ -121,7 +108,7 @@ export function openPool(options: PoolOptions): PooledDb {
   const kyselyUntil = (deadlineMs: number) =>
     new Kysely<Database>({
       dialect: new PostgresDialect({
-        pool: { connect: () => connect(deadlineMs), end: () => pool.end(), options: pool.options },
+        pool: { connect: () => connect(deadlineMs), end: () => pool.end(), options: {} },
       }),
     });
   return Object.assign(kyselyUntil(Number.POSITIVE_INFINITY), {
@@ -138,7 +125,7 @@ export function openPool(options: PoolOptions): PooledDb {
 }
 
 /** The pool's own limit is for all alike; whoever has less time left waits for less. */
-async function connectUntil(pool: Pool, deadlineMs: number): Promise<PoolClient> {
+async function connectUntil(pool: Connections, deadlineMs: number): Promise<Connection> {
   const leftMs = deadlineMs - performance.now();
   if (leftMs <= 0) throw new NotSentError('there was a connection');
   const connecting = pool.connect();
@@ -157,21 +144,11 @@ async function connectUntil(pool: Pool, deadlineMs: number): Promise<PoolClient>
 
 const names = new Map<string, string>();
 
-/** pg's types lack the time-out of a single query. */
-function prepared(
-  text: string,
-  values: readonly unknown[],
-  timeoutMs: number,
-): QueryConfig & { query_timeout: number } {
+function prepared(text: string, values: readonly unknown[], timeoutMs: number): Query {
   let name = names.get(text);
   if (name === undefined && values.length > 0 && names.size < MAX_PREPARED) {
     name = `s${names.size}`;
     names.set(text, name);
   }
-  const query = { text, values: values as unknown[], query_timeout: timeoutMs };
-  return { ...query, ...(name === undefined ? {} : { name }) };
+  return { text, values, query_timeout: timeoutMs, ...(name === undefined ? {} : { name }) };
 }
-
-/** bigint columns (fencing tokens, versions, sums) are safe integers here, and pg's default is a string. */
-const parsers = new TypeOverrides();
-parsers.setTypeParser(types.builtins.INT8, Number);

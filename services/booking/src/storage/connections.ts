@@ -1,0 +1,95 @@
+import { Pool, TypeOverrides, types } from 'pg';
+
+import {
+  CONNECT_TIMEOUT_MS,
+  IDLE_IN_TRANSACTION_MS,
+  QUERY_TIMEOUT_MS,
+  ROW_LOCK_TIMEOUT_MS,
+  STATEMENT_TIMEOUT_MS,
+} from '#src/time-limits.ts';
+
+/** All that storage needs of a driver, and of Postgres: a bounded number of connections, and statements sent over them. */
+export interface Connections {
+  readonly totalCount: number;
+  readonly idleCount: number;
+  /** Who waits for one. */
+  readonly waitingCount: number;
+  /** Waits `CONNECT_TIMEOUT_MS` at most. Rejects with a `code` if the server or the network said no. */
+  connect(): Promise<Connection>;
+  end(): Promise<void>;
+}
+
+export interface Connection {
+  /** Rejects with the server's error, its SQLSTATE in `code`; or with any other error, and then nobody knows what it did. */
+  query(query: Query): Promise<Result>;
+  /** @param destroy it is broken, and closed instead of kept for the next one */
+  release(destroy?: boolean): void;
+}
+
+/** As the driver has it. */
+export interface Query {
+  text: string;
+  values: readonly unknown[];
+  /** The same for the same text: prepared under it, once per connection. */
+  name?: string;
+  /** What the client waits at most. The server may go on. */
+  query_timeout: number;
+}
+
+export interface Result {
+  command: string;
+  rowCount: number | null;
+  rows: unknown[];
+}
+
+export interface ConnectionsOptions {
+  url: string;
+  max: number;
+  applicationName: string;
+  statementTimeoutMs: number;
+  onConnectionLost?: (error: Error) => void;
+}
+
+export function openConnections(options: ConnectionsOptions): Connections {
+  const { url, max, applicationName, statementTimeoutMs, onConnectionLost } = options;
+  const pool = new Pool({
+    connectionString: url,
+    max,
+    application_name: applicationName,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    lock_timeout: Math.min(ROW_LOCK_TIMEOUT_MS, statementTimeoutMs),
+    statement_timeout: statementTimeoutMs,
+    query_timeout: statementTimeoutMs + (QUERY_TIMEOUT_MS - STATEMENT_TIMEOUT_MS),
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+    keepAlive: true,
+    types: parsers,
+  });
+  pool.on('error', (error) => onConnectionLost?.(error));
+  // A connection that breaks while it is checked out says so on itself. Its query fails too, and that is how we hear
+  // of it; but an 'error' event without a listener would end the process.
+  pool.on('connect', (client) => client.on('error', () => {}));
+  return {
+    get totalCount() {
+      return pool.totalCount;
+    },
+    get idleCount() {
+      return pool.idleCount;
+    },
+    get waitingCount() {
+      return pool.waitingCount;
+    },
+    async connect() {
+      const client = await pool.connect();
+      return {
+        // pg's types lack the time-out of a single query.
+        query: (query) => client.query({ ...query, values: query.values as unknown[] }),
+        release: (destroy) => client.release(destroy),
+      };
+    },
+    end: () => pool.end(),
+  };
+}
+
+/** bigint columns (fencing tokens, versions, sums) are safe integers here, and pg's default is a string. */
+const parsers = new TypeOverrides();
+parsers.setTypeParser(types.builtins.INT8, Number);
