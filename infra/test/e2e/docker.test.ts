@@ -169,6 +169,25 @@ describe.skipIf(obstacle !== null)(obstacle === null ? title : `${title} (${obst
     expect(await listContainers(`${project}-other`)).toEqual([]);
   });
 
+  test('a setting that replicas cannot use is told as they tell it, and nothing is left half started', async () => {
+    vi.stubEnv('COMPOSE_PROJECT_NAME', `${project}-unusable`);
+    vi.stubEnv('LAB_MODE', 'off'); // and no key
+    const up = [
+      'infra/stack/main.ts',
+      'up',
+      '--runtime=docker',
+      '--replicas=1',
+      `--port=${await freePort()}`,
+    ];
+    const { code, stdout } = await capture(process.execPath, up, 120_000);
+    vi.stubEnv('COMPOSE_PROJECT_NAME', undefined);
+    vi.stubEnv('LAB_MODE', undefined);
+    expect(stdout).toContain('BOOKING_KEY is not set');
+    expect(code).not.toBe(0);
+    expect(await listContainers(`${project}-unusable`)).toEqual([]);
+    await dockerRuntime(`${project}-unusable`, () => {}).down({ volumes: true });
+  });
+
   test('`down` leaves nothing running and `up` finds the data again, unless the volumes went too', async () => {
     const found = await stack.find();
     const booked = await bookingsIn(found);
