@@ -47,9 +47,7 @@ export function dockerCluster(project: string, note: (line: string) => void = to
     runtime: 'docker',
     find: runtime.find,
     parts: async () => (await containers()).map(partOf),
-    async pause({ name }) {
-      await docker('pause', (await containerOf(name)).name);
-    },
+    pause: async ({ name }) => freeze((await containerOf(name)).name),
     async resume({ name }) {
       await docker('unpause', (await containerOf(name)).name);
     },
@@ -86,6 +84,20 @@ async function docker(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await capture('docker', args, COMMAND_MS);
   if (code !== 0) throw new Error(stderr.trim().split('\n').at(-1) || `docker ${args[0]} did not end well`);
   return stdout + stderr;
+}
+
+const FREEZE_TRIES = 5;
+
+/** On cgroups of version 1 a container that is busy may not be still at one moment; the engine then gives up, all undone. */
+async function freeze(name: string): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await docker('pause', name);
+      return;
+    } catch (error) {
+      if (tries === FREEZE_TRIES || !(error as Error).message.includes('unable to freeze')) throw error;
+    }
+  }
 }
 
 /** Some engines can neither stop nor kill what they have frozen. */
