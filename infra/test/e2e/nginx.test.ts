@@ -235,6 +235,22 @@ describe.each(nginxes)('$name', (kind) => {
     }
   });
 
+  // nginx goes to a place in which nobody is before it goes to a replica that has something to do, and starts a request
+  // that it may not repeat ten times at most.
+  test.each(['POST', 'DELETE', 'PUT'])(
+    'a %s finds the replica among many places that are empty',
+    async (method) => {
+      let asked = 0;
+      await using replica = await startReplica((request, response) => {
+        if (request.method === method) asked += 1;
+        response.end('{}');
+      });
+      await using sparse = await startNginx(kind, [replica.port], { emptyPlaces: 20 });
+      expect(await ask(sparse, method, '/bookings/1')).toMatchObject({ status: 200 });
+      expect(asked).toBe(1);
+    },
+  );
+
   test('without any replica nothing was booked, and it says when to come back', async () => {
     await using alone = await startNginx(kind, [await freePort(), await freePort()]);
     for (const method of ['GET', 'POST', 'DELETE']) {

@@ -56,12 +56,13 @@ if (isInDocker) {
 
 /**
  * nginx with the project's settings, in front of replicas on these ports. An address is limited if it is told how often one
- * may come at once: then it gets one more a minute, so that no test depends on how fast it is.
+ * may come at once: then it gets one more a minute, so that no test depends on how fast it is. Natively nginx knows places
+ * of replicas that there may be some day, and now are empty.
  */
 export async function startNginx(
   { name, command }: Kind,
   ports: readonly number[],
-  { burst }: { burst?: number } = {},
+  { burst, emptyPlaces = 0 }: { burst?: number; emptyPlaces?: number } = {},
 ): Promise<Nginx> {
   const conf = await mkdtemp(join(tmpdir(), 'lastseat-nginx-'));
   await chmod(conf, 0o755); // it runs as a user of its own
@@ -74,7 +75,9 @@ export async function startNginx(
   await writeFile(join(conf, 'limits.conf'), burst === undefined ? await limits('on') : limited);
   const servers = (settings: string) =>
     ports.map((port) => `server 127.0.0.1:${port} ${settings};\n`).join('');
-  await writeFile(join(conf, 'servers.conf'), servers('max_fails=5 fail_timeout=1s'));
+  const empty = await Promise.all(Array.from({ length: emptyPlaces }, () => freePort()));
+  const places = empty.map((port) => `server 127.0.0.1:${port} max_fails=1 fail_timeout=3s;\n`).join('');
+  await writeFile(join(conf, 'servers.conf'), places + servers('max_fails=5 fail_timeout=1s'));
   await writeFile(join(conf, 'homes.conf'), servers(`max_conns=${HOME_BOUND} max_fails=1 fail_timeout=12s`));
   await writeFile(join(conf, 'reads.conf'), servers('max_fails=1 fail_timeout=12s'));
 
