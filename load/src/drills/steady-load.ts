@@ -65,6 +65,10 @@ function buyer(random: () => number) {
     },
     told({ ask, answer }: Exchange) {
       if (ask.operation === 'book' && answer?.booking) own.push(answer.booking.bookingId);
+      // It was told that nothing was written: it has the ticket still, and gives it back another time.
+      if (ask.operation === 'cancel' && (answer?.code === 'busy' || answer?.code === 'unavailable')) {
+        own.push(ask.bookingId);
+      }
     },
   };
 }

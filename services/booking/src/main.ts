@@ -9,8 +9,9 @@ import { createLog } from '#src/log.ts';
 import { createMetrics } from '#src/metrics/metrics.ts';
 import { serveMetrics } from '#src/metrics/serve-metrics.ts';
 import { tellStock } from '#src/metrics/stock-metrics.ts';
-import { DRAIN_GRACE_MS } from '#src/time-limits.ts';
+import { DRAIN_GRACE_MS, READY_WITHIN_MS } from '#src/time-limits.ts';
 import { isTracingWanted } from '#src/tracing/is-tracing-wanted.ts';
+import { untilReady } from '#src/until-ready.ts';
 
 async function serve(config: Config): Promise<void> {
   const log = createLog(config);
@@ -50,6 +51,7 @@ async function serve(config: Config): Promise<void> {
       ...config.metrics,
       onFailed: (err) => log.error({ err }, 'the metrics cannot be told'),
     }));
+  await untilReady(context.failedChecks, READY_WITHIN_MS);
   const server = await listen(app, { ...config, log, aroundRequest: tracing?.aroundRequest });
   const { host, labMode } = config;
   log.info({ host, port: server.port, metricsPort: metricsServer?.port, labMode }, 'serving');

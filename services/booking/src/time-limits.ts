@@ -56,6 +56,12 @@ export const BOOKED_WITHIN_MS = REQUEST_DEADLINE_MS + STATEMENT_TIMEOUT_MS;
 /** What Postgres and Redis have to answer a readiness check: its prober must still listen then. */
 export const PING_TIMEOUT_MS = 1_500;
 
+/**
+ * A replica that starts waits so long for Postgres and Redis before it takes requests; after that it takes them, to say
+ * what is missing.
+ */
+export const READY_WITHIN_MS = 4_000;
+
 /** nginx's `keepalive_timeout` for its connections to replicas. */
 export const PROXY_IDLE_TIMEOUT_MS = 2_000;
 

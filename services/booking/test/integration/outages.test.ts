@@ -128,6 +128,16 @@ describe.each(Object.entries(faults))('a Redis that %s', (_, fault) => {
   });
 });
 
+test('a replica that starts takes no request before it is connected', async () => {
+  const eventId = await house.newEvent(1);
+  redis.delay({ requestMs: 100, replyMs: 100 });
+  await using slow = await startReplica('slow', {
+    DATABASE_URL: house.databaseUrl,
+    REDIS_URL: redis.through(inject('redisUrl')),
+  });
+  expect((await slow.book(`/book-with-lock/${eventId}`)).status).toBe(201);
+});
+
 test('a replica that starts before Postgres and Redis serves once they are there', async () => {
   await Promise.all([postgres.refuse(), redis.refuse()]);
   await using early = await startReplica('early', {
