@@ -53,7 +53,6 @@ async function strikeOnce(arena: Arena, drill: Drill, play: Play): Promise<Struc
   const parts = (await cluster.parts()).filter(({ kind }) => kind === 'replica');
   const replicas = parts.map(({ name }) => name);
   const loads: SteadyLoad[] = [];
-  if (process.env['DBG']) for (let n = 1; n <= 6; n++) cluster.follow(`booking-${n}`, (line) => { if (/"level":(40|50|30)/.test(line) && !line.includes('"mark"')) console.error(n, line.slice(0, 1500)); });
   const sent: Sent[] = [];
   // Whatever happens, nobody asks any more when it is over.
   resources.defer(async () => {
