@@ -26,6 +26,8 @@ export interface Cluster {
   start(name: string): Promise<void>;
   /** Ends it in order and starts it again, with its data. */
   restart(name: string): Promise<void>;
+  /** nginx reads its settings anew, and goes on. */
+  reload(name: 'nginx'): Promise<void>;
   /** Changes the number of replicas while the others serve. */
   scale(replicas: number): Promise<void>;
   /** The last lines that it has said. */
@@ -57,6 +59,7 @@ export interface ClusterRuntime extends Pick<Cluster, 'runtime' | 'find' | 'part
   kill(part: ClusterPart): Promise<void>;
   start(part: ClusterPart): Promise<void>;
   restart(part: ClusterPart): Promise<void>;
+  reload(part: ClusterPart): Promise<void>;
   logs(part: ClusterPart, lines: number): Promise<string[]>;
 }
 
@@ -112,6 +115,11 @@ export function clusterOf(platform: ClusterRuntime): Cluster {
         if (part.state === 'paused') await platform.resume(part);
       }),
     restart: (name) => act('restart', name, START_MS, (part) => platform.restart(part)),
+    reload: (name) =>
+      act('reload', name, SIGNAL_MS, async (part) => {
+        refuseUnlessRunning('reload', part);
+        await platform.reload(part);
+      }),
     scale: (replicas) => inTime(`scale to ${replicas} replicas`, SCALE_MS, platform.scale(replicas)),
     logs: (name, lines) => act('logs of', name, SIGNAL_MS, (part) => platform.logs(part, lines)),
 

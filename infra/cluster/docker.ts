@@ -66,6 +66,9 @@ export function dockerCluster(project: string, note: (line: string) => void = to
       await docker('restart', '--time', String(STOP_S), container.name);
       await untilHealthy(name);
     },
+    async reload({ name }) {
+      await docker('kill', '--signal', 'HUP', (await containerOf(name)).name);
+    },
     async scale(replicas) {
       // Compose wants to start what does not run, and cannot start what is frozen.
       const frozen = (await containers()).find(({ state }) => state === 'paused');

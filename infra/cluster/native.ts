@@ -68,6 +68,9 @@ export function nativeCluster(project = 'lastseat', options: NativeOptions = {})
         await startPart(change, app, name);
       });
     },
+    async reload({ name }) {
+      process.kill(pidOf(name), 'SIGHUP');
+    },
     async scale(replicas) {
       await runtime.scale(replicas);
     },

@@ -13,6 +13,8 @@ export interface Drill {
   breaks: readonly Guarantee[];
   /** A guard that promises less must be seen to break: what strikes nobody shows nothing. */
   mustBreak?: readonly Guarantee[];
+  /** It strikes the servers of the quorum lock, which a run without that lock has not. */
+  needsQuorum?: boolean;
   /** Bookings are held between their read and their write when it strikes, and others want the same tickets. */
   holds?: boolean;
   /** It meets all that is held, not only what one replica holds. */

@@ -6,6 +6,7 @@ import {
   names,
   number,
   readTable,
+  UsageError,
   variablesOf,
   yes,
   type JsonTarget,
@@ -76,9 +77,13 @@ Exit code: 0 every guard held what it promises; 1 one did not; 2 a wrong option;
 export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Options {
   const given = readTable(TABLE, argv, env);
   const strategies = given.strategy ?? (given.all ? ['all' as const] : STRATEGIES);
+  const isAll = strategies.includes('all') || strategies.includes('quorum-lock');
+  const strange = DRILLS.find(({ name, needsQuorum }) => needsQuorum && given.name?.includes(name) && !isAll);
+  if (strange)
+    throw new UsageError(`${strange.name} strikes the servers of the quorum lock: add STRATEGY=quorum-lock`);
   return {
     help: given.help,
-    drills: given.name ?? (given.all ? DRILL_NAMES : [DRILL]),
+    drills: given.name ?? (given.all ? namesOf(isAll) : [DRILL]),
     strategies: strategies.includes('all')
       ? [...STRATEGY_NAMES]
       : strategies.filter((name) => name !== 'all'),
@@ -90,11 +95,15 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Op
   };
 }
 
+function namesOf(hasQuorum: boolean): string[] {
+  return DRILLS.filter(({ needsQuorum }) => hasQuorum || !needsQuorum).map(({ name }) => name);
+}
+
 /** What repeats a run. */
 export function commandOf({ drills, strategies, runs, seed, isMatrix, runtime }: Options): string {
   const isAll = strategies.length === STRATEGY_NAMES.length;
   const words = [
-    drills.length === DRILL_NAMES.length && isMatrix ? '' : `NAME=${drills.join(',')}`,
+    isMatrix && drills.length >= namesOf(false).length ? '' : `NAME=${drills.join(',')}`,
     isAll && isMatrix ? '' : `STRATEGY=${isAll ? 'all' : strategies.join(',')}`,
     isMatrix ? 'ALL=1' : '',
     `RUNS=${runs}`,

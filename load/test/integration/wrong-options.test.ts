@@ -18,6 +18,7 @@ const consolePage = ['load/src/console/main.ts'];
 const runs = ['load/src/runs/list/main.ts'];
 const compare = ['load/src/runs/compare/main.ts'];
 const challenge = ['load/src/challenge/main.ts'];
+const drill = ['load/src/drills/main.ts'];
 const pitfalls = ['load/src/pitfalls/main.ts'];
 const stack = (command: string) => ['infra/stack/main.ts', command];
 // Postgres is not asked before the API is.
@@ -40,6 +41,8 @@ describe.concurrent('what is wrong is said at the start, in one line, with exit 
     ['a report into no folder', lab, { JSON: '/none/x.json' }, /there is no folder \/none$/],
     ['a comparison of one run', compare, { A: 'latest' }, /^name two runs: make compare A=\.\.\. B=/],
     ['a challenge of nothing', challenge, {}, /^which file\? make challenge STRATEGY=/],
+    ['a drill that is none', drill, { NAME: 'kill-holdr' }, /^NAME=kill-holdr: did you mean kill-holder\?$/],
+    ['a misspelt variable of drill', drill, onMake('SEEDS=1'), /did you mean SEED\?$/],
     ['a pitfall that is none', pitfalls, { ONLY: 'no-tll' }, /^ONLY=no-tll: did you mean no-ttl\?$/],
     ['a misspelt variable of audit', ['infra/stack/audit.ts'], onMake('FIXX=1'), /did you mean FIX\?$/],
     ['a misspelt variable of test', ['infra/command-line/main.ts'], onMake('AGRS=x'), /did you mean ARGS\?$/],

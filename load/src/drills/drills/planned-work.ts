@@ -18,6 +18,16 @@ export const rollingRestart: Drill = {
   heal: async () => {},
 };
 
+export const nginxReload: Drill = {
+  name: 'nginx-reload',
+  what: 'nginx reads its settings anew: it closes idle connections, so that a request that is just being sent may get no answer',
+  breaks: BREAKS_NO_LOCK,
+  lastsMs: [200, 500],
+  floors: { during: 0.3, after: 0.5 },
+  strike: ({ cluster }) => cluster.reload('nginx'),
+  heal: async () => {},
+};
+
 export const scaleUpDown: Drill = {
   name: 'scale-up-down',
   what: 'two replicas join, and the last two leave again: no request fails, none is done twice',

@@ -1,0 +1,131 @@
+import { describe, expect, it } from 'vitest';
+
+import { cellInWords, cellOf } from '#src/drills/cell.ts';
+import type { Drill } from '#src/drills/drill.ts';
+import { DRILLS } from '#src/drills/drills.ts';
+import { pauseHolder } from '#src/drills/drills/pause-holder.ts';
+import { redisPause } from '#src/drills/drills/redis.ts';
+import type { Struck } from '#src/drills/judge-strike.ts';
+import { commandOf, readOptions } from '#src/drills/options.ts';
+import { conclusion } from '#src/drills/report.ts';
+import { throughputOf } from '#src/drills/throughput.ts';
+import type { Exchange } from '#src/generators/exchange.ts';
+
+const plain = (_style: unknown, text: string) => text;
+
+describe('a cell', () => {
+  it('breaks where its guard had promised more than it held', () => {
+    expect(cell(pauseHolder, 'always', { broken: true, oversold: 1 })).toMatchObject({ verdict: 'broke' });
+    const asItSays = cell(pauseHolder, 'while-lease-held', { broken: true, oversold: 1 });
+    expect(asItSays).toMatchObject({ verdict: 'broke as it says' });
+    expect(cellInWords(asItSays)).toBe('oversold 1 of 1');
+    expect(conclusion([asItSays], plain)).toMatch(/^PASS/);
+  });
+
+  it('is exact where nothing was wrong, and tells for how long nobody could buy', () => {
+    expect(cellInWords(cell(pauseHolder, 'always', {}))).toBe('exact');
+    const refused = cell(redisPause, 'always', { withoutSaleMs: 2_340 });
+    expect(refused).toMatchObject({ verdict: 'exact' });
+    expect(cellInWords(refused)).toBe('refused 2.3 s');
+  });
+
+  it('shows nothing where what must break did not, or nobody was struck', () => {
+    expect(cell(pauseHolder, 'while-lease-held', {})).toMatchObject({ verdict: 'not shown' });
+    expect(cell(pauseHolder, 'always', { struck: 0 })).toMatchObject({ verdict: 'not shown' });
+    expect(conclusion([cell(pauseHolder, 'always', { struck: 0 })], plain)).toMatch(/^NOT SHOWN/);
+  });
+
+  it('tells a throughput that is below its floor', () => {
+    const slow = cell(pauseHolder, 'always', { after: 40 });
+    expect(slow).toMatchObject({ verdict: 'exact', below: ['after: 40 of 100 a second'] });
+  });
+});
+
+it('throughput is what was answered as it should be, before the strike, until it is healed, and from then on', () => {
+  // Ten a second, but for the fault: from 1 s to 2 s one is refused, and one is never answered.
+  const sales = [...range(0, 1_000), ...range(2_500, 5_000)].map((atMs) => exchange(atMs, 'booked'));
+  const refused = [exchange(1_500, 'unavailable'), exchange(null, 'booked')];
+  const phases = { steadyAtMs: 0, strikeAtMs: 1_000, healedAtMs: 2_000, endedAtMs: 5_000 };
+  expect(throughputOf([...sales, ...refused], phases)).toEqual({
+    perSecond: { before: 10, during: 0, after: expect.closeTo(10, -0.5) },
+    withoutSaleMs: 1_500,
+    firstSaleMs: 500,
+    halfRateMs: expect.closeTo(250, -2),
+  });
+  const never = throughputOf([exchange(500, 'booked')], phases);
+  expect(never).toMatchObject({ firstSaleMs: null, halfRateMs: null });
+});
+
+describe('options', () => {
+  it('are by default what the project is about, and everything with ALL=1', () => {
+    expect(readOptions([], {})).toMatchObject({
+      drills: ['pause-holder'],
+      strategies: ['simple-lock', 'fenced-lock'],
+      runs: 1,
+    });
+    const all = readOptions([], { ALL: '1' });
+    expect(all.drills).toHaveLength(DRILLS.length);
+    expect(all.strategies).toContain('quorum-lock');
+    const some = readOptions([], { ALL: '1', STRATEGY: 'row-lock' });
+    expect(some.drills).not.toContain('quorum-loses-one');
+  });
+
+  it('make the command that repeats a run', () => {
+    const env = { NAME: 'redis-flush,pause-holder', STRATEGY: 'row-lock', SEED: '7' };
+    const command = 'make drill NAME=redis-flush,pause-holder STRATEGY=row-lock RUNS=1 SEED=7';
+    expect(commandOf(readOptions([], env))).toBe(command);
+    expect(commandOf(readOptions([], { ALL: '1', SEED: '7' }))).toBe('make drill ALL=1 RUNS=1 SEED=7');
+  });
+
+  it.each([
+    [{ NAME: 'pause-holdr' }, /did you mean pause-holder\?/],
+    [{ STRATEGY: 'fenced-lok' }, /did you mean fenced-lock\?/],
+    [{ NAME: 'quorum-loses-one' }, /add STRATEGY=quorum-lock/],
+  ])('%j is refused', (env, line) => {
+    expect(() => readOptions([], env)).toThrow(line);
+  });
+});
+
+it('every drill has a name of its own', () => {
+  expect(new Set(DRILLS.map(({ name }) => name)).size).toBe(DRILLS.length);
+});
+
+function cell(
+  drill: Drill,
+  guarantee: 'none' | 'while-lease-held' | 'always',
+  facts: { broken?: boolean; oversold?: number; struck?: number; withoutSaleMs?: number; after?: number },
+) {
+  const { broken = false, oversold = 0, struck = 1, withoutSaleMs = 100, after = 100 } = facts;
+  const one: Struck = {
+    strategy: 'some-lock',
+    replica: 'booking-1',
+    throughput: {
+      perSecond: { before: 100, during: 50, after },
+      withoutSaleMs,
+      firstSaleMs: 10,
+      halfRateMs: 20,
+    },
+    requests: { started: 300, refused: 0, unknown: 0, settled: 0 },
+    held: { struck, oversold },
+    told: [],
+    oversold,
+    checks: [
+      { check: 'oversold', verdict: broken ? 'failed' : 'passed', detail: broken ? 'too many' : null },
+    ],
+    operations: [],
+  };
+  return cellOf(drill, { strategy: 'some-lock', guarantee }, [one], []);
+}
+
+function range(fromMs: number, untilMs: number): number[] {
+  return Array.from({ length: (untilMs - fromMs) / 100 }, (_, index) => fromMs + 100 * index);
+}
+
+function exchange(receivedAtMs: number | null, code: 'booked' | 'unavailable'): Exchange {
+  const answer = receivedAtMs === null ? null : { receivedAtMs, code, status: code === 'booked' ? 201 : 503 };
+  return {
+    ask: { operation: 'book', event: 0, quantity: 1 },
+    startedAtMs: receivedAtMs ?? 0,
+    answer,
+  } as Exchange;
+}
