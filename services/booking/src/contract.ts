@@ -56,6 +56,33 @@ export const RACE_WINDOW_HEADER = 'x-race-window-ms';
 /** The longest race window. Long enough to outlive a lease in a demonstration, too short to pin a replica. */
 export const MAX_RACE_WINDOW_MS = 5_000;
 
+/**
+ * Lab mode only: a fault that strikes the replica exactly when this booking comes to a step: `<step>=exit` ends the process
+ * as by SIGKILL, `<step>=block:<ms>` stops all of it for so long, `<step>=pause:<ms>` holds up this booking alone. With an
+ * `IDEMPOTENCY_KEY_HEADER` nginx asks the next replica after one that is gone, and strikes that one too.
+ */
+export const FAILPOINT_HEADER = 'x-failpoint';
+
+/** The steps, in the order in which most strategies come to them. Those that make no use of a step pass it by. */
+export const FAILPOINT_STEPS = [
+  'arrived',
+  'waits',
+  'holds',
+  'reads',
+  'read',
+  'writes',
+  'written',
+  'commits',
+  'committed',
+  'released',
+  'answered',
+] as const;
+
+export type FailpointStep = (typeof FAILPOINT_STEPS)[number];
+
+/** The longest fault: longer than nginx waits for an answer, and than any lease. */
+export const MAX_FAILPOINT_MS = 30_000;
+
 /** Tickets in one booking: 1 up to this. A larger order is several bookings. */
 export const MAX_QUANTITY = 100;
 

@@ -1,5 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
+import type { FailpointStep } from '#src/contract.ts';
+
 /**
  * When a booking waited, held the lock, read, wrote and committed: marks of one request, on the clock of the machine, so
  * that those of several replicas can be laid side by side. Made only in the lab, and only for a request that asks for
@@ -18,27 +20,18 @@ export interface Mark {
 
 /** Most of them in pairs: it waits until it holds, reads until it has read, and so on. */
 export type MarkName =
-  | 'arrived'
-  | 'waits'
-  | 'holds'
-  | 'released'
-  | 'reads'
-  | 'read'
+  | FailpointStep
   /** It is held between its read and its write (x-race-window-ms). */
-  | 'decides'
-  | 'writes'
-  | 'written'
-  | 'commits'
-  | 'committed'
-  | 'answered';
+  | 'decides';
 
-type OnMark = (mark: Mark) => void;
+/** What it returns is waited for: the request goes on after it. */
+export type OnMark = (mark: Mark) => Promise<void> | undefined;
 
 const requests = new AsyncLocalStorage<OnMark>();
 
-/** Tells, if this request is marked, that it has come so far. */
-export function mark(name: MarkName, value?: number): void {
-  requests.getStore()?.({ name, atMs: onMachineClock(), value });
+/** Tells, if this request is marked, that it has come so far. Awaited: at a step of the lab's choice a fault may strike. */
+export function mark(name: MarkName, value?: number): Promise<void> | undefined {
+  return requests.getStore()?.({ name, atMs: onMachineClock(), value });
 }
 
 /** Runs `body` as a request that is marked; `onMark` hears of each mark at once, for who is killed never answers. */

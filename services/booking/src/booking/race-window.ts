@@ -20,7 +20,7 @@ export async function holdRaceWindow(
   trx?: Trx,
 ): Promise<void> {
   if (raceWindowMs === 0) return;
-  mark('decides');
+  await mark('decides');
   const windowMs = Math.max(0, Math.ceil(Math.min(raceWindowMs, deadlineMs - performance.now())));
   if (trx !== undefined) await allowIdle(trx, windowMs);
   await sleep(windowMs, undefined, signal === undefined ? {} : { signal });

@@ -1,6 +1,7 @@
 import type { Locks, QueueLocks } from '@lastseat/locking';
 
 import type { Guarantee, StrategyName } from '#src/contract.ts';
+import type { OnMark } from '#src/marks.ts';
 import type { StoredBooking } from '#src/storage/bookings.ts';
 import type { PooledDb } from '#src/storage/pool.ts';
 import { BOOKING_RESERVE_MS } from '#src/time-limits.ts';
@@ -50,6 +51,8 @@ export interface BookingRequest {
   signal: AbortSignal;
   /** Where traces are made. */
   trace?: RequestTrace | undefined;
+  /** Where marks or a failpoint are asked for: a batch is marked for it. */
+  onMark?: OnMark | undefined;
 }
 
 export type Outcome =

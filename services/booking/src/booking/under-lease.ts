@@ -13,13 +13,13 @@ export async function underLease<T>(
   body: (lease: Lease) => Promise<T>,
 ): Promise<T> {
   const { onReleaseFailed, ...acquireOptions } = options;
-  mark('waits');
+  await mark('waits');
   const lease = await locks.acquire(name, acquireOptions);
-  mark('holds', lease.token);
+  await mark('holds', lease.token);
   try {
     return await body(lease);
   } finally {
-    mark('released');
+    await mark('released');
     // Nobody waits for it: a silent Redis must not hold up the answer.
     void lease.release().catch(onReleaseFailed);
   }

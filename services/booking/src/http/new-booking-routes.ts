@@ -23,14 +23,15 @@ import {
   REQUEST_COUNT_HEADER,
   STRATEGY_NAMES,
 } from '#src/contract.ts';
-import { mark, serverTimingOf, withMarks, type Mark } from '#src/marks.ts';
+import { createStriker, type Failpoint } from '#src/failpoint.ts';
+import { mark, type Mark, type OnMark, serverTimingOf, withMarks } from '#src/marks.ts';
 import { REQUEST_DEADLINE_MS } from '#src/time-limits.ts';
 
 import type { Access } from './access.ts';
 import type { Answers } from './answer.ts';
 import { type BookingToShow, viewOf, viewWithState } from './booking-view.ts';
 import { readIdempotencyKey } from './idempotency-key.ts';
-import { labModeOff, onlyInLab, readRaceWindowMs } from './lab-mode.ts';
+import { labModeOff, onlyInLab, readFailpoint, readRaceWindowMs } from './lab-mode.ts';
 import type { ProblemLog } from './log-problem.ts';
 import { IN_BODY, ProblemError, problems } from './problem.ts';
 import type { Env } from './read-input.ts';
@@ -149,6 +150,12 @@ const bookByStrategy = createRoute({
   },
 });
 
+interface Marking {
+  requestId: string;
+  failpoint: Failpoint | undefined;
+  headers: Record<string, string>;
+}
+
 export interface NewBookingDeps {
   access: Access;
   answers: Answers;
@@ -207,6 +214,7 @@ export function newBookingRoutes(deps: NewBookingDeps) {
     const deadlineMs = arrivedAtMs + REQUEST_DEADLINE_MS;
     const requestId = requestIdOf(c);
     const raceWindowMs = readRaceWindowMs(c, deps);
+    const failpoint = readFailpoint(c, labMode);
     const idempotencyKey = readIdempotencyKey(c);
     const headers = countedAs(eventId);
 
@@ -233,7 +241,9 @@ export function newBookingRoutes(deps: NewBookingDeps) {
         signal,
         trace: deps.currentTrace?.(),
       };
-      const outcome = await markedIfAsked(c, requestId, headers, () => book(strategy, request));
+      const outcome = await markedIfAsked(c, { requestId, failpoint, headers }, async (onMark) =>
+        book(strategy, { ...request, onMark }),
+      );
       if (outcome.code === 'booked_before') {
         const replayed = idempotencyKey === null ? {} : { [IDEMPOTENCY_REPLAYED_HEADER]: 'true' };
         const { booking } = outcome;
@@ -250,25 +260,32 @@ export function newBookingRoutes(deps: NewBookingDeps) {
     }
   }
 
-  /** Adds the marks to the headers of the answer, and to the log as they are made. */
+  /** Adds the marks to the headers of the answer, and to the log as they are made; and strikes where a fault is asked for. */
   async function markedIfAsked<T>(
     c: Context<Env>,
-    requestId: string,
-    headers: Record<string, string>,
-    booking: () => Promise<T>,
+    { requestId, failpoint, headers }: Marking,
+    booking: (onMark?: OnMark) => Promise<T>,
   ): Promise<T> {
-    if (!labMode || c.req.header(MARKS_HEADER) === undefined) return booking();
+    const wantsMarks = labMode && c.req.header(MARKS_HEADER) !== undefined;
+    if (!wantsMarks && failpoint === undefined) return booking();
     const marks: Mark[] = [];
-    const note = (made: Mark): void => {
+    const striker =
+      failpoint && createStriker(failpoint, () => log.info({ requestId, failpoint }, 'a failpoint strikes'));
+    const onMark: OnMark = (made) => {
       marks.push(made);
-      log.info({ requestId, mark: made.name, atMs: made.atMs, value: made.value }, 'mark');
+      if (wantsMarks) log.info({ requestId, mark: made.name, atMs: made.atMs, value: made.value }, 'mark');
+      return striker?.strikeAt(made);
     };
-    return withMarks(note, async () => {
-      mark('arrived');
-      const outcome = await booking();
-      mark('answered');
-      headers['server-timing'] = serverTimingOf(marks);
-      return outcome;
+    return withMarks(onMark, async () => {
+      try {
+        await mark('arrived');
+        const outcome = await booking(onMark);
+        await mark('answered');
+        if (wantsMarks) headers['server-timing'] = serverTimingOf(marks);
+        return outcome;
+      } finally {
+        striker?.end();
+      }
     });
   }
 

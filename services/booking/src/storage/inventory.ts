@@ -24,9 +24,9 @@ export async function readStock(
   eventId: number,
   arrivedAtMs?: number,
 ): Promise<Stock | undefined> {
-  mark('reads');
+  await mark('reads');
   const stock = await selectStock(db, eventId, arrivedAtMs).executeTakeFirst();
-  mark('read', stock?.available);
+  await mark('read', stock?.available);
   return stock;
 }
 
@@ -39,11 +39,11 @@ export async function lockStock(
   eventId: number,
   { arrivedAtMs, mayWait = true }: { arrivedAtMs?: number | undefined; mayWait?: boolean } = {},
 ): Promise<Stock | undefined> {
-  mark('waits');
+  await mark('waits');
   const locking = selectStock(trx, eventId, arrivedAtMs).forUpdate();
   const stock = await (mayWait ? locking : locking.skipLocked()).executeTakeFirst();
-  mark('holds');
-  mark('read', stock?.available);
+  await mark('holds');
+  await mark('read', stock?.available);
   return stock;
 }
 
@@ -146,10 +146,10 @@ function takeFrom(stock: StockUpdate, quantity: number): StockUpdate {
 }
 
 async function write(update: StockUpdate): Promise<Taken | undefined> {
-  mark('writes');
+  await mark('writes');
   const taken = await update
     .returning(['version as stockRevision', SALE_TERMS.as('terms')])
     .executeTakeFirst();
-  mark('written', taken?.stockRevision);
+  await mark('written', taken?.stockRevision);
   return taken;
 }

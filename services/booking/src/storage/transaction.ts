@@ -25,10 +25,10 @@ export async function transact<T>(
       .execute(async (trx) => {
         const result = await body(trx);
         isCommitting = true;
-        mark('commits');
+        await mark('commits');
         return result;
       });
-    mark('committed');
+    await mark('committed');
     return result;
   } catch (error) {
     throw isCommitting ? commitFailure(error) : error;
@@ -45,13 +45,13 @@ export async function allowIdle(trx: Trx, idleMs: number): Promise<void> {
 export async function autocommit<T>(db: Db, statement: (db: Db) => Promise<T>): Promise<T> {
   let isSent = false;
   try {
-    mark('waits');
-    const result = await db.connection().execute((connection) => {
+    await mark('waits');
+    const result = await db.connection().execute(async (connection) => {
       isSent = true;
-      mark('writes');
+      await mark('writes');
       return statement(connection);
     });
-    mark('committed');
+    await mark('committed');
     return result;
   } catch (error) {
     throw isSent ? commitFailure(error) : error;

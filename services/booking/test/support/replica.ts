@@ -26,6 +26,7 @@ export interface LogLine {
 export interface BookOptions {
   body?: { customer?: string; quantity?: number };
   raceWindowMs?: number;
+  failpoint?: string;
   signal?: AbortSignal;
 }
 
@@ -64,12 +65,13 @@ export async function startReplica(
     log,
     exited,
     kill: (signal) => void child.kill(signal),
-    async book(path, { body, raceWindowMs, signal } = {}) {
+    async book(path, { body, raceWindowMs, failpoint, signal } = {}) {
       const response = await fetch(`${url}${path}`, {
         method: 'POST',
         headers: {
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
           ...(raceWindowMs === undefined ? {} : { 'x-race-window-ms': String(raceWindowMs) }),
+          ...(failpoint === undefined ? {} : { 'x-failpoint': failpoint }),
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         ...(signal === undefined ? {} : { signal }),

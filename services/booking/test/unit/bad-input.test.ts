@@ -38,6 +38,17 @@ const cases: Case[] = [
     'invalid_input',
     ['x-race-window-ms'],
   ],
+  ...['holds', 'holds=', 'decides=exit', 'holds=pause', 'holds=block:30001', 'holds=exit:1'].map(
+    (failpoint): Case => [
+      `a failpoint that says ${failpoint}`,
+      'POST',
+      '/book/fenced-lock/1',
+      { headers: { 'x-failpoint': failpoint } },
+      400,
+      'invalid_input',
+      ['x-failpoint'],
+    ],
+  ),
   ['an unknown strategy', 'POST', '/book/hope/1', {}, 404, 'strategy_not_found'],
   ['an unknown strategy by query', 'POST', '/events/1/bookings?strategy=hope', {}, 404, 'strategy_not_found'],
   ['broken JSON', 'POST', '/events/1/bookings', { headers: json, body: '{"quantity":' }, 400, 'invalid_json'],

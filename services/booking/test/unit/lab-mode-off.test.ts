@@ -12,6 +12,8 @@ test.each([
   ['POST', '/noop', {}],
   ['GET', '/noop', {}],
   ['POST', '/book-with-lock/1', { headers: { 'x-race-window-ms': '10' } }],
+  ['POST', '/book-with-lock/1', { headers: { 'x-failpoint': 'arrived=exit' } }],
+  ['POST', '/events/1/holds', { headers: { 'x-failpoint': 'arrived=pause:1' } }],
 ])('%s %s is not there', async (method, path, init) => {
   const { app, requests } = createFakeApp({ labMode: false });
   const response = await app.request(path, { method, ...init });
