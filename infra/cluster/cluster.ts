@@ -3,6 +3,7 @@ import { Client } from 'pg';
 import { askRedis } from '../servers/redis.ts';
 import type { Stack } from '../stack/runtime.ts';
 import { UserError } from '../stack/user-error.ts';
+import type { Link, Links } from './links.ts';
 
 /**
  * The running cluster, as something that can be struck: one part of it is paused, killed or started again while all the
@@ -38,6 +39,10 @@ export interface Cluster {
   statement<Row>(sql: string, values?: readonly unknown[], limitMs?: number): Promise<Row[]>;
   /** Gives one command to a Redis server, as one line; returns the reply as it came over the wire. */
   redis(name: string, command: string): Promise<string>;
+  /** Those that can be struck, as `booking-1>redis`: none but in a run that has put proxies there. */
+  links(): string[];
+  /** The connections from one part to another. Throws a `UserError` where no proxy stands. */
+  link(from: string, to: string): Link;
 }
 
 export interface ClusterPart {
@@ -61,6 +66,7 @@ export interface ClusterRuntime extends Pick<Cluster, 'runtime' | 'find' | 'part
   restart(part: ClusterPart): Promise<void>;
   reload(part: ClusterPart): Promise<void>;
   logs(part: ClusterPart, lines: number): Promise<string[]>;
+  links?: Pick<Links, 'names' | 'between'> | undefined;
 }
 
 // A signal, or one question to a local engine: each takes some milliseconds, on a busy machine a second.
@@ -158,6 +164,15 @@ export function clusterOf(platform: ClusterRuntime): Cluster {
           throw new UserError(`${name} refuses ${command}: ${reply.slice(1).trim()}`);
         return reply;
       }),
+
+    links: () => platform.links?.names() ?? [],
+    link(from, to) {
+      const link = platform.links?.between(from, to);
+      if (link !== undefined) return link;
+      if (platform.runtime === 'docker')
+        throw new UserError('connections between two parts can be struck natively only: RUNTIME=native');
+      throw new UserError(`no proxy stands between ${from} and ${to}`);
+    },
   };
 
   async function theStack(): Promise<Stack> {

@@ -6,6 +6,7 @@ import { nativeCluster } from './native.ts';
 
 export type { Cluster, ClusterPart } from './cluster.ts';
 export { dockerCluster } from './docker.ts';
+export { createLinks, type Link, type LinkKind, type Links } from './links.ts';
 export { nativeCluster } from './native.ts';
 
 /** The cluster that `make up` has started, whichever way. Throws a `UserError` of one line if there is none. */

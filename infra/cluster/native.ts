@@ -12,6 +12,7 @@ import { loadState, type State } from '../native/state.ts';
 import { toStderr } from '../servers/install.ts';
 import { continueTree, findProcess, freezeTree, killTree, waitUntilGone } from '../servers/processes.ts';
 import { clusterOf, type Cluster, type ClusterPart } from './cluster.ts';
+import type { Links } from './links.ts';
 
 // The kernel's business: longer than this it does not take.
 const SIGNAL_TIMEOUT_MS = 5_000;
@@ -20,10 +21,14 @@ const SIGNAL_TIMEOUT_MS = 5_000;
  * The cluster as plain processes. A signal goes to what the state file says was started here, and only if the process of
  * that number is still the one that was started; and to its children, as Postgres and nginx have them.
  */
-export function nativeCluster(project = 'lastseat', options: NativeOptions = {}): Cluster {
-  const { home, app = bookingApp, report = toStderr } = options;
+export function nativeCluster(
+  project = 'lastseat',
+  { links, ...options }: Omit<NativeOptions, 'ways'> & { links?: Links | undefined } = {},
+): Cluster {
+  const { home, report = toStderr } = options;
+  const app = { ...(options.app ?? bookingApp), ways: links };
   const dir = stackDir(project, home);
-  const runtime = nativeRuntime(project, options);
+  const runtime = nativeRuntime(project, { ...options, ways: links });
 
   async function parts(): Promise<ClusterPart[]> {
     const state = loadState(dir);
@@ -41,6 +46,7 @@ export function nativeCluster(project = 'lastseat', options: NativeOptions = {})
 
   return clusterOf({
     runtime: 'native',
+    links,
     // Also while nginx is away: what is struck may be nginx.
     async find() {
       const state = loadState(dir);

@@ -11,7 +11,7 @@ import { printLogs } from './logs.ts';
 import { stackDir } from './places.ts';
 import { printParts } from './ps.ts';
 import { bookingApp } from './replicas.ts';
-import type { App } from './replicas.ts';
+import type { App, Ways } from './replicas.ts';
 import { stackOf } from './stack-of.ts';
 import { loadState } from './state.ts';
 import { assertValid, bringUp, changeReplicas } from './up.ts';
@@ -22,14 +22,17 @@ export interface NativeOptions {
   /** Instead of LASTSEAT_HOME, or of `.lastseat` in the repository. */
   home?: string;
   app?: App;
+  /** Leads the connections between the parts through what can strike them. */
+  ways?: Ways | undefined;
   report?: Report;
 }
 
 /** The topology as plain processes on loopback: postgres, redis-server, the replicas and nginx. */
 export function nativeRuntime(
   project = 'lastseat',
-  { home, app = bookingApp, report = toStderr }: NativeOptions = {},
+  { home, ways, app: given = bookingApp, report = toStderr }: NativeOptions = {},
 ): Runtime {
+  const app = { ...given, ways };
   const dir = stackDir(project, home);
 
   async function find() {

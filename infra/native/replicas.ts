@@ -5,13 +5,23 @@ import { promisify } from 'node:util';
 import type { ServiceSettings } from '../stack/service-settings.ts';
 import type { Part } from './parts.ts';
 import { repository } from './places.ts';
+import { quorumName } from './redis.ts';
 import { GROUP } from './redundant/members.ts';
 
-/** The service's entry points; a test may put others in their place. */
+/** The service's entry points, and its ways to the other parts; a test may put others in their place. */
 export interface App {
   cwd: string;
   migrate: string;
   main: string;
+  ways?: Ways | undefined;
+}
+
+/** How connections from one part to another are led through what can strike them. */
+export interface Ways {
+  /** Where `from` is to connect in order to reach the server `to`, which listens at `port`. */
+  to(from: string, to: string, port: number): Promise<number>;
+  /** Where the replica is to listen if nginx asks for it at `place`. */
+  behind(replica: string, place: number): Promise<number>;
 }
 
 export const bookingApp: App = {
@@ -30,19 +40,23 @@ export interface Backends {
 }
 
 /** One replica of the service. The settings are those of docker-compose.yml. */
-export function replicaPart(options: {
+export async function replicaPart(options: {
   app: App;
   number: number;
-  port: number;
+  /** Where nginx asks for it. */
+  place: number;
   /** Where Prometheus finds it, on loopback. */
   metricsPort: number | null;
   backends: Backends;
   settings: ServiceSettings;
   labStrategies?: readonly string[];
-}): Part {
-  const { app, number, port, metricsPort, backends, settings, labStrategies = [] } = options;
+}): Promise<Part> {
+  const { app, number, place, metricsPort, settings, labStrategies = [] } = options;
+  const name = replicaName(number);
+  const backends = await backendsBy(app.ways, name, options.backends);
+  const port = (await app.ways?.behind(name, place)) ?? place;
   return {
-    name: replicaName(number),
+    name,
     command: process.execPath,
     args: [app.main],
     cwd: app.cwd,
@@ -51,7 +65,7 @@ export function replicaPart(options: {
       HOST: '127.0.0.1',
       PORT: String(port),
       ...(metricsPort === null ? {} : { METRICS_PORT: String(metricsPort) }),
-      INSTANCE_ID: replicaName(number),
+      INSTANCE_ID: name,
       LAB_MODE: 'on',
       BOOKING_KEY: backends.bookingKey,
       ...settings,
@@ -62,6 +76,24 @@ export function replicaPart(options: {
     settings: '',
     url: `http://127.0.0.1:${port}`,
     probe: probeReady,
+  };
+}
+
+/** The addresses as a replica is to know them. */
+async function backendsBy(ways: Ways | undefined, name: string, backends: Backends): Promise<Backends> {
+  if (ways === undefined) return backends;
+  const { databaseUrl, redisUrl, sentinels, quorumUrls } = backends;
+  const through = async (address: string, server: string): Promise<string> => {
+    const url = new URL(address);
+    url.port = String(await ways.to(name, server, Number(url.port)));
+    return url.href;
+  };
+  return {
+    ...backends,
+    databaseUrl: await through(databaseUrl, 'postgres'),
+    // Where sentinels say which one is the primary, a replica goes to that one and to no proxy.
+    redisUrl: sentinels.length > 0 ? redisUrl : await through(redisUrl, 'redis'),
+    quorumUrls: await Promise.all(quorumUrls.map((url, index) => through(url, quorumName(index + 1)))),
   };
 }
 

@@ -29,11 +29,11 @@ async function partNamed({ state }: Change, app: App, name: string): Promise<Par
   const { ports, dataDir, wanted } = state;
   const number = replicaNumber(name);
   if (number !== null) {
-    const port = (ports['first-replica'] ?? 0) + number - 1;
+    const place = (ports['first-replica'] ?? 0) + number - 1;
     const metricsPort = metricsPortOf(state, number);
     const { settings = {}, labStrategies = [] } = wanted ?? {};
     const backends = backendsOf(state);
-    return replicaPart({ app, number, port, metricsPort, backends, settings, labStrategies });
+    return replicaPart({ app, number, place, metricsPort, backends, settings, labStrategies });
   }
   if (dataDir !== null && REDUNDANT_PARTS.includes(name)) return redundantPartNamed(state, dataDir, name);
   const port = ports[name];

@@ -171,17 +171,18 @@ async function startReplicas(
   backends: Backends,
 ): Promise<void> {
   const { parts, state, signal } = change;
-  const wanted = Array.from({ length: options.replicas }, (_, index) =>
+  const wanting = Array.from({ length: options.replicas }, (_, index) =>
     replicaPart({
       app,
       number: index + 1,
-      port: firstPlaceOf(change) + index,
+      place: firstPlaceOf(change) + index,
       metricsPort: metricsPortOf(state, index + 1),
       backends,
       settings: options.settings ?? {},
       labStrategies: options.labStrategies ?? [],
     }),
   );
+  const wanted = await Promise.all(wanting);
   const [running, missing] = [
     wanted.filter(({ name }) => parts.isRunning(name)),
     wanted.filter(({ name }) => !parts.isRunning(name)),

@@ -61,8 +61,8 @@ interface DropRule {
   lost(): void;
 }
 
-/** Stands in front of a server on this machine. */
-export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
+/** Stands in front of a server on this machine, at a port that it chooses itself unless told otherwise. */
+export async function startFaultProxy(targetPort: number, ownPort?: number): Promise<FaultProxy> {
   let pointsTo = targetPort;
   const faults: Faults = { requestMs: 0, replyMs: 0, blackHole: false, onRequest: null };
   const links = new Set<Link>();
@@ -74,7 +74,7 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
       () => {},
     );
   });
-  const port = await freePort();
+  const port = ownPort ?? (await freePort());
   await listen();
 
   async function listen() {
