@@ -29,14 +29,14 @@ export async function acquire(
   const id = randomUUID();
   const tryLock = () => (ttlMs === null ? redis.set(key, id, 'NX') : redis.set(key, id, 'PX', ttlMs, 'NX'));
   const giveUpAtMs = performance.now() + lockWaitOf(request, lockWaitMs);
-  mark('waits');
+  await mark('waits');
   for (let tries = 0; (await tryLock()) === null; tries += 1) {
     if (tries === 0) await tellThatWaits(deps, request);
     if (performance.now() > giveUpAtMs) return null;
     await sleep(POLL_MS, undefined, { signal: request.signal });
   }
   const token = await redis.incr(`${key}:token`);
-  mark('holds', token);
+  await mark('holds', token);
   return { key, id, token };
 }
 
@@ -44,7 +44,7 @@ const DELETE_IF_OWN = `if redis.call('get', KEYS[1]) == ARGV[1] then return redi
 
 export async function release({ redis }: Pick<LabStrategyDeps, 'redis'>, { key, id }: Lease): Promise<void> {
   await redis.eval(DELETE_IF_OWN, 1, key, id);
-  mark('released');
+  await mark('released');
 }
 
 /** Whosever it is. */
@@ -53,7 +53,7 @@ export async function releaseAnybodys(
   { key }: Pick<Lease, 'key'>,
 ): Promise<void> {
   await redis.del(key);
-  mark('released');
+  await mark('released');
 }
 
 export const OTHERS_HOLD_IT = { code: 'busy', detail: 'Others hold the lock.' } as const;

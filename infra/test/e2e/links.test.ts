@@ -16,6 +16,7 @@ const programs = ['postgres', 'redis-server', 'nginx'] as const;
 const missing = programs.filter((program) => findBinary(program) === null);
 const skipped = missing.length > 0 && (await chooseServerRuntime()) === 'docker';
 
+const report = () => {};
 const PATIENCE = { timeout: 60_000, interval: 20 };
 
 describe.skipIf(skipped)(skipped ? `links (${missing.join(', ')} not installed)` : 'links', () => {
@@ -28,7 +29,6 @@ describe.skipIf(skipped)(skipped ? `links (${missing.join(', ')} not installed)`
     opened.defer(() => rm(home, { recursive: true, force: true }));
     await chmod(home, 0o755); // the servers run as users of their own
     const links = opened.use(createLinks(['nginx', 'redis', 'postgres']));
-    const report = () => {};
     const runtime = nativeRuntime('links', { home, ways: links, report });
     opened.defer(() => runtime.down({ volumes: true }));
     cluster = nativeCluster('links', { home, links, report });

@@ -69,8 +69,12 @@ describe('a replica that goes on', () => {
   beforeAll(async () => {
     context = opened.use(openTestContext(env));
     await untilReady(context);
-    const note = (entry: unknown) => void turnOf.set((entry as { mark?: string }).mark ?? '', turn);
-    app = createTestApp(context, { log: { ...withoutBugs, info: note } });
+    app = createTestApp(context, {
+      log: {
+        ...withoutBugs,
+        info: (entry: unknown) => void turnOf.set((entry as { mark?: string }).mark ?? '', turn),
+      },
+    });
     const timer = setInterval(() => (turn += 1), 1);
     opened.defer(() => clearInterval(timer));
   });
