@@ -24,7 +24,7 @@ SBOM = PATH="$$PWD/$(BIN):$$PATH" npm exec --yes --package=@cyclonedx/cyclonedx-
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo '  up, scale       REPLICAS=3 PORT=8080 QUORUM=0|3 HA=on|off RUNTIME=docker|native'
+	@echo '  up, scale       REPLICAS=3 PORT=8080 QUORUM=0|3 HA=on|off WATCH=on|off RUNTIME=docker|native'
 	@echo '  load            TICKETS=1 BUYERS=100 STRATEGY=... JSON=path, and more: make load ARGS=--help'
 	@echo '  lab             WORKLOAD=rush STRATEGY=... REPLICAS=1,2,4 CONNECTIONS=64, and more: make lab ARGS=--help'
 	@echo '  drill           NAME=pause-holder STRATEGY=... RUNS=1 SEED=... ALL=1, and more: make drill ARGS=--help'

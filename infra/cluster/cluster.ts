@@ -49,6 +49,7 @@ export interface ClusterPart {
   /**
    * `nginx`, `booking-1`, `redis`, `quorum-1`, `postgres`: the same in both ways of running. Where the servers are there
    * three times: `redis-1`, `postgres-1`, and of those that watch them `sentinel-1`, `etcd-1` and `router`.
+   * With WATCH=on: `prometheus`, `exporter-nginx`, `exporter-redis` and `exporter-postgres`, in Docker `grafana`.
    */
   name: string;
   kind: 'nginx' | 'replica' | 'redis' | 'postgres' | 'watcher';

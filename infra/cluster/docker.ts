@@ -147,9 +147,10 @@ function nameOf({ service, number }: Container): string {
 function partOf(container: Container): ClusterPart {
   const { service, state, isRunning, hostname } = container;
   const isServer = service === 'nginx' || service === 'postgres';
+  const isRedis = service === 'redis' || service.startsWith('quorum-');
   return {
     name: nameOf(container),
-    kind: isServer ? service : service === 'booking' ? 'replica' : 'redis',
+    kind: isServer ? service : service === 'booking' ? 'replica' : isRedis ? 'redis' : 'watcher',
     state: state === 'paused' ? 'paused' : isRunning ? 'running' : 'stopped',
     instance: hostname,
   };

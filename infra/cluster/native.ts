@@ -9,6 +9,7 @@ import { bookingApp, replicaName, replicaNumber } from '../native/replicas.ts';
 import { stackOf } from '../native/stack-of.ts';
 import { startPart } from '../native/start-part.ts';
 import { loadState, type State } from '../native/state.ts';
+import { WATCHING_PARTS } from '../native/watching/members.ts';
 import { toStderr } from '../servers/install.ts';
 import { continueTree, findProcess, freezeTree, killTree, waitUntilGone } from '../servers/processes.ts';
 import { clusterOf, type Cluster, type ClusterPart } from './cluster.ts';
@@ -94,6 +95,7 @@ function namesOf({ wanted, parts }: State): string[] {
         ...(wanted.ha ? REDUNDANT_PARTS : ['redis']),
         ...numbered(wanted.quorum, quorumName),
         ...(wanted.ha ? [] : ['postgres']),
+        ...(wanted.watch ? WATCHING_PARTS : []),
       ]
     : [];
   const others = Object.keys(parts).filter((name) => name !== LOG_KEEPER && !names.includes(name));

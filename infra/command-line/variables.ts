@@ -4,7 +4,7 @@ import { UsageError } from './usage-error.ts';
 
 const BY_TARGET = {
   'make itself': ['MAKE', 'MAKEFLAGS', 'SHELL', 'BIN', 'NODE', 'INSTALLED', 'NPM_CI', 'SBOM', 'ARGS'],
-  'up, scale, ps, logs, down': ['REPLICAS', 'PORT', 'QUORUM', 'HA', 'RUNTIME', 'FOLLOW'],
+  'up, scale, ps, logs, down': ['REPLICAS', 'PORT', 'QUORUM', 'HA', 'WATCH', 'RUNTIME', 'FOLLOW'],
   'the stack': ['COMPOSE_PROJECT_NAME', 'COMPOSE_PROFILES', 'LASTSEAT_HOME', 'POSTGRES_PASSWORD'],
   'its containers': ['BOOKING_CPUS', 'NGINX_CPUS', 'POSTGRES_CPUS', 'REDIS_CPUS'],
   'its replicas': SERVICE_SETTINGS,

@@ -21,6 +21,8 @@ export function nginxPart(options: {
   binary: Binary;
   dir: string;
   port: number;
+  /** Where its exporter asks what it does. */
+  statusPort: number;
   firstPlace: number;
   /** At its start. */
   replicas: number;
@@ -38,6 +40,8 @@ export function nginxPart(options: {
   const limits = readFileSync(join(repository, `nginx/limits/lab-${options.labMode}.conf`), 'utf8');
   write('limits.conf', limits);
   write('listen.conf', listenConf(port));
+  const status = statusConf(options.statusPort);
+  write('status.conf', status);
   write('all-places.conf', allPlaces(conf));
   for (const name of files) {
     write(name, servers(Array.from({ length: replicas }, () => settingsInDocker(name))));
@@ -54,7 +58,7 @@ export function nginxPart(options: {
     env: {},
     user: null, // as root the workers become nobody, and only the master can bind a port below 1024
     stopSignal: 'SIGQUIT', // answers what it was asked before it ends
-    settings: JSON.stringify([conf, limits, port, options.firstPlace, files.map(settingsInDocker)]),
+    settings: JSON.stringify([conf, limits, status, port, options.firstPlace, files.map(settingsInDocker)]),
     url: `http://127.0.0.1:${port}`,
     probe: probeNginx,
   };
@@ -94,6 +98,11 @@ open_file_cache_valid ${rememberedS}s;
 open_file_cache_errors on;
 if (-f ${changedFile}) { set $places -all; }
 `;
+}
+
+function statusConf(port: number): string {
+  const conf = readFileSync(join(repository, 'nginx/docker/status.conf'), 'utf8');
+  return conf.replace(/listen \d+;/, `listen 127.0.0.1:${port};`);
 }
 
 /** The upstreams of nginx.conf under other names and with other servers. */

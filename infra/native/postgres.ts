@@ -12,6 +12,7 @@ import { makePrivateDir, ownerOf, repository } from './places.ts';
 import type { Secrets } from './secrets.ts';
 
 export const database = 'lastseat';
+export const watchingRole = 'watching';
 
 /** Postgres with its data directory made if there is none. */
 export async function postgresPart(options: {
@@ -96,20 +97,28 @@ function majorVersionOf(data: string): string | null {
   }
 }
 
-/** The role of the service, which owns its database and nothing else. Running it again changes nothing. */
-export async function ensureAppRole(adminUrl: string, secrets: Secrets): Promise<void> {
+/**
+ * The role of the service, which owns its database and nothing else, and the one of whoever watches, which sees what the
+ * server does and no data. Running it again changes nothing.
+ */
+export async function ensureRoles(adminUrl: string, secrets: Secrets): Promise<void> {
   const client = new Client({ connectionString: adminUrl, query_timeout: 30_000 });
   await client.connect();
   try {
-    const role = escapeIdentifier(database);
-    const exists = async (query: string) => (await client.query(query, [database])).rowCount === 1;
-    if (!(await exists('select from pg_roles where rolname = $1'))) {
-      await client.query(`create role ${role} login`);
+    const exists = async (query: string, name: string) => (await client.query(query, [name])).rowCount === 1;
+    const ensureRole = async (name: string, password: string) => {
+      const role = escapeIdentifier(name);
+      if (!(await exists('select from pg_roles where rolname = $1', name))) {
+        await client.query(`create role ${role} login`);
+      }
+      await client.query(`alter role ${role} password ${escapeLiteral(password)}`);
+    };
+    await ensureRole(database, secrets.app);
+    if (!(await exists('select from pg_database where datname = $1', database))) {
+      await client.query(`create database ${escapeIdentifier(database)} owner ${escapeIdentifier(database)}`);
     }
-    await client.query(`alter role ${role} password ${escapeLiteral(secrets.app)}`);
-    if (!(await exists('select from pg_database where datname = $1'))) {
-      await client.query(`create database ${role} owner ${role}`);
-    }
+    await ensureRole(watchingRole, secrets.watching);
+    await client.query(`grant pg_monitor to ${escapeIdentifier(watchingRole)}`);
   } finally {
     await client.end();
   }

@@ -9,6 +9,8 @@ export interface Secrets {
   app: string;
   /** Of the role with which Postgres servers follow their primary. */
   replication: string;
+  /** Of the role that may see what Postgres does, and no data. */
+  watching: string;
   /** What the replicas make the secrets of bookings with, where BOOKING_KEY is not set. */
   bookingKey: string;
 }
@@ -17,7 +19,8 @@ export interface Secrets {
 export function loadSecrets(dir: string): Secrets {
   const path = join(dir, 'secrets.json');
   const kept = readSecrets(path);
-  const secrets = { admin: hex(16), app: hex(16), replication: hex(16), bookingKey: hex(32), ...kept };
+  const made = { admin: hex(16), app: hex(16), replication: hex(16), watching: hex(16), bookingKey: hex(32) };
+  const secrets = { ...made, ...kept };
   // A data directory of before there was one of them gets it now.
   if (Object.keys(secrets).length > Object.keys(kept).length) {
     mkdirSync(dir, { recursive: true });

@@ -4,6 +4,7 @@ import { membersOf } from './redundant/members.ts';
 import type { Backends } from './replicas.ts';
 import { loadSecrets } from './secrets.ts';
 import type { State } from './state.ts';
+import { PROMETHEUS } from './watching/members.ts';
 
 /** What a stack looks like from outside. */
 export function stackOf(state: State): Stack {
@@ -15,6 +16,7 @@ export function stackOf(state: State): Stack {
     redisUrl,
     quorumUrls,
     ha: isRedundant(state),
+    watching: watchingOf(state),
     replicas: state.wanted?.replicas ?? 0,
     settings: state.wanted?.settings ?? {},
   };
@@ -22,6 +24,11 @@ export function stackOf(state: State): Stack {
 
 export function isRedundant({ parts }: State): boolean {
   return SENTINELS.some((name) => name in parts);
+}
+
+function watchingOf({ parts, ports }: State): Stack['watching'] {
+  if (!(PROMETHEUS in parts)) return null;
+  return { prometheusUrl: `http://127.0.0.1:${ports[PROMETHEUS]}`, grafanaUrl: null };
 }
 
 const SENTINELS = membersOf('sentinel');

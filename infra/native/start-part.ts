@@ -12,6 +12,8 @@ import { loadSecrets } from './secrets.ts';
 import { backendsOf } from './stack-of.ts';
 import type { State } from './state.ts';
 import { startNginx } from './up.ts';
+import { WATCHING_PARTS } from './watching/members.ts';
+import { watchingParts } from './watching/start.ts';
 
 /** Starts one part as `up` has started it, whatever has become of the others. One that runs is left alone. */
 export async function startPart(change: Change, app: App, name: string): Promise<void> {
@@ -36,6 +38,7 @@ async function partNamed({ state }: Change, app: App, name: string): Promise<Par
     return replicaPart({ app, number, place, metricsPort, backends, settings, labStrategies });
   }
   if (dataDir !== null && REDUNDANT_PARTS.includes(name)) return redundantPartNamed(state, dataDir, name);
+  if (dataDir !== null && WATCHING_PARTS.includes(name)) return watchingPartNamed(state, name);
   const port = ports[name];
   if (dataDir === null || port === undefined) throw new UserError(`${name} has never been started`);
   if (name === 'postgres') {
@@ -59,6 +62,18 @@ function redundantPartNamed(state: State, dataDir: string, name: string): Part {
     secrets: loadSecrets(dataDir),
   });
   const part = [...etcd, ...postgres, ...redis, router].find((part) => part.name === name);
+  if (part === undefined) throw new Error(`there is no ${name}`);
+  return part;
+}
+
+function watchingPartNamed(state: State, name: string): Part {
+  const binaries = {
+    prometheus: installed('prometheus'),
+    'prometheus-nginx-exporter': installed('prometheus-nginx-exporter'),
+    'prometheus-redis-exporter': installed('prometheus-redis-exporter'),
+    'prometheus-postgres-exporter': installed('prometheus-postgres-exporter'),
+  };
+  const part = watchingParts(state, binaries).find((part) => part.name === name);
   if (part === undefined) throw new Error(`there is no ${name}`);
   return part;
 }

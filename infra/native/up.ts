@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-import type { Binary } from '../servers/binaries.ts';
+import type { Binary, Program } from '../servers/binaries.ts';
 import { portIsFree } from '../servers/free-port.ts';
 import { ensureInstalled } from '../servers/install.ts';
 import type { Stack, StackOptions } from '../stack/runtime.ts';
@@ -12,7 +12,7 @@ import { nginxPart, tellNginx, waitUntilServing } from './nginx.ts';
 import type { Part, Parts } from './parts.ts';
 import { chooseDataDir } from './places.ts';
 import { assertBindable, freeBlock, maxReplicas, metricsPortOf, portFor } from './ports.ts';
-import { ensureAppRole, postgresPart } from './postgres.ts';
+import { ensureRoles, postgresPart } from './postgres.ts';
 import { quorumName, redisPart } from './redis.ts';
 import { REDUNDANT_PROGRAMS, startRedundant } from './redundant/start.ts';
 import { migrate, replicaName, replicaNumber, replicaPart } from './replicas.ts';
@@ -20,6 +20,8 @@ import type { App, Backends } from './replicas.ts';
 import { loadSecrets } from './secrets.ts';
 import type { Secrets } from './secrets.ts';
 import { backendsOf, isRedundant, stackOf } from './stack-of.ts';
+import { WATCHING_PROGRAMS } from './watching/members.ts';
+import { startWatching, stopWatching, tellPrometheus } from './watching/start.ts';
 
 // More servers do not make a quorum safer in practice, only slower.
 const maxQuorum = 9;
@@ -43,7 +45,9 @@ export async function bringUp(change: Change, app: App, options: StackOptions): 
   if (nginxMoves) await assertBindable(options.port);
   assertSameServers(change, options.ha ?? false);
 
-  const binaries = await install(change, options.ha ?? false);
+  const single = await install(change, SINGLE_PROGRAMS);
+  const binaries = options.ha ? { ...single, ...(await install(change, REDUNDANT_PROGRAMS)) } : single;
+  const watching = options.watch ? await install(change, WATCHING_PROGRAMS) : null;
   state.dataDir ??= chooseDataDir(change.dir);
   await change.parts.ensure(logKeeperPart(join(change.dir, 'logs')));
   const backends = await startBackends(change, binaries, options.quorum);
@@ -53,6 +57,7 @@ export async function bringUp(change: Change, app: App, options: StackOptions): 
 
   state.ports['nginx'] = options.port;
   await step('starting nginx', () => startNginx(change, binaries.nginx, options));
+  await (watching === null ? stopWatching(change) : startWatching(change, watching));
   return finish(change, options);
 }
 
@@ -75,13 +80,17 @@ export async function changeReplicas(change: Change, app: App, options: StackOpt
   return finish(change, options);
 }
 
-type Single = Record<'postgres' | 'redis-server' | 'nginx', Binary>;
+const SINGLE_PROGRAMS = ['postgres', 'redis-server', 'nginx'] as const;
+
+type Single = Record<(typeof SINGLE_PROGRAMS)[number], Binary>;
 type Redundant = Single & Record<(typeof REDUNDANT_PROGRAMS)[number], Binary>;
 
-async function install({ report }: Change, ha: boolean): Promise<Single | Redundant> {
+async function install<P extends Program>(
+  { report }: Change,
+  programs: readonly P[],
+): Promise<Record<P, Binary>> {
   try {
-    const programs = ['postgres', 'redis-server', 'nginx'] as const;
-    return await ensureInstalled(ha ? [...programs, ...REDUNDANT_PROGRAMS] : programs, report);
+    return await ensureInstalled(programs, report);
   } catch (error) {
     throw new UserError((error as Error).message, { cause: error });
   }
@@ -108,7 +117,7 @@ async function startBackends(
       'patroni' in binaries
         ? await startRedundant(change, { binaries, dataDir, secrets })
         : await startSingle(change, binaries, dataDir, secrets, startRedis);
-    await ensureAppRole(adminUrl, secrets);
+    await ensureRoles(adminUrl, secrets);
   };
   const startQuorum = step('starting the quorum', () => allSettled(quorumNames.map(startRedis)));
   await allSettled([startServers(), startQuorum]);
@@ -214,13 +223,18 @@ export async function startNginx(
 ): Promise<void> {
   const { dir, parts, state } = change;
   const labMode = settings?.LAB_MODE ?? 'on';
-  const knowing = (count: number) =>
-    nginxPart({ binary, dir, port, firstPlace: firstPlaceOf(change), replicas: count, labMode });
+  const places = { firstPlace: firstPlaceOf(change), statusPort: await statusPortOf(change) };
+  const knowing = (count: number) => nginxPart({ binary, dir, port, ...places, replicas: count, labMode });
   if (parts.isCurrent(knowing(state.replicasAtStart ?? replicas))) return;
   await parts.stop('nginx');
   tellNginx(dir, { hasChanged: false });
   state.replicasAtStart = replicas;
   await parts.ensure(knowing(replicas));
+}
+
+async function statusPortOf({ state, parts }: Change): Promise<number> {
+  const remembered = state.ports['nginx-status'];
+  return remembered !== undefined && parts.isRunning('nginx') ? remembered : portFor('nginx-status', state);
 }
 
 /** Waits until all replicas serve; only then those that are no longer wanted may go. */
@@ -233,6 +247,7 @@ async function finish(change: Change, options: StackOptions): Promise<Stack> {
   await step('waiting until nginx has found every replica', () =>
     waitUntilServing(`http://127.0.0.1:${state.ports['nginx']}`, unseen, signal),
   );
+  tellPrometheus(change, options.replicas);
   const surplus = parts.names().filter((name) => (replicaNumber(name) ?? 0) > options.replicas);
   await step(`stopping ${surplus.length} replicas`, () =>
     allSettled(surplus.map((name) => parts.stop(name))),

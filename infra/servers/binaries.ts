@@ -10,7 +10,11 @@ export type Program =
   | 'patroni'
   | 'etcd'
   | 'haproxy'
-  | 'tini';
+  | 'tini'
+  | 'prometheus'
+  | 'prometheus-nginx-exporter'
+  | 'prometheus-redis-exporter'
+  | 'prometheus-postgres-exporter';
 
 export interface Binary {
   path: string;
@@ -33,6 +37,10 @@ export const requirements: Record<Program, Requirement> = {
   etcd: { minVersion: [3, 4], versionFlag: '--version', companions: [] },
   haproxy: { minVersion: [2, 4], versionFlag: '-v', companions: [] },
   tini: { minVersion: [0, 18], versionFlag: '--version', companions: [] },
+  prometheus: { minVersion: [2, 42], versionFlag: '--version', companions: ['promtool'] },
+  'prometheus-nginx-exporter': { minVersion: [0, 11], versionFlag: '--version', companions: [] },
+  'prometheus-redis-exporter': { minVersion: [1, 45], versionFlag: '--version', companions: [] },
+  'prometheus-postgres-exporter': { minVersion: [0, 11], versionFlag: '--version', companions: [] },
 };
 
 /** A server program exists on this machine, but every copy of it is too old. */
@@ -96,9 +104,10 @@ function inspect(program: Program, dir: string): Binary | null {
   if (![program, ...companions].every((name) => isExecutable(join(dir, name)))) return null;
   const { stdout, stderr } = spawnSync(path, [versionFlag], { encoding: 'utf8', timeout: 10_000 });
   // "postgres (PostgreSQL) 15.4 (Debian ...)", "Redis server v=7.0.15 sha=...", "Valkey server v=8.0.1 ...",
-  // "nginx version: nginx/1.22.1", "patroni 3.0.2", "etcd Version: 3.4.23", "HAProxy version 2.6.12-1 ...", "tini version 0.19.0"
+  // "nginx version: nginx/1.22.1", "patroni 3.0.2", "etcd Version: 3.4.23", "HAProxy version 2.6.12-1 ...", "tini version 0.19.0",
+  // "prometheus, version 2.42.0+ds ...", "NGINX Prometheus Exporter version=0.11.0-1 ...", "Redis Metrics Exporter 1.45.0 ..."
   const version =
-    /(?:PostgreSQL\) |v=|nginx\/|patroni |etcd Version: |HAProxy version |tini version )(\d+(?:\.\d+)*)/.exec(
+    /(?:PostgreSQL\) |v=|nginx\/|patroni |etcd Version: |HAProxy version |tini version |, version |Exporter version=|Metrics Exporter v?)(\d+(?:\.\d+)*)/.exec(
       `${stdout}${stderr}`,
     )?.[1];
   return version === undefined ? null : { path, version };

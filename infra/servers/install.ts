@@ -12,15 +12,20 @@ const aptPackages: Record<Program, string> = {
   etcd: 'etcd-server',
   haproxy: 'haproxy',
   tini: 'tini',
+  prometheus: 'prometheus',
+  'prometheus-nginx-exporter': 'prometheus-nginx-exporter',
+  'prometheus-redis-exporter': 'prometheus-redis-exporter',
+  'prometheus-postgres-exporter': 'prometheus-postgres-exporter',
 };
-// Homebrew has neither Patroni nor tini.
-const brewFormulas: Record<Exclude<Program, 'patroni' | 'tini'>, string> = {
+// Homebrew has neither Patroni nor tini, and the exporters under other names or not at all.
+const brewFormulas: Partial<Record<Program, string>> = {
   postgres: 'postgresql@17',
   'redis-server': 'redis',
   'valkey-server': 'valkey',
   nginx: 'nginx',
   etcd: 'etcd',
   haproxy: 'haproxy',
+  prometheus: 'prometheus',
 };
 
 // All three servers from a slow mirror take a few minutes; ten mean that the mirror does not answer.
@@ -137,10 +142,8 @@ function howToInstall(programs: readonly Program[]): string {
 }
 
 function formulasOf(programs: readonly Program[]): string[] | null {
-  const formulas = programs.map((program) =>
-    program === 'patroni' || program === 'tini' ? null : brewFormulas[program],
-  );
-  return formulas.includes(null) ? null : formulas.filter((formula) => formula !== null);
+  const formulas = programs.map((program) => brewFormulas[program]);
+  return formulas.includes(undefined) ? null : formulas.filter((formula) => formula !== undefined);
 }
 
 function succeeds(command: string, args: string[]): boolean {

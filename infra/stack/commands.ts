@@ -2,7 +2,7 @@ import { UsageError } from '../command-line/index.ts';
 import { obstacleToDocker } from './docker/engine.ts';
 import type { Request } from './options.ts';
 import { portOf } from './port.ts';
-import type { Runtime, Stack, StackOptions } from './runtime.ts';
+import type { Runtime, Stack, StackOptions, Watching } from './runtime.ts';
 import { runningOf, runtimesOf } from './runtimes.ts';
 import { readServiceSettings } from './service-settings.ts';
 import { UserError } from './user-error.ts';
@@ -12,6 +12,7 @@ const defaults: Required<Omit<StackOptions, 'settings' | 'labStrategies'>> = {
   port: 8080,
   quorum: 0,
   ha: false,
+  watch: false,
 };
 
 const inWords = { docker: 'in Docker', native: 'natively' };
@@ -57,23 +58,25 @@ function complete(request: Request, stack: Stack | undefined): StackOptions {
     port: portOf(stack.url),
     quorum: stack.quorumUrls.length,
     ha: stack.ha,
+    watch: stack.watching !== null,
   };
   return {
     replicas: request.replicas ?? (present?.replicas || defaults.replicas),
     port: request.port ?? (present?.port || defaults.port),
     quorum: request.quorum ?? present?.quorum ?? defaults.quorum,
     ha: request.ha ?? present?.ha ?? defaults.ha,
+    watch: request.watch ?? present?.watch ?? defaults.watch,
     settings: { ...stack?.settings, ...readServiceSettings(process.env) },
   };
 }
 
-function welcome({ url, runtime, replicas, quorumUrls, ha }: Stack): string {
+function welcome({ url, runtime, replicas, quorumUrls, ha, watching }: Stack): string {
   const servers = ha ? ', three each of Redis and Postgres' : '';
   const quorum =
     quorumUrls.length === 0 ? servers : `${servers} and ${quorumUrls.length} Redis servers for a quorum`;
   return `
 ${url} serves with ${replicas} ${replicas === 1 ? 'replica' : 'replicas'}${quorum}, ${inWords[runtime]}.
-
+${watching === null ? '' : whereToLook(watching)}
   curl -X POST ${url}/book-with-lock/1    buys the only ticket of event 1; once
   curl ${url}/events/1                    what is left of it
 
@@ -82,6 +85,11 @@ ${url} serves with ${replicas} ${replicas === 1 ? 'replica' : 'replicas'}${quoru
   make scale REPLICAS=5    while it sells
   make ps logs down help   the rest
 `;
+}
+
+function whereToLook({ prometheusUrl, grafanaUrl }: Watching): string {
+  const grafana = grafanaUrl === null ? '' : `${grafanaUrl} has the dashboard. `;
+  return `${grafana}${prometheusUrl}/alerts has the alerts, ${prometheusUrl}/graph whatever you ask.\n`;
 }
 
 /** Changes the number of replicas and nothing else. */

@@ -13,6 +13,7 @@ export interface Request {
   port: number | null;
   quorum: number | null;
   ha: boolean | null;
+  watch: boolean | null;
   runtime: Runtime['name'] | null;
   follow: boolean;
   volumes: boolean;
@@ -38,7 +39,7 @@ export function readRequest(argv: readonly string[], env: NodeJS.ProcessEnv): Re
   }
   if (rest.length > 0) throw new UsageError(`${rest.join(' ')}: one command at a time`);
 
-  const given = (name: 'replicas' | 'port' | 'quorum' | 'ha' | 'runtime') =>
+  const given = (name: 'replicas' | 'port' | 'quorum' | 'ha' | 'watch' | 'runtime') =>
     values[name] ?? (env[name.toUpperCase()] || null);
   return {
     command: isCommand(command) ? command : 'up',
@@ -46,7 +47,8 @@ export function readRequest(argv: readonly string[], env: NodeJS.ProcessEnv): Re
     replicas: readReplicas(given('replicas')),
     port: readPort(given('port')),
     quorum: readQuorum(given('quorum')),
-    ha: readHa(given('ha')),
+    ha: readSwitch('HA', given('ha')),
+    watch: readSwitch('WATCH', given('watch')),
     runtime: readRuntime(given('runtime')),
     follow: values['no-follow'] !== true && env['FOLLOW'] !== '0',
     volumes: values.volumes === true,
@@ -58,6 +60,7 @@ const FLAGS = {
   port: { type: 'string' },
   quorum: { type: 'string' },
   ha: { type: 'string' },
+  watch: { type: 'string' },
   runtime: { type: 'string' },
   'no-follow': { type: 'boolean' },
   volumes: { type: 'boolean' },
@@ -92,10 +95,10 @@ function readQuorum(text: string | null): number | null {
   );
 }
 
-function readHa(text: string | null): boolean | null {
+function readSwitch(name: string, text: string | null): boolean | null {
   if (text === null) return null;
   if (text === 'on' || text === 'off') return text === 'on';
-  throw new UsageError(`HA=${text}: must be on or off`);
+  throw new UsageError(`${name}=${text}: must be on or off`);
 }
 
 function readRuntime(text: string | null): Runtime['name'] | null {

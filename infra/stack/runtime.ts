@@ -11,6 +11,8 @@ export interface StackOptions {
   quorum: number;
   /** Three each of Redis and Postgres, of which one may be lost, with what makes another one the primary. */
   ha?: boolean;
+  /** Prometheus, which looks at the replicas and their servers, with rules and alerts. */
+  watch?: boolean;
   /** Of the replicas; what is left out has the service's own default, except that lab mode is on. */
   settings?: ServiceSettings;
   /** Absolute paths of files with strategies that the replicas are to load beside their own (lab mode). */
@@ -28,10 +30,19 @@ export interface Stack {
   quorumUrls: string[];
   /** Whether the servers are there three times; the addresses then lead to whichever is the primary. */
   ha: boolean;
+  /** Null unless somebody watches. */
+  watching: Watching | null;
   /** As many as were asked for, also while one of them is down. */
   replicas: number;
   /** What the replicas were started with. */
   settings: ServiceSettings;
+}
+
+/** Where what was watched is seen. */
+export interface Watching {
+  prometheusUrl: string;
+  /** Null natively: Debian has no Grafana. */
+  grafanaUrl: string | null;
 }
 
 export interface Runtime {

@@ -3,7 +3,7 @@ import { readServiceSettings } from '../service-settings.ts';
 import type { Container } from './containers.ts';
 
 /** As in docker-compose.yml. */
-const insidePorts = { nginx: 8080, postgres: 5432, redis: 6379 };
+const insidePorts = { nginx: 8080, postgres: 5432, redis: 6379, prometheus: 9090, grafana: 3000 };
 
 /** What the project's containers look like from outside, or null if no booking can reach any of them. */
 export function stackOf(containers: readonly Container[]): Stack | null {
@@ -26,8 +26,17 @@ export function stackOf(containers: readonly Container[]): Stack | null {
       .sort((a, b) => a.service.localeCompare(b.service))
       .map((server) => `redis://${addressOf(server, insidePorts.redis)}`),
     ha: false,
+    watching: watchingOf(serviceNamed('prometheus')[0], serviceNamed('grafana')[0]),
     replicas: replicas.length,
     settings: readServiceSettings(replicas[0]?.env ?? {}),
+  };
+}
+
+function watchingOf(prometheus: Container | undefined, grafana: Container | undefined): Stack['watching'] {
+  if (!prometheus?.isRunning) return null;
+  return {
+    prometheusUrl: `http://${addressOf(prometheus, insidePorts.prometheus)}`,
+    grafanaUrl: grafana?.isRunning ? `http://${addressOf(grafana, insidePorts.grafana)}` : null,
   };
 }
 

@@ -58,6 +58,7 @@ describe('a stack in Docker', () => {
       redisUrl: 'redis://127.0.0.1:32769',
       quorumUrls: [],
       ha: false,
+      watching: null,
       replicas: 3,
       settings: { LOCK_TTL_MS: '500' },
     });

@@ -11,6 +11,7 @@ test('what is not said is left as it is', () => {
     port: null,
     quorum: null,
     ha: null,
+    watch: null,
     runtime: null,
     follow: true,
     volumes: false,
@@ -18,8 +19,9 @@ test('what is not said is left as it is', () => {
 });
 
 test('make passes what it was given through the environment, and flags win over it', () => {
-  const env = { REPLICAS: '5', PORT: '8081', QUORUM: '3', HA: 'on', RUNTIME: 'native', FOLLOW: '0' };
-  const said = { replicas: 5, port: 8081, quorum: 3, ha: true, runtime: 'native', follow: false };
+  const numbers = { REPLICAS: '5', PORT: '8081', QUORUM: '3' };
+  const env = { ...numbers, HA: 'on', WATCH: 'off', RUNTIME: 'native', FOLLOW: '0' };
+  const said = { replicas: 5, port: 8081, quorum: 3, ha: true, watch: false, runtime: 'native', follow: false };
   expect(readRequest(['up'], env)).toMatchObject(said);
   expect(readRequest(['scale', '--replicas', '2'], env)).toMatchObject({ ...said, replicas: 2 });
 });
@@ -45,6 +47,7 @@ test.each([
   [{ QUORUM: '1' }, 'QUORUM=1: must be 0, or an odd number from 3 to 9: a majority must exist'],
   [{ QUORUM: '4' }, 'QUORUM=4: must be 0, or an odd number from 3 to 9: a majority must exist'],
   [{ HA: 'yes' }, 'HA=yes: must be on or off'],
+  [{ WATCH: '1' }, 'WATCH=1: must be on or off'],
   [
     { RUNTIME: 'podman' },
     'RUNTIME=podman: must be docker or native; without it, Docker is used where it answers',

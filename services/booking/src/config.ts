@@ -103,6 +103,8 @@ const variables = {
   METRICS_PORT: wholeNumber(0, 65_535).optional(),
   /** They are for the operator alone: loopback, unless the network is closed. */
   METRICS_HOST: z.string().default('127.0.0.1'),
+  /** How often one of the replicas that keep metrics audits all bookings; less often where that takes long. 0: never. */
+  AUDIT_INTERVAL_S: wholeNumber(0, 86_400).default(60),
   LOG_LEVEL: z
     .enum(
       ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
@@ -185,6 +187,7 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     drainDelayMs: value.DRAIN_DELAY_MS,
     logLevel: value.LOG_LEVEL,
     metrics: value.METRICS_PORT === undefined ? null : { host: value.METRICS_HOST, port: value.METRICS_PORT },
+    auditIntervalMs: value.AUDIT_INTERVAL_S * 1_000,
   });
 }
 

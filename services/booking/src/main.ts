@@ -38,12 +38,14 @@ async function serve(config: Config): Promise<void> {
   const stopped = nextSignal();
   metrics?.watch({ ...config, ...context });
   await using _auditor =
-    metrics &&
-    tellStock(metrics.registry, {
-      databaseUrl: config.databaseUrl,
-      locks: context.auditLock,
-      onFailed: (err) => log.warn({ err }, 'the audit failed; it is left for the next round'),
-    });
+    metrics === undefined || config.auditIntervalMs === 0
+      ? undefined
+      : tellStock(metrics.registry, {
+          databaseUrl: config.databaseUrl,
+          locks: context.auditLock,
+          intervalMs: config.auditIntervalMs,
+          onFailed: (err) => log.warn({ err }, 'the audit failed; it is left for the next round'),
+        });
   await using metricsServer =
     metrics &&
     config.metrics &&

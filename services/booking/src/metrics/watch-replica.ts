@@ -16,6 +16,7 @@ export interface Watched {
 export function watchReplica(registry: Registry, replica: Watched): void {
   const registers = [registry];
   const names = [...replica.strategies.keys()] as StrategyName[];
+  const startedAtMs = startOfTime();
   new Gauge({
     name: 'lastseat_replica_info',
     help: 'Always 1; its labels tell which replica this is, as it calls itself in answers, logs and booking rows.',
@@ -32,6 +33,14 @@ export function watchReplica(registry: Registry, replica: Watched): void {
         for (const [strategy, { waiting }] of replica.strategies) {
           if (waiting !== undefined) this.set({ strategy }, waiting());
         }
+      },
+    }),
+    new Gauge({
+      name: 'lastseat_clock_shift_seconds',
+      help: 'By how much the clock was set, forwards or (negative) backwards, since this process has begun.',
+      registers: [],
+      collect() {
+        this.set((startOfTime() - startedAtMs) / 1_000);
       },
     }),
     new Counter<string>({
@@ -76,4 +85,9 @@ export function watchReplica(registry: Registry, replica: Watched): void {
     }),
   ];
   for (const metric of readWhenScraped) registry.registerMetric(metric);
+}
+
+/** When the clock that nobody sets began, by the one that can be set: it changes when that one is set. */
+function startOfTime(): number {
+  return Date.now() - performance.now();
 }
