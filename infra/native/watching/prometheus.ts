@@ -32,7 +32,10 @@ export function prometheusPart(options: {
   mkdirSync(join(dir, 'targets'), { recursive: true });
   // Its own copies: its user may not be able to read the repository.
   const read = (name: string) => readFileSync(join(repository, 'infra/watching', name), 'utf8');
-  const files = { 'prometheus.yml': nativeSettings(read('prometheus.yml'), portOf), 'rules.yml': read('rules.yml') };
+  const files = {
+    'prometheus.yml': nativeSettings(read('prometheus.yml'), portOf),
+    'rules.yml': read('rules.yml'),
+  };
   for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text, { mode: 0o644 });
   const url = `http://127.0.0.1:${portOf(PROMETHEUS)}`;
   return {

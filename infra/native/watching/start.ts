@@ -24,7 +24,9 @@ export async function startWatching(change: Change, binaries: WatchingBinaries):
 }
 
 export async function stopWatching({ parts }: Change): Promise<void> {
-  await allSettled(WATCHING_PARTS.filter((name) => parts.record(name) !== null).map((name) => parts.stop(name)));
+  await allSettled(
+    WATCHING_PARTS.filter((name) => parts.record(name) !== null).map((name) => parts.stop(name)),
+  );
 }
 
 /** All of them; their ports have been chosen. */
@@ -36,7 +38,7 @@ export function watchingParts(state: State, binaries: WatchingBinaries): Part[] 
     prometheusPart({ binary: binaries.prometheus, dataDir, portOf }),
     ...EXPORTERS.map((name) => {
       const binary = binaries[`prometheus-${kindOf(name)}-exporter` as const];
-      return exporterPart(name, { binary, portOf, secrets });
+      return exporterPart(name, { binary, dataDir, portOf, secrets });
     }),
   ];
 }

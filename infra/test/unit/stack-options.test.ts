@@ -21,7 +21,15 @@ test('what is not said is left as it is', () => {
 test('make passes what it was given through the environment, and flags win over it', () => {
   const numbers = { REPLICAS: '5', PORT: '8081', QUORUM: '3' };
   const env = { ...numbers, HA: 'on', WATCH: 'off', RUNTIME: 'native', FOLLOW: '0' };
-  const said = { replicas: 5, port: 8081, quorum: 3, ha: true, watch: false, runtime: 'native', follow: false };
+  const said = {
+    replicas: 5,
+    port: 8081,
+    quorum: 3,
+    ha: true,
+    watch: false,
+    runtime: 'native',
+    follow: false,
+  };
   expect(readRequest(['up'], env)).toMatchObject(said);
   expect(readRequest(['scale', '--replicas', '2'], env)).toMatchObject({ ...said, replicas: 2 });
 });
