@@ -9,4 +9,9 @@ export const IMAGES = {
   redis: 'redis:8-alpine',
   valkey: 'valkey/valkey:9-alpine', // for a test of the lock
   nginx: 'nginx:1.30-alpine',
+  prometheus: 'prom/prometheus:v3.5.0',
+  grafana: 'grafana/grafana:12.1.0',
+  nginxExporter: 'nginx/nginx-prometheus-exporter:1.4.2',
+  redisExporter: 'oliver006/redis_exporter:v1.74.0',
+  postgresExporter: 'quay.io/prometheuscommunity/postgres-exporter:v0.17.1',
 } as const;

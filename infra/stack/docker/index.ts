@@ -19,6 +19,14 @@ import { stackOf } from './stack-of.ts';
 export const repository = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '');
 
 // As many as docker-compose.yml names.
+const watchServices = [
+  'prometheus',
+  'grafana',
+  'exporter-nginx',
+  'exporter-redis',
+  'exporter-postgres',
+];
+
 const quorumServices = ['quorum-1', 'quorum-2', 'quorum-3'];
 
 // Health checks of Postgres and Redis, migrations, N replicas on a slow machine: what takes longer hangs.
@@ -113,6 +121,9 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
           'docker compose could not start it, see above; without Docker: make up RUNTIME=native',
         );
       }
+      if (!options.watch && before.some(({ service }) => watchServices.includes(service))) {
+        await compose(['--profile', 'watch', 'rm', '--stop', '--force', ...watchServices]);
+      }
       if (quorum === 0 && before.some(({ service }) => quorumServices.includes(service))) {
         await compose(['--profile', 'quorum', 'rm', '--stop', '--force', ...quorumServices]);
       }
@@ -130,7 +141,13 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
       const code = await compose(
         ['up', '--detach', '--no-deps', '--no-recreate', '--scale', `booking=${replicas}`, 'booking'],
         {
-          ...settings({ ...stack, replicas, port: portOf(stack.url), quorum: stack.quorumUrls.length }),
+          ...settings({
+            ...stack,
+            replicas,
+            port: portOf(stack.url),
+            quorum: stack.quorumUrls.length,
+            watch: stack.watching !== null,
+          }),
           POSTGRES_PASSWORD: password,
           BOOKING_CPUS: String(cpus ?? 1),
         },
@@ -176,15 +193,16 @@ export function isOurs({ folder }: Container): boolean {
  * REPLICAS=1,2 does to the lab, and Compose refuses a whole file for one such value, also when it is to stop it.
  */
 function foreignEnv(): NodeJS.ProcessEnv {
-  return { ...process.env, REPLICAS: undefined, PORT: undefined };
+  return { ...process.env, REPLICAS: undefined, PORT: undefined, QUORUM: undefined };
 }
 
 /** What docker-compose.yml takes from the environment. */
-function settings({ replicas, port, quorum, settings = {} }: StackOptions): NodeJS.ProcessEnv {
+function settings({ replicas, port, quorum, watch, settings = {} }: StackOptions): NodeJS.ProcessEnv {
   return {
     ...Object.fromEntries(SERVICE_SETTINGS.map((name) => [name, settings[name] ?? ''])),
     REPLICAS: String(replicas),
     PORT: String(port),
-    COMPOSE_PROFILES: quorum === 0 ? '' : 'quorum',
+    QUORUM: quorum === 0 ? '' : String(quorum),
+    COMPOSE_PROFILES: [...(quorum === 0 ? [] : ['quorum']), ...(watch ? ['watch'] : [])].join(),
   };
 }

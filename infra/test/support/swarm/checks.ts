@@ -6,9 +6,9 @@ import { filesOf, writableOf, type Service, type StackFile } from './stack-file.
 /** What can be wrong with infra/swarm/stack.yml: each finds it, in words. */
 export const checks = { agreement, files, limits, refused, secrets, updates, waiting };
 
-/** What both files say of a service is the same. Left out: what only one of them has. */
+/** What both files say of a service is the same. Left out: what only one of them has, the profiles among it. */
 function agreement(stack: StackFile, compose: StackFile): string[] {
-  const names = Object.keys(compose.services).filter((name) => !name.startsWith('quorum-'));
+  const names = Object.entries(compose.services).flatMap(([name, { profiles }]) => (profiles ? [] : [name]));
   const services = names.flatMap((name) => {
     const [there, here] = [compose.services[name], stack.services[name]].map((service) =>
       sharedBy(name, service),
@@ -17,13 +17,16 @@ function agreement(stack: StackFile, compose: StackFile): string[] {
       isDeepStrictEqual(there?.[key], here?.[key]) ? [] : [`${name}: ${key}`],
     );
   });
-  const volumes = Object.keys(compose.volumes).filter((name) => !name.startsWith('quorum-'));
+  const volumes = Object.keys(compose.volumes).filter((name) => name in compose.services && names.includes(name));
   const isSame = isDeepStrictEqual(
     [Object.keys(stack.networks), Object.keys(stack.volumes)],
-    [Object.keys(compose.networks), volumes],
+    [Object.keys(compose.networks).filter((name) => name !== WATCHERS), volumes],
   );
   return isSame ? services : services.concat('networks or volumes');
 }
+
+/** The network of those who watch: a stack has none of them. */
+const WATCHERS = 'watch';
 
 function sharedBy(name: string, service: Service | undefined): Record<string, unknown> {
   if (service === undefined) return { service: 'missing' };
@@ -44,7 +47,7 @@ function sharedBy(name: string, service: Service | undefined): Record<string, un
     read_only,
     cap_drop,
     logging,
-    networks,
+    networks: networks?.filter((name) => name !== WATCHERS),
     stop_grace_period,
     memory: mem_limit ?? deploy?.resources?.limits?.memory,
     environment: name === 'postgres' || environmentOf(service),
@@ -64,7 +67,8 @@ function environmentOf({ environment = {} }: Service): string[] {
 function files(stack: StackFile, compose: StackFile): string[] {
   const services = Object.entries(stack.services).flatMap(([name, service]) => {
     const there = compose.services[name] ?? { image: '' };
-    const isSame = isDeepStrictEqual(filesOf(stack, service), filesOf(compose, there));
+    const { '/etc/nginx/status.conf': _, ...files } = filesOf(compose, there); // without what is for who watches
+    const isSame = isDeepStrictEqual(filesOf(stack, service), files);
     // A replica in a swarm notes that it was ready.
     const writable = writableOf(service).filter((path) => name !== 'booking' || path !== '/tmp (tmpfs)');
     const isWritable = isDeepStrictEqual(writable, writableOf(there));

@@ -26,6 +26,7 @@ export interface Service {
   shm_size?: string;
   stop_grace_period?: string;
   networks?: string[];
+  profiles?: string[];
   deploy?: Deploy;
   [other: string]: unknown;
 }
