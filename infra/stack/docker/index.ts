@@ -19,13 +19,7 @@ import { stackOf } from './stack-of.ts';
 export const repository = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '');
 
 // As many as docker-compose.yml names.
-const watchServices = [
-  'prometheus',
-  'grafana',
-  'exporter-nginx',
-  'exporter-redis',
-  'exporter-postgres',
-];
+const watchServices = ['prometheus', 'grafana', 'exporter-nginx', 'exporter-redis', 'exporter-postgres'];
 
 const quorumServices = ['quorum-1', 'quorum-2', 'quorum-3'];
 

@@ -1,7 +1,17 @@
 import type { Container } from './containers.ts';
 
 /** In the order in which a request meets them. */
-const order = ['nginx', 'booking', 'redis', 'quorum-1', 'quorum-2', 'quorum-3', 'postgres', 'prometheus', 'grafana'];
+const order = [
+  'nginx',
+  'booking',
+  'redis',
+  'quorum-1',
+  'quorum-2',
+  'quorum-3',
+  'postgres',
+  'prometheus',
+  'grafana',
+];
 
 /** One row for each part that lives on; the migration, which ran and ended well, is none. */
 export function partsTable(containers: readonly Container[]): string[][] {

@@ -38,7 +38,12 @@ export function queryOf({ alert, expr }: Rule): string {
 }
 
 export interface Dashboard {
-  panels: { title: string; targets?: { expr: string }[] }[];
+  panels: {
+    title: string;
+    gridPos: { x: number; y: number; w: number; h: number };
+    datasource?: { uid: string };
+    targets?: { expr: string }[];
+  }[];
   annotations: { list: { name: string; expr: string }[] };
 }
 

@@ -76,6 +76,16 @@ describe('a stack in Docker', () => {
     expect(stackOf([...parts, ...quorum.map((part) => ({ ...part, ...stopped }))])?.quorumUrls).toEqual([]);
   });
 
+  test('is watched while its Prometheus runs', () => {
+    const prometheus = container('prometheus', 1, {
+      ports: [{ inside: 9090, publishedAs: '127.0.0.1:32770' }],
+    });
+    const parts = [postgres, redis, nginx];
+    const watching = { prometheusUrl: 'http://127.0.0.1:32770', grafanaUrl: null };
+    expect(stackOf([...parts, prometheus])?.watching).toEqual(watching);
+    expect(stackOf([...parts, { ...prometheus, ...stopped }])?.watching).toBeNull();
+  });
+
   test('is none without a door and without anybody behind it', () => {
     expect(stackOf([])).toBeNull();
     expect(stackOf([postgres, redis, ...replicas])).toBeNull();

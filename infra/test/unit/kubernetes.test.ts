@@ -2,9 +2,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 import { beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 
 import { connections, drain, graces } from '../support/kubernetes/checks/bounds.ts';
 import { images } from '../support/kubernetes/checks/images.ts';
+import { monitors } from '../support/kubernetes/checks/monitors.ts';
 import { network } from '../support/kubernetes/checks/network.ts';
 import { listening, names, ports } from '../support/kubernetes/checks/ports.ts';
 import { probes } from '../support/kubernetes/checks/probes.ts';
@@ -29,6 +31,7 @@ const checks = {
   images,
   includes,
   listening,
+  monitors,
   names,
   network,
   ownPods,
@@ -46,6 +49,16 @@ test.each(['servers', 'homes', 'reads'])(
     expect(ofReplica(`kubernetes/${name}.conf`)).toBe(ofReplica(`docker/${name}.conf`));
   },
 );
+
+test('the rules of infra/watching are those of a PrometheusRule', async () => {
+  const text = readFileSync(new URL('../../watching/rules.yml', import.meta.url), 'utf8');
+  const rule = {
+    apiVersion: 'monitoring.coreos.com/v1',
+    kind: 'PrometheusRule',
+    metadata: { name: 'lastseat' },
+  };
+  expect(await wrongFieldsOf([{ ...rule, spec: parse(text) as unknown } as Manifest])).toEqual([]);
+});
 
 const kubectl = await findKubectl();
 const title = 'what kubectl makes of the manifests';
@@ -89,6 +102,8 @@ describe.skipIf(kubectl === null)(kubectl === null ? `${title} (kubectl is not i
       'kind: PodDisruptionBudge',
       /no package tells what a policy\/v1 has/,
     ],
+    ['prometheus-operator', 'port: metrics', 'port: 9464', /ServiceMonitor booking: .*port must be string/],
+    ['prometheus-operator', 'interval: 5s', 'intervall: 5s', /nobody knows the field .*intervall/],
     ['cloudnative-pg', 'instances: 3', 'instances: three', /Cluster postgres: .*instances must be integer/],
     [
       'cloudnative-pg',
@@ -131,6 +146,20 @@ describe.skipIf(kubectl === null)(kubectl === null ? `${title} (kubectl is not i
     ['listening', 'production', 'listen 8080;', 'listen 8081;', /nginx listens on 8081/],
     ['listening', 'production', 'METRICS_PORT: "9464"', 'METRICS_PORT: "9465"', /tells metrics on 9465/],
     ['listening', 'production', 'port: "9464"', 'port: "9465"', /Prometheus is sent to another port/],
+    [
+      'monitors',
+      'prometheus-operator',
+      /(endpoints:(.|\n)*?port: )metrics/,
+      '$1metric',
+      /asks for the port metric,/,
+    ],
+    [
+      'monitors',
+      'prometheus-operator',
+      /(ServiceMonitor(.|\n)*?matchLabels:\n.*: )booking/,
+      '$1bookings',
+      /selects no Service/,
+    ],
     ['network', 'production', 'name: monitoring', 'name: default', /Prometheus cannot reach booking/],
     ['listening', 'production', 'PORT: "3000"', 'PORT: "3001"', /booking listens on 3001/],
     [

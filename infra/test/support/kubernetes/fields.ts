@@ -26,7 +26,10 @@ interface Model {
 }
 
 /** Where the types of custom kinds come from; the cluster's own are those of `kubernetes-models`. */
-const packages: Record<string, string> = { 'postgresql.cnpg.io': '@kubernetes-models/cloudnative-pg' };
+const packages: Record<string, string> = {
+  'postgresql.cnpg.io': '@kubernetes-models/cloudnative-pg',
+  'monitoring.coreos.com': '@kubernetes-models/prometheus-operator',
+};
 
 async function modelOf({ apiVersion, kind }: Manifest): Promise<Model | null> {
   const [group = ''] = apiVersion.split('/');

@@ -17,7 +17,9 @@ function agreement(stack: StackFile, compose: StackFile): string[] {
       isDeepStrictEqual(there?.[key], here?.[key]) ? [] : [`${name}: ${key}`],
     );
   });
-  const volumes = Object.keys(compose.volumes).filter((name) => name in compose.services && names.includes(name));
+  const volumes = Object.keys(compose.volumes).filter(
+    (name) => name in compose.services && names.includes(name),
+  );
   const isSame = isDeepStrictEqual(
     [Object.keys(stack.networks), Object.keys(stack.volumes)],
     [Object.keys(compose.networks).filter((name) => name !== WATCHERS), volumes],

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
 import { STRATEGY_NAMES } from '#src/contract.ts';
+import { restMs } from '#src/metrics/auditor.ts';
 import { createMetrics } from '#src/metrics/metrics.ts';
 import { tellStock } from '#src/metrics/stock-metrics.ts';
 import { CommitUnknownError } from '#src/storage/failure.ts';
@@ -111,6 +112,24 @@ async function commit(error: Error): Promise<never> {
     throw error;
   });
 }
+
+test('a clock that is set is told, by how much, and time that goes by is not', async () => {
+  vi.useFakeTimers({ toFake: ['Date', 'performance'] });
+  try {
+    using metrics = createWatched();
+    vi.advanceTimersByTime(3_600_000);
+    expect(await valueOf(metrics, 'lastseat_clock_shift_seconds')).toBe(0);
+    vi.setSystemTime(Date.now() - 90_000);
+    expect(await valueOf(metrics, 'lastseat_clock_shift_seconds')).toBe(-90);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('an audit rests for long enough to take a twentieth of the time', () => {
+  expect(restMs(60_000, 125)).toBe(60_000);
+  expect(restMs(60_000, 10_000)).toBe(190_000);
+});
 
 test('a commit without an answer is counted, and a refused one is not', async () => {
   using metrics = createWatched();
