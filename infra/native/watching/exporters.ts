@@ -1,14 +1,13 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { Binary } from '../../servers/binaries.ts';
 import { serviceUser } from '../../servers/service-user.ts';
 import type { Part } from '../parts.ts';
-import { repository } from '../places.ts';
 import { database, watchingRole } from '../postgres.ts';
 import type { Secrets } from '../secrets.ts';
 import type { Exporter } from './members.ts';
-import { expectOk, prometheusDir } from './prometheus.ts';
+import { expectOk, prometheusDir, readWatching } from './prometheus.ts';
 
 /** They keep nothing: each asks its server when Prometheus asks it. */
 export function exporterPart(
@@ -44,7 +43,7 @@ function settingsOf(
       return { args: ['--redis.addr='], env: {} };
     case 'exporter-postgres': {
       // A copy: its user may not be able to read the repository.
-      const settings = readFileSync(join(repository, 'infra/watching/postgres-queries.yml'), 'utf8');
+      const settings = readWatching('postgres-queries.yml');
       const path = join(prometheusDir(dataDir), 'postgres-queries.yml');
       writeFileSync(path, settings, { mode: 0o644 });
       return {

@@ -31,10 +31,9 @@ export function prometheusPart(options: {
   makePrivateDir(dir, user);
   mkdirSync(join(dir, 'targets'), { recursive: true });
   // Its own copies: its user may not be able to read the repository.
-  const read = (name: string) => readFileSync(join(repository, 'infra/watching', name), 'utf8');
   const files = {
-    'prometheus.yml': nativeSettings(read('prometheus.yml'), portOf),
-    'rules.yml': read('rules.yml'),
+    'prometheus.yml': nativeSettings(readWatching('prometheus.yml'), portOf),
+    'rules.yml': readWatching('rules.yml'),
   };
   for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text, { mode: 0o644 });
   const url = `http://127.0.0.1:${portOf(PROMETHEUS)}`;
@@ -57,20 +56,29 @@ export function prometheusPart(options: {
   };
 }
 
+/** A file of infra/watching. */
+export function readWatching(name: string): string {
+  return readFileSync(join(repository, 'infra/watching', name), 'utf8');
+}
+
 /** The settings for Compose, where names are addresses, with files in place of names. */
 function nativeSettings(text: string, portOf: (name: string) => number): string {
   const { scrape_configs: jobs, ...others } = parse(text) as { scrape_configs: ScrapeConfig[] };
-  const scrape_configs = jobs.map(({ dns_sd_configs: _, static_configs: __, ...job }) => ({
-    ...job,
-    // An asterisk, so that whoever wants to have something else watched lays a file beside ours.
-    file_sd_configs: [{ files: [`targets/${job.job_name}*.json`], refresh_interval: '5s' }],
-  }));
+  const scrape_configs = jobs.map(foundByFile);
   // JSON is YAML, which is what Prometheus reads.
   const settings = JSON.stringify({ ...others, scrape_configs }, null, 2);
   return EXPORTERS.reduce(
     (text, name) => text.replaceAll(new RegExp(`\\b${name}:\\d+`, 'g'), `127.0.0.1:${portOf(name)}`),
     settings,
   );
+}
+
+function foundByFile(job: ScrapeConfig): ScrapeConfig {
+  const settings = Object.entries(job).filter(([setting]) => !/^(dns_sd|static)_configs$/.test(setting));
+  // An asterisk, so that whoever wants to have something else watched lays a file beside ours.
+  const files = [`targets/${job.job_name}*.json`];
+  const file_sd_configs = [{ files, refresh_interval: '5s' }];
+  return { ...Object.fromEntries(settings), job_name: job.job_name, file_sd_configs };
 }
 
 export interface Target {

@@ -50,17 +50,16 @@ function kindOf(exporter: (typeof EXPORTERS)[number]) {
 /** Tells Prometheus, if there is one, which replicas and which servers there are. */
 export function tellPrometheus({ state, parts }: Change, replicas: number): void {
   if (!parts.isRunning(PROMETHEUS)) return;
-  const at = (port: number | null) => `127.0.0.1:${port ?? 0}`;
   const booking = Array.from({ length: replicas }, (_, index) => ({
-    address: at(metricsPortOf(state, index + 1)),
+    address: `127.0.0.1:${metricsPortOf(state, index + 1)}`,
     instance: replicaName(index + 1),
   }));
   const redis = (isRedundant(state) ? membersOf('redis') : ['redis']).map((instance) => ({
-    address: `redis://${at(rememberedPort(state, instance))}`,
+    address: `redis://127.0.0.1:${rememberedPort(state, instance)}`,
     instance,
   }));
   const exporters = (['nginx', 'postgres'] as const).map((instance) => ({
-    address: at(rememberedPort(state, `exporter-${instance}`)),
+    address: `127.0.0.1:${rememberedPort(state, `exporter-${instance}`)}`,
     instance,
   }));
   const dataDir = state.dataDir ?? '';

@@ -77,9 +77,9 @@ describe.skipIf(obstacle !== null)(obstacle === null ? title : `${title} (${obst
       );
     };
     await expect.poll(unanswered, patiently).toEqual([]);
-    const firing = async () =>
-      (await prometheus.alerts()).filter(({ state }) => state === 'firing').map(({ name }) => name);
-    await expect.poll(firing, patiently).toEqual(expect.arrayContaining(['Oversold', 'CounterDiffers']));
+    await expect
+      .poll(() => prometheus.firing(), patiently)
+      .toEqual(expect.arrayContaining(['Oversold', 'CounterDiffers']));
     await crowd.stop();
   });
 

@@ -66,11 +66,15 @@ export function prometheusAt(url: string) {
       interface Found {
         result: { metric: Record<string, string>; value: [number, string] }[];
       }
-      const { result } = await get<Found>(`query?${new URLSearchParams({ query })}`);
+      const { result } = await get<Found>(`query?query=${encodeURIComponent(query)}`);
       return result.map(({ metric, value }) => ({
         instance: metric['instance'] ?? '',
         value: Number(value[1]),
       }));
+    },
+    async firing(): Promise<string[]> {
+      const alerts = await this.alerts();
+      return alerts.flatMap(({ name, state }) => (state === 'firing' ? [name] : []));
     },
     async alerts(): Promise<
       { name: string; state: 'pending' | 'firing'; instance: string; value: number }[]

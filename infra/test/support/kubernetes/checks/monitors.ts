@@ -13,8 +13,8 @@ export function monitors(objects: readonly Manifest[]): string[] {
       selects(selector, metadata.labels ?? {}),
     );
     if (services.length === 0) return [`${nameOf(monitor)} selects no Service`];
-    const ports = services.flatMap(({ spec }) => spec?.ports ?? []).map(({ name }) => name);
-    const missing = endpoints.filter(({ port }) => !ports.includes(port));
+    const ports = new Set(services.flatMap(({ spec }) => spec?.ports ?? []).map(({ name }) => name));
+    const missing = endpoints.filter(({ port }) => !ports.has(port));
     return missing.map(({ port }) => `${nameOf(monitor)} asks for the port ${port}, which no Service has`);
   });
 }
