@@ -20,6 +20,7 @@ export async function bookingsIn(stack: Stack | null): Promise<number> {
 /** Takes the lock of an event's row, so that whoever books the event waits. */
 export async function lockRow(stack: Stack | null, eventId: number) {
   const client = new Client({ connectionString: stack?.postgresUrl });
+  client.on('error', () => {}); // a server that is killed has forgotten the lock, too
   await client.connect();
   await client.query('begin');
   await client.query('select from inventory where event_id = $1 for update', [eventId]);

@@ -54,7 +54,8 @@ async function serve(config: Config): Promise<void> {
       onFailed: (err) => log.error({ err }, 'the metrics cannot be told'),
     }));
   await untilReady(context.failedChecks, READY_WITHIN_MS);
-  const server = await listen(app, { ...config, log, aroundRequest: tracing?.aroundRequest });
+  const { onStall } = metrics ?? {};
+  const server = await listen(app, { ...config, log, aroundRequest: tracing?.aroundRequest, onStall });
   const { host, labMode } = config;
   log.info({ host, port: server.port, metricsPort: metricsServer?.port, labMode }, 'serving');
 

@@ -57,10 +57,12 @@ export interface ListenOptions {
   aroundRequest?:
     | ((incoming: IncomingMessage, answer: () => Promise<Response>) => Promise<Response>)
     | undefined;
+  /** Told when the process has stood still: for how long. */
+  onStall?: ((stalledMs: number) => void) | undefined;
 }
 
 export async function listen(app: Hono<Env>, options: ListenOptions): Promise<HttpServer> {
-  const { host, port, instanceId, log, aroundRequest } = options;
+  const { host, port, instanceId, log, aroundRequest, onStall } = options;
   let isDraining = false;
   const namesFor = (requestId: unknown) => ({ instanceId, requestId: acceptRequestId(requestId) });
   const fetch =
@@ -78,7 +80,7 @@ export async function listen(app: Hono<Env>, options: ListenOptions): Promise<Ht
       return new Response(body, init);
     },
   });
-  const stalls = watchStalls();
+  const stalls = watchStalls(onStall);
   const server = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,

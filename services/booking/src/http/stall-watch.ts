@@ -25,14 +25,18 @@ export interface StallWatch extends Disposable {
   isAfterStall(): boolean;
 }
 
-export function watchStalls(): StallWatch {
+/** @param onStall told of each, when it is over: how long it was */
+export function watchStalls(onStall?: (stalledMs: number) => void): StallWatch {
   let lastBeatMs = performance.now();
   let suspectUntilMs = 0;
 
   function beat(): void {
     const now = performance.now();
-    if (now - lastBeatMs > STALL_MS) suspectUntilMs = now + AFTERMATH_MS;
+    const sinceMs = now - lastBeatMs;
     lastBeatMs = now;
+    if (sinceMs <= STALL_MS) return;
+    suspectUntilMs = now + AFTERMATH_MS;
+    onStall?.(sinceMs);
   }
 
   const timer = setInterval(beat, BEAT_MS).unref();

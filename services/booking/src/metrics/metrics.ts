@@ -21,6 +21,8 @@ export interface Metrics extends Disposable {
   onAnswer: (answered: Answered) => void;
   /** Told of each batch when it is about to be sent. */
   onBatch: (strategy: StrategyName, size: number) => void;
+  /** Told of each time that the process has stood still. */
+  onStall: (stalledMs: number) => void;
   /** The listener of the lock that a strategy books under. */
   onLockEventOf: (strategy: StrategyName) => LockEventListener;
   /** Reads, at each scrape, what this replica knows anyway. */
@@ -60,6 +62,12 @@ export function createMetrics(): Metrics {
     help: 'Commits whose answer was lost. They are looked for; the requests that stay undecided have the outcome unknown.',
     registers,
   });
+  // The lag that prom-client knows is forgotten at each scrape, and who stands still misses scrapes.
+  const standstill = new Counter({
+    name: 'lastseat_standstill_seconds_total',
+    help: 'For how long the process has stood still, a second or longer each time.',
+    registers,
+  });
   const forgetCommits = onCommitInDoubt(() => inDoubt.inc());
 
   return {
@@ -69,6 +77,9 @@ export function createMetrics(): Metrics {
     },
     onBatch(strategy, size) {
       batches.observe({ strategy }, size);
+    },
+    onStall(stalledMs) {
+      standstill.inc(stalledMs / 1_000);
     },
     onLockEventOf: createLockMetrics(registry, SECONDS_BUCKETS),
     watch: (replica) => watchReplica(registry, replica),

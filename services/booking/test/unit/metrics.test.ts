@@ -126,6 +126,13 @@ test('a clock that is set is told, by how much, and time that goes by is not', a
   }
 });
 
+test('who stands still is told by how long it was, also if nobody has looked for some time', async () => {
+  using metrics = createWatched();
+  metrics.onStall(4_000);
+  metrics.onStall(1_500);
+  expect(await valueOf(metrics, 'lastseat_standstill_seconds_total')).toBe(5.5);
+});
+
 test('an audit rests for long enough to take a twentieth of the time', () => {
   expect(restMs(60_000, 125)).toBe(60_000);
   expect(restMs(60_000, 10_000)).toBe(190_000);

@@ -11,10 +11,12 @@ import { withoutBugs } from '../support/log.ts';
 /** A process that is stopped, as its own event loop sees it: it stands still, and the kernel takes what comes. */
 
 const { app, requests } = createFakeApp();
+const stalledMs: number[] = [];
 let server: HttpServer;
 
 beforeAll(async () => {
-  server = await listen(app, { host: '127.0.0.1', port: 0, instanceId: 'unit-1', log: withoutBugs });
+  const onStall = (ms: number) => stalledMs.push(ms);
+  server = await listen(app, { host: '127.0.0.1', port: 0, instanceId: 'unit-1', log: withoutBugs, onStall });
 });
 
 afterAll(() => server.drain({ delayMs: 0, graceMs: 0 }));
@@ -35,6 +37,7 @@ test('what was given up while it stood still is not booked, and whoever still wa
   await answered;
   await book(waiting, 'after');
   waiting.destroy();
+  expect(Math.max(...stalledMs)).toBeGreaterThan(1_000);
   expect(requests.map(({ customer }) => customer)).toEqual(['before', 'patient', 'after']);
 });
 
