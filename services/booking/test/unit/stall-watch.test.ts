@@ -12,10 +12,10 @@ import { withoutBugs } from '../support/log.ts';
 
 const { app, requests } = createFakeApp();
 const stalledMs: number[] = [];
+const onStall = (ms: number) => stalledMs.push(ms);
 let server: HttpServer;
 
 beforeAll(async () => {
-  const onStall = (ms: number) => stalledMs.push(ms);
   server = await listen(app, { host: '127.0.0.1', port: 0, instanceId: 'unit-1', log: withoutBugs, onStall });
 });
 
