@@ -14,6 +14,7 @@ import { bookingApp } from '../../native/replicas.ts';
 import { loadState } from '../../native/state.ts';
 import { prometheusDir } from '../../native/watching/prometheus.ts';
 import { freePort } from '../../servers/index.ts';
+import { waitUntil } from '../../servers/server.ts';
 import { portOf } from '../../stack/port.ts';
 import type { Stack } from '../../stack/runtime.ts';
 import { post, startCrowd } from '../support/crowd.ts';
@@ -48,7 +49,9 @@ describe.skipIf(!asked)(asked ? title : `${title} (make test WATCH=on)`, { timeo
     });
     prometheus = prometheusAt(stack.watching?.prometheusUrl ?? '');
     // Of what has happened before it first looked it sees nothing.
-    await expect.poll(() => prometheus.ask('lastseat_standstill_seconds_total'), patiently).toHaveLength(2);
+    await waitUntil('Prometheus has looked at both replicas', async () => {
+      return (await prometheus.ask('lastseat_standstill_seconds_total')).length === 2;
+    });
   });
   afterAll(async () => {
     await opened.disposeAsync();
