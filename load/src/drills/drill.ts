@@ -19,6 +19,8 @@ export interface Drill {
   holds?: boolean;
   /** It meets all that is held, not only what one replica holds. */
   strikesAll?: boolean;
+  /** What its stack must have that others do without: proxies between the replicas and their servers. Natively only. */
+  needs?: 'links';
   /** It is planned work, not an accident: every request is answered, and answered properly. */
   failsNothing?: boolean;
   /** From the strike until it is healed, at least and at most: drawn for each strike. */

@@ -1,22 +1,34 @@
 import type { Drill } from './drill.ts';
+import { blockEventLoop } from './drills/block-event-loop.ts';
 import { everythingAtOnce } from './drills/everything-at-once.ts';
 import { killHolder } from './drills/kill-holder.ts';
 import { killReplicaInTransaction } from './drills/kill-replica-in-transaction.ts';
+import { lostReply, redisCut, slowNetwork } from './drills/network.ts';
 import { pauseHolder } from './drills/pause-holder.ts';
 import { nginxReload, rollingRestart, scaleUpDown } from './drills/planned-work.ts';
 import { postgresCrash, postgresPause, postgresRestart } from './drills/postgres.ts';
 import { quorumLosesOne, quorumLosesTwo } from './drills/quorum.ts';
-import { redisCrash, redisEvicts, redisFlush, redisFull, redisPause, redisRestart } from './drills/redis.ts';
+import {
+  redisCrash,
+  redisDemoted,
+  redisEvicts,
+  redisFlush,
+  redisFull,
+  redisPause,
+  redisRestart,
+} from './drills/redis.ts';
 
 /** In this order: what shows the difference between guards first. */
 export const DRILLS: readonly Drill[] = [
   pauseHolder,
+  blockEventLoop,
   killHolder,
   killReplicaInTransaction,
   redisFlush,
   redisRestart,
   redisCrash,
   redisPause,
+  redisDemoted,
   redisFull,
   redisEvicts,
   quorumLosesOne,
@@ -28,6 +40,9 @@ export const DRILLS: readonly Drill[] = [
   nginxReload,
   rollingRestart,
   scaleUpDown,
+  redisCut,
+  lostReply,
+  slowNetwork,
 ];
 
 export const DRILL_NAMES = DRILLS.map(({ name }) => name);

@@ -1,4 +1,4 @@
-import type { Cluster } from '@lastseat/infra/cluster';
+import type { Cluster, LinkKind } from '@lastseat/infra/cluster';
 import { UserError } from '@lastseat/infra/command-line';
 
 import { startStack, type BenchStack } from '../bench/stack/start-stack.ts';
@@ -37,6 +37,8 @@ export interface ArenaOptions {
   runtime?: 'native' | 'docker' | undefined;
   /** Three more Redis servers, for the quorum lock. */
   hasQuorum?: boolean;
+  /** Where proxies are to stand. */
+  links?: readonly LinkKind[];
   leaseMs?: number;
   lockWaitMs?: number;
   signal: AbortSignal;
@@ -67,6 +69,7 @@ async function start({
   files = [],
   runtime,
   hasQuorum = false,
+  links = [],
   leaseMs = LEASE_MS,
   lockWaitMs,
   signal,
@@ -76,6 +79,7 @@ async function start({
       { ...process.env, ...(runtime && { RUNTIME: runtime }) },
       {
         replicas: REPLICAS,
+        links,
         quorum: hasQuorum ? QUORUM : 0,
         settings: {
           LOCK_TTL_MS: String(leaseMs),

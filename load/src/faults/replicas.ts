@@ -31,9 +31,10 @@ export function clusterOfStack({
   runtime,
   project,
   home,
-}: Pick<BenchStack, 'runtime' | 'project' | 'home'>): Cluster {
+  links,
+}: Pick<BenchStack, 'runtime' | 'project' | 'home' | 'links'>): Cluster {
   return runtime === 'native'
-    ? nativeCluster(project, { home, report: silently })
+    ? nativeCluster(project, { home, links, report: silently })
     : dockerCluster(project, silently);
 }
 

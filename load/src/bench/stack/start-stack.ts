@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { createLinks, type LinkKind, type Links } from '@lastseat/infra/cluster';
 import { UsageError } from '@lastseat/infra/command-line';
 import { dockerRuntime } from '@lastseat/infra/docker';
 import { nativeRuntime, pidsOf } from '@lastseat/infra/native';
@@ -27,6 +28,8 @@ export interface BenchStack
   scale(replicas: number): Promise<void>;
   /** Of which each knows only so many of the replicas. Undefined where they are containers, which nginx finds by name. */
   startFronts?: (numbers: readonly number[], signal: AbortSignal) => Promise<Fronts>;
+  /** Where proxies were asked for: what they can do to the connections between the parts. */
+  links?: Links | undefined;
   /** CPU seconds that each part has used so far; null where that cannot be read. */
   cpuSeconds(): Record<StackPart, number> | null;
 }
@@ -43,18 +46,25 @@ const QUORUM = 3;
  */
 export async function startStack(
   env: NodeJS.ProcessEnv,
-  options: Partial<Omit<StackOptions, 'port'>> = {},
+  {
+    links: kinds = [],
+    ...options
+  }: Partial<Omit<StackOptions, 'port'>> & { links?: readonly LinkKind[] } = {},
 ): Promise<BenchStack> {
+  const name = chooseRuntime(env);
+  if (kinds.length > 0 && name === 'docker')
+    throw new UsageError('connections between two parts can be struck natively only: RUNTIME=native');
   const project = `lastseat-bench-${process.pid}`;
   const home = mkdtempSync(join(tmpdir(), 'lastseat-bench-'));
-  const name = chooseRuntime(env);
   const isNative = name === 'native';
-  const runtime = isNative ? nativeRuntime(project, { home }) : dockerRuntime(project);
+  const links = isNative && kinds.length > 0 ? createLinks(kinds) : undefined;
+  const runtime = isNative ? nativeRuntime(project, { home, ways: links }) : dockerRuntime(project);
   const findPids = () => (isNative ? pidsOf(project, home) : containerPids(project));
   const callOff = runAfterParent('sh', '-c', '"$@"; rm -rf "$0"', home, ...downCommand(project, home, name));
 
   async function tearDown() {
     await runtime.down({ volumes: true });
+    await links?.[Symbol.asyncDispose]();
     rmSync(home, { recursive: true, force: true });
     callOff();
   }
@@ -70,6 +80,7 @@ export async function startStack(
     let frontPids = {};
     return {
       ...stack,
+      links,
       project,
       home,
       nginxVersion:

@@ -81,3 +81,20 @@ export const redisEvicts: Drill = {
     await cluster.redis('redis', 'CONFIG SET maxmemory-policy noeviction');
   },
 };
+
+// Nobody listens there: it stays a replica that has never seen its primary, and keeps what it has.
+const NOWHERE = '127.0.0.1 1';
+
+export const redisDemoted: Drill = {
+  name: 'redis-demoted',
+  what: 'Redis is made a replica (REPLICAOF): it answers, reads, and refuses every write (READONLY); then it is the primary again',
+  breaks: BREAKS_NO_LOCK,
+  lastsMs: [1_000, 2_000],
+  floors: { during: 0, after: 0.5 },
+  async strike({ cluster }) {
+    await cluster.redis('redis', `REPLICAOF ${NOWHERE}`);
+  },
+  async heal({ cluster }) {
+    await cluster.redis('redis', 'REPLICAOF NO ONE');
+  },
+};

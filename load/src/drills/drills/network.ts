@@ -1,0 +1,75 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { UserError } from '@lastseat/infra/command-line';
+
+import { BREAKS_NO_LOCK, type Drill, type Scene } from '../drill.ts';
+
+/** Drills that strike the connections between a replica and its servers: both ends are well, and do not know of each other. */
+
+export const redisCut: Drill = {
+  name: 'redis-cut',
+  what: 'one replica loses its connections to Redis and gets no new ones, with leases in its name; the others keep theirs',
+  breaks: BREAKS_NO_LOCK,
+  needs: 'links',
+  // Longer than the leases that it holds, which is two seconds.
+  lastsMs: [2_200, 3_500],
+  floors: { during: 0.1, after: 0.5 },
+  strike: ({ cluster, replica }) => cluster.link(replica, 'redis').refuse(),
+  heal: ({ cluster, replica }) => cluster.link(replica, 'redis').heal(),
+};
+
+// Of each server. More than one, so that what follows from the first one meets the next.
+const LOST_REPLIES = 6;
+const LOST_WITHIN_MS = 5_000;
+const POLL_MS = 10;
+
+/** As the wire has them: `commit` of a transaction, and the statements of batches, which commit by themselves. */
+const COMMITS = ['commit\0', 'with seen', 'with wanted'];
+
+export const lostReply: Drill = {
+  name: 'lost-reply',
+  what: 'commits, and words to and fro about locks, are carried out and their replies lost with the connection of a replica',
+  breaks: BREAKS_NO_LOCK,
+  needs: 'links',
+  lastsMs: [1_000, 2_000],
+  floors: { during: 0.1, after: 0.5 },
+  async strike({ cluster, replica, signal }) {
+    const ofRedis = { matching: (sent: Buffer) => sent.includes('lock:') };
+    cluster.link(replica, 'redis').dropReplies(LOST_REPLIES, ofRedis);
+    const ofPostgres = { matching: (sent: Buffer) => COMMITS.some((text) => sent.includes(text)) };
+    const { dropped } = cluster.link(replica, 'postgres').dropReplies(LOST_REPLIES, ofPostgres);
+    const untilMs = performance.now() + LOST_WITHIN_MS;
+    while (dropped.length === 0 && !signal.aborted) {
+      if (performance.now() > untilMs) throw new UserError(`${replica} committed nothing: no reply was lost`);
+      await sleep(POLL_MS);
+    }
+  },
+  async heal({ cluster, replica }) {
+    for (const server of ['redis', 'postgres']) await cluster.link(replica, server).heal();
+  },
+};
+
+// Each way: as between continents. Some trips of it fit into a lease.
+const SLOWEST_MS = 60;
+
+export const slowNetwork: Drill = {
+  name: 'slow-network',
+  what: 'everything between the replicas and their servers takes some 30 to 60 ms longer, each way, differently for each',
+  breaks: BREAKS_NO_LOCK,
+  needs: 'links',
+  lastsMs: [2_000, 3_000],
+  floors: { during: 0.02, after: 0.5 },
+  async strike(scene) {
+    for (const link of linksOf(scene)) {
+      const ms = (SLOWEST_MS / 2) * (1 + scene.random());
+      link.delay({ requestMs: ms, replyMs: ms });
+    }
+  },
+  async heal(scene) {
+    for (const link of linksOf(scene)) await link.heal();
+  },
+};
+
+function linksOf({ cluster, replicas }: Scene) {
+  return replicas.flatMap((replica) => ['redis', 'postgres'].map((server) => cluster.link(replica, server)));
+}
