@@ -25,12 +25,12 @@ export const blockEventLoop: Drill = {
   floors: { during: 0.1, after: 0.5 },
   async strike(scene) {
     const { cluster, random, replicas } = scene;
-    let struck: string | undefined;
+    const struck: string[] = [];
     using following = new DisposableStack();
     for (const part of replicas) {
       following.use(
         cluster.follow(part, (line) => {
-          if (line.includes('a failpoint strikes')) struck = part;
+          if (line.includes('a failpoint strikes')) struck.push(part);
         }),
       );
     }
@@ -45,11 +45,11 @@ export const blockEventLoop: Drill = {
     );
     answers.set(scene, answered);
     const untilMs = performance.now() + STRUCK_WITHIN_MS;
-    while (struck === undefined) {
+    while (struck.length === 0) {
       if (performance.now() > untilMs || scene.signal.aborted) throw new UserError('no replica was struck');
       await sleep(POLL_MS);
     }
-    scene.replica = struck;
+    scene.replica = struck[0] ?? scene.replica;
   },
   // It goes on by itself.
   heal: async (scene) => void (await answers.get(scene)),
