@@ -1,7 +1,10 @@
 import { type RawBuilder, sql } from 'kysely';
 
+import { ANONYMOUS } from '#src/contract.ts';
+
 import { agesSince, beganAfter, beganWithin } from './arrival.ts';
 import type { NewBooking } from './bookings.ts';
+import { ticketsOfCustomers } from './customer-tickets.ts';
 import { endOfHold } from './holds.ts';
 import { SALE_TERMS, type SaleTerms, sellsAtOnce } from './sale-terms.ts';
 import type { Db, Trx } from './schema.ts';
@@ -15,6 +18,8 @@ export interface Batch {
   token: number | null;
   /** Monotonic time at which the oldest of them arrived; undefined: they all belong to the present epoch. */
   arrivedAtMs?: number | undefined;
+  /** Its event limits what a customer has, as far as is known: the statement counts that. See `takeStockAndInsertEach`. */
+  isLimited?: boolean;
   bookings: readonly BatchedBooking[];
 }
 
@@ -25,12 +30,20 @@ type BatchedBooking = Pick<
 
 /**
  * What a statement made of a batch. It booked all of it, and tells when if that is of interest; or it did nothing, and then
- * `available` is what was left when the statement began, or undefined if there is no such event; with its terms, if it has
- * some.
+ * `available` is what was left when the statement began, or undefined if there is no such event.
  */
-export type BatchResult =
+export type BatchResult = (
   | { isBooked: true; madeAt?: Date }
-  | { isBooked: false; available: number | undefined; terms?: SaleTerms };
+  | { isBooked: false; available: number | undefined }
+) & {
+  /** If the event has some, and the batch was not booked or is limited. */
+  terms?: SaleTerms;
+  /**
+   * Of a limited batch, what its customers had before; whoever is not named had none. Left out if holds of theirs have
+   * ended that still count.
+   */
+  tickets?: ReadonlyMap<string, number>;
+};
 
 /**
  * Takes the tickets of all bookings and writes their rows, or does nothing at all: if they do not all fit, a larger
@@ -79,17 +92,22 @@ export async function takeStockAndInsertAll(
  * else has locked are passed over rather than waited for, so that no event waits for another one's; nor do two of these
  * statements, whatever order they lock rows in.
  *
+ * A limited batch is booked if each of its customers has few enough tickets, as they were when the statement began, and
+ * nobody has changed the counter since: everybody who books for the event does (see customer-tickets.ts), and so does
+ * whoever gives tickets back. Had it waited for the row, its count would be of no use; that is why only this statement counts.
+ *
  * @returns for each batch what became of it; one whose row was passed over would have fit when the statement began
  */
 export async function takeStockAndInsertEach(db: Db, batches: readonly Batch[]): Promise<BatchResult[]> {
   const bookings = batches.flatMap(({ eventId, bookings }) =>
     bookings.map((booking) => ({ ...booking, eventId })),
   );
-  const more = extrasOf(bookings);
+  const limits = limitsOf(batches);
+  const more = extrasOf(bookings, limits);
   const { rows } = await sql<ResultRow & { eventId: number }>`
     with wanted as materialized (
       select wanted.*, (select available from inventory where inventory.event_id = wanted.event_id) as seen,
-             (select ${SALE_TERMS} from inventory where inventory.event_id = wanted.event_id) as terms
+             (select ${SALE_TERMS} from inventory where inventory.event_id = wanted.event_id) as terms${limits.seen}
       from unnest(${batches.map(({ eventId }) => eventId)}::integer[],
                   ${batches.map(({ token }) => token)}::bigint[],
                   ${batches.map(totalOf)}::integer[],
@@ -98,7 +116,7 @@ export async function takeStockAndInsertEach(db: Db, batches: readonly Batch[]):
                   ${batches.map(({ strategy }) => strategy)}::text[],
                   ${batches.map(({ instanceId }) => instanceId)}::text[])
         as wanted (event_id, token, total, largest, age_ms, strategy, instance_id)
-    ), free as (
+    )${limits.counts}, free as (
       select event_id from inventory
       where event_id in (select event_id from wanted where seen >= total) for update skip locked
     ), taken as (
@@ -106,8 +124,8 @@ export async function takeStockAndInsertEach(db: Db, batches: readonly Batch[]):
       set available = available - total, fence = coalesce(token, fence), version = version + 1
       from wanted join free using (event_id)
       where inventory.event_id = wanted.event_id and available >= total and fence <= coalesce(token, fence)
-        and not ${beganWithin(sql`age_ms`)} and ${sellsAtOnce(sql`largest`)}
-      returning inventory.event_id, epoch, version, token, strategy, instance_id${more.moment}
+        and not ${beganWithin(sql`age_ms`)} and ${sellsAtOnce(sql`largest`, limits.areKept)}
+      returning inventory.event_id, epoch, version, token, strategy, instance_id${more.moment}${limits.limit}
     ), inserted as (
       insert into bookings (id, request_id, event_id, epoch, stock_revision, quantity, customer, strategy, instance_id,
                             fencing_token${more.columns})
@@ -117,33 +135,96 @@ export async function takeStockAndInsertEach(db: Db, batches: readonly Batch[]):
                              ${bookings.map(({ eventId }) => eventId)}::integer[],
                              ${bookings.map(({ quantity }) => quantity)}::integer[],
                              ${bookings.map(({ customer }) => customer)}::text[]${more.arrays})
-        as booking (id, request_id, event_id, quantity, customer${more.names}) using (event_id)
+        as booking (id, request_id, event_id, quantity, customer${more.names}) using (event_id)${limits.before}
       ${more.returning}
     )${more.held}
     select wanted.event_id as "eventId", taken.event_id is not null as "isBooked", seen as available,
-           terms${more.madeAtOfEach}
+           terms${more.madeAtOfEach}${limits.tickets}
     from wanted left join taken using (event_id)`.execute(db);
   const byEvent = new Map(rows.map((row) => [row.eventId, row]));
   return batches.map(({ eventId }) => resultOf(byEvent.get(eventId)));
+}
+
+/** What is added to the statement where customers are limited. Where none of the batches is, it costs nothing. */
+type Limits = Record<'seen' | 'counts' | 'limit' | 'before' | 'tickets', RawBuilder<unknown>> & {
+  areKept: RawBuilder<boolean>;
+  /** For each booking, what its customer asks for in this batch up to and with it. */
+  askedByThen?: number[];
+};
+
+function limitsOf(batches: readonly Batch[]): Limits {
+  if (!batches.some(({ isLimited }) => isLimited)) return UNLIMITED;
+  const askedByThen: number[] = [];
+  const asked = batches.flatMap(({ eventId, bookings, isLimited }) => {
+    const totals = new Map<string, number>();
+    for (const { customer, quantity } of bookings) {
+      const total = (totals.get(customer) ?? 0) + quantity;
+      totals.set(customer, total);
+      askedByThen.push(total);
+    }
+    return isLimited ? [...totals].map(([customer, total]) => ({ eventId, customer, total })) : [];
+  });
+  const had = ticketsOfCustomers({
+    eventId: sql`wanted.event_id`,
+    epoch: sql`seen_epoch`,
+    customers: sql`array(select customer from asked where asked.event_id = wanted.event_id)`,
+  });
+  return {
+    seen: sql`,
+             (select epoch from inventory where inventory.event_id = wanted.event_id) as seen_epoch,
+             (select version from inventory where inventory.event_id = wanted.event_id) as seen_version,
+             (select max_per_customer from inventory where inventory.event_id = wanted.event_id) as seen_limit`,
+    counts: sql`, asked as materialized (
+      select * from unnest(${asked.map(({ eventId }) => eventId)}::integer[],
+                           ${asked.map(({ customer }) => customer)}::text[],
+                           ${asked.map(({ total }) => total)}::integer[]) as asked (event_id, customer, asked)
+    ), had as materialized (
+      select wanted.event_id, had.customer, had.tickets, had."hasEnded"
+      from wanted cross join lateral (${had}) as had
+    ), kept as materialized (
+      select event_id from asked join wanted using (event_id) left join had using (event_id, customer)
+      group by event_id
+      having bool_and(asked + coalesce(tickets, 0) <= seen_limit and not coalesce("hasEnded", false)
+                      and customer <> ${sql.lit(ANONYMOUS)})
+    )`,
+    areKept: sql`(version = seen_version and max_per_customer = seen_limit
+      and wanted.event_id in (select event_id from kept))`,
+    limit: sql`, max_per_customer`,
+    before: sql`
+        left join (select event_id, customer, tickets as tickets_before from had) as had using (event_id, customer)`,
+    tickets: sql`,
+           (select json_object_agg(customer, tickets) from had where had.event_id = wanted.event_id) as tickets,
+           (select bool_or("hasEnded") from had where had.event_id = wanted.event_id) as "hasEnded",
+           wanted.event_id in (select event_id from asked) as "isCounted"`,
+    askedByThen,
+  };
 }
 
 /**
  * What only some bookings have: a key, an end until which they are held, or an allowance that they leave. Where none of a batch does, the columns'
  * defaults say so, and it costs nothing.
  */
-function extrasOf(bookings: readonly BatchedBooking[]): Extras {
+function extrasOf(
+  bookings: readonly BatchedBooking[],
+  { askedByThen }: Pick<Limits, 'askedByThen'> = {},
+): Extras {
   const hasNone = ({ idempotencyKey, holdS, allowanceLeft = null }: BatchedBooking) =>
     idempotencyKey === null && holdS === null && allowanceLeft === null;
-  if (bookings.every(hasNone)) return NOTHING;
+  if (askedByThen === undefined && bookings.every(hasNone)) return NOTHING;
+  const allowances = bookings.map(({ allowanceLeft = null }) => allowanceLeft);
+  const allowanceLeft =
+    askedByThen === undefined
+      ? sql`allowance`
+      : sql`max_per_customer - coalesce(tickets_before, 0) - allowance`;
   return {
     // Once the row is ours, so that a hold lasts as long as was asked for, however long its statement has waited.
     moment: sql`, greatest(clock_timestamp(), holds_ended_until) as made_at`,
     arrays: sql`, ${bookings.map(({ idempotencyKey }) => idempotencyKey)}::text[],
                   ${bookings.map(({ holdS }) => holdS)}::integer[],
-                  ${bookings.map(({ allowanceLeft = null }) => allowanceLeft)}::integer[]`,
-    names: sql`, idempotency_key, hold_s, allowance_left`,
+                  ${askedByThen ?? allowances}::integer[]`,
+    names: sql`, idempotency_key, hold_s, allowance`,
     columns: sql`, idempotency_key, hold_s, allowance_left, state, created_at, expires_at`,
-    values: sql`, idempotency_key, hold_s, allowance_left,
+    values: sql`, idempotency_key, hold_s, ${allowanceLeft},
              (case when hold_s is null then 'confirmed' else 'held' end)::booking_state, made_at,
              case when hold_s is not null then ${endOfHold(sql`made_at`, sql`hold_s`)} end`,
     returning: sql`returning event_id, epoch, expires_at, quantity, state`,
@@ -175,12 +256,23 @@ const NOTHING: Extras = {
   madeAt: none,
   madeAtOfEach: none,
 };
+const UNLIMITED: Limits = {
+  seen: none,
+  counts: none,
+  areKept: sql`false`,
+  limit: none,
+  before: none,
+  tickets: none,
+};
 
 interface ResultRow {
   isBooked: boolean;
   available: number | null;
   terms: SaleTerms | null;
   madeAt?: Date | null;
+  isCounted?: boolean;
+  tickets?: Record<string, number> | null;
+  hasEnded?: boolean | null;
 }
 
 /** Tickets that a batch asks for. */
@@ -201,9 +293,13 @@ function largestOf({ bookings }: Batch): number {
 }
 
 function resultOf(row: ResultRow | undefined): BatchResult {
-  if (row?.isBooked === true) return { isBooked: true, ...(row.madeAt && { madeAt: row.madeAt }) };
-  const { available, terms } = row ?? {};
-  return { isBooked: false, available: available ?? undefined, ...(terms && { terms }) };
+  const { isBooked = false, available, terms, madeAt, isCounted = false, tickets, hasEnded } = row ?? {};
+  const limits = {
+    ...(terms && (isCounted || !isBooked) && { terms }),
+    ...(isCounted && !hasEnded && { tickets: new Map(Object.entries(tickets ?? {})) }),
+  };
+  if (isBooked) return { isBooked, ...(madeAt && { madeAt }), ...limits };
+  return { isBooked, available: available ?? undefined, ...limits };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 
 import { ANONYMOUS } from '#src/contract.ts';
 
@@ -29,7 +29,12 @@ interface Asked {
   customers: readonly string[];
 }
 
-export function ticketsOfCustomers({ eventId, epoch, customers }: Asked) {
+/** Of one event; numbers and names, or what says them in SQL. */
+export function ticketsOfCustomers({
+  eventId,
+  epoch,
+  customers,
+}: Asked | Record<keyof Asked, RawBuilder<unknown>>) {
   return sql<{ customer: string; tickets: number; hasEnded: boolean }>`
     select customer, sum(bookings.quantity) as tickets,
            bool_or(state = 'held' and ends_at <= clock_timestamp()) as "hasEnded"

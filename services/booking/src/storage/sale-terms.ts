@@ -32,7 +32,12 @@ export const SALE_TERMS: RawBuilder<SaleTerms | null> = sql`
  * Whether bookings can be made by a statement that knows nothing but the counter's row. Whose tickets are counted it
  * does not: it sees the bookings of before it began, and others may have booked while it waited for the row.
  * @param largest the most tickets that one of them asks for
+ * @param isWithinLimit where customers have a limit: whether it is kept, by a statement that knows
  */
-export function sellsAtOnce(largest: RawBuilder<number> | number): RawBuilder<boolean> {
-  return sql`${IS_ON_SALE} and max_per_customer is null and coalesce(max_per_booking >= ${largest}, true)`;
+export function sellsAtOnce(
+  largest: RawBuilder<number> | number,
+  isWithinLimit: RawBuilder<boolean> = sql`false`,
+): RawBuilder<boolean> {
+  return sql`${IS_ON_SALE} and (max_per_customer is null or ${isWithinLimit})
+    and coalesce(max_per_booking >= ${largest}, true)`;
 }

@@ -25,6 +25,9 @@ import type { RowWaits } from './row-waits.ts';
 /** Events in one statement. More share the commit hardly better, and make it longer for each. */
 const MAX_EVENTS = 64;
 
+/** Events that limit their customers, as far as is remembered. One that is forgotten costs one batch a longer way. */
+const MAX_LIMITED = 10_000;
+
 /** A batch that is made when it is sent, so that it holds all that have come until then. */
 export interface Sendable {
   readonly eventId: number;
@@ -58,6 +61,7 @@ interface Made extends Waiting {
 export function createBookTogether(db: PooledDb, rowWaits: RowWaits, maxPassing: number): BookTogether {
   let waiting: Waiting[] = [];
   let passing = 0;
+  const limited = new Set<number>();
   let isScheduled = false;
 
   function schedule(): void {
@@ -71,7 +75,9 @@ export function createBookTogether(db: PooledDb, rowWaits: RowWaits, maxPassing:
   }
 
   function send(): void {
-    const leave = waiting.length === 1 ? rowWaits.enter() : undefined;
+    // A limited batch cannot be booked after it has waited for its row: see `takeStockAndInsertEach`.
+    const isAlone = waiting.length === 1 && !waiting.some(({ sendable }) => limited.has(sendable.eventId));
+    const leave = isAlone ? rowWaits.enter() : undefined;
     if (leave !== undefined) void bookOne(takeMade()[0], leave);
     while (waiting.length > 0 && passing < maxPassing) {
       const together = takeMade();
@@ -96,7 +102,10 @@ export function createBookTogether(db: PooledDb, rowWaits: RowWaits, maxPassing:
     return takeDistinct().flatMap((each) => {
       try {
         const made = each.sendable.make();
-        if (made !== undefined) return [{ ...each, ...made }];
+        if (made !== undefined) {
+          const isLimited = limited.has(each.sendable.eventId);
+          return [{ ...each, ...made, batch: { ...made.batch, isLimited } }];
+        }
         each.resolve(undefined);
       } catch (error) {
         each.reject(error);
@@ -117,6 +126,7 @@ export function createBookTogether(db: PooledDb, rowWaits: RowWaits, maxPassing:
       );
       for (const [i, each] of together.entries()) {
         const result = results[i] as BatchResult;
+        learnFrom(result, each.batch);
         const leave = mayHaveBeenPassedOver(result, each.batch) ? rowWaits.enter() : undefined;
         if (leave === undefined) each.resolve(result);
         else void bookOne(each, leave);
@@ -141,10 +151,23 @@ export function createBookTogether(db: PooledDb, rowWaits: RowWaits, maxPassing:
     try {
       const { batch, deadlineMs, requests = [] } = one;
       const bookAll = () => autocommit(db.until(deadlineMs), (db) => takeStockAndInsertAll(db, batch));
-      one.resolve(await inTraceOf(requests, 'batch', bookAll));
+      const result = await inTraceOf(requests, 'batch', bookAll);
+      learnFrom(result, batch);
+      one.resolve(result);
     } catch (error) {
       one.reject(error);
     }
+  }
+
+  /** What is remembered decides only which way a batch takes: each statement looks for itself. */
+  function learnFrom({ isBooked, terms }: BatchResult, { eventId, isLimited = false }: Batch): void {
+    if (isBooked && !isLimited) return;
+    if (typeof terms?.maxPerCustomer !== 'number') {
+      limited.delete(eventId);
+      return;
+    }
+    if (limited.size >= MAX_LIMITED) limited.clear();
+    limited.add(eventId);
   }
 
   return (sendable) =>

@@ -41,8 +41,9 @@ import type { RowWaits } from './row-waits.ts';
  * While stock lasts, one statement does it all: it takes the sum and inserts every row if everything fits, and does
  * nothing otherwise. If it found fewer tickets than anyone asked for, or that the event is not on sale, that was a refusal
  * for all of them, and no row was locked. Only if some of them may still fit, a transaction locks the row, hands out what
- * is left in arrival order and refuses the rest. So does it where the event limits what each customer has: that is
- * counted under the row's lock.
+ * is left in arrival order and refuses the rest. Where the event limits what each customer has, the statement counts that
+ * too; those that it refuses are left out of a second one, and if somebody else has booked meanwhile, the transaction
+ * counts under the row's lock.
  *
  * After a lost answer the requests are in doubt, and every further attempt looks for them first, while it holds the
  * row. One that is found is booked. One that is not found can be booked again: its key is unique, so that only one of the
@@ -224,33 +225,63 @@ async function bookAtOnce(
   eventId: number,
   take: () => readonly Pending[],
 ): Promise<Attempt> {
-  const result = await deps.bookTogether({
-    eventId,
-    make() {
-      guard.assertHeld();
-      const batch = take();
-      const isSimple = batch.every(({ request, isInDoubt }) => request.raceWindowMs === 0 && !isInDoubt);
-      if (batch.length === 0 || !isSimple) return undefined;
-      const requests = batch.map(({ request }) => request);
-      return { batch: batchOf(deps, eventId, guard, batch), deadlineMs: deadlineOf(batch), requests };
-    },
-  });
+  const book = (takeSome: () => readonly Pending[]) =>
+    deps.bookTogether({
+      eventId,
+      make() {
+        guard.assertHeld();
+        const batch = takeSome();
+        const isSimple = batch.every(({ request, isInDoubt }) => request.raceWindowMs === 0 && !isInDoubt);
+        if (batch.length === 0 || !isSimple) return undefined;
+        const requests = batch.map(({ request }) => request);
+        return { batch: batchOf(deps, eventId, guard, batch), deadlineMs: deadlineOf(batch), requests };
+      },
+    });
+  const result = await book(take);
   const batch = take();
-  const outcomes = result === undefined ? undefined : outcomesOf(result, guard, batch);
-  if (outcomes !== undefined || batch.length === 0) return { decisions: outcomes ?? [] };
+  if (batch.length === 0) return { decisions: [] };
+  const outcomes = result && outcomesOf(result, guard, batch);
+  if (outcomes !== undefined && isWhole(outcomes)) return { decisions: outcomes };
+
+  // Customers have had enough. The refusals stand if the others are booked, for they have counted on it.
+  const others = batch.filter((_, i) => outcomes?.[i] === undefined);
+  if (outcomes !== undefined && result?.tickets !== undefined && others.length < batch.length) {
+    const second = await book(() => others);
+    if (second?.isBooked) {
+      const ofOthers = outcomesOf(second, guard, others).values();
+      return { decisions: outcomes.map((outcome) => outcome ?? (ofOthers.next().value as Outcome)) };
+    }
+  }
   return bookUnderRowLock(guard, deps, eventId, batch, false);
 }
 
-/** @returns undefined if some of them may still fit, or the token was refused */
-function outcomesOf(result: BatchResult, { token }: Guard, batch: readonly Pending[]): Outcome[] | undefined {
-  if (result.isBooked) return batch.map(({ request }) => bookedAt(result, request, token));
+const isWhole = (outcomes: readonly (Outcome | undefined)[]): outcomes is readonly Outcome[] =>
+  outcomes.every((outcome) => outcome !== undefined);
+
+/** What is decided; undefined for those that may still fit, or whose token was refused. */
+function outcomesOf(
+  result: BatchResult,
+  { token }: Guard,
+  batch: readonly Pending[],
+): (Outcome | undefined)[] {
+  const { terms = null, tickets } = result;
+  const maxPerCustomer = terms?.maxPerCustomer ?? null;
+  const allowances =
+    maxPerCustomer === null || tickets === undefined ? undefined : createAllowances(maxPerCustomer, tickets);
+  if (result.isBooked) {
+    return batch.map(({ request }) => {
+      const allowanceLeft = allowances?.take(request);
+      const booked = bookedAt(result, request, token);
+      return typeof allowanceLeft === 'number' ? { ...booked, allowanceLeft } : booked;
+    });
+  }
   const { available } = result;
   if (available === undefined) return batch.map(() => EVENT_NOT_FOUND);
-  const refusals = batch.map(
-    ({ request }) =>
-      refusalByTerms(result.terms ?? null, request) ?? (request.quantity > available ? SOLD_OUT : undefined),
-  );
-  return refusals.every((refusal) => refusal !== undefined) ? refusals : undefined;
+  return batch.map(({ request }) => {
+    const refusal = refusalByTerms(terms, request) ?? (request.quantity > available ? SOLD_OUT : undefined);
+    const taken = refusal ?? allowances?.take(request);
+    return typeof taken === 'object' ? taken : undefined;
+  });
 }
 
 function batchOf(
