@@ -59,9 +59,17 @@ export async function refuseSilent({ url, isChosen }: Target): Promise<void> {
   );
 }
 
+/** What an event may limit. */
+export type Limits = Pick<EventView, 'maxPerCustomer'>;
+
 /** A fresh event: nobody else's bookings are in it, and nobody else's event is changed. */
-export async function createEvent(target: Target, name: string, tickets: number): Promise<number> {
-  const event = await send<EventView>(target, 'POST', '/events', { name, capacity: tickets });
+export async function createEvent(
+  target: Target,
+  name: string,
+  tickets: number,
+  terms: Limits = {},
+): Promise<number> {
+  const event = await send<EventView>(target, 'POST', '/events', { name, capacity: tickets, ...terms });
   return event.id;
 }
 
@@ -73,11 +81,12 @@ export async function createEvents(
   target: Target,
   name: string,
   tickets: readonly number[],
+  terms?: Limits,
 ): Promise<number[]> {
   const ids: number[] = [];
   for (let from = 0; from < tickets.length; from += CREATED_AT_A_TIME) {
     const some = tickets.slice(from, from + CREATED_AT_A_TIME);
-    ids.push(...(await Promise.all(some.map((capacity) => createEvent(target, name, capacity)))));
+    ids.push(...(await Promise.all(some.map((capacity) => createEvent(target, name, capacity, terms)))));
   }
   return ids;
 }

@@ -1,11 +1,11 @@
 import { MAX_CAPACITY, MAX_HOLD_S } from '@lastseat/booking/contract';
 
 import { guardOf } from '../scenario.ts';
-import { createEvents, type Target } from '../target.ts';
+import { createEvents, type Limits, type Target } from '../target.ts';
 import { faultIn } from './books.ts';
 import { coresBetween, readCpu, type CpuReading } from './cpu-cores.ts';
 import type { Edge } from './generator/send-load.ts';
-import { HOLDS, KEYED, type Cell, type GuardName, type Workload } from './measurements.ts';
+import { HOLDS, KEYED, LIMITED, type Cell, type GuardName, type Workload } from './measurements.ts';
 import type { Bench } from './step.ts';
 
 export const BODY = JSON.stringify({ customer: 'bench', quantity: 1 });
@@ -26,7 +26,8 @@ export async function measureCell(
 ): Promise<Cell> {
   const { stack, target, ledger, generator } = bench;
   const { guard, connections, events } = workload;
-  const eventIds = guard === 'no-op' ? [] : await createFullEvents(target, `bench ${guard}`, events);
+  const eventIds =
+    guard === 'no-op' ? [] : await createFullEvents(target, `bench ${guard}`, events, limitsOf(guard));
   const paths = guard === 'no-op' ? [NOOP_PATH] : eventIds.map((id) => pathOf(guard, id));
 
   const readings: CpuReading[] = [];
@@ -37,6 +38,7 @@ export async function measureCell(
       paths,
       body: guard === HOLDS ? HOLD_BODY : BODY,
       hasKeys: guard === KEYED,
+      hasCustomers: guard === LIMITED,
       connections,
       timing: { warmUpMs, windowMs },
     },
@@ -67,17 +69,23 @@ export async function measureCell(
 
 function pathOf(guard: Exclude<GuardName, 'no-op'>, eventId: number): string {
   if (guard === HOLDS) return `/events/${eventId}/holds`;
-  if (guard === KEYED) return `/events/${eventId}/bookings`;
+  if (guard === KEYED || guard === LIMITED) return `/events/${eventId}/bookings`;
   const atHome = /^(.+) at home$/.exec(guard)?.[1];
   if (atHome !== undefined) return `/events/${eventId}/bookings?strategy=${atHome}`;
   return guardOf(guard).path(eventId);
 }
 
+function limitsOf(guard: GuardName): Limits {
+  return guard === LIMITED ? { maxPerCustomer: 4 } : {};
+}
+
 /** Fresh events with more tickets than any window can sell. */
-export function createFullEvents(target: Target, name: string, count: number): Promise<number[]> {
-  return createEvents(
-    target,
-    name,
-    Array.from({ length: count }, () => MAX_CAPACITY),
-  );
+export function createFullEvents(
+  target: Target,
+  name: string,
+  count: number,
+  limits: Limits = {},
+): Promise<number[]> {
+  const capacities = Array.from({ length: count }, () => MAX_CAPACITY);
+  return createEvents(target, name, capacities, limits);
 }

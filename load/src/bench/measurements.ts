@@ -32,11 +32,18 @@ export function nothing(): Measurements {
  * service's own. There nginx sends an event's buyers to its home and from there only as far as need be, while those of
  * `/book/...` are spread over all replicas, to contend.
  */
-export type GuardName = StrategyName | 'no-op' | `${StrategyName} at home` | typeof HOLDS | typeof KEYED;
+export type GuardName = StrategyName | 'no-op' | `${StrategyName} at home` | Variant;
 
-/** The service's own route and strategy, but each booking is a hold, or has an idempotency key of its own. */
+/**
+ * The service's own route and strategy, but each booking is a hold, or has an idempotency key of its own, or a customer of
+ * its own of an event that limits what a customer may have.
+ */
 export const HOLDS = 'holds at home';
 export const KEYED = 'keyed bookings at home';
+export const LIMITED = 'limited bookings at home';
+export const VARIANTS = [HOLDS, KEYED, LIMITED] as const;
+
+type Variant = (typeof VARIANTS)[number];
 
 /** The processes that share the machine. */
 export const PARTS = ['nginx', 'replicas', 'redis', 'postgres', 'harness'] as const;

@@ -33,6 +33,7 @@ it('measures a stack of its own, agrees with Postgres, and leaves nothing behind
     'batched-update at home',
     'holds at home',
     'keyed bookings at home',
+    'limited bookings at home',
     'no-op',
   ]);
   const cell = hot.find(({ guard }) => guard === 'atomic-update')!;

@@ -22,6 +22,8 @@ export interface FixedLoad {
   body: string;
   /** Each request has an idempotency key of its own; then there is one path. */
   hasKeys?: boolean;
+  /** Each request names a customer of its own; then there is one path. */
+  hasCustomers?: boolean;
   connections: number;
   timing: Timing;
 }
@@ -99,8 +101,8 @@ export async function sendLoad(
     if (answered === 0) onFirstAnswer();
     answered += 1;
     statuses[status] = (statuses[status] ?? 0) + 1;
-    // It has not sent its next request yet. (Some microseconds for each; what has no key is spared them.)
-    if (load.hasKeys) client.setHeaders(newKey());
+    // It has not sent its next request yet. (Some microseconds for each; others are spared them.)
+    distinguish(client, load);
     if (status === 201 && phase !== 'warming up') latencies.add(latencyMs);
     if (phase !== 'open') return;
     if (status === 201) booked += 1;
@@ -122,7 +124,7 @@ export async function sendLoad(
         ...('requests' in timing ? { amount: timing.requests } : { duration: FOR_EVER_S }),
         setupClient: (client) => {
           clients.push(client);
-          if (load.hasKeys) client.setHeaders(newKey());
+          distinguish(client, load);
           if (load.paths.length > 1) client.setRequests(shuffled(load.paths).map((path) => ({ path })));
         },
       },
@@ -156,8 +158,10 @@ function inShort(latency: Latency | null): Latency | null {
   return latency && { p50: latency.p50, p99: latency.p99, max: latency.max };
 }
 
-function newKey(): Record<string, string> {
-  return { [IDEMPOTENCY_KEY_HEADER]: randomUUID() };
+/** Makes the next request of a connection unlike all others, as far as is asked for. */
+function distinguish(client: autocannon.Client, { body, hasKeys, hasCustomers }: FixedLoad): void {
+  if (hasKeys) client.setHeaders({ [IDEMPOTENCY_KEY_HEADER]: randomUUID() });
+  if (hasCustomers) client.setBody(JSON.stringify({ ...JSON.parse(body), customer: randomUUID() }));
 }
 
 /** Fisher and Yates. */

@@ -4,9 +4,8 @@ import { BOUNDED } from '../bounds.ts';
 import { measureCell } from '../cell.ts';
 import { comparedWorkloads } from '../figures.ts';
 import {
-  HOLDS,
   isSame,
-  KEYED,
+  VARIANTS,
   type Cell,
   type GuardName,
   type Measurements,
@@ -85,7 +84,7 @@ function workloadsOf(field: Field): Workload[] {
     ['no-op' as const, ...guards].map((guard) => ({ guard, connections, events: 1 })),
   );
   if (!connections.includes(MANY_EVENTS_CONNECTIONS)) return hot;
-  const onMany = guards.filter((guard) => guard !== HOLDS && guard !== KEYED);
+  const onMany = guards.filter((guard) => !VARIANTS.some((variant) => variant === guard));
   return [
     ...hot,
     ...onMany.map((guard) => ({ guard, connections: MANY_EVENTS_CONNECTIONS, events: MANY_EVENTS })),
@@ -97,6 +96,6 @@ const AT_HOME = ['batched-update', 'batched-lock'] as const;
 
 function guardsOf(field: Field): Exclude<GuardName, 'no-op'>[] {
   const atHome = AT_HOME.filter((name) => has(field, name)).map((name) => `${name} at home` as const);
-  const others = has(field, 'batched-update') ? ([HOLDS, KEYED] as const) : [];
+  const others = has(field, 'batched-update') ? VARIANTS : [];
   return [...atHome, ...others, ...field.strategies.map(({ name }) => name)];
 }

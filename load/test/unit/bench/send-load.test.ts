@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 
 import { afterEach, expect, it } from 'vitest';
 
@@ -64,6 +65,22 @@ it('names every request by a key of its own, if it is to', async () => {
   keys.length = 0;
   await sendLoad(loadOn(origin, { requests: 8 }));
   expect(new Set(keys)).toEqual(new Set([undefined]));
+});
+
+it('names every customer by a name of his own, if it is to, and changes nothing else', async () => {
+  const bodies: string[] = [];
+  const origin = await serve(async (request, response) => {
+    bodies.push(await text(request));
+    response.writeHead(201).end();
+  });
+  await sendLoad({
+    ...loadOn(origin, { requests: 60 }),
+    body: JSON.stringify({ customer: 'bench', quantity: 1 }),
+    hasCustomers: true,
+  });
+  const sent = bodies.map((body) => JSON.parse(body) as { customer: string; quantity: number });
+  expect(new Set(sent.map(({ customer }) => customer)).size).toBe(60);
+  expect(sent.every(({ quantity }) => quantity === 1)).toBe(true);
 });
 
 it('sends no more and no fewer than it was asked for', async () => {
