@@ -41,6 +41,7 @@ export async function playMistakes<Noticer extends string>(
 ): Promise<Played<Noticer>> {
   const { root, testFiles, mistakes, provide, env = {}, testTimeoutMs = 30_000 } = options;
   const noticers = Object.entries(testFiles) as [Noticer, string][];
+  const wrongFiles = await readWrongFiles(root, mistakes);
   const dir = await mkdtemp(join(tmpdir(), 'mistakes-'));
   try {
     await symlink(nodeModules, join(dir, 'node_modules'));
@@ -49,7 +50,7 @@ export async function playMistakes<Noticer extends string>(
       mistakes.map(async (mistake, index) => {
         const copy = join(dir, `wrong-${index}`);
         await copyPackage(root, copy);
-        await make(mistake, copy);
+        await writeFile(join(copy, 'src', mistake.file), wrongFiles[index] ?? '');
         return join(copy, testFiles[mistake.noticedBy]);
       }),
     );
@@ -76,9 +77,17 @@ async function copyPackage(root: URL, to: string): Promise<void> {
   await symlink(fileURLToPath(new URL('node_modules', root)), join(to, 'node_modules'));
 }
 
-async function make({ name, file, right, wrong }: Mistake, copy: string): Promise<void> {
-  const path = join(copy, 'src', file);
-  const parts = (await readFile(path, 'utf8')).split(right);
-  if (parts.length !== 2) throw new Error(`"${name}": ${file} has ${parts.length - 1} places with: ${right}`);
-  await writeFile(path, parts.join(wrong));
+/** The whole of each file with its mistake. Before anything is copied: what is wrong with the list is said for all of it. */
+async function readWrongFiles(root: URL, mistakes: readonly Mistake[]): Promise<string[]> {
+  const misplaced: string[] = [];
+  const wrongFiles = await Promise.all(
+    mistakes.map(async ({ name, file, right, wrong }) => {
+      const parts = (await readFile(new URL(`src/${file}`, root), 'utf8')).split(right);
+      if (parts.length !== 2)
+        misplaced.push(`"${name}": ${file} has ${parts.length - 1} places with: ${right}`);
+      return parts.join(wrong);
+    }),
+  );
+  if (misplaced.length > 0) throw new Error(misplaced.join('\n'));
+  return wrongFiles;
 }

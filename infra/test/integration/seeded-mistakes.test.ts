@@ -63,3 +63,11 @@ test.each([
 ])('a place that is there $places times ends it all: the list is out of date', async ({ right, places }) => {
   await expect(play([{ ...wrongSign, right, noticedBy: 'sum' }])).rejects.toThrow(`${places} places with`);
 });
+
+test('of several that are out of date each is named', async () => {
+  const outdated = ['first', 'second'].map((name) => ({ ...wrongSign, name, right: name }));
+  const list = [...outdated, wrongSign].map((mistake): Mistake<'sum'> => ({ ...mistake, noticedBy: 'sum' }));
+  await expect(play(list)).rejects.toThrow(
+    '"first": add.ts has 0 places with: first\n"second": add.ts has 0 places with: second',
+  );
+});
