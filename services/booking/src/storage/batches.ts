@@ -84,7 +84,7 @@ export async function takeStockAndInsertAll(
     )${more.held}
     select exists (select from taken) as "isBooked", (select available from seen) as available,
            (select terms from seen) as terms${more.madeAt}`.execute(db);
-  return resultOf(rows[0]);
+  return resultOf(rows[0], batch);
 }
 
 /**
@@ -103,7 +103,7 @@ export async function takeStockAndInsertEach(db: Db, batches: readonly Batch[]):
     bookings.map((booking) => ({ ...booking, eventId })),
   );
   const limits = limitsOf(batches);
-  const more = extrasOf(bookings, limits);
+  const more = extrasOf(bookings, limits.bookings);
   const { rows } = await sql<ResultRow & { eventId: number }>`
     with wanted as materialized (
       select wanted.*, (select available from inventory where inventory.event_id = wanted.event_id) as seen,
@@ -135,39 +135,43 @@ export async function takeStockAndInsertEach(db: Db, batches: readonly Batch[]):
                              ${bookings.map(({ eventId }) => eventId)}::integer[],
                              ${bookings.map(({ quantity }) => quantity)}::integer[],
                              ${bookings.map(({ customer }) => customer)}::text[]${more.arrays})
-        as booking (id, request_id, event_id, quantity, customer${more.names}) using (event_id)${limits.before}
+        as booking (id, request_id, event_id, quantity, customer${more.names}) using (event_id)
       ${more.returning}
     )${more.held}
     select wanted.event_id as "eventId", taken.event_id is not null as "isBooked", seen as available,
            terms${more.madeAtOfEach}${limits.tickets}
     from wanted left join taken using (event_id)`.execute(db);
   const byEvent = new Map(rows.map((row) => [row.eventId, row]));
-  return batches.map(({ eventId }) => resultOf(byEvent.get(eventId)));
+  return batches.map((batch) => resultOf(byEvent.get(batch.eventId), batch, limits));
 }
 
 /** What is added to the statement where customers are limited. Where none of the batches is, it costs nothing. */
-type Limits = Record<'seen' | 'counts' | 'limit' | 'before' | 'tickets', RawBuilder<unknown>> & {
+type Limits = Record<'seen' | 'counts' | 'limit' | 'tickets', RawBuilder<unknown>> & {
   areKept: RawBuilder<boolean>;
-  /** For each booking, what its customer asks for in this batch up to and with it. */
-  askedByThen?: number[];
+  /** The customers of limited batches, in the order in which their tickets are told. */
+  customers: readonly { eventId: number; customer: string }[];
+  /** For each booking, its customer's place among them, from 1, and what he asks for in this batch up to and with it. */
+  bookings?: readonly { place: number | null; askedByThen: number }[];
 };
 
 function limitsOf(batches: readonly Batch[]): Limits {
   if (!batches.some(({ isLimited }) => isLimited)) return UNLIMITED;
-  const askedByThen: number[] = [];
-  const asked = batches.flatMap(({ eventId, bookings, isLimited }) => {
-    const totals = new Map<string, number>();
-    for (const { customer, quantity } of bookings) {
-      const total = (totals.get(customer) ?? 0) + quantity;
-      totals.set(customer, total);
-      askedByThen.push(total);
-    }
-    return isLimited ? [...totals].map(([customer, total]) => ({ eventId, customer, total })) : [];
+  const asked: { eventId: number; customer: string; total: number }[] = [];
+  const bookings = batches.flatMap(({ eventId, bookings, isLimited }) => {
+    const places = new Map<string, number>();
+    return bookings.map(({ customer, quantity }) => {
+      if (!isLimited) return { place: null, askedByThen: 0 };
+      const place = places.get(customer) ?? asked.push({ eventId, customer, total: 0 }) - 1;
+      places.set(customer, place);
+      const one = asked[place]!;
+      one.total += quantity;
+      return { place: place + 1, askedByThen: one.total };
+    });
   });
   const had = ticketsOfCustomers({
     eventId: sql`wanted.event_id`,
     epoch: sql`seen_epoch`,
-    customers: sql`array(select customer from asked where asked.event_id = wanted.event_id)`,
+    customers: sql`array[asked.customer]`,
   });
   return {
     seen: sql`,
@@ -175,28 +179,27 @@ function limitsOf(batches: readonly Batch[]): Limits {
              (select version from inventory where inventory.event_id = wanted.event_id) as seen_version,
              (select max_per_customer from inventory where inventory.event_id = wanted.event_id) as seen_limit`,
     counts: sql`, asked as materialized (
-      select * from unnest(${asked.map(({ eventId }) => eventId)}::integer[],
-                           ${asked.map(({ customer }) => customer)}::text[],
-                           ${asked.map(({ total }) => total)}::integer[]) as asked (event_id, customer, asked)
-    ), had as materialized (
-      select wanted.event_id, had.customer, had.tickets, had."hasEnded"
-      from wanted cross join lateral (${had}) as had
+      select event_id, asked.customer, place, asked, seen_limit, coalesce(tickets, 0) as tickets,
+             coalesce("hasEnded", false) as has_ended
+      from unnest(${asked.map(({ eventId }) => eventId)}::integer[],
+                  ${asked.map(({ customer }) => customer)}::text[],
+                  ${asked.map(({ total }) => total)}::integer[]) with ordinality
+        as asked (event_id, customer, asked, place)
+      join wanted using (event_id) left join lateral (${had}) as had on true
+    ), counted as materialized (
+      select array_agg(tickets::integer order by place) as tickets from asked
     ), kept as materialized (
-      select event_id from asked join wanted using (event_id) left join had using (event_id, customer)
-      group by event_id
-      having bool_and(asked + coalesce(tickets, 0) <= seen_limit and not coalesce("hasEnded", false)
-                      and customer <> ${sql.lit(ANONYMOUS)})
+      select event_id from asked group by event_id
+      having bool_and(tickets + asked <= seen_limit and not has_ended and customer <> ${sql.lit(ANONYMOUS)})
     )`,
     areKept: sql`(version = seen_version and max_per_customer = seen_limit
       and wanted.event_id in (select event_id from kept))`,
     limit: sql`, max_per_customer`,
-    before: sql`
-        left join (select event_id, customer, tickets as tickets_before from had) as had using (event_id, customer)`,
     tickets: sql`,
-           (select json_object_agg(customer, tickets) from had where had.event_id = wanted.event_id) as tickets,
-           (select bool_or("hasEnded") from had where had.event_id = wanted.event_id) as "hasEnded",
-           wanted.event_id in (select event_id from asked) as "isCounted"`,
-    askedByThen,
+           (select tickets from counted) as tickets,
+           (select bool_or(has_ended) from asked where asked.event_id = wanted.event_id) as "hasEnded"`,
+    bookings,
+    customers: asked,
   };
 }
 
@@ -204,27 +207,32 @@ function limitsOf(batches: readonly Batch[]): Limits {
  * What only some bookings have: a key, an end until which they are held, or an allowance that they leave. Where none of a batch does, the columns'
  * defaults say so, and it costs nothing.
  */
-function extrasOf(
-  bookings: readonly BatchedBooking[],
-  { askedByThen }: Pick<Limits, 'askedByThen'> = {},
-): Extras {
+function extrasOf(bookings: readonly BatchedBooking[], limited?: Limits['bookings']): Extras {
   const hasNone = ({ idempotencyKey, holdS, allowanceLeft = null }: BatchedBooking) =>
     idempotencyKey === null && holdS === null && allowanceLeft === null;
-  if (askedByThen === undefined && bookings.every(hasNone)) return NOTHING;
-  const allowances = bookings.map(({ allowanceLeft = null }) => allowanceLeft);
-  const allowanceLeft =
-    askedByThen === undefined
-      ? sql`allowance`
-      : sql`max_per_customer - coalesce(tickets_before, 0) - allowance`;
+  if (limited === undefined && bookings.every(hasNone)) return NOTHING;
+  const allowance =
+    limited === undefined
+      ? {
+          array: sql`${bookings.map(({ allowanceLeft = null }) => allowanceLeft)}::integer[]`,
+          names: sql`allowance_left`,
+          value: sql`allowance_left`,
+        }
+      : {
+          array: sql`${limited.map(({ place }) => place)}::integer[],
+                     ${limited.map(({ askedByThen }) => askedByThen)}::integer[]`,
+          names: sql`place, asked_by_then`,
+          value: sql`max_per_customer - (select tickets from counted)[place] - asked_by_then`,
+        };
   return {
     // Once the row is ours, so that a hold lasts as long as was asked for, however long its statement has waited.
     moment: sql`, greatest(clock_timestamp(), holds_ended_until) as made_at`,
     arrays: sql`, ${bookings.map(({ idempotencyKey }) => idempotencyKey)}::text[],
                   ${bookings.map(({ holdS }) => holdS)}::integer[],
-                  ${askedByThen ?? allowances}::integer[]`,
-    names: sql`, idempotency_key, hold_s, allowance`,
+                  ${allowance.array}`,
+    names: sql`, idempotency_key, hold_s, ${allowance.names}`,
     columns: sql`, idempotency_key, hold_s, allowance_left, state, created_at, expires_at`,
-    values: sql`, idempotency_key, hold_s, ${allowanceLeft},
+    values: sql`, idempotency_key, hold_s, ${allowance.value},
              (case when hold_s is null then 'confirmed' else 'held' end)::booking_state, made_at,
              case when hold_s is not null then ${endOfHold(sql`made_at`, sql`hold_s`)} end`,
     returning: sql`returning event_id, epoch, expires_at, quantity, state`,
@@ -261,8 +269,8 @@ const UNLIMITED: Limits = {
   counts: none,
   areKept: sql`false`,
   limit: none,
-  before: none,
   tickets: none,
+  customers: [],
 };
 
 interface ResultRow {
@@ -270,8 +278,7 @@ interface ResultRow {
   available: number | null;
   terms: SaleTerms | null;
   madeAt?: Date | null;
-  isCounted?: boolean;
-  tickets?: Record<string, number> | null;
+  tickets?: number[] | null;
   hasEnded?: boolean | null;
 }
 
@@ -292,14 +299,27 @@ function largestOf({ bookings }: Batch): number {
   return Math.max(...bookings.map(({ quantity }) => quantity));
 }
 
-function resultOf(row: ResultRow | undefined): BatchResult {
-  const { isBooked = false, available, terms, madeAt, isCounted = false, tickets, hasEnded } = row ?? {};
+function resultOf(
+  row: ResultRow | undefined,
+  { eventId, isLimited = false }: Batch,
+  { customers }: Pick<Limits, 'customers'> = UNLIMITED,
+): BatchResult {
+  const { isBooked = false, available, terms, madeAt, tickets, hasEnded } = row ?? {};
   const limits = {
-    ...(terms && (isCounted || !isBooked) && { terms }),
-    ...(isCounted && !hasEnded && { tickets: new Map(Object.entries(tickets ?? {})) }),
+    ...(terms && (isLimited || !isBooked) && { terms }),
+    ...(isLimited && tickets && !hasEnded && { tickets: ticketsOf(eventId, customers, tickets) }),
   };
   if (isBooked) return { isBooked, ...(madeAt && { madeAt }), ...limits };
   return { isBooked, available: available ?? undefined, ...limits };
+}
+
+function ticketsOf(
+  eventId: number,
+  customers: Limits['customers'],
+  tickets: readonly number[],
+): Map<string, number> {
+  const had = customers.map(({ customer }, i) => [customer, tickets[i] ?? 0] as const);
+  return new Map(had.filter((_, i) => customers[i]?.eventId === eventId));
 }
 
 /**

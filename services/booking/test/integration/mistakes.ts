@@ -78,9 +78,9 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   {
     name: 'no look at the lease before the statement that commits by itself',
     file: 'booking/batching/decide-batch.ts',
-    right: `      guard.assertHeld();
-      const batch = take();`,
-    wrong: '      const batch = take();',
+    right: `        guard.assertHeld();
+        const batch = takeSome();`,
+    wrong: '        const batch = takeSome();',
     noticedBy: 'batch',
   },
   {
@@ -150,8 +150,8 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   {
     name: 'some are refused who may still fit',
     file: 'booking/batching/decide-batch.ts',
-    right: 'refusals.every((refusal) => refusal !== undefined) ? refusals : undefined',
-    wrong: 'refusals.some((refusal) => refusal !== undefined) ? refusals.map(() => SOLD_OUT) : undefined',
+    right: 'outcomes.every((outcome) => outcome !== undefined)',
+    wrong: 'outcomes.some((outcome) => outcome !== undefined)',
     noticedBy: 'batch',
   },
   {
@@ -209,6 +209,27 @@ export const mistakes: readonly Mistake<Noticer>[] = [
     file: 'storage/batches.ts',
     right: `and available >= \${total} and fence <= coalesce(\${token}::bigint, fence)`,
     wrong: `and available >= \${total}`,
+    noticedBy: 'statements',
+  },
+  {
+    name: 'what customers have is counted, and then somebody else books',
+    file: 'storage/batches.ts',
+    right: 'version = seen_version and ',
+    wrong: '',
+    noticedBy: 'statements',
+  },
+  {
+    name: 'what customers have is held against another limit than there is now',
+    file: 'storage/batches.ts',
+    right: ' and max_per_customer = seen_limit',
+    wrong: '',
+    noticedBy: 'statements',
+  },
+  {
+    name: 'two bookings of a customer in one batch are each held against the limit alone',
+    file: 'storage/batches.ts',
+    right: 'one.total += quantity;',
+    wrong: 'one.total = quantity;',
     noticedBy: 'statements',
   },
   {
