@@ -65,6 +65,7 @@ async function main(): Promise<number> {
     servers: await serverVersions(lab.stack),
     limits: lab.stack.limits.cpus,
     memoryLimitsMb: lab.stack.limits.memoryMb,
+    replicaNames: lab.replicaNames,
     cells: lab.cells,
   };
   await measureAll([...lab.rehearse(), ...lab.planned], signal, async (planned) => {

@@ -19,6 +19,8 @@ const RACE = { tickets: 2, buyers: 9, raceWindowMs: 20 };
 export interface StartedLab extends AsyncDisposable {
   stack: BenchStack;
   cells: Cell[];
+  /** Of all that there have been; see `LabRun`. */
+  replicaNames: Record<string, string>;
   planned: PlannedSlice[];
   measure(planned: PlannedSlice): Promise<void>;
   /** As many slices as make new processes compile what they run often, for nothing. */
@@ -38,7 +40,12 @@ export async function startLab(
   const stack = resources.use(await startUnlessInterrupted(envOf(options), signal));
   const oracle = resources.use(await openOracle(stack.postgresUrl));
   const most = Math.max(...settings.replicas);
-  await stack.scale(most);
+  const replicaNames: Record<string, string> = {};
+  async function scale(replicas: number): Promise<void> {
+    await stack.scale(replicas);
+    Object.assign(replicaNames, stack.replicaNames());
+  }
+  await scale(most);
   // As processes all of them run all the time, behind an nginx for each number of them.
   const fronts = stack.startFronts && resources.use(await stack.startFronts(settings.replicas, signal));
   let present = most;
@@ -60,7 +67,7 @@ export async function startLab(
 
   async function measure({ cell, slice }: PlannedSlice): Promise<void> {
     if (fronts === undefined && cell.replicas !== present) {
-      await stack.scale(cell.replicas);
+      await scale(cell.replicas);
       present = cell.replicas;
     }
     await untilServing(lab.targetOf(cell.replicas).url, signal);
@@ -82,6 +89,7 @@ export async function startLab(
   return {
     stack,
     cells,
+    replicaNames,
     planned: inTurns(cells, settings.slices, fronts === undefined),
     measure,
     rehearse: () => rehearsals(cells, most),

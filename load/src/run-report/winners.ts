@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { readHistory } from '../history/read-history.ts';
 import type { LabRun } from '../runs/run.ts';
-import { cellInWords } from '../runs/words.ts';
+import { cellInWords, replicaInWords } from '../runs/words.ts';
 import { html, table, type Html } from './html.ts';
 
 /** Who booked in one cell, from its histories: bookings by the replica that answered. */
@@ -22,7 +22,8 @@ export async function winnersOf(folder: string, run: LabRun): Promise<Winners[]>
       if (!existsSync(path)) continue;
       for await (const { operation, outcome, instance } of readHistory(path)) {
         if (operation !== 'book' || outcome !== 'ok' || instance === null) continue;
-        booked[instance] = (booked[instance] ?? 0) + 1;
+        const name = replicaInWords(run, instance);
+        booked[name] = (booked[name] ?? 0) + 1;
       }
     }
     if (Object.keys(booked).length > 0) winners.push({ cell: cellInWords(cell), booked });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 
 import { readRaces } from '../race/keep-race.ts';
 import type { StoredRun } from '../runs/store.ts';
+import { replicaInWords } from '../runs/words.ts';
 import { reportHtml } from './report-html.ts';
 import { reportMarkdown } from './report-markdown.ts';
 import { winnersOf } from './winners.ts';
@@ -14,10 +15,14 @@ export async function writeReport(
 ): Promise<string> {
   const path = join(folder, 'report.html');
   const winners = await winnersOf(folder, run);
-  writeFileSync(
-    path,
-    reportHtml([run, ...others.map(({ run }) => run)], { winners, races: readRaces(folder) }),
-  );
+  const races = readRaces(folder).map((race) => ({
+    ...race,
+    buyers: race.buyers.map(({ instance, ...buyer }) => ({
+      ...buyer,
+      instance: instance && replicaInWords(run, instance),
+    })),
+  }));
+  writeFileSync(path, reportHtml([run, ...others.map(({ run }) => run)], { winners, races }));
   writeFileSync(join(folder, 'report.md'), reportMarkdown(run));
   return path;
 }

@@ -30,6 +30,8 @@ export interface LabRun {
   limits: Record<string, number>;
   /** The same of memory, in megabytes. */
   memoryLimitsMb?: Record<string, number>;
+  /** What is known as `booking-1` by what it calls itself in answers, where that is something else: in a container. */
+  replicaNames?: Record<string, string>;
   /** How often a booking goes to Postgres and to Redis, guard by guard; missing where it was interrupted before. */
   roundTrips?: RoundTrips[];
   cells: Cell[];

@@ -13,6 +13,16 @@ export function loadInWords({ replicas, connections }: Pick<Cell, 'replicas' | '
   return `${count(replicas, 'replica')}, ${count(connections, 'connection')}`;
 }
 
+/** A replica that has answered, under the name that one would pause or kill it by. */
+export function replicaInWords(
+  { replicaNames = {} }: Pick<LabRun, 'replicaNames'>,
+  instance: string,
+): string {
+  // Or this, a hyphen and the number of its process.
+  const known = Object.keys(replicaNames).find((own) => instance === own || instance.startsWith(`${own}-`));
+  return known === undefined ? instance : (replicaNames[known] ?? instance);
+}
+
 /** What all cells together come to: in one word, and in one sentence. */
 export interface RunVerdict {
   /** `bad`: one failed a check. `open`: none did, and one shows nothing, or the run was interrupted. */

@@ -38,6 +38,14 @@ export function limitsOf(lines: readonly (readonly string[])[]): Limits {
   return limits;
 }
 
+/** What the containers of replicas call themselves in answers, and what everybody else calls them: `booking-1`. */
+export function containerReplicaNames(project: string): Record<string, string> {
+  const replicas = inspect(project, '{{.Config.Hostname}}').filter(
+    ([name = '']) => partOf(name) === 'replicas',
+  );
+  return Object.fromEntries(replicas.map(([name, hostname]) => [hostname, name]));
+}
+
 /** For each container its part's name and number, and then the words of the format. */
 function inspect(project: string, format: string): string[][] {
   const ids = docker('ps', '--quiet', '--filter', `label=com.docker.compose.project=${project}`);

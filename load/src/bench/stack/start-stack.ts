@@ -10,7 +10,14 @@ import { nativeRuntime, pidsOf } from '@lastseat/infra/native';
 import { findBinary, freePort, runAfterParent, type Program } from '@lastseat/infra/servers';
 import type { Runtime, Stack, StackOptions } from '@lastseat/infra/stack';
 
-import { containerLimits, containerPids, containerVersion, docker, type Limits } from './containers.ts';
+import {
+  containerLimits,
+  containerPids,
+  containerReplicaNames,
+  containerVersion,
+  docker,
+  type Limits,
+} from './containers.ts';
 import { cpuByPart, type StackPart } from './cpu-by-part.ts';
 import { startFronts, type Fronts } from './fronts.ts';
 
@@ -26,6 +33,8 @@ export interface BenchStack
   /** Processes have none. */
   limits: Limits;
   scale(replicas: number): Promise<void>;
+  /** Those that run now, where they call themselves something else in their answers. */
+  replicaNames(): Record<string, string>;
   /** Of which each knows only so many of the replicas. Undefined where they are containers, which nginx finds by name. */
   startFronts?: (numbers: readonly number[], signal: AbortSignal) => Promise<Fronts>;
   /** Where proxies were asked for: what they can do to the connections between the parts. */
@@ -90,6 +99,7 @@ export async function startStack(
         await runtime.scale(replicas);
         pids = findPids();
       },
+      replicaNames: () => (isNative ? {} : containerReplicaNames(project)),
       ...(isNative && {
         async startFronts(numbers, signal) {
           const fronts = await startFronts(join(home, 'native', project, 'nginx'), numbers, signal);

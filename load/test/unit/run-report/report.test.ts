@@ -6,6 +6,7 @@ import { STRATEGY_NAMES } from '@lastseat/booking/contract';
 import { describe, expect, it } from 'vitest';
 
 import { writeHistory } from '#src/history/write-history.ts';
+import { keepRace } from '#src/race/keep-race.ts';
 import { checksOf, figuresOf } from '#src/run-report/figures.ts';
 import { html, jsonInPage } from '#src/run-report/html.ts';
 import { latenciesOf } from '#src/run-report/latency.ts';
@@ -16,6 +17,7 @@ import type { LabRun } from '#src/runs/run.ts';
 import { verdictOfRun } from '#src/runs/words.ts';
 
 import { historyOfRun, honestRun } from '../honest-run.ts';
+import { unguardedRace } from '../race/sample-race.ts';
 import { sampleRun } from './sample-run.ts';
 
 /** What can be read, without the marks around it. */
@@ -156,6 +158,38 @@ it('is written beside run.json, and tells from the histories who won', async () 
     const [, winners = ''] = /<h2 id="winners">(.*?)<\/section>/.exec(text) ?? [];
     expect(wordsOf(winners)).toContain('replica-1 replica-2 fenced-lock, 2 replicas, 8 connections 2 1 ');
     expect(readFileSync(join(folder, 'report.md'), 'utf8')).toContain('# lab: rush');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+it('calls replicas by the names of their parts, in the table of who won and on the lanes', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'lastseat-report-'));
+  try {
+    {
+      using history = writeHistory(join(folder, 'history-2-8.jsonl'));
+      for (const operation of historyOfRun(honestRun())) history.append(operation);
+    }
+    const race = unguardedRace();
+    const [ada, bob] = race.buyers;
+    keepRace(folder, {
+      ...race,
+      buyers: [
+        { ...ada!, instance: 'f00dcafe-1' },
+        { ...bob!, instance: null },
+      ],
+    });
+    const replicaNames = { 'replica-1': 'booking-7', f00dcafe: 'booking-8' };
+    const path = await writeReport({ folder, run: { ...sampleRun(), replicaNames } });
+    const text = readFileSync(path, 'utf8');
+    const [, winners = ''] = /<h2 id="winners">(.*?)<\/section>/s.exec(text) ?? [];
+    expect(wordsOf(winners)).toContain('booking-7 replica-2 ');
+    expect([...text.matchAll(/class="replica"[^>]*>([^<]*)</g)].map(([, name]) => name)).toEqual([
+      'booking-8',
+      'nobody answered',
+      'free, by rows',
+    ]);
+    expect(text).not.toContain('f00dcafe');
   } finally {
     rmSync(folder, { recursive: true });
   }
