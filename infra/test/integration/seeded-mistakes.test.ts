@@ -65,9 +65,13 @@ test.each([
 });
 
 test('of several that are out of date each is named', async () => {
-  const outdated = ['first', 'second'].map((name) => ({ ...wrongSign, name, right: name }));
-  const list = [...outdated, wrongSign].map((mistake): Mistake<'sum'> => ({ ...mistake, noticedBy: 'sum' }));
-  await expect(play(list)).rejects.toThrow(
+  const inPlace = { ...wrongSign, noticedBy: 'sum' } as const;
+  const outdated = [
+    { ...inPlace, name: 'first', right: 'first' },
+    inPlace,
+    { ...inPlace, name: 'second', right: 'second' },
+  ];
+  await expect(play(outdated)).rejects.toThrow(
     '"first": add.ts has 0 places with: first\n"second": add.ts has 0 places with: second',
   );
 });

@@ -15,13 +15,9 @@ export async function writeReport(
 ): Promise<string> {
   const path = join(folder, 'report.html');
   const winners = await winnersOf(folder, run);
-  const races = readRaces(folder).map((race) => ({
-    ...race,
-    buyers: race.buyers.map(({ instance, ...buyer }) => ({
-      ...buyer,
-      instance: instance && replicaInWords(run, instance),
-    })),
-  }));
+  const races = readRaces(folder);
+  for (const buyer of races.flatMap(({ buyers }) => buyers))
+    buyer.instance &&= replicaInWords(run, buyer.instance);
   writeFileSync(path, reportHtml([run, ...others.map(({ run }) => run)], { winners, races }));
   writeFileSync(join(folder, 'report.md'), reportMarkdown(run));
   return path;

@@ -156,16 +156,16 @@ type Limits = Record<'seen' | 'counts' | 'limit' | 'tickets', RawBuilder<unknown
 
 function limitsOf(batches: readonly Batch[]): Limits {
   if (!batches.some(({ isLimited }) => isLimited)) return UNLIMITED;
-  const asked: { eventId: number; customer: string; total: number }[] = [];
+  const asked: { eventId: number; customer: string; total: number; place: number }[] = [];
   const bookings = batches.flatMap(({ eventId, bookings, isLimited }) => {
-    const places = new Map<string, number>();
+    const seen = new Map<string, (typeof asked)[number]>();
     return bookings.map(({ customer, quantity }) => {
       if (!isLimited) return { place: null, askedByThen: 0 };
-      const place = places.get(customer) ?? asked.push({ eventId, customer, total: 0 }) - 1;
-      places.set(customer, place);
-      const one = asked[place]!;
+      const one = seen.get(customer) ?? { eventId, customer, total: 0, place: asked.length + 1 };
+      if (one.total === 0) asked.push(one);
+      seen.set(customer, one);
       one.total += quantity;
-      return { place: place + 1, askedByThen: one.total };
+      return { place: one.place, askedByThen: one.total };
     });
   });
   const had = ticketsOfCustomers({
