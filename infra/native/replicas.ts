@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import type { ServiceSettings } from '../stack/service-settings.ts';
+import { UserError } from '../stack/user-error.ts';
 import type { Part } from './parts.ts';
 import { repository } from './places.ts';
 import { quorumName } from './redis.ts';
@@ -139,8 +140,12 @@ function environment({ databaseUrl, redisUrl, sentinels, quorumUrls }: Backends)
 
 const probeTimeoutMs = 2_000;
 
-async function probeReady(url: string): Promise<void> {
+/** @throws UserError that no waiting changes: nobody but `make up` migrates a database. */
+export async function probeReady(url: string): Promise<void> {
   const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(probeTimeoutMs) });
   const body = await response.text();
+  const [lacking] = /the schema lacks [\w, -]+/.exec(body) ?? [];
+  if (lacking !== undefined)
+    throw new UserError(`what runs was started before newer code was here (${lacking}): make up migrates it`);
   if (!response.ok) throw new Error(`not ready: ${response.status} ${body}`);
 }

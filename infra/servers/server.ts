@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { UserError } from '../stack/user-error.ts';
+
 export type RuntimeName = 'docker' | 'native';
 
 /** One real server, and the ways to hurt it. */
@@ -32,7 +34,7 @@ export interface ServerKind {
 const startTimeoutMs = 60_000;
 const probeIntervalMs = 20;
 
-/** Polls until the server answers; gives up at once when it has died, and in any case after a minute. */
+/** Polls until the server answers; gives up at once when it has died or says what the user is to do, and in any case after a minute. */
 export async function waitUntilAnswering(
   kind: { name: string; probe: ServerKind['probe'] },
   url: string,
@@ -43,6 +45,7 @@ export async function waitUntilAnswering(
     try {
       return await kind.probe(url);
     } catch (cause) {
+      if (cause instanceof UserError) throw cause;
       const died = await running.hasDied();
       if (died || performance.now() > deadline) {
         const what = died ? 'ended while starting' : `did not answer within ${startTimeoutMs / 1_000} s`;
