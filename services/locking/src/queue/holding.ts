@@ -134,9 +134,11 @@ function yieldTenure(machine: NameMachine, { entry, tenure }: Holding): Promise<
   const { timers } = context;
   const { first } = callers;
   if (first === undefined) return releaseAll(machine);
-  const { ttlMs, tokenAbove } = first;
+  const { ttlMs } = first;
   const next = newEntry(machine, ttlMs);
   const { firstToken, lastToken } = tenure;
+  // A Redis that has lost what it was told last (a failover) may know this id by an earlier token: it is not given twice.
+  const tokenAbove = Math.max(first.tokenAbove, lastToken);
   const request = { id: entry.id, nextId: next.id, firstToken, lastToken, ttlMs, tokenAbove };
   timers.disarm(machine);
   tenure.deadline.end();

@@ -1,6 +1,7 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 
 import type { Lease } from '#src/index.ts';
+import type { Keys } from '#src/memory/keys.ts';
 import { createQueueSteps } from '#src/memory/queue-steps.ts';
 import { createQueueLocks } from '#src/queue/locks.ts';
 
@@ -22,15 +23,21 @@ beforeEach(() => {
   time = createModelTime();
   clients = new Map();
   gates = new Map();
-  server = createQueueSteps(
+  server = serve(new Map());
+});
+
+function serve(names: Map<string, Keys>) {
+  return createQueueSteps(
     { staleMs: 3.5 * pollMs, queueMemoryMs: 14 * pollMs, tokenMemoryMs: 3_600_000 },
     () => 1_000_000 + time.now() * 1_000,
     {
       isHeard: (to) => clients.get(to)?.isHeard ?? false,
       tell: (to, what, number, name, grant) => clients.get(to)?.deliver(what, number, name, grant),
     },
+    undefined,
+    names,
   );
-});
+}
 
 function open(id: string, { lingerMs = 0 } = {}) {
   const client = connectClient(
@@ -342,3 +349,21 @@ function rest(): Promise<void> {
     setImmediate(resolve);
   });
 }
+
+test('a token is not given a second time where a failover has taken Redis back to an earlier grant of the same tenure', async () => {
+  const names = new Map<string, Keys>();
+  server = serve(names);
+  const { locks } = open('a');
+  const callers = Array.from({ length: 12 }, () => locks.acquire('x'));
+  const tokens: number[] = [];
+  let replicated = new Map<string, Keys>();
+  for (const [i, caller] of callers.entries()) {
+    const lease = await caller;
+    tokens.push(lease.token);
+    if (i === 4) replicated = structuredClone(names);
+    if (i === 8) server = serve(replicated);
+    await lease.release();
+  }
+  expect(new Set(tokens).size).toBe(callers.length);
+  expect(tokens).toEqual(tokens.toSorted((a, b) => a - b));
+});
