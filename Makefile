@@ -4,7 +4,7 @@
 # In the order that they are named in, also with -j: `make up load` is one after the other.
 .NOTPARALLEL:
 
-.PHONY: help up load lab runs compare drill challenge pitfalls audit test bench bench-lock figures race console report pack docs scale ps logs down sbom swarm swarm-down check format clean
+.PHONY: help up load lab runs compare drill challenge pitfalls simulation audit test bench bench-lock figures race console report pack docs scale ps logs down sbom swarm swarm-down check format clean
 
 # Node 26 comes from the packages; the machine's own Node (20 or newer) only has to install them.
 BIN = node_modules/.bin
@@ -59,6 +59,9 @@ challenge: $(INSTALLED) ## attack a guard of your own: make challenge STRATEGY=l
 
 pitfalls: $(INSTALLED) ## play what programs with a lock get wrong, each broken and right
 	@$(NODE) load/src/pitfalls/main.ts $(ARGS)
+
+simulation: $(INSTALLED) ## play the guards in one process, thousands of histories a minute, with faults at any moment: SEED=1
+	@$(NODE) simulation/main.ts $(ARGS)
 
 audit: $(INSTALLED) ## compare the counter of each event with its bookings; FIX=1 mends it
 	@$(NODE) infra/stack/audit.ts $(ARGS)

@@ -24,7 +24,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{services/*,infra,lab-frame,load}/test/unit/**/*.test.ts'],
+          include: ['{services/*,infra,lab-frame,load,simulation}/test/unit/**/*.test.ts'],
           // Some play a hundred thousand steps: a second alone, and many where others keep the machine busy.
           testTimeout: 60_000,
         },
@@ -32,14 +32,14 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
-          include: ['{services/*,infra,lab-frame,load}/test/integration/**/*.test.ts'],
+          include: ['{services/*,infra,lab-frame,load,simulation}/test/integration/**/*.test.ts'],
           ...servers,
         },
       },
       {
         test: {
           name: 'e2e',
-          include: ['{services/*,infra,lab-frame,load}/test/e2e/**/*.test.ts'],
+          include: ['{services/*,infra,lab-frame,load,simulation}/test/e2e/**/*.test.ts'],
           testTimeout: 300_000,
           hookTimeout: 240_000,
           expect: { poll },

@@ -16,6 +16,7 @@ const BY_TARGET = {
   'bench-lock': ['WORKLOAD', 'RETRY_DELAY_MS'],
   'lab, runs, compare': ['RATE', 'ARRIVALS', 'RUN_NAME', 'A', 'B'],
   drill: ['NAME', 'ALL', 'RUNS', 'SEED'],
+  simulation: ['HISTORIES', 'FAULTS', 'TRACE', 'MISTAKE'],
   console: ['CONSOLE_PORT'],
   report: ['RUN', 'BESIDE'],
   'what is printed': ['JSON', 'HISTORY', 'NO_COLOR', 'FORCE_COLOR'],

@@ -56,6 +56,7 @@ export function createRedis(
   settings: QueueSettings,
   minted: (name: string, token: number) => void,
 ): Redis {
+  const everybody: Map<string, Deliver>[] = [];
   let servers = 0;
   let clockMs = 0;
   let replicated: Data = { names: new Map(), values: new Map() };
@@ -68,6 +69,7 @@ export function createRedis(
     const offsetMs = clockMs;
     const nowUs = () => Math.floor((EPOCH_MS + scheduler.nowMs() + offsetMs) * 1_000);
     const listeners = new Map<string, Deliver>();
+    everybody.push(listeners);
     return {
       process,
       steps: createQueueSteps(
@@ -75,7 +77,10 @@ export function createRedis(
         nowUs,
         {
           isHeard: (client) => listeners.has(client),
-          tell: (client, what, number, name, grant) => listeners.get(client)?.(what, number, name, grant),
+          tell(client, what, number, name, grant) {
+            // Those who still listen to an old primary, a replica now, are told too, and are not known here.
+            for (const known of everybody) known.get(client)?.(what, number, name, grant);
+          },
         },
         (name, token, id) => {
           scheduler.tell(() => `${process.name} gives ${name} to ${id}, token ${token}`);
