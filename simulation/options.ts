@@ -30,8 +30,8 @@ export interface Options {
 }
 
 /** The model of Postgres knows READ COMMITTED, and there is one model of Redis. */
-const NOT_MODELLED: readonly StrategyName[] = ['serializable', 'quorum-lock'];
-const MODELLED = STRATEGY_NAMES.filter((name) => !NOT_MODELLED.includes(name));
+const NOT_MODELLED: ReadonlySet<StrategyName> = new Set(['serializable', 'quorum-lock']);
+const MODELLED = STRATEGY_NAMES.filter((name) => !NOT_MODELLED.has(name));
 /** Those that sell nothing twice, whatever happens. */
 const EXACT = MODELLED.filter((name) => name !== 'no-lock' && name !== 'simple-lock');
 

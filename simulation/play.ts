@@ -84,16 +84,6 @@ export async function play(plan: Plan, onLine?: (line: string) => void): Promise
     leases.push({ name, token, replica: replica.name, atMs: scheduler.nowMs() });
   }
 
-  /** A lease that was given back does not abort its signal. */
-  function isReleased(lease: Lease): boolean {
-    try {
-      lease.assertHeld();
-      return false;
-    } catch {
-      return true;
-    }
-  }
-
   function replicaOf({ replica }: { replica: number }): Replica {
     return replicas[replica] as Replica;
   }
@@ -294,6 +284,16 @@ export async function play(plan: Plan, onLine?: (line: string) => void): Promise
   };
 }
 
+/** A lease that was given back does not abort its signal. */
+function isReleased(lease: Lease): boolean {
+  try {
+    lease.assertHeld();
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 function isOfReplica({ do: what }: Fault): boolean {
   return !/^(pause-|crash-|failover|flush)/.test(what);
 }
@@ -311,7 +311,14 @@ function answerOf(outcome: Outcome): Answer {
     case 'busy':
     case 'unavailable':
       return { is: 'failed', why: `${outcome.code}: ${outcome.detail} ${causeOf(outcome.cause)}`.trimEnd() };
-    default:
+    case 'all_held':
+    case 'customer_required':
+    case 'event_not_found':
+    case 'idempotency_key_in_use':
+    case 'idempotency_key_reused':
+    case 'limit_reached':
+    case 'not_on_sale':
+    case 'request_id_reused':
       return { is: 'failed', why: outcome.code };
   }
 }

@@ -12,7 +12,7 @@ export function makeMistake({ name, file, right, wrong }: Mistake): void {
     load(loaded, context, nextLoad) {
       const result = nextLoad(loaded, context);
       if (loaded !== url) return result;
-      const parts = String(textOf(result.source)).split(right);
+      const parts = textOf(result.source).split(right);
       if (parts.length !== 2) {
         throw new Error(`"${name}": ${fileURLToPath(url)} has ${parts.length - 1} places with: ${right}`);
       }

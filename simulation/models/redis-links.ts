@@ -197,12 +197,13 @@ const SCRIPTS = new Map(
   (['simple-acquire', 'extend', 'release'] as const).map((name) => [loadScript(name).sha1, name]),
 );
 
+async function notModelled(): Promise<never> {
+  throw new Error('the model of Redis does not know this command');
+}
+
 function simplePort(connect: (kind: 'command', onReady: () => void) => Link): ClientPort {
   let opened: Link | undefined;
   const listeners = new Set<[LinkEvent, () => void]>();
-  const notModelled = async () => {
-    throw new Error('the model of Redis does not know this command');
-  };
   const connection: Connection = {
     link: {
       get state() {

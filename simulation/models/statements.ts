@@ -18,8 +18,7 @@ import { stockUpdate } from './stock-update.ts';
 /**
  * The statements of the service that the model of Postgres knows, and what each of them does. A statement is known by its
  * text, which the service's own function says here with values that are found again in its parameters; so the parameters
- * may change their places. What the text means is said here once more, and is compared with Postgres in
- * test/integration/statements.test.ts.
+ * may change their places. What the text means is said here once more, by hand.
  */
 export type Values = readonly unknown[];
 

@@ -41,15 +41,15 @@ export function createNetwork(scheduler: Scheduler, weather: Weather): Network {
     return 0.05 + scheduler.random() * (isSlow ? weather.slowMs : weather.usualMs);
   }
 
+  function inOrder(lastMs: number): number {
+    return Math.max(lastMs, scheduler.nowMs() + delayMs());
+  }
+
   return ({ client, server, onCut, onGone }) => {
     let isOpen = true;
     let isSilent = false;
     let lastAtServerMs = 0;
     let lastAtClientMs = 0;
-
-    function inOrder(lastMs: number): number {
-      return Math.max(lastMs, scheduler.nowMs() + delayMs());
-    }
 
     return {
       get isOpen() {
