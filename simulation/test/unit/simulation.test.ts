@@ -2,7 +2,6 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 import { VARIABLES } from '@lastseat/infra/command-line';
-import { VARIABLES } from '@lastseat/infra/command-line';
 import { expect, test } from 'vitest';
 
 import { variables } from '../../options.ts';
