@@ -170,5 +170,5 @@ it('means the nearest word, or none', () => {
   expect(nearest('TICKET', VARIABLES)).toBe('TICKETS');
   expect(nearest('optimstic', ['optimistic', 'row-lock'])).toBe('optimistic');
   expect(nearest('x', ['up', 'ps'])).toBeNull();
-  expect(nearest('SPEED', VARIABLES)).toBeNull();
+  expect(nearest('WEATHER', VARIABLES)).toBeNull();
 });
