@@ -181,9 +181,10 @@ export function createPostgres(scheduler: Scheduler, stocks: readonly StockRow[]
     const wait = {
       trx,
       granted() {
+        // At once: what is given and has not been heard of yet must not run out of time.
         scheduler.cancel(timeout);
         trx.locks.add(name);
-        granted();
+        scheduler.in(0.02, process, granted);
       },
     };
     const timeout = scheduler.in(LOCK_TIMEOUT_MS, process, () => {
@@ -201,7 +202,7 @@ export function createPostgres(scheduler: Scheduler, stocks: readonly StockRow[]
       if (lock === undefined || next === undefined) locks.delete(name);
       else {
         lock.holder = next.trx;
-        scheduler.in(0.02, process, next.granted);
+        next.granted();
       }
     }
     trx.locks.clear();
