@@ -2,7 +2,7 @@ import { mediansOf, type Medians } from '@lastseat/lab-frame/results/recorded-ru
 import { count } from '@lastseat/lab-frame/words.ts';
 
 import { BOUNDED_CONNECTIONS, boundsOf } from './bounds.ts';
-import type { Measurements } from './measurements.ts';
+import { PARTS, type Measurements } from './measurements.ts';
 
 /** What the tables show, for the results file. */
 export function benchMedians(measurements: Measurements): Medians {
@@ -11,12 +11,13 @@ export function benchMedians(measurements: Measurements): Medians {
   return mediansOf([
     ...cells
       .filter((cell) => cell.void === null)
-      .flatMap(({ guard: of, connections, events, bookingsPerS, latencyMs }) => {
+      .flatMap(({ guard: of, connections, events, bookingsPerS, latencyMs, cpuCores }) => {
         const at = events === 1 ? count(connections, 'connection') : count(events, 'event');
         return [
           { what: 'bookings/s', of, at, value: bookingsPerS },
           { what: 'p50 ms', of, at, value: latencyMs?.p50 },
           { what: 'p99 ms', of, at, value: latencyMs?.p99 },
+          ...PARTS.map((part) => ({ what: `cores of ${part}`, of, at, value: cpuCores?.[part] })),
         ];
       }),
     ...(boundsOf(measurements) ?? []).flatMap(({ commitCycleMs, byCommits, byCpu }) => [

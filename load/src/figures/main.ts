@@ -1,11 +1,11 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 import { paintFor } from '@lastseat/lab-frame/paint.ts';
 import { readRuns, resultsFile } from '@lastseat/lab-frame/results/results-file.ts';
 
 import { rangeLines } from './range-lines.ts';
-import { READMES, upToDate } from './readmes.ts';
+import { CHARTS, READMES, upToDate } from './readmes.ts';
 
 const root = new URL('../../../', import.meta.url);
 
@@ -15,11 +15,14 @@ for (const bench of ['guards', 'locks'] as const) {
   console.log(`${lines.join('\n')}\n`);
 }
 
-for (const name of READMES) {
+for (const name of READMES) bringUp(name, 'the tables in', upToDate);
+for (const [name, draw] of Object.entries(CHARTS)) bringUp(name, 'the chart', draw);
+
+function bringUp(name: string, what: string, made: (text: string) => string): void {
   const path = fileURLToPath(new URL(name, root));
-  const text = readFileSync(path, 'utf8');
-  const filled = upToDate(text);
-  if (filled === text) continue;
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
+  const filled = made(text);
+  if (filled === text) return;
   writeFileSync(path, filled);
-  console.log(`written: the tables in ${name}`);
+  console.log(`written: ${what} ${name}`);
 }

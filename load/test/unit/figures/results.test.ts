@@ -13,7 +13,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { figureTable, inWords, rangeTable, runsInWords } from '#src/figures/markdown.ts';
 import { figureRanges, medianRange } from '#src/figures/ranges.ts';
 import { fillBlocks } from '#src/figures/readme-blocks.ts';
-import { READMES, upToDate } from '#src/figures/readmes.ts';
+import { CHARTS, READMES, upToDate } from '#src/figures/readmes.ts';
 
 const root = new URL('../../../../', import.meta.url);
 
@@ -141,7 +141,19 @@ describe('a block of a README', () => {
     const text = readFileSync(new URL(name, root), 'utf8');
     expect(upToDate(text)).toBe(text);
   });
+
+  it('of a name that nothing makes is an error', () => {
+    const unknown = text.replace('guards speed', 'scaling nothing');
+    expect(() => upToDate(unknown)).toThrow('no block is called "scaling nothing"');
+  });
 });
+
+it.each(Object.entries(CHARTS))(
+  '%s is drawn from the results files: otherwise run `make figures`',
+  (name, draw) => {
+    expect(readFileSync(new URL(name, root), 'utf8')).toBe(draw());
+  },
+);
 
 function figureOf(rest: Partial<Figure>): Figure {
   return {
