@@ -13,12 +13,12 @@ export function benchMedians(measurements: Measurements): Medians {
       .filter((cell) => cell.void === null)
       .flatMap(({ guard: of, connections, events, bookingsPerS, latencyMs, cpuCores }) => {
         const at = events === 1 ? count(connections, 'connection') : count(events, 'event');
-        return [
+        const cores = PARTS.map((part) => ({ what: `cores of ${part}`, of, at, value: cpuCores?.[part] }));
+        return cores.concat([
           { what: 'bookings/s', of, at, value: bookingsPerS },
           { what: 'p50 ms', of, at, value: latencyMs?.p50 },
           { what: 'p99 ms', of, at, value: latencyMs?.p99 },
-          ...PARTS.map((part) => ({ what: `cores of ${part}`, of, at, value: cpuCores?.[part] })),
-        ];
+        ]);
       }),
     ...(boundsOf(measurements) ?? []).flatMap(({ commitCycleMs, byCommits, byCpu }) => [
       { what: 'ms', of: 'commit cycle', at: at64, value: commitCycleMs },

@@ -125,7 +125,7 @@ function clusterLines(runs: readonly RecordedRun[]): string[] {
   ];
   const rows = [10, 100, 1_000].map((replicas) => {
     const { perS, nginxCores, postgresCores, shards, connections } = clusterOf(costs, replicas);
-    return [thousands(replicas), ...[perS, nginxCores, postgresCores, shards, connections].map(amount)];
+    return [replicas, perS, nginxCores, postgresCores, shards, connections].map(amount);
   });
   const batch = steadyBatch(costs);
   const waits = [0.5, BUSY, 0.9].map(

@@ -25,8 +25,6 @@ const GRID = 2_000;
  */
 export function scalingChart(runs: readonly RecordedRun[], fitted: RecordedRun): string {
   const costs = costsOf(fitted);
-  const measuredOf = (run: RecordedRun, of: string, replicas: number) =>
-    run.medians['answers/s by replicas']?.[of]?.[atReplicas(replicas)];
   const all = runs.flatMap((run) =>
     GUARDS.flatMap(({ of }) => REPLICAS.map((replicas) => measuredOf(run, of, replicas) ?? 0)),
   );
@@ -90,4 +88,8 @@ export function scalingChart(runs: readonly RecordedRun[], fitted: RecordedRun):
     .map((line) => line.trim())
     .filter(Boolean)
     .join('\n')}\n`;
+}
+
+function measuredOf({ medians }: RecordedRun, of: string, replicas: number): number | undefined {
+  return medians['answers/s by replicas']?.[of]?.[atReplicas(replicas)];
 }

@@ -20,7 +20,7 @@ import {
   waitMs,
   type Costs,
 } from '#src/scaling/model.ts';
-import { byReplicasPerS, predictionsOf } from '#src/scaling/predictions.ts';
+import { atReplicas, byReplicasPerS, predictionsOf } from '#src/scaling/predictions.ts';
 
 const AT = '64 connections';
 const COSTS: Costs = { rowUs: 20, batchUs: 640, handOverUs: 320, commitUs: 400, roundTripUs: 150 };
@@ -135,29 +135,23 @@ describe('beyond one machine', () => {
 /** As if the model were true. */
 function runMadeBy(costs: Costs, parts?: PartCosts): RecordedRun {
   const noopPerS = 1e6 / 60;
-  const by = (value: (crowd: number) => number) =>
-    Object.fromEntries([8, 64, 512].map((crowd) => [`${crowd} connections`, value(crowd)]));
-  const at = (value: number) => by(() => value);
-  const byReplicas = (value: (replicas: number) => number) => ({
-    '1 replica': value(1),
-    ...Object.fromEntries([2, 4, 8].map((replicas) => [`${replicas} replicas`, value(replicas)])),
-  });
-  const rates = {
+  const at = (value: number) => byCrowd(() => value);
+  const rates: Record<string, Record<string, number>> = {
     'no-op': at(noopPerS),
-    'batched-update at home': by((crowd) => batchedPerS(costs, noopPerS, batchOf(crowd, homesOf(crowd, 2)))),
+    'batched-update at home': byCrowd((crowd) =>
+      batchedPerS(costs, noopPerS, batchOf(crowd, homesOf(crowd, 2))),
+    ),
     'batched-update': {
-      ...by((crowd) => batchedPerS(costs, noopPerS, batchOf(crowd, 2))),
+      ...byCrowd((crowd) => batchedPerS(costs, noopPerS, batchOf(crowd, 2))),
       '1,000 events': 9_000,
     },
-    'batched-lock': by((crowd) => batchedUnderLockPerS(costs, noopPerS, batchOf(crowd, 1))),
+    'batched-lock': byCrowd((crowd) => batchedUnderLockPerS(costs, noopPerS, batchOf(crowd, 1))),
     'atomic-update': at(oneByOnePerS(costs, 1)),
     'row-lock': at(oneByOnePerS(costs, 5)),
     'fenced-lock': at(oneByOnePerS(costs, 5)),
     'advisory-lock': at(oneByOnePerS(costs, 6)),
   };
-  const cores = (of: keyof typeof rates, us: number) => ({
-    [of]: { [AT]: (us * (rates[of][AT] ?? 0)) / 1e6 },
-  });
+  const cores = (of: string, us: number) => ({ [of]: { [AT]: (us * (rates[of]?.[AT] ?? 0)) / 1e6 } });
   const perBatch = ({ rowUs, batchUs }: PartCosts['replica']) => ({
     ...cores('batched-update at home', rowUs + batchUs / 32),
     ...cores('batched-update', rowUs + batchUs / 16),
@@ -196,4 +190,12 @@ function runMadeBy(costs: Costs, parts?: PartCosts): RecordedRun {
       }),
     },
   };
+}
+
+function byCrowd(value: (crowd: number) => number): Record<string, number> {
+  return Object.fromEntries([8, 64, 512].map((crowd) => [`${crowd} connections`, value(crowd)]));
+}
+
+function byReplicas(value: (replicas: number) => number): Record<string, number> {
+  return Object.fromEntries([1, 2, 4, 8].map((replicas) => [atReplicas(replicas), value(replicas)]));
 }
