@@ -226,6 +226,9 @@ export function createPostgres(scheduler: Scheduler, stocks: readonly StockRow[]
       kill(error: ServerError) {
         life += 1;
         isOver = true;
+        // Its locks have gone with the server; an end that comes later must not take those of another.
+        trx = undefined;
+        if (idle !== undefined) scheduler.cancel(idle);
         sessions.delete(self);
         onEnd(error);
       },
