@@ -46,7 +46,9 @@ export async function startFronts(
  * its start; beside each of them is one of all places that replicas take, in their order (`all-homes.conf`).
  */
 function copyConfiguration(from: string, to: string, { port, replicas }: { port: number; replicas: number }) {
-  const isConfiguration = (path: string): boolean => path === from || path.endsWith('.conf');
+  // Who watches asks the stack's own nginx; it has the port, and a second one would not start.
+  const isConfiguration = (path: string): boolean =>
+    path === from || (path.endsWith('.conf') && !path.endsWith('/status.conf'));
   cpSync(from, to, { recursive: true, filter: isConfiguration });
   const names = readdirSync(to);
   const rewrite = (name: string, change: (text: string) => string): void => {
