@@ -121,10 +121,15 @@ describe.skipIf(obstacle !== null)(obstacle === null ? title : `${title} (${obst
 
   test('nobody can inherit the address of a replica but a replica', async () => {
     const containers = await listContainers(project);
-    const { networks = [] } = containers.find(({ service }) => service === 'nginx') ?? {};
-    expect(networks).toHaveLength(1);
-    const there = containers.filter(({ networks: theirs }) => theirs.some((one) => networks.includes(one)));
+    const networksOf = (name: string) =>
+      containers.find(({ service }) => service === name)?.networks.filter((one) => !one.endsWith('_watch'));
+    const networks = networksOf('nginx');
+    expect(networks).toEqual([expect.stringMatching(/_edge$/)]);
+    const there = containers.filter(({ networks: theirs }) => theirs.some((one) => networks?.includes(one)));
     expect(new Set(there.map(({ service }) => service))).toEqual(new Set(['booking', 'nginx']));
+    // Whoever watches asks nginx in a network of its own, where no replica is.
+    const watched = containers.filter(({ networks: theirs }) => theirs.some((one) => one.endsWith('_watch')));
+    expect(new Set(watched.map(({ service }) => service))).toEqual(new Set(['nginx']));
   });
 
   test('no container has more than its share of the CPUs, and none keeps its log for ever', async () => {
