@@ -89,8 +89,8 @@ describe.skipIf(obstacle !== null)(obstacle === null ? title : `${title} (${obst
     await expect.poll(up, patiently).toEqual(['booking-1', 'booking-2', 'booking-3']);
     await runtime().scale(1);
     await expect.poll(up, patiently).toEqual(['booking-1']);
-    // None that is gone is missed.
-    expect(await prometheus.ask('up == 0')).toEqual([]);
+    // None that is gone is missed, once Prometheus was told.
+    await expect.poll(() => prometheus.ask('up == 0'), patiently).toEqual([]);
   });
 
   test('it goes as it came, and what it watches stays', async () => {
