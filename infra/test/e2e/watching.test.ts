@@ -28,6 +28,8 @@ describe.skipIf(obstacle !== null)(obstacle === null ? title : `${title} (${obst
   let prometheus: ReturnType<typeof prometheusAt>;
   const runtime = () => nativeRuntime(project, { home, report: () => {} });
   const partsOf = () => Object.keys(loadState(stackDir(project, home))?.parts ?? {});
+  const up = async () =>
+    (await prometheus.ask('up{job="booking"} == 1')).map(({ instance }) => instance).toSorted();
   // Prometheus looks every five seconds; a machine that others keep busy may take a few of them.
   const patiently = { timeout: 60_000, interval: 250 };
 
@@ -84,8 +86,6 @@ describe.skipIf(obstacle !== null)(obstacle === null ? title : `${title} (${obst
   });
 
   test('Prometheus follows the replicas', async () => {
-    const up = async () =>
-      (await prometheus.ask('up{job="booking"} == 1')).map(({ instance }) => instance).toSorted();
     await expect.poll(up, patiently).toEqual(['booking-1', 'booking-2', 'booking-3']);
     await runtime().scale(1);
     await expect.poll(up, patiently).toEqual(['booking-1']);
