@@ -2,6 +2,10 @@ export function inOrder(numbers: readonly number[]): number[] {
   return numbers.toSorted((a, b) => a - b);
 }
 
+export function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
+
 /** Of an even number, the mean of the two in the middle; null of none. */
 export function median(numbers: readonly number[]): number | null {
   const sorted = inOrder(numbers);

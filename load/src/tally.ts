@@ -1,5 +1,5 @@
 import { PROXY_INSTANCE_ID } from '@lastseat/booking/contract';
-import { percentile } from '@lastseat/lab-frame/statistics.ts';
+import { percentile, sum } from '@lastseat/lab-frame/statistics.ts';
 
 import type { Attempt, Wave } from './crowd.ts';
 import type { Truth } from './truth.ts';
@@ -175,10 +175,6 @@ function latencies(attempts: readonly Attempt[]): Tally['latencyMs'] {
 
 function round(ms: number): number {
   return Math.round(ms * 100) / 100;
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
 }
 
 /** Sorted by key, so that two reports of like runs read alike. */

@@ -1,5 +1,5 @@
 import type { Guarantee } from '@lastseat/booking/contract';
-import { median } from '@lastseat/lab-frame/statistics.ts';
+import { median, sum } from '@lastseat/lab-frame/statistics.ts';
 
 import type { CheckVerdict } from '../runs/run.ts';
 import type { Drill } from './drill.ts';
@@ -95,10 +95,6 @@ function longest(times: readonly (number | null)[]): number | null {
     (longest, time) => (longest === null || time === null ? null : Math.max(longest, time)),
     0,
   );
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
 }
 
 // What is shorter is the way of a booking on a busy machine, and nobody notices.

@@ -7,6 +7,7 @@ import { judgeSlice } from '../lab/judge-slice.ts';
 import type { Cell, CheckVerdict, LabStrategy } from '../runs/run.ts';
 import { isUnknown } from '../tally.ts';
 import { openOracle } from '../truth.ts';
+import { storm } from '../workloads/storm.ts';
 import type { Workload } from '../workloads/workload.ts';
 import type { Drill } from './drill.ts';
 import { STEADY, type SteadyLoad } from './steady-load.ts';
@@ -182,7 +183,7 @@ async function judgeEvents(
       tickets: () => [...sale.tickets],
       requests: () => sent.exchanges.length,
       client: () => ({ next: () => ({ operation: 'read', event: 0 }) }),
-      counts: STEADY.counts,
+      counts: storm.counts,
       exempt: [...exempt, ...unknown],
     },
     target: arena.target,

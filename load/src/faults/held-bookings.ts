@@ -6,7 +6,7 @@ import { asUuid } from '../answer.ts';
 import type { Exchange } from '../generators/exchange.ts';
 import { onMachineClock } from '../history/clock.ts';
 import type { Buyers } from './buyers.ts';
-import type { LoggedMark } from './replicas.ts';
+import { markIn } from './replicas.ts';
 
 /**
  * Bookings that are held between their read and their write (`holdRaceWindow`), so that a fault meets them exactly there.
@@ -57,9 +57,9 @@ export async function holdBookings(
   for (const part of replicas) {
     following.use(
       cluster.follow(part, (line) => {
-        const mark = decisionIn(line);
+        const mark = markIn(line);
         const requestId = asUuid(mark?.requestId ?? null);
-        if (mark !== null && requestId !== null) decided.set(requestId, { part, atMs: mark.atMs });
+        if (mark?.mark === 'decides' && requestId !== null) decided.set(requestId, { part, atMs: mark.atMs });
       }),
     );
   }
@@ -107,14 +107,5 @@ export async function holdBookings(
     const at = decided.get(answer?.requestId ?? '');
     if (answer === null || (at === undefined && answer.code === 'unknown')) return part !== null;
     return at !== undefined && (part === null || part === at.part) && atMs < at.atMs + holdMs;
-  }
-}
-
-function decisionIn(line: string): LoggedMark | null {
-  if (!line.includes('"mark":"decides"')) return null;
-  try {
-    return JSON.parse(line) as LoggedMark;
-  } catch {
-    return null;
   }
 }

@@ -52,7 +52,7 @@ export function replicasOf(cluster: Cluster): Replicas {
     async marks() {
       const parts = await replicaParts(cluster);
       const logs = await Promise.all(parts.map(async ({ name }) => cluster.logs(name, LINES)));
-      return logs.flat().flatMap(markIn);
+      return logs.flat().flatMap((line) => markIn(line) ?? []);
     },
   };
 }
@@ -69,11 +69,11 @@ export async function partOf(cluster: Cluster, instanceId: string): Promise<stri
   return part.name;
 }
 
-function markIn(line: string): LoggedMark | [] {
-  if (!line.includes('"mark"')) return [];
+export function markIn(line: string): LoggedMark | null {
+  if (!line.includes('"mark"')) return null;
   try {
     return JSON.parse(line) as LoggedMark;
   } catch {
-    return []; // it is just being written
+    return null; // it is just being written
   }
 }

@@ -8,14 +8,14 @@ import { NOOP_PATH } from '../bench/cell.ts';
 import { coresBetween, readCpu, type CpuReading } from '../bench/cpu-cores.ts';
 import type { BenchStack } from '../bench/stack/start-stack.ts';
 import { closedLoop } from '../generators/closed-loop.ts';
-import { outcomeOf, type Ask, type Load, type Sent } from '../generators/exchange.ts';
+import { outcomeOf, type Load, type Sent } from '../generators/exchange.ts';
 import { measureLag } from '../generators/lag.ts';
 import { openLoop, type Arrivals } from '../generators/open-loop.ts';
 import type { Operation } from '../history/operation.ts';
 import type { Cell, LabSettings, Outcome, Slice } from '../runs/run.ts';
-import { guardOf } from '../scenario.ts';
 import { createEvents, type Target } from '../target.ts';
 import type { Oracle } from '../truth.ts';
+import { requestsTo } from '../workloads/requests.ts';
 import { workloadOf } from '../workloads/workloads.ts';
 import { judgeSlice } from './judge-slice.ts';
 import { sellOut } from './sell-out.ts';
@@ -50,7 +50,7 @@ export async function measureSlice(lab: Lab, cell: Cell, slice: number): Promise
   const created = { startMs: performance.now(), endMs: 0 };
   const eventIds = await createEvents(target, `lab ${cell.workload} ${cell.strategy}`, tickets);
   created.endMs = performance.now();
-  const path = pathsOf(cell, eventIds);
+  const path = requestsTo(cell.strategy, eventIds);
   const before = workload.isSoldOut && !isNoop ? await sellOut(target, path, tickets, runId) : [];
 
   const readings: CpuReading[] = [];
@@ -119,18 +119,6 @@ export async function measureSlice(lab: Lab, cell: Cell, slice: number): Promise
 
 // More than any slice has; a seed for each client of each slice.
 const CLIENTS_OF_A_SLICE = 1_000_003;
-
-function pathsOf({ strategy }: Cell, eventIds: readonly number[]): Load['request'] {
-  return (ask: Ask) => {
-    const eventId = eventIds[ask.event] ?? 0;
-    if (ask.operation === 'cancel') return { method: 'DELETE', path: `/bookings/${ask.bookingId}` };
-    if (ask.operation === 'hold') return { method: 'POST', path: `/events/${eventId}/holds` };
-    if (ask.operation === 'confirm') return { method: 'POST', path: `/holds/${ask.bookingId}/confirm` };
-    if (ask.operation === 'read') return { method: 'GET', path: `/events/${eventId}` };
-    if (strategy === 'no-op') return { method: 'POST', path: NOOP_PATH };
-    return { method: 'POST', path: guardOf(strategy).path(eventId) };
-  };
-}
 
 function rates({ offeredPerS, achievedPerS }: Sent) {
   return { offeredPerS: toTenths(offeredPerS), achievedPerS: toTenths(achievedPerS) };

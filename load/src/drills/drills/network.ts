@@ -45,7 +45,7 @@ export const lostReply: Drill = {
     }
   },
   async heal({ cluster, replica }) {
-    for (const server of ['redis', 'postgres']) await cluster.link(replica, server).heal();
+    for (const link of linksOf({ cluster, replicas: [replica] })) await link.heal();
   },
 };
 
@@ -70,6 +70,6 @@ export const slowNetwork: Drill = {
   },
 };
 
-function linksOf({ cluster, replicas }: Scene) {
+function linksOf({ cluster, replicas }: Pick<Scene, 'cluster' | 'replicas'>) {
   return replicas.flatMap((replica) => ['redis', 'postgres'].map((server) => cluster.link(replica, server)));
 }
