@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { Client } from 'pg';
 
 import { askRedis } from '../servers/redis.ts';
@@ -31,6 +33,14 @@ export interface Cluster {
   reload(name: 'nginx'): Promise<void>;
   /** Changes the number of replicas while the others serve. */
   scale(replicas: number): Promise<void>;
+  /** Which part is the primary now. Where there is one server of the kind it is that one. */
+  primary(kind: RedundantKind): Promise<string>;
+  /** The primary of three Postgres servers gives its place to another one, in order. */
+  handOver(): Promise<void>;
+  /** Returns when any one server may be lost again: at once where there is one of each, which may not. */
+  untilRedundant(): Promise<void>;
+  /** Sets the clock of a replica so far ahead of the machine's, or behind it. Its timers go on as they were. */
+  setClock(name: string, aheadMs: number): Promise<void>;
   /** The last lines that it has said. */
   logs(name: string, lines: number): Promise<string[]>;
   /** Hears each line that a part says from now on. One that is killed has said what it had said. */
@@ -44,6 +54,9 @@ export interface Cluster {
   /** The connections from one part to another. Throws a `UserError` where no proxy stands. */
   link(from: string, to: string): Link;
 }
+
+/** What there are three of with HA=on. */
+export type RedundantKind = 'redis' | 'postgres';
 
 export interface ClusterPart {
   /**
@@ -68,6 +81,12 @@ export interface ClusterRuntime extends Pick<Cluster, 'runtime' | 'find' | 'part
   reload(part: ClusterPart): Promise<void>;
   logs(part: ClusterPart, lines: number): Promise<string[]>;
   links?: Pick<Links, 'names' | 'between'> | undefined;
+  /** Of three servers each; left out where there are none. Null while no server is the primary. */
+  primary?(kind: RedundantKind): Promise<string | null>;
+  handOver?(leader: string): Promise<void>;
+  assertRedundant?(): Promise<void>;
+  /** Left out where the clocks of the replicas are the machine's. */
+  setClock?(part: ClusterPart, aheadMs: number): Promise<void>;
 }
 
 // A signal, or one question to a local engine: each takes some milliseconds, on a busy machine a second.
@@ -76,6 +95,9 @@ const SIGNAL_MS = 10_000;
 const START_MS = 90_000;
 // Each of up to 32 replicas is started, found by nginx, or ends what it has under way.
 const SCALE_MS = 180_000;
+// What is left of a time-out of Patroni, and then a base backup of what was sold.
+const REDUNDANT_MS = 120_000;
+const REDUNDANT_POLL_MS = 200;
 // Longer than any statement of a console or a drill takes while Postgres is well.
 const STATEMENT_MS = 10_000;
 
@@ -129,6 +151,34 @@ export function clusterOf(platform: ClusterRuntime): Cluster {
       }),
     scale: (replicas) => inTime(`scale to ${replicas} replicas`, SCALE_MS, platform.scale(replicas)),
     logs: (name, lines) => act('logs of', name, SIGNAL_MS, (part) => platform.logs(part, lines)),
+    primary: (kind) => inTime(`ask for the primary of ${kind}`, SIGNAL_MS, primaryOf(kind)),
+    handOver: () =>
+      inTime('hand over postgres', START_MS, async () => {
+        if (!(await isRedundant()) || !platform.handOver)
+          throw new UserError('there is one Postgres, which can give its place to nobody: HA=on');
+        await platform.handOver(await primaryOf('postgres'));
+      }),
+    untilRedundant: () =>
+      inTime('wait until any server may be lost', REDUNDANT_MS, async (signal) => {
+        if (!(await isRedundant())) return;
+        while (!signal.aborted) {
+          const isThere = await platform.assertRedundant?.().then(
+            () => true,
+            () => false,
+          );
+          if (isThere !== false) return;
+          await sleep(REDUNDANT_POLL_MS);
+        }
+      }),
+    setClock: (name, aheadMs) =>
+      act('set the clock of', name, SIGNAL_MS, async (part) => {
+        refuseUnlessRunning('set the clock of', part);
+        if (!platform.setClock)
+          throw new UserError(
+            `the clock of ${name} is the machine's: only a run that asks for others has them`,
+          );
+        await platform.setClock(part, aheadMs);
+      }),
 
     async statement<Row>(sql: string, values: readonly unknown[] = [], limitMs = STATEMENT_MS) {
       const { postgresUrl } = await theStack();
@@ -176,6 +226,17 @@ export function clusterOf(platform: ClusterRuntime): Cluster {
     },
   };
 
+  async function isRedundant(): Promise<boolean> {
+    return (await theStack()).ha;
+  }
+
+  async function primaryOf(kind: RedundantKind): Promise<string> {
+    if (!(await isRedundant())) return kind;
+    const name = await platform.primary?.(kind);
+    if (name == null) throw new UserError(`no server of ${kind} is the primary`);
+    return name;
+  }
+
   async function theStack(): Promise<Stack> {
     const stack = await platform.find();
     if (stack === null) throw new UserError('nothing is running: make up');
@@ -190,14 +251,23 @@ function refuseUnlessRunning(action: string, { name, state }: ClusterPart): void
 const CLOSE_MS = 500;
 
 /** What goes on after its time is nobody's any more: its end, good or bad, is not waited for. */
-async function inTime<T>(what: string, limitMs: number, work: Promise<T>): Promise<T> {
+async function inTime<T>(
+  what: string,
+  limitMs: number,
+  work: Promise<T> | ((signal: AbortSignal) => Promise<T>),
+): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
+  const isLate = new AbortController();
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new UserError(`${what}: not done within ${limitMs / 1_000} s`)), limitMs);
+    timer = setTimeout(() => {
+      isLate.abort();
+      reject(new UserError(`${what}: not done within ${limitMs / 1_000} s`));
+    }, limitMs);
   });
-  work.catch(() => {});
+  const working = typeof work === 'function' ? work(isLate.signal) : work;
+  working.catch(() => {});
   try {
-    return await Promise.race([work, late]);
+    return await Promise.race([working, late]);
   } catch (cause) {
     if (cause instanceof UserError) throw cause;
     throw new UserError(`${what}: ${(cause as Error).message}`, { cause });

@@ -1,11 +1,14 @@
 import { changeStack } from '../native/change.ts';
-import { nativeRuntime, type NativeOptions } from '../native/index.ts';
+import { setClock } from '../native/clocks/set-clock.ts';
+import { appIn, nativeRuntime, type NativeOptions } from '../native/index.ts';
 import { LOG_KEEPER } from '../native/log-keeper.ts';
 import { followLog, lastLines } from '../native/logs.ts';
 import { stackDir } from '../native/places.ts';
 import { quorumName } from '../native/redis.ts';
 import { REDUNDANT_PARTS } from '../native/redundant/members.ts';
-import { bookingApp, replicaName, replicaNumber } from '../native/replicas.ts';
+import { findPrimary, handOverPostgres } from '../native/redundant/primary.ts';
+import { assertRedundant } from '../native/redundant/start.ts';
+import { replicaName, replicaNumber } from '../native/replicas.ts';
 import { stackOf } from '../native/stack-of.ts';
 import { startPart } from '../native/start-part.ts';
 import { loadState, type State } from '../native/state.ts';
@@ -27,8 +30,8 @@ export function nativeCluster(
   { links, ...options }: Omit<NativeOptions, 'ways'> & { links?: Links | undefined } = {},
 ): Cluster {
   const { home, report = toStderr } = options;
-  const app = { ...(options.app ?? bookingApp), ways: links };
   const dir = stackDir(project, home);
+  const app = appIn(dir, { ...options, ways: links });
   const runtime = nativeRuntime(project, { ...options, ways: links });
 
   async function parts(): Promise<ClusterPart[]> {
@@ -45,9 +48,19 @@ export function nativeCluster(
     return record.pid;
   }
 
+  /** Of whatever this stack has had. */
+  const portOf = (name: string): number => loadState(dir)?.ports[name] ?? 0;
+
   return clusterOf({
     runtime: 'native',
     links,
+    primary: (kind) => findPrimary(kind, portOf),
+    handOver: (leader) => handOverPostgres(leader, portOf),
+    assertRedundant: () => assertRedundant(portOf),
+    ...(options.clocks && {
+      setClock: ({ name }: ClusterPart, aheadMs: number) =>
+        setClock(dir, { name, pid: pidOf(name) }, aheadMs),
+    }),
     // Also while nginx is away: what is struck may be nginx.
     async find() {
       const state = loadState(dir);

@@ -6,6 +6,7 @@ import { isRunning } from '../servers/processes.ts';
 import type { Runtime } from '../stack/runtime.ts';
 import { UserError } from '../stack/user-error.ts';
 import { changeStack } from './change.ts';
+import { clockFileOf } from './clocks/clock-file.ts';
 import { tearDown } from './down.ts';
 import { printLogs } from './logs.ts';
 import { stackDir } from './places.ts';
@@ -24,16 +25,27 @@ export interface NativeOptions {
   app?: App;
   /** Leads the connections between the parts through what can strike them. */
   ways?: Ways | undefined;
+  /** The clock of each replica can be set. */
+  clocks?: boolean | undefined;
   report?: Report;
+}
+
+/** The service as it is started in a stack that lives there. */
+export function appIn(dir: string, { app = bookingApp, ways, clocks = false }: NativeOptions): App {
+  return {
+    ...app,
+    ways,
+    clockFileOf: clocks ? (replica: string) => clockFileOf(dir, replica) : app.clockFileOf,
+  };
 }
 
 /** The topology as plain processes on loopback: postgres, redis-server, the replicas and nginx. */
 export function nativeRuntime(
   project = 'lastseat',
-  { home, ways, app: given = bookingApp, report = toStderr }: NativeOptions = {},
+  { home, report = toStderr, ...options }: NativeOptions = {},
 ): Runtime {
-  const app = { ...given, ways };
   const dir = stackDir(project, home);
+  const app = appIn(dir, options);
 
   async function find() {
     const state = loadState(dir);

@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 
 import type { ServiceSettings } from '../stack/service-settings.ts';
 import { UserError } from '../stack/user-error.ts';
+import { settableClock } from './clocks/clock-file.ts';
 import type { Part } from './parts.ts';
 import { repository } from './places.ts';
 import { quorumName } from './redis.ts';
@@ -15,6 +16,8 @@ export interface App {
   migrate: string;
   main: string;
   ways?: Ways | undefined;
+  /** Where the clock of a replica is read from; left out where it is the machine's. */
+  clockFileOf?: ((replica: string) => string) | undefined;
 }
 
 /** How connections from one part to another are led through what can strike them. */
@@ -55,6 +58,7 @@ export async function replicaPart(options: {
   const { app, number, place, metricsPort, settings, labStrategies = [] } = options;
   const name = replicaName(number);
   const backends = await backendsBy(app.ways, name, options.backends);
+  const clock = app.clockFileOf && settableClock(app.clockFileOf(name));
   const port = (await app.ways?.behind(name, place)) ?? place;
   return {
     name,
@@ -62,7 +66,8 @@ export async function replicaPart(options: {
     args: [app.main],
     cwd: app.cwd,
     env: {
-      ...environment(backends),
+      ...environment(backends, clock?.nodeOptions),
+      ...clock?.env,
       HOST: '127.0.0.1',
       PORT: String(port),
       ...(metricsPort === null ? {} : { METRICS_PORT: String(metricsPort) }),
@@ -126,10 +131,13 @@ export async function migrate(app: App, backends: Backends): Promise<void> {
 }
 
 // Nothing else of the caller's environment gets through: what runs is the same whoever ran `make up`.
-function environment({ databaseUrl, redisUrl, sentinels, quorumUrls }: Backends): Record<string, string> {
+function environment(
+  { databaseUrl, redisUrl, sentinels, quorumUrls }: Backends,
+  nodeOptions = '',
+): Record<string, string> {
   return {
     NODE_ENV: 'production',
-    NODE_OPTIONS: '--max-semi-space-size=64', // as in the image
+    NODE_OPTIONS: `--max-semi-space-size=64 ${nodeOptions}`.trimEnd(), // as in the image
     DATABASE_URL: databaseUrl,
     ...(sentinels.length === 0
       ? { REDIS_URL: redisUrl }

@@ -43,19 +43,19 @@ export async function startRedundant(change: Change, shared: Shared): Promise<st
   await allSettled([startPostgres, startRedis]);
   await step('starting the router', () => parts.ensure(router));
 
-  const waitFor = (what: string, assert: (ports: typeof portOf) => Promise<void>) =>
-    waitUntil(what, async () => {
-      change.signal.throwIfAborted();
-      await assert(portOf);
-      return true;
-    });
   await step('waiting until every server may be lost', () =>
-    allSettled([
-      waitFor('both replicas of Redis follow', assertRedisRedundant),
-      waitFor('both replicas of Postgres follow', assertPostgresRedundant),
-    ]),
+    waitUntil('both replicas of Redis and of Postgres follow', async () => {
+      change.signal.throwIfAborted();
+      await assertRedundant(portOf);
+      return true;
+    }),
   );
   return adminUrlOf(change.state, shared.secrets);
+}
+
+/** Both replicas of each primary follow it. */
+export async function assertRedundant(portOf: (name: string) => number): Promise<void> {
+  await allSettled([assertRedisRedundant(portOf), assertPostgresRedundant(portOf)]);
 }
 
 /** All of them; their ports have been chosen. */

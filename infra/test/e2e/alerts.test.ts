@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { nativeCluster } from '../../cluster/index.ts';
+import { settableClock } from '../../native/clocks/clock-file.ts';
 import { nativeRuntime } from '../../native/index.ts';
 import { stackDir } from '../../native/places.ts';
 import { bookingApp } from '../../native/replicas.ts';
@@ -89,14 +90,14 @@ describe.skipIf(!asked)(asked ? title : `${title} (make test WATCH=on)`, { timeo
   });
 
   test('a clock that is set: ClockStepped', async () => {
-    const replica = opened.use(await startSettableReplica(stack));
+    const replica = opened.use(await startSettableReplica(stack, join(home, 'clock')));
     const dir = prometheusDir(loadState(stackDir(project, home))?.dataDir ?? '');
     const targets = [{ targets: [`127.0.0.1:${replica.metricsPort}`], labels: { instance: 'settable' } }];
     await writeFile(join(dir, 'targets', 'booking-settable.json'), JSON.stringify(targets));
     await expect
       .poll(() => prometheus.ask('lastseat_clock_shift_seconds{instance="settable"}'), patiently)
       .toHaveLength(1);
-    replica.setClock();
+    await replica.setClock();
     await expectAlerts('ClockStepped');
   });
 
@@ -166,11 +167,13 @@ async function newEvent(url: string, capacity: number): Promise<number> {
 }
 
 /** A replica of the same stack, of which the clock goes back by a minute and a half when it is told to. */
-async function startSettableReplica({ postgresUrl, redisUrl }: Stack) {
-  const preload = new URL('../support/settable-clock.mjs', import.meta.url).href;
-  const child = spawn(process.execPath, ['--import', preload, bookingApp.main], {
+async function startSettableReplica({ postgresUrl, redisUrl }: Stack, clockFile: string) {
+  const { nodeOptions, env } = settableClock(clockFile);
+  const child = spawn(process.execPath, [bookingApp.main], {
     cwd: bookingApp.cwd,
     env: {
+      NODE_OPTIONS: nodeOptions,
+      ...env,
       DATABASE_URL: postgresUrl,
       REDIS_URL: redisUrl,
       PORT: '0',
@@ -192,7 +195,10 @@ async function startSettableReplica({ postgresUrl, redisUrl }: Stack) {
   child.stdout.resume(); // what it says from now on is nobody's
   return {
     metricsPort,
-    setClock: () => void child.kill('SIGUSR2'),
+    async setClock() {
+      await writeFile(clockFile, '-90000');
+      child.kill('SIGUSR2');
+    },
     async [Symbol.asyncDispose]() {
       child.kill('SIGKILL');
       await exited;
