@@ -1,11 +1,8 @@
-/** One change of one place. */
-export interface Mistake<Noticer extends string = string> {
+import type { Change } from './change.ts';
+
+/** A change of a file in `src`. */
+export interface Mistake<Noticer extends string = string> extends Change {
   readonly name: string;
-  /** In `src`. */
-  readonly file: string;
-  /** Must be there exactly once. */
-  readonly right: string;
-  readonly wrong: string;
   /** Which of the test files must fail. */
   readonly noticedBy: Noticer;
 }

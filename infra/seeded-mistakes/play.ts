@@ -1,8 +1,9 @@
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { applyChanges } from './change.ts';
 import type { Mistake } from './mistake.ts';
 import { runTests } from './run-tests.ts';
 
@@ -79,15 +80,13 @@ async function copyPackage(root: URL, to: string): Promise<void> {
 
 /** The whole of each file with its mistake. Before anything is copied: what is wrong with the list is said for all of it. */
 async function readWrongFiles(root: URL, mistakes: readonly Mistake[]): Promise<string[]> {
-  const misplaced: string[] = [];
-  const wrongFiles = await Promise.all(
-    mistakes.map(async ({ name, file, right, wrong }) => {
-      const parts = (await readFile(new URL(`src/${file}`, root), 'utf8')).split(right);
-      if (parts.length !== 2)
-        misplaced.push(`"${name}": ${file} has ${parts.length - 1} places with: ${right}`);
-      return parts.join(wrong);
-    }),
+  const sources = new URL('src/', root);
+  const changed = await Promise.allSettled(
+    mistakes.map(async (mistake) => applyChanges(sources, mistake.name, [mistake])),
+  );
+  const misplaced = changed.flatMap((one) =>
+    one.status === 'rejected' ? [(one.reason as Error).message] : [],
   );
   if (misplaced.length > 0) throw new Error(misplaced.join('\n'));
-  return wrongFiles;
+  return changed.flatMap((one) => (one.status === 'fulfilled' ? one.value.values().toArray() : []));
 }
