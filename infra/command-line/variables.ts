@@ -15,7 +15,7 @@ const BY_TARGET = {
   'bench, bench-lock': ['QUICK', 'ONLY', 'PARTS', 'REPEATS', 'WINDOW_MS', 'EXACTNESS'],
   'bench-lock': ['WORKLOAD', 'RETRY_DELAY_MS'],
   'lab, runs, compare': ['RATE', 'ARRIVALS', 'RUN_NAME', 'A', 'B'],
-  drill: ['NAME', 'ALL', 'RUNS', 'SEED'],
+  drill: ['NAME', 'ALL', 'RUNS', 'SEED', 'UNTIL_BROKEN'],
   simulation: ['HISTORIES', 'FAULTS', 'TRACE', 'MISTAKE'],
   console: ['CONSOLE_PORT'],
   report: ['RUN', 'BESIDE'],

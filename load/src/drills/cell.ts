@@ -51,6 +51,7 @@ export function cellOf(
     struck: sum(strikes.map(({ held }) => held.struck)),
     oversold: sum(strikes.map(({ held }) => held.oversold)),
   };
+  const withoutSaleMs = Math.max(0, ...throughputs.map(({ withoutSaleMs }) => withoutSaleMs));
   const below = (['during', 'after'] as const).filter(
     (phase) => perSecond[phase] < drill.floors[phase] * perSecond.before,
   );
@@ -58,15 +59,18 @@ export function cellOf(
     drill: drill.name,
     strategy,
     guarantee,
-    verdict: verdictOf(drill, guarantee, held.struck, checks),
+    verdict: verdictOf(drill, guarantee, strikes, checks),
     strikes: strikes.length,
     held,
     oversold: sum(strikes.map(({ oversold }) => oversold)),
-    withoutSaleMs: Math.max(0, ...throughputs.map(({ withoutSaleMs }) => withoutSaleMs)),
+    withoutSaleMs,
     firstSaleMs: longest(throughputs.map(({ firstSaleMs }) => firstSaleMs)),
     halfRateMs: longest(throughputs.map(({ halfRateMs }) => halfRateMs)),
     perSecond,
-    below: below.map((phase) => `${phase}: ${perSecond[phase]} of ${perSecond.before} a second`),
+    below: [
+      ...below.map((phase) => `${phase}: ${perSecond[phase]} of ${perSecond.before} a second`),
+      ...tooLate(drill, withoutSaleMs),
+    ],
     requests: {
       started: sum(strikes.map(({ requests }) => requests.started)),
       refused: sum(strikes.map(({ requests }) => requests.refused)),
@@ -81,13 +85,20 @@ export function cellOf(
 function verdictOf(
   drill: Drill,
   guarantee: Guarantee,
-  struck: number,
+  strikes: readonly Struck[],
   checks: readonly CheckVerdict[],
 ): Cell['verdict'] {
   const failed = checks.some(({ verdict }) => verdict === 'failed');
-  if (failed) return drill.breaks.includes(guarantee) ? 'broke as it says' : 'broke';
-  const isMissed = drill.holds === true && struck === 0;
+  // On a machine that is slower than a lease what holds only under one breaks without any fault.
+  const isExcused = guarantee === 'while-lease-held' && strikes.some(({ outlastedLease }) => outlastedLease);
+  if (failed) return isExcused || drill.breaks.includes(guarantee) ? 'broke as it says' : 'broke';
+  const isMissed = drill.holds === true && strikes.every(({ held }) => held.struck === 0);
   return isMissed || drill.mustBreak?.includes(guarantee) ? 'not shown' : 'exact';
+}
+
+function tooLate({ sellsWithinMs = Infinity }: Drill, withoutSaleMs: number): string[] {
+  if (withoutSaleMs <= sellsWithinMs) return [];
+  return [`without a sale: ${withoutSaleMs / 1_000} s, and ${sellsWithinMs / 1_000} s are aimed for`];
 }
 
 function longest(times: readonly (number | null)[]): number | null {

@@ -19,17 +19,28 @@ export interface Drill {
   holds?: boolean;
   /** It meets all that is held, not only what one replica holds. */
   strikesAll?: boolean;
-  /** What its stack must have that others do without: proxies between the replicas and their servers. Natively only. */
-  needs?: 'links';
+  /** What its stack must have that others do without. */
+  needs?: Need;
   /** It is planned work, not an accident: every request is answered, and answered properly. */
   failsNothing?: boolean;
   /** From the strike until it is healed, at least and at most: drawn for each strike. */
   lastsMs: readonly [least: number, most: number];
   /** What must be left of the throughput from before: from the strike until it is healed, and after that. */
   floors: { during: number; after: number };
+  /** From the strike on somebody buys again after so long at most, healed or not: what it is to show. */
+  sellsWithinMs?: number;
+  /** Where it takes longer than most, from the load before to the judgement. */
+  expectedMs?: number;
   strike(scene: Scene): Promise<void>;
+  /** Whatever is killed or paused then is started all the same. */
   heal(scene: Scene): Promise<void>;
 }
+
+/**
+ * `links`: proxies between the replicas and their servers. `three-servers`: three each of Redis and Postgres, of which one
+ * may be lost. `clocks`: replicas of which the clock can be set.
+ */
+export type Need = 'links' | 'three-servers' | 'clocks';
 
 /** What a drill strikes. */
 export interface Scene {

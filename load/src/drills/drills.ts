@@ -1,6 +1,8 @@
 import type { Drill } from './drill.ts';
 import { blockEventLoop } from './drills/block-event-loop.ts';
+import { clockStep } from './drills/clock-step.ts';
 import { everythingAtOnce } from './drills/everything-at-once.ts';
+import { postgresFailover, postgresHandOver, redisFailover, redisPrimaryHangs } from './drills/failover.ts';
 import { killHolder } from './drills/kill-holder.ts';
 import { killReplicaInTransaction } from './drills/kill-replica-in-transaction.ts';
 import { lostReply, redisCut, slowNetwork } from './drills/network.ts';
@@ -43,6 +45,11 @@ export const DRILLS: readonly Drill[] = [
   redisCut,
   lostReply,
   slowNetwork,
+  clockStep,
+  redisFailover,
+  redisPrimaryHangs,
+  postgresHandOver,
+  postgresFailover,
 ];
 
 export const DRILL_NAMES = DRILLS.map(({ name }) => name);

@@ -1,4 +1,4 @@
-import type { Arena } from '../faults/arena.ts';
+import { LEASE_MS, type Arena } from '../faults/arena.ts';
 import type { Buyers } from '../faults/buyers.ts';
 import type { Held } from '../faults/held-bookings.ts';
 import type { Exchange, Sent } from '../generators/exchange.ts';
@@ -31,6 +31,8 @@ export interface Struck {
   held: { struck: number; oversold: number };
   /** What those were told who wanted the tickets that were held. */
   told: string[];
+  /** Somebody waited for longer than a lease: a holder may have outlived his, without any fault. */
+  outlastedLease: boolean;
   /** Tickets sold that there are not, of all events. */
   oversold: number;
   checks: CheckVerdict[];
@@ -73,11 +75,12 @@ export async function judgeStrike(trial: Trial, part: Part): Promise<Struck> {
   );
   const isOversold = ({ event }: Held): boolean => oversold.has(buyers?.eventIds[event] ?? 0);
   const unknown = operations.filter(({ outcome }) => outcome === 'unknown');
+  const throughput = throughputOf(sent?.exchanges ?? [], trial.phases);
   return {
     strategy: load.strategy,
     replica: trial.replica,
     told,
-    throughput: throughputOf(sent?.exchanges ?? [], trial.phases),
+    throughput,
     requests: {
       started: exchanges.length,
       refused: exchanges.filter(isRefused).length,
@@ -85,13 +88,29 @@ export async function judgeStrike(trial: Trial, part: Part): Promise<Struck> {
       settled: unknown.filter(({ settled }) => settled !== 'open').length,
     },
     held: { struck: struck.length, oversold: struck.filter(isOversold).length },
+    outlastedLease: exchanges.some(({ startedAtMs, answer }) => {
+      return answer !== null && answer.receivedAtMs - startedAtMs > LEASE_MS;
+    }),
     oversold: [...oversold.values()].reduce((sum, tickets) => sum + tickets, 0),
     checks: worstOf([
       ...(steady?.checks ?? []),
       ...(held ? held.checks : []),
       ...nothingFailed(trial.drill, exchanges),
+      ...(trial.arena.signal.aborted ? [] : [sellsAgain(throughput, trial.phases)]),
     ]),
     operations,
+  };
+}
+
+/** Whatever was struck, it is mended by now, and nobody has to do anything else. */
+function sellsAgain({ firstSaleMs }: Throughput, { healedAtMs, endedAtMs }: Phases): CheckVerdict {
+  const check = 'sells-again';
+  if (firstSaleMs !== null) return { check, verdict: 'passed', detail: null };
+  const seconds = Math.round((endedAtMs - healedAtMs) / 1_000);
+  return {
+    check,
+    verdict: 'failed',
+    detail: `nobody has bought within ${seconds} s of the end of the fault`,
   };
 }
 

@@ -1,29 +1,27 @@
 import { writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
-import { refuseUnwritable, runProgram, writeJson } from '@lastseat/infra/command-line';
+import { refuseUnwritable, runProgram, UserError, writeJson } from '@lastseat/infra/command-line';
 import { onInterruption } from '@lastseat/lab-frame/interruption.ts';
 import { paintFor } from '@lastseat/lab-frame/paint.ts';
-import { showSteps } from '@lastseat/lab-frame/progress.ts';
 import { circumstances } from '@lastseat/lab-frame/results/recorded-run.ts';
 import { count } from '@lastseat/lab-frame/words.ts';
 
+import { chooseRuntime } from '../bench/stack/start-stack.ts';
 import { LEASE_MS, openArena, REPLICAS } from '../faults/arena.ts';
 import { createRunFolder, runsFolder } from '../runs/store.ts';
 import type { Cell } from './cell.ts';
+import type { Drill } from './drill.ts';
 import { DRILLS } from './drills.ts';
+import { playMistakes } from './mistakes/play-mistakes.ts';
 import { commandOf, HELP, readOptions, type Options } from './options.ts';
 import { playCells } from './play-cells.ts';
+import { showDrills } from './progress.ts';
 import { conclusion, drillTable, matrixOf } from './report.ts';
+import { stackFor, whyNotIn } from './stacks.ts';
 
 const OPEN = 3;
 const INTERRUPTED = 130;
-
-// The load before and after, the fault, and what is waited for until nothing can be written any more.
-const EXPECTED_MS = 20_000;
-
-/** From each replica to each server. */
-const LINKS = ['redis', 'postgres'] as const;
 
 await runProgram(main);
 
@@ -34,15 +32,15 @@ async function main(): Promise<number> {
     return 0;
   }
   refuseUnwritable(options.json);
+  const speak: (text: string) => void = options.json === '-' ? () => {} : (text) => console.log(text);
+  if (options.mistakes.length > 0) return playMistakes(options, speak);
   const when = circumstances();
   const signal = onInterruption('what is struck is mended, and what was found is kept');
-  const speak: (text: string) => void = options.json === '-' ? () => {} : (text) => console.log(text);
   const paint = paintFor(process.stdout);
   const hasQuorum = options.strategies.includes('quorum-lock');
   const folder = createRunFolder(runsFolder(process.env), 'drill', new Date());
   const drills = DRILLS.filter(({ name }) => options.drills.includes(name));
-  const steps = drills.map((drill) => ({ drill, what: drill.name, expectedMs: EXPECTED_MS }));
-  let runtime: string | undefined;
+  const runtime = chooseRuntime({ ...process.env, ...(options.runtime && { RUNTIME: options.runtime }) });
   const cells: Cell[] = [];
   const found = () => ({
     command: commandOf(options),
@@ -52,34 +50,47 @@ async function main(): Promise<number> {
     isComplete: cells.length === drills.length * options.strategies.length,
     cells,
   });
-  // Each kind of stack in turn: one with proxies in it is none that people have.
-  for (const [needs, group] of Map.groupBy(steps, ({ drill }) => drill.needs)) {
-    if (signal.aborted) break;
-    if (needs === 'links' && runtime === 'docker') {
-      speak(`\nNot played in Docker, where no proxies stand: ${group.map(({ what }) => what).join(', ')}`);
-      continue;
-    }
-    const links = needs === 'links' ? LINKS : [];
-    await using arena = await openArena({ runtime: options.runtime, hasQuorum, links, signal });
-    if (runtime === undefined) speak(headline(options, arena.stack.runtime));
-    runtime = arena.stack.runtime;
-    using progress = showSteps(group, process.stderr);
-    for (const step of group) {
+  // Each kind of stack in turn: those that only some drills need are none that people have.
+  const groups = [...Map.groupBy(drills, ({ needs }) => needs).values()];
+  const progress = showDrills(groups.flat(), options, process.stderr);
+
+  async function play(group: readonly Drill[]): Promise<void> {
+    const stack = stackFor(group[0]);
+    await using arena = await openArena({ ...stack, runtime, hasQuorum, signal });
+    for (const drill of group) {
       if (signal.aborted) break;
-      progress.begin(step);
-      const ofDrill = await playCells(arena, step.drill, options, folder);
+      progress.begin(drill);
+      const ofDrill = await playCells(arena, drill, options, folder, (left) => progress.strike(left));
       cells.push(...ofDrill);
       writeFileSync(join(folder, 'drill.json'), `${JSON.stringify(found(), null, 1)}\n`);
-      if (ofDrill.length > 0) speak(`\n${drillTable(step.drill, ofDrill, paint)}`);
+      if (ofDrill.length > 0) speak(`\n${drillTable(drill, ofDrill, paint)}`);
     }
   }
+
+  speak(headline(options, runtime));
+  for (const group of groups) {
+    if (signal.aborted) break;
+    // A stack that cannot be started here keeps nobody from playing on the others.
+    const whyNot = whyNotIn(runtime, group[0]) ?? (await play(group).then(() => null, unlessBug));
+    if (whyNot === null || signal.aborted) continue;
+    speak(`\nNot played: ${group.map(({ name }) => name).join(', ')}: ${whyNot}`);
+  }
+  progress[Symbol.dispose]();
   if (options.isMatrix) speak(`\n${matrixOf(cells, paint)}`);
   speak(`\n${conclusion(cells, paint)}`);
   speak(paint('label', `Kept: ${relative(process.cwd(), folder)}; repeat it: ${commandOf(options)}`));
   await writeJson(options.json, { folder, ...found() });
   if (signal.aborted) return INTERRUPTED;
   if (cells.some(({ verdict }) => verdict === 'broke')) return 1;
-  return cells.some(({ verdict, below }) => verdict === 'not shown' || below.length > 0) ? OPEN : 0;
+  const isOpen = cells.some(({ verdict, below }) => verdict === 'not shown' || below.length > 0);
+  return isOpen || !found().isComplete ? OPEN : 0;
+}
+
+/** What its user can mend, as one line, or that there was no time for it any more. */
+function unlessBug(error: unknown): string {
+  if (error instanceof UserError || (error instanceof Error && error.name === 'AbortError'))
+    return error.message;
+  throw error;
 }
 
 function headline({ strategies, seed }: Options, runtime: string): string {

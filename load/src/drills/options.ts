@@ -13,6 +13,7 @@ import {
 } from '@lastseat/infra/command-line';
 
 import { DRILL_NAMES, DRILLS } from './drills.ts';
+import { MISTAKES, type Mistake } from './mistakes/mistakes.ts';
 
 export interface Options {
   help: boolean;
@@ -21,7 +22,11 @@ export interface Options {
   /** Strikes, or where bookings are held struck bookings, of each cell. */
   runs: number;
   seed: number;
+  /** A drill is over as soon as a guard did not hold what it promises. */
+  untilBroken: boolean;
   isMatrix: boolean;
+  /** Made in a copy of the repository, which the drill is then played in that must show it. */
+  mistakes: readonly Mistake[];
   runtime: 'native' | 'docker' | undefined;
   json: JsonTarget;
 }
@@ -30,6 +35,8 @@ export interface Options {
 const STRATEGIES: StrategyName[] = ['simple-lock', 'fenced-lock'];
 const DRILL = 'pause-holder';
 const MOST_SEEDS = 999_999;
+/** Each mistake is found in far fewer. */
+const MISTAKE_RUNS = 20;
 
 export const TABLE = {
   name: names(DRILL_NAMES, { what: `these drills (default: ${DRILL})` }),
@@ -46,6 +53,10 @@ export const TABLE = {
     min: 1,
     max: MOST_SEEDS,
     what: 'what the moments and the replicas are drawn from (default: any)',
+  }),
+  'until-broken': yes({ what: 'no more strikes once a guard did not hold what it promises' }),
+  mistake: name(['all', ...MISTAKES.map(({ name }) => name)], {
+    what: 'make a mistake in a copy of this repository, and see how many strikes it takes to find it',
   }),
   runtime: name(['native', 'docker'], {
     what: 'what the stack is made of (default: processes where they are installed)',
@@ -65,13 +76,17 @@ export const HELP = helpText({
     ['make drill NAME=kill-holder STRATEGY=fenced-lock', 'one drill, one guard'],
     ['make drill NAME=pause-holder STRATEGY=simple-lock RUNS=100', 'a hundred bookings that are struck'],
     ['make drill ALL=1', 'the matrix'],
+    ['make drill MISTAKE=all', 'how many strikes it takes to find each of the seeded mistakes'],
   ],
   program: 'load/src/drills/main.ts',
   table: TABLE,
   notes: `Drills:
 ${DRILLS.map(({ name, what }) => `  ${name}: ${what}`).join('\n')}
 
-Exit code: 0 every guard held what it promises; 1 one did not; 2 a wrong option; 3 all held, and something was not shown or a throughput was below its floor; 130 interrupted.`,
+Mistakes:
+${MISTAKES.map(({ name, what }) => `  ${name}: ${what}`).join('\n')}
+
+Exit code: 0 every guard held what it promises, or each mistake was found; 1 one did not; 2 a wrong option; 3 all held, and something was not shown or a throughput was below its floor; 130 interrupted.`,
 });
 
 export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Options {
@@ -87,9 +102,11 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Op
     strategies: strategies.includes('all')
       ? [...STRATEGY_NAMES]
       : strategies.filter((name) => name !== 'all'),
-    runs: given.runs ?? 1,
+    runs: given.runs ?? (given.mistake === undefined ? 1 : MISTAKE_RUNS),
     seed: given.seed ?? 1 + Math.floor(Math.random() * MOST_SEEDS),
+    untilBroken: given['until-broken'],
     isMatrix: given.all,
+    mistakes: MISTAKES.filter(({ name }) => given.mistake === 'all' || given.mistake === name),
     runtime: given.runtime,
     json: given.json,
   };

@@ -9,29 +9,29 @@ import { offeredStrategies } from '../target.ts';
 import { cellOf, type Cell } from './cell.ts';
 import type { Drill } from './drill.ts';
 import type { Struck } from './judge-strike.ts';
+import { clientsOf, heldAtOnce } from './loads.ts';
 import type { Options } from './options.ts';
 import { playDrill } from './play-drill.ts';
-
-// Together: more would measure the machine, not the fault.
-const CLIENTS = 24;
-const LEAST_CLIENTS = 3;
-// Some guards hold a connection to Postgres with each booking, of which a replica has ten.
-const HELD = 24;
-const LEAST_HELD = 4;
+import { strikesOf } from './progress.ts';
 
 /** A drill, struck as often as was asked for, and what became of each strategy. What broke one is kept. */
 export async function playCells(
   arena: Arena,
   drill: Drill,
-  { strategies, runs, seed }: Pick<Options, 'strategies' | 'runs' | 'seed'>,
+  {
+    strategies,
+    runs,
+    seed,
+    untilBroken = false,
+  }: Pick<Options, 'strategies' | 'runs' | 'seed'> & Partial<Pick<Options, 'untilBroken'>>,
   folder: string,
+  /** Called before each strike: how many are left, with this one. */
+  onStrike: (left: number) => void = () => {},
 ): Promise<Cell[]> {
   const offered = await offeredStrategies(arena.stack.url);
   const guaranteeOf = (name: StrategyName) =>
     offered.find((strategy) => strategy.name === name)?.guarantee ?? 'none';
   const random = randomNumbers(seed + numberOf(drill.name));
-  const clients = Math.max(LEAST_CLIENTS, Math.floor(CLIENTS / strategies.length));
-  const atOnce = Math.max(LEAST_HELD, Math.floor(HELD / strategies.length));
   const strikes: Struck[][] = [];
   const done = (): number =>
     drill.holds
@@ -42,15 +42,26 @@ export async function playCells(
         )
       : strikes.length;
   const histories = new Map<string, string[]>();
-  for (
-    let strike = 1;
-    done() < runs && strike <= MOST_STRIKES_A_RUN * runs && !arena.signal.aborted;
-    strike += 1
-  ) {
+  const cells = (): Cell[] =>
+    strategies.map((strategy, index) =>
+      cellOf(
+        drill,
+        { strategy, guarantee: guaranteeOf(strategy) },
+        strikes.flatMap((all) => all[index] ?? []),
+        histories.get(strategy) ?? [],
+      ),
+    );
+  const isOver = (): boolean =>
+    done() >= runs ||
+    strikes.length >= MOST_STRIKES_A_RUN * runs ||
+    arena.signal.aborted ||
+    (untilBroken && cells().some(({ verdict }) => verdict === 'broke'));
+  for (let strike = 1; !isOver(); strike += 1) {
+    onStrike(strikesOf(drill, { strategies, runs: runs - done() }));
     const struck = await playDrill(arena, drill, {
       strategies,
-      clients,
-      held: Array.from({ length: atOnce }, () => 1),
+      clients: clientsOf(strategies.length),
+      held: Array.from({ length: heldAtOnce(strategies.length) }, () => 1),
       seed: seed + strike,
       random,
     });
@@ -60,15 +71,7 @@ export async function playCells(
       if (file !== null) histories.set(one.strategy, [...(histories.get(one.strategy) ?? []), file]);
     }
   }
-  if (strikes.length === 0) return [];
-  return strategies.map((strategy, index) =>
-    cellOf(
-      drill,
-      { strategy, guarantee: guaranteeOf(strategy) },
-      strikes.flatMap((all) => all[index] ?? []),
-      histories.get(strategy) ?? [],
-    ),
-  );
+  return strikes.length === 0 ? [] : cells();
 }
 
 // Of what is never where it is to be struck there may be none.

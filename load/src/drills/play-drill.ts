@@ -25,8 +25,9 @@ export interface Play {
 const WARM_UP_MS = 700;
 const BEFORE_MS = { least: 1_000, most: 2_000 };
 const AFTER_MS = 1_500;
-// Leases of those who were struck, what Postgres grants an idle transaction, a restart, retries that back off.
-const RECOVERED_WITHIN_MS = 15_000;
+// Leases of those who were struck, what Postgres grants an idle transaction, a restart, retries that back off: some
+// seconds. Several times that, for who does not sell by then is found guilty.
+const RECOVERED_WITHIN_MS = 30_000;
 // Several leases, and well within the time of the request that is held.
 const OTHERS_WITHIN_MS = 5_000;
 // What strikes has time to strike; and what is left of the lease is for a machine that is slow: it is no fault.
@@ -117,7 +118,7 @@ async function othersBuy(buyers: readonly Buyers[]): Promise<string[]> {
 }
 
 /** Also where the strike failed half-way, or somebody has interrupted it: everything runs afterwards. */
-async function mend({ cluster, size }: Arena, drill: Drill, scene: Scene): Promise<void> {
+async function mend({ cluster, size, signal }: Arena, drill: Drill, scene: Scene): Promise<void> {
   try {
     await drill.heal(scene);
   } finally {
@@ -126,6 +127,8 @@ async function mend({ cluster, size }: Arena, drill: Drill, scene: Scene): Promi
     }
     const replicas = (await cluster.parts()).filter(({ kind }) => kind === 'replica');
     if (replicas.length !== size) await cluster.scale(size);
+    // Or the next strike takes the last server that has everything. Who is interrupted strikes no more.
+    if (!signal.aborted) await cluster.untilRedundant();
   }
 }
 

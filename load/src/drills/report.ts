@@ -69,19 +69,26 @@ function inMatrix(cell: Cell | undefined, paint: Paint): string {
 
 /** One sentence for whoever reads nothing else. */
 export function conclusion(cells: readonly Cell[], paint: Paint): string {
+  if (cells.length === 0) return `${paint('strong', 'NOT SHOWN')}  Nothing was played.`;
   const of = (verdict: Cell['verdict']): Cell[] => cells.filter((cell) => cell.verdict === verdict);
   const broke = of('broke');
   if (broke.length > 0) {
-    const which = broke.map(({ strategy, drill }) => `${strategy} in ${drill}`).join(', ');
+    const which = named(broke).join(', ');
     return `${paint('bad', 'BROKE')}  ${which}: ${agree(broke.length, 'it does', 'they do')} not hold what ${agree(broke.length, 'it promises', 'they promise')}.`;
   }
-  const missing = of('not shown').map(({ strategy, drill }) => `${strategy} in ${drill}`);
+  const missing = named(of('not shown'));
+  const slow = named(cells.filter(({ below }) => below.length > 0));
   const expected = of('broke as it says').length;
   const rest = [
     `${count(of('exact').length, 'cell')} exact`,
     expected > 0 ? `${expected} broken beyond what the guard promises` : '',
     missing.length > 0 ? `not shown: ${missing.join(', ')}` : '',
+    slow.length > 0 ? `slower than aimed for: ${slow.join(', ')}` : '',
   ].filter(Boolean);
-  const word = missing.length > 0 ? paint('strong', 'NOT SHOWN') : paint('good', 'PASS');
+  const word = missing.length + slow.length > 0 ? paint('strong', 'NOT SHOWN') : paint('good', 'PASS');
   return `${word}  Every guard held what it promises: ${rest.join('; ')}.`;
+}
+
+function named(cells: readonly Cell[]): string[] {
+  return cells.map(({ strategy, drill }) => `${strategy} in ${drill}`);
 }

@@ -39,6 +39,10 @@ export interface ArenaOptions {
   hasQuorum?: boolean;
   /** Where proxies are to stand. */
   links?: readonly LinkKind[];
+  /** Three each of Redis and Postgres. */
+  ha?: boolean;
+  /** The clocks of the replicas can be set. */
+  clocks?: boolean;
   leaseMs?: number;
   lockWaitMs?: number;
   signal: AbortSignal;
@@ -70,6 +74,8 @@ async function start({
   runtime,
   hasQuorum = false,
   links = [],
+  ha = false,
+  clocks = false,
   leaseMs = LEASE_MS,
   lockWaitMs,
   signal,
@@ -80,6 +86,8 @@ async function start({
       {
         replicas: REPLICAS,
         links,
+        ha,
+        clocks,
         quorum: hasQuorum ? QUORUM : 0,
         settings: {
           LOCK_TTL_MS: String(leaseMs),

@@ -32,9 +32,10 @@ export function clusterOfStack({
   project,
   home,
   links,
-}: Pick<BenchStack, 'runtime' | 'project' | 'home' | 'links'>): Cluster {
+  clocks,
+}: Pick<BenchStack, 'runtime' | 'project' | 'home' | 'links' | 'clocks'>): Cluster {
   return runtime === 'native'
-    ? nativeCluster(project, { home, links, report: silently })
+    ? nativeCluster(project, { home, links, clocks, report: silently })
     : dockerCluster(project, silently);
 }
 

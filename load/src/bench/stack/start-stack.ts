@@ -39,6 +39,8 @@ export interface BenchStack
   startFronts?: (numbers: readonly number[], signal: AbortSignal) => Promise<Fronts>;
   /** Where proxies were asked for: what they can do to the connections between the parts. */
   links?: Links | undefined;
+  /** Those of the replicas can be set. */
+  clocks: boolean;
   /** CPU seconds that each part has used so far; null where that cannot be read. */
   cpuSeconds(): Record<StackPart, number> | null;
 }
@@ -57,17 +59,20 @@ export async function startStack(
   env: NodeJS.ProcessEnv,
   {
     links: kinds = [],
+    clocks = false,
     ...options
-  }: Partial<Omit<StackOptions, 'port'>> & { links?: readonly LinkKind[] } = {},
+  }: Partial<Omit<StackOptions, 'port'>> & { links?: readonly LinkKind[]; clocks?: boolean } = {},
 ): Promise<BenchStack> {
   const name = chooseRuntime(env);
   if (kinds.length > 0 && name === 'docker')
     throw new UsageError('connections between two parts can be struck natively only: RUNTIME=native');
+  if (clocks && name === 'docker')
+    throw new UsageError('containers have the clock of the machine: RUNTIME=native');
   const project = `lastseat-bench-${process.pid}`;
   const home = mkdtempSync(join(tmpdir(), 'lastseat-bench-'));
   const isNative = name === 'native';
   const links = isNative && kinds.length > 0 ? createLinks(kinds) : undefined;
-  const runtime = isNative ? nativeRuntime(project, { home, ways: links }) : dockerRuntime(project);
+  const runtime = isNative ? nativeRuntime(project, { home, ways: links, clocks }) : dockerRuntime(project);
   const findPids = () => (isNative ? pidsOf(project, home) : containerPids(project));
   const callOff = runAfterParent('sh', '-c', '"$@"; rm -rf "$0"', home, ...downCommand(project, home, name));
 
@@ -90,6 +95,7 @@ export async function startStack(
     return {
       ...stack,
       links,
+      clocks,
       project,
       home,
       nginxVersion:
@@ -135,7 +141,7 @@ export async function startUnlessInterrupted(
  * Processes rather than containers where there is a choice: nothing stands between the parts but loopback. Only where
  * they would have to be installed first and Docker is at hand is it the other way round.
  */
-function chooseRuntime({ RUNTIME: wanted = '' }: NodeJS.ProcessEnv): Runtime['name'] {
+export function chooseRuntime({ RUNTIME: wanted = '' }: NodeJS.ProcessEnv): Runtime['name'] {
   if (wanted === 'native' || wanted === 'docker') return wanted;
   if (wanted !== '') throw new UsageError(`RUNTIME=${wanted}: must be native or docker`);
   const isInstalled = (['postgres', 'redis-server', 'nginx'] as const).every(isUsable);

@@ -3,11 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { cellInWords, cellOf } from '#src/drills/cell.ts';
 import type { Drill } from '#src/drills/drill.ts';
 import { DRILLS } from '#src/drills/drills.ts';
+import { redisFailover } from '#src/drills/drills/failover.ts';
 import { pauseHolder } from '#src/drills/drills/pause-holder.ts';
-import { redisPause } from '#src/drills/drills/redis.ts';
+import { redisPause, redisRestart } from '#src/drills/drills/redis.ts';
 import type { Struck } from '#src/drills/judge-strike.ts';
 import { commandOf, readOptions } from '#src/drills/options.ts';
+import { showDrills, strikesOf } from '#src/drills/progress.ts';
 import { conclusion } from '#src/drills/report.ts';
+import { whyNotIn } from '#src/drills/stacks.ts';
 import { throughputOf } from '#src/drills/throughput.ts';
 import type { Exchange } from '#src/generators/exchange.ts';
 
@@ -20,6 +23,14 @@ describe('a cell', () => {
     expect(asItSays).toMatchObject({ verdict: 'broke as it says' });
     expect(cellInWords(asItSays)).toBe('oversold 1 of 1');
     expect(conclusion([asItSays], plain)).toMatch(/^PASS/);
+  });
+
+  it('is no breach of a lease where the machine was slower than one', () => {
+    const broken = { broken: true, oversold: 1 };
+    expect(cell(redisRestart, 'while-lease-held', broken).verdict).toBe('broke');
+    const slow = { ...broken, slow: true };
+    expect(cell(redisRestart, 'while-lease-held', slow).verdict).toBe('broke as it says');
+    expect(cell(redisRestart, 'always', slow).verdict).toBe('broke');
   });
 
   it('is exact where nothing was wrong, and tells for how long nobody could buy', () => {
@@ -38,6 +49,13 @@ describe('a cell', () => {
   it('tells a throughput that is below its floor', () => {
     const slow = cell(pauseHolder, 'always', { after: 40 });
     expect(slow).toMatchObject({ verdict: 'exact', below: ['after: 40 of 100 a second'] });
+    expect(conclusion([slow], plain)).toMatch(/^NOT SHOWN/);
+  });
+
+  it('tells that nobody bought for longer than it aims for', () => {
+    const { below } = cell(redisFailover, 'always', { withoutSaleMs: 5_200 });
+    expect(below).toEqual(['without a sale: 5.2 s, and 5 s are aimed for']);
+    expect(cell(redisFailover, 'always', { withoutSaleMs: 4_900 }).below).toEqual([]);
   });
 });
 
@@ -86,6 +104,31 @@ describe('options', () => {
   });
 });
 
+it('a strike of bookings that are held counts for as many as one replica holds', () => {
+  const two = { strategies: ['row-lock', 'fenced-lock'], runs: 100 };
+  expect(strikesOf({}, two)).toBe(100);
+  expect(strikesOf({ holds: true }, two)).toBe(25);
+});
+
+it('the time that is left is that of all strikes of all drills', () => {
+  const lines: string[] = [];
+  const stream = { isTTY: false, write: (line: string) => lines.push(line) } as unknown as NodeJS.WriteStream;
+  using progress = showDrills(
+    [pauseHolder, redisRestart],
+    { strategies: ['row-lock', 'fenced-lock'], runs: 100 },
+    stream,
+  );
+  progress.begin(pauseHolder);
+  // Of those that are held four are struck at once: 25 strikes, and 100 restarts, of 13 s each.
+  expect(lines).toEqual(['1 of 2 · pause-holder · 27 min left\n']);
+});
+
+it('a drill that needs what Docker has not is left out there, and says why', () => {
+  expect(whyNotIn('docker', redisFailover)).toBe('in Docker there is one of each server');
+  expect(whyNotIn('native', redisFailover)).toBeNull();
+  expect(whyNotIn('docker', pauseHolder)).toBeNull();
+});
+
 it('every drill has a name of its own', () => {
   expect(new Set(DRILLS.map(({ name }) => name)).size).toBe(DRILLS.length);
 });
@@ -93,9 +136,16 @@ it('every drill has a name of its own', () => {
 function cell(
   drill: Drill,
   guarantee: 'none' | 'while-lease-held' | 'always',
-  facts: { broken?: boolean; oversold?: number; struck?: number; withoutSaleMs?: number; after?: number },
+  facts: {
+    broken?: boolean;
+    oversold?: number;
+    struck?: number;
+    withoutSaleMs?: number;
+    after?: number;
+    slow?: boolean;
+  },
 ) {
-  const { broken = false, oversold = 0, struck = 1, withoutSaleMs = 100, after = 100 } = facts;
+  const { broken = false, oversold = 0, struck = 1, withoutSaleMs = 100, after = 100, slow = false } = facts;
   const one: Struck = {
     strategy: 'some-lock',
     replica: 'booking-1',
@@ -108,6 +158,7 @@ function cell(
     requests: { started: 300, refused: 0, unknown: 0, settled: 0 },
     held: { struck, oversold },
     told: [],
+    outlastedLease: slow,
     oversold,
     checks: [
       { check: 'oversold', verdict: broken ? 'failed' : 'passed', detail: broken ? 'too many' : null },

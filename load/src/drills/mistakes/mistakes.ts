@@ -1,0 +1,164 @@
+import type { StrategyName } from '@lastseat/booking/contract';
+import type { Change } from '@lastseat/infra/seeded-mistakes';
+
+/**
+ * A mistake in the service, the lock or what is deployed around them, made on purpose: a drill must find it. Those that one
+ * process can show are for the simulation; these need servers, connections and processes that really end.
+ */
+export interface Mistake {
+  readonly name: string;
+  readonly what: string;
+  readonly changes: readonly Change[];
+  /** The drill that shows it, and the guard under which it does. */
+  readonly drill: string;
+  readonly strategy: StrategyName;
+}
+
+const BOOKING = 'services/booking/src';
+const NGINX = 'nginx/nginx.conf';
+
+export const MISTAKES: readonly Mistake[] = [
+  {
+    name: 'told-before-the-disk',
+    what: 'Postgres answers a commit before it is on the disk (synchronous_commit = off)',
+    changes: [
+      {
+        file: 'infra/postgres/postgresql.conf',
+        right: 'synchronous_commit = on',
+        wrong: 'synchronous_commit = off',
+      },
+    ],
+    drill: 'postgres-crash',
+    strategy: 'batched-update',
+  },
+  {
+    name: 'nginx-repeats-a-post',
+    what: 'nginx gives a booking that a replica had got to another one, without the name by which Postgres knows it again',
+    changes: [
+      { file: NGINX, right: '"~[1-9]" yes;', wrong: '"~[1-9]" "";' },
+      { file: NGINX, right: '  proxy_set_header X-Request-Id $request_id;\n', wrong: '' },
+    ],
+    drill: 'kill-replica-in-transaction',
+    strategy: 'batched-update',
+  },
+  {
+    name: 'nginx-says-nothing-was-done',
+    what: 'nginx tells the buyer of a replica that is gone to try again, although it had got the booking',
+    changes: [
+      {
+        file: NGINX,
+        right:
+          '    location @again {\n      if ($handed_over) {\n        set $is_own yes;\n        return 504 $unknown;',
+        wrong:
+          '    location @again {\n      if ($handed_over) {\n        set $is_own yes;\n        return 503 $unavailable;',
+      },
+    ],
+    drill: 'kill-replica-in-transaction',
+    strategy: 'batched-update',
+  },
+  {
+    name: 'stops-at-once',
+    what: 'a replica that is asked to stop does so, and forgets who waits for an answer',
+    changes: [
+      {
+        file: `${BOOKING}/main.ts`,
+        right: 'await server.drain({ delayMs: config.drainDelayMs, graceMs: DRAIN_GRACE_MS })',
+        wrong: 'server.port > 0',
+      },
+    ],
+    drill: 'rolling-restart',
+    strategy: 'fenced-lock',
+  },
+  {
+    name: 'serves-before-it-is-connected',
+    what: 'a replica takes requests before it has reached Redis and Postgres',
+    changes: [
+      {
+        file: `${BOOKING}/main.ts`,
+        right: '  await untilReady(context.failedChecks, READY_WITHIN_MS);\n',
+        wrong: '',
+      },
+    ],
+    drill: 'rolling-restart',
+    strategy: 'fenced-lock',
+  },
+  {
+    name: 'in-doubt-is-failed',
+    what: 'a commit whose answer is lost counts as one that failed',
+    changes: [
+      {
+        file: `${BOOKING}/storage/transaction.ts`,
+        right: "  return new CommitUnknownError('the connection was lost during COMMIT', { cause: error });",
+        wrong: '  return error;',
+      },
+    ],
+    drill: 'lost-reply',
+    strategy: 'fenced-lock',
+  },
+  {
+    name: 'in-doubt-is-new',
+    what: 'a request that may have booked is decided as if it had not',
+    changes: [
+      {
+        file: `${BOOKING}/booking/batching/decide-batch.ts`,
+        right:
+          '      if (error instanceof CommitUnknownError) for (const pending of batch) pending.isInDoubt = true;\n',
+        wrong: '',
+      },
+    ],
+    drill: 'lost-reply',
+    strategy: 'batched-lock',
+  },
+  {
+    name: 'not-found-is-not-booked',
+    what: 'a statement that was not answered, and of which nothing is found, is told as failed, while it may still be on its way',
+    changes: [
+      {
+        file: `${BOOKING}/booking/commit.ts`,
+        right: "    return isFound ? 'booked' : { code: 'unknown', cause: error };",
+        wrong: "    if (!isFound) throw error.cause;\n    return 'booked';",
+      },
+    ],
+    drill: 'postgres-pause',
+    strategy: 'atomic-update',
+  },
+  {
+    name: 'lock-without-an-end',
+    what: 'the lock of a holder that is killed never ends',
+    changes: [
+      {
+        file: 'services/locking/src/lua/simple-acquire.lua',
+        right: "'NX', 'PX', ARGV[2])",
+        wrong: "'NX')",
+      },
+    ],
+    drill: 'kill-holder',
+    strategy: 'simple-lock',
+  },
+  {
+    name: 'never-comes-back',
+    what: 'a replica that has lost Redis does not try to reach it again',
+    changes: [
+      {
+        file: `${BOOKING}/redis.ts`,
+        right: '    retryStrategy: pauseBefore,',
+        wrong: '    retryStrategy: () => null,',
+      },
+    ],
+    drill: 'redis-restart',
+    strategy: 'fenced-lock',
+  },
+  {
+    name: 'standby-lags',
+    what: 'a commit is answered when one of the three Postgres servers has it (synchronous_mode: false)',
+    changes: [
+      {
+        file: 'infra/native/redundant/postgres.ts',
+        right: 'synchronous_mode: true,',
+        wrong: 'synchronous_mode: false,',
+      },
+    ],
+    drill: 'postgres-failover',
+    strategy: 'batched-update',
+  },
+];
