@@ -9,6 +9,7 @@ export type { FaultProxy } from './fault-proxy.ts';
 export { freePort } from './free-port.ts';
 export { ensureInstalled } from './install.ts';
 export { startPostgres } from './postgres.ts';
+export { findProcess } from './processes.ts';
 export { startRedisCluster } from './redis-cluster.ts';
 export type { RedisCluster } from './redis-cluster.ts';
 export { startSentinelGroup } from './redis-sentinel.ts';

@@ -56,6 +56,13 @@ export interface Scene {
   signal: AbortSignal;
 }
 
+/**
+ * Of the throughput from before, once it is over: it is there again. Far less than is seen where nothing else runs, for
+ * whatever else a machine has to do begins and ends in the middle of a drill too. For the same reason nothing need be left
+ * while it lasts where a lease must end first: that takes as long as the fault.
+ */
+export const LEFT_AFTER = 0.3;
+
 /** A fault that only guards without any promise may not survive. */
 export const BREAKS_NO_LOCK: readonly Guarantee[] = ['none'];
 

@@ -89,7 +89,7 @@ export async function judgeStrike(trial: Trial, part: Part): Promise<Struck> {
     },
     held: { struck: struck.length, oversold: struck.filter(isOversold).length },
     outlastedLease: exchanges.some(({ startedAtMs, answer }) => {
-      return answer !== null && answer.receivedAtMs - startedAtMs > LEASE_MS;
+      return answer === null || answer.receivedAtMs - startedAtMs > LEASE_MS;
     }),
     oversold: [...oversold.values()].reduce((sum, tickets) => sum + tickets, 0),
     checks: worstOf([

@@ -65,6 +65,8 @@ export async function playCells(
       seed: seed + strike,
       random,
     });
+    // One that was cut short has had neither its time nor, where the stack is ending too, its servers.
+    if (arena.signal.aborted) break;
     strikes.push(struck);
     for (const one of struck) {
       const file = keep(folder, drill, one, strike);

@@ -1,11 +1,16 @@
-import { execFile } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
+import { nativeCluster } from '@lastseat/infra/cluster';
+import { findProcess } from '@lastseat/infra/servers';
 import { expect, it, onTestFinished } from 'vitest';
 
+import { chooseRuntime } from '#src/bench/stack/start-stack.ts';
 import type { Cell } from '#src/drills/cell.ts';
 
 const main = fileURLToPath(new URL('../../src/drills/main.ts', import.meta.url));
@@ -45,6 +50,42 @@ it('a paused holder oversells with the textbook lock, and not with a fence; acci
   expect(code === 1).toBe(broke.length > 0);
   expect(readdirSync(dir), 'the stack is gone').toEqual(['home']);
 });
+
+// Processes are looked at, which containers hide.
+it.runIf(chooseRuntime(process.env) === 'native')(
+  'interrupted in the middle of a strike it ends everything that it has started, and its exit code says so',
+  async () => {
+    const { env, dir } = room();
+    const flags = ['--name=pause-holder', '--strategy=row-lock', '--runtime=native'];
+    const child = spawn(process.execPath, [main, ...flags], { env, stdio: 'ignore' });
+    const exited = once(child, 'exit');
+    const pids = await untilPaused(dir);
+    child.kill('SIGINT');
+    expect(await exited).toEqual([130, null]);
+    expect(pids.filter((pid) => findProcess(pid) !== null)).toEqual([]);
+    expect(readdirSync(dir), 'the stack is gone').toEqual(['home']);
+  },
+);
+
+/** @returns the processes of its stack */
+async function untilPaused(dir: string): Promise<number[]> {
+  for (;;) {
+    for (const stack of globSync('lastseat-bench-*/native/*', { cwd: dir })) {
+      const home = join(dir, stack, '..', '..');
+      const parts = await nativeCluster(basename(stack), { home }).parts();
+      if (!parts.some(({ state }) => state === 'paused')) continue;
+      const state = JSON.parse(readFileSync(join(dir, stack, 'state.json'), 'utf8')) as State;
+      return Object.values(state.parts).map(({ pid }) => pid);
+    }
+    await sleep(POLL_MS);
+  }
+}
+
+interface State {
+  parts: Record<string, { pid: number }>;
+}
+
+const POLL_MS = 20;
 
 function cellOf({ cells }: Found, drill: string, strategy: string): Cell {
   const cell = cells.find((cell) => cell.drill === drill && cell.strategy === strategy);

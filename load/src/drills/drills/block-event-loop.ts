@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { FAILPOINT_HEADER } from '@lastseat/booking/contract';
 import { UserError } from '@lastseat/infra/command-line';
 
-import { BREAKS_LEASES, type Drill, type Scene } from '../drill.ts';
+import { BREAKS_LEASES, LEFT_AFTER, type Drill, type Scene } from '../drill.ts';
 
 // Longer than the lease, which is two seconds.
 const BLOCKED_MS = { least: 2_200, most: 3_000 };
@@ -22,7 +22,7 @@ export const blockEventLoop: Drill = {
   mustBreak: BREAKS_LEASES,
   holds: true,
   lastsMs: [BLOCKED_MS.least, BLOCKED_MS.most],
-  floors: { during: 0.1, after: 0.5 },
+  floors: { during: 0, after: LEFT_AFTER },
   async strike(scene) {
     const { cluster, random, replicas } = scene;
     const struck: string[] = [];

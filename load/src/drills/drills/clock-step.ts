@@ -1,4 +1,4 @@
-import { BREAKS_NO_LOCK, type Drill } from '../drill.ts';
+import { BREAKS_NO_LOCK, LEFT_AFTER, type Drill } from '../drill.ts';
 
 const MINUTE_MS = 60_000;
 // Longer than any lease, hold or time limit of a request.
@@ -12,7 +12,7 @@ export const clockStep: Drill = {
   needs: 'clocks',
   holds: true,
   lastsMs: [1_000, 2_000],
-  floors: { during: 0.1, after: 0.5 },
+  floors: { during: 0, after: LEFT_AFTER },
   async strike({ cluster, replica, random }) {
     const { least, most } = STEP_MINUTES;
     const stepMs = Math.round((least + (most - least) * random()) * MINUTE_MS);

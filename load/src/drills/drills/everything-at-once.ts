@@ -1,4 +1,4 @@
-import { BREAKS_LEASES, type Drill } from '../drill.ts';
+import { BREAKS_LEASES, LEFT_AFTER, type Drill } from '../drill.ts';
 
 export const everythingAtOnce: Drill = {
   name: 'everything-at-once',
@@ -6,7 +6,7 @@ export const everythingAtOnce: Drill = {
   breaks: BREAKS_LEASES,
   holds: true,
   lastsMs: [2_200, 3_000],
-  floors: { during: 0, after: 0.5 },
+  floors: { during: 0, after: LEFT_AFTER },
   async strike({ cluster, replica, replicas }) {
     const other = replicas.find((name) => name !== replica);
     await cluster.pause(replica);

@@ -1,4 +1,4 @@
-import { BREAKS_NO_LOCK, type Drill } from '../drill.ts';
+import { BREAKS_NO_LOCK, LEFT_AFTER, type Drill } from '../drill.ts';
 
 export const killHolder: Drill = {
   name: 'kill-holder',
@@ -6,7 +6,7 @@ export const killHolder: Drill = {
   breaks: BREAKS_NO_LOCK,
   holds: true,
   lastsMs: [500, 1_500],
-  floors: { during: 0.1, after: 0.5 },
+  floors: { during: 0, after: LEFT_AFTER },
   strike: ({ cluster, replica }) => cluster.kill(replica),
   heal: ({ cluster, replica }) => cluster.start(replica),
 };

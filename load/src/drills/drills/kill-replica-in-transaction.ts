@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { UserError } from '@lastseat/infra/command-line';
 
-import { BREAKS_NO_LOCK, type Drill, type Scene } from '../drill.ts';
+import { BREAKS_NO_LOCK, LEFT_AFTER, type Drill, type Scene } from '../drill.ts';
 
 // Shorter than anybody waits for a row, and time enough to see who waits.
 const ROWS_HELD_S = 1.5;
@@ -17,7 +17,7 @@ export const killReplicaInTransaction: Drill = {
   what: 'a replica is killed while its transactions are under way: all of each is there afterwards, or none',
   breaks: BREAKS_NO_LOCK,
   lastsMs: [500, 1_500],
-  floors: { during: 0.1, after: 0.5 },
+  floors: { during: 0, after: LEFT_AFTER },
   async strike(scene) {
     const { cluster, eventIds, replica } = scene;
     const held = cluster.statement(

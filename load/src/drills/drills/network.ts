@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { UserError } from '@lastseat/infra/command-line';
 
-import { BREAKS_NO_LOCK, type Drill, type Scene } from '../drill.ts';
+import { BREAKS_NO_LOCK, LEFT_AFTER, type Drill, type Scene } from '../drill.ts';
 
 /** Drills that strike the connections between a replica and its servers: both ends are well, and do not know of each other. */
 
@@ -13,7 +13,7 @@ export const redisCut: Drill = {
   needs: 'links',
   // Longer than the leases that it holds, which is two seconds.
   lastsMs: [2_200, 3_500],
-  floors: { during: 0.1, after: 0.5 },
+  floors: { during: 0, after: LEFT_AFTER },
   strike: ({ cluster, replica }) => cluster.link(replica, 'redis').refuse(),
   heal: ({ cluster, replica }) => cluster.link(replica, 'redis').heal(),
 };
@@ -32,7 +32,7 @@ export const lostReply: Drill = {
   breaks: BREAKS_NO_LOCK,
   needs: 'links',
   lastsMs: [1_000, 2_000],
-  floors: { during: 0.1, after: 0.5 },
+  floors: { during: 0, after: LEFT_AFTER },
   async strike({ cluster, replica, signal }) {
     const ofRedis = { matching: (sent: Buffer) => sent.includes('lock:') };
     cluster.link(replica, 'redis').dropReplies(LOST_REPLIES, ofRedis);
@@ -58,7 +58,7 @@ export const slowNetwork: Drill = {
   breaks: BREAKS_NO_LOCK,
   needs: 'links',
   lastsMs: [2_000, 3_000],
-  floors: { during: 0.02, after: 0.5 },
+  floors: { during: 0, after: LEFT_AFTER },
   async strike(scene) {
     for (const link of linksOf(scene)) {
       const ms = (SLOWEST_MS / 2) * (1 + scene.random());

@@ -1,4 +1,4 @@
-import { BREAKS_LEASES, type Drill } from '../drill.ts';
+import { BREAKS_LEASES, LEFT_AFTER, type Drill } from '../drill.ts';
 
 export const pauseHolder: Drill = {
   name: 'pause-holder',
@@ -8,7 +8,7 @@ export const pauseHolder: Drill = {
   holds: true,
   // Longer than the lease, which is two seconds.
   lastsMs: [2_200, 3_000],
-  floors: { during: 0.1, after: 0.5 },
+  floors: { during: 0, after: LEFT_AFTER },
   strike: ({ cluster, replica }) => cluster.pause(replica),
   heal: ({ cluster, replica }) => cluster.resume(replica),
 };

@@ -1,4 +1,4 @@
-import { BREAKS_NO_LOCK, type Drill } from '../drill.ts';
+import { BREAKS_NO_LOCK, LEFT_AFTER, type Drill } from '../drill.ts';
 
 /** What is done to a healthy system while it sells: no request may fail. */
 
@@ -8,7 +8,7 @@ export const rollingRestart: Drill = {
   breaks: BREAKS_NO_LOCK,
   failsNothing: true,
   lastsMs: [0, 500],
-  floors: { during: 0.3, after: 0.5 },
+  floors: { during: 0.1, after: LEFT_AFTER },
   async strike({ cluster, replicas, replica, signal }) {
     const first = replicas.indexOf(replica);
     for (const name of [...replicas.slice(first), ...replicas.slice(0, first)]) {
@@ -23,7 +23,7 @@ export const nginxReload: Drill = {
   what: 'nginx reads its settings anew: it closes idle connections, so that a request that is just being sent may get no answer',
   breaks: BREAKS_NO_LOCK,
   lastsMs: [200, 500],
-  floors: { during: 0.3, after: 0.5 },
+  floors: { during: 0.1, after: LEFT_AFTER },
   strike: ({ cluster }) => cluster.reload('nginx'),
   heal: async () => {},
 };
@@ -34,7 +34,7 @@ export const scaleUpDown: Drill = {
   breaks: BREAKS_NO_LOCK,
   failsNothing: true,
   lastsMs: [500, 1_000],
-  floors: { during: 0.3, after: 0.5 },
+  floors: { during: 0.1, after: LEFT_AFTER },
   strike: ({ cluster, replicas }) => cluster.scale(replicas.length + 2),
   heal: ({ cluster, replicas }) => cluster.scale(replicas.length),
 };

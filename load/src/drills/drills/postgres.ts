@@ -1,4 +1,4 @@
-import { BREAKS_LEASES, BREAKS_NO_LOCK, type Drill } from '../drill.ts';
+import { BREAKS_LEASES, BREAKS_NO_LOCK, LEFT_AFTER, type Drill } from '../drill.ts';
 
 /** Drills that strike Postgres: without it nothing is sold, and nothing that was sold may be lost. */
 
@@ -7,7 +7,7 @@ export const postgresRestart: Drill = {
   what: 'Postgres ends in order, with bookings under way, and comes back',
   breaks: BREAKS_NO_LOCK,
   lastsMs: [500, 1_500],
-  floors: { during: 0, after: 0.5 },
+  floors: { during: 0, after: LEFT_AFTER },
   strike: ({ cluster }) => cluster.restart('postgres'),
   heal: async () => {},
 };
@@ -17,7 +17,7 @@ export const postgresCrash: Drill = {
   what: 'Postgres is killed (SIGKILL) in the middle of commits, and recovers',
   breaks: BREAKS_NO_LOCK,
   lastsMs: [500, 1_500],
-  floors: { during: 0, after: 0.5 },
+  floors: { during: 0, after: LEFT_AFTER },
   strike: ({ cluster }) => cluster.kill('postgres'),
   heal: ({ cluster }) => cluster.start('postgres'),
 };
@@ -28,7 +28,7 @@ export const postgresPause: Drill = {
   // A write that was sent under a lease is done when that is over.
   breaks: BREAKS_LEASES,
   lastsMs: [2_200, 3_500],
-  floors: { during: 0, after: 0.5 },
+  floors: { during: 0, after: LEFT_AFTER },
   strike: ({ cluster }) => cluster.pause('postgres'),
   heal: ({ cluster }) => cluster.resume('postgres'),
 };

@@ -1,4 +1,4 @@
-import { BREAKS_NO_LOCK, type Drill } from '../drill.ts';
+import { BREAKS_NO_LOCK, LEFT_AFTER, type Drill } from '../drill.ts';
 
 /** Drills that strike the three servers of the quorum lock: it needs two of them. */
 
@@ -13,7 +13,7 @@ function quorumLoses(
     breaks: BREAKS_NO_LOCK,
     needsQuorum: true,
     lastsMs: [1_000, 2_000],
-    floors: { during, after: 0.5 },
+    floors: { during, after: LEFT_AFTER },
     async strike({ cluster, random }) {
       const first = Math.floor(random() * QUORUM.length);
       for (let index = 0; index < lost; index += 1) {
@@ -29,7 +29,7 @@ function quorumLoses(
 export const quorumLosesOne = quorumLoses(1, {
   name: 'quorum-loses-one',
   what: 'one of the three servers of the quorum lock is killed: it goes on',
-  during: 0.3,
+  during: 0.1,
 });
 
 export const quorumLosesTwo = quorumLoses(2, {

@@ -1,4 +1,4 @@
-import { BREAKS_LEASES, BREAKS_NO_LOCK, type Drill } from '../drill.ts';
+import { BREAKS_LEASES, BREAKS_NO_LOCK, LEFT_AFTER, type Drill } from '../drill.ts';
 
 /** Drills that strike Redis. What it holds is locks and tokens; what is sold is in Postgres. */
 
@@ -9,7 +9,7 @@ export const redisFlush: Drill = {
   holds: true,
   strikesAll: true,
   lastsMs: [500, 1_000],
-  floors: { during: 0.3, after: 0.5 },
+  floors: { during: 0.1, after: LEFT_AFTER },
   async strike({ cluster }) {
     await cluster.redis('redis', 'FLUSHALL');
   },
@@ -21,7 +21,7 @@ export const redisRestart: Drill = {
   what: 'Redis ends in order and comes back with its data',
   breaks: BREAKS_NO_LOCK,
   lastsMs: [500, 1_500],
-  floors: { during: 0, after: 0.5 },
+  floors: { during: 0, after: LEFT_AFTER },
   strike: ({ cluster }) => cluster.restart('redis'),
   heal: async () => {},
 };
@@ -32,7 +32,7 @@ export const redisCrash: Drill = {
   // The last second of its log may be lost, with the leases that were given in it.
   breaks: BREAKS_LEASES,
   lastsMs: [1_000, 2_000],
-  floors: { during: 0, after: 0.5 },
+  floors: { during: 0, after: LEFT_AFTER },
   strike: ({ cluster }) => cluster.kill('redis'),
   heal: ({ cluster }) => cluster.start('redis'),
 };
@@ -43,7 +43,7 @@ export const redisPause: Drill = {
   // Whoever holds a lease then writes when it is long over.
   breaks: BREAKS_LEASES,
   lastsMs: [2_200, 3_500],
-  floors: { during: 0, after: 0.5 },
+  floors: { during: 0, after: LEFT_AFTER },
   strike: ({ cluster }) => cluster.pause('redis'),
   heal: ({ cluster }) => cluster.resume('redis'),
 };
@@ -57,7 +57,7 @@ export const redisFull: Drill = {
   what: 'Redis has no memory left and refuses to write (maxmemory, noeviction)',
   breaks: BREAKS_NO_LOCK,
   lastsMs: [1_000, 2_000],
-  floors: { during: 0, after: 0.5 },
+  floors: { during: 0, after: LEFT_AFTER },
   async strike({ cluster }) {
     await cluster.redis('redis', NO_MEMORY);
   },
@@ -71,7 +71,7 @@ export const redisEvicts: Drill = {
   what: 'Redis is set up to throw away what it has no memory for (allkeys-lru), locks and tokens among it',
   breaks: BREAKS_LEASES,
   lastsMs: [1_000, 2_000],
-  floors: { during: 0, after: 0.5 },
+  floors: { during: 0, after: LEFT_AFTER },
   async strike({ cluster }) {
     await cluster.redis('redis', 'CONFIG SET maxmemory-policy allkeys-lru');
     await cluster.redis('redis', NO_MEMORY);
@@ -90,7 +90,7 @@ export const redisDemoted: Drill = {
   what: 'Redis is made a replica (REPLICAOF): it answers, reads, and refuses every write (READONLY); then it is the primary again',
   breaks: BREAKS_NO_LOCK,
   lastsMs: [1_000, 2_000],
-  floors: { during: 0, after: 0.5 },
+  floors: { during: 0, after: LEFT_AFTER },
   async strike({ cluster }) {
     await cluster.redis('redis', `REPLICAOF ${NOWHERE}`);
   },
