@@ -3,7 +3,7 @@ import { median, sum } from '@lastseat/lab-frame/statistics.ts';
 
 import type { CheckVerdict } from '../runs/run.ts';
 import type { Drill } from './drill.ts';
-import { worstOf, type Struck } from './judge-strike.ts';
+import { isMissedBy, worstOf, type Struck } from './judge-strike.ts';
 
 /** What became of one strategy in one drill, over all its strikes. */
 export interface Cell {
@@ -92,7 +92,7 @@ function verdictOf(
   // On a machine that is slower than a lease what holds only under one breaks without any fault.
   const isExcused = guarantee === 'while-lease-held' && strikes.some(({ outlastedLease }) => outlastedLease);
   if (failed) return isExcused || drill.breaks.includes(guarantee) ? 'broke as it says' : 'broke';
-  const isMissed = drill.holds === true && strikes.every(({ held }) => held.struck === 0);
+  const isMissed = strikes.every((strike) => isMissedBy(drill, strike));
   return isMissed || drill.mustBreak?.includes(guarantee) ? 'not shown' : 'exact';
 }
 

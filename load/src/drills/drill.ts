@@ -1,5 +1,6 @@
 import type { Guarantee } from '@lastseat/booking/contract';
 import type { Cluster } from '@lastseat/infra/cluster';
+import { UserError } from '@lastseat/infra/command-line';
 
 /**
  * Something that goes wrong in a running system, and then is well again: while buyers come steadily a fault strikes, it is
@@ -41,6 +42,9 @@ export interface Drill {
  * may be lost. `clocks`: replicas of which the clock can be set.
  */
 export type Need = 'links' | 'three-servers' | 'clocks';
+
+/** A strike found nothing to strike, at a moment that cannot be chosen: it is tried again, and shows nothing otherwise. */
+export class MissedError extends UserError {}
 
 /** What a drill strikes. */
 export interface Scene {

@@ -27,6 +27,8 @@ export interface Struck {
     unknown: number;
     settled: number;
   };
+  /** There was nothing to strike. */
+  isMissed: boolean;
   /** Bookings that it met between their read and their write, and how many of their events were oversold. */
   held: { struck: number; oversold: number };
   /** What those were told who wanted the tickets that were held. */
@@ -44,6 +46,12 @@ export interface Trial {
   drill: Drill;
   replica: string | null;
   phases: Phases;
+  isMissed: boolean;
+}
+
+/** Whoever was not struck where he was to be has shown nothing. */
+export function isMissedBy({ holds = false }: Drill, { isMissed, held }: Pick<Struck, 'isMissed' | 'held'>) {
+  return isMissed || (holds && held.struck === 0);
 }
 
 /** One strategy in it: its load, and those who were held and who wanted the same tickets. */
@@ -87,6 +95,7 @@ export async function judgeStrike(trial: Trial, part: Part): Promise<Struck> {
       unknown: exchanges.filter(isUnknown).length,
       settled: unknown.filter(({ settled }) => settled !== 'open').length,
     },
+    isMissed: trial.isMissed,
     held: { struck: struck.length, oversold: struck.filter(isOversold).length },
     outlastedLease: exchanges.some(({ startedAtMs, answer }) => {
       return answer === null || answer.receivedAtMs - startedAtMs > LEASE_MS;

@@ -4,8 +4,8 @@ import { LEASE_MS, type Arena } from '../faults/arena.ts';
 import { openBuyers, type Buyers } from '../faults/buyers.ts';
 import { holdBookings, type Held, type HeldBookings } from '../faults/held-bookings.ts';
 import type { Sent } from '../generators/exchange.ts';
-import type { Drill, Scene } from './drill.ts';
-import { judgeStrike, type Struck } from './judge-strike.ts';
+import { MissedError, type Drill, type Scene } from './drill.ts';
+import { isMissedBy, judgeStrike, type Struck } from './judge-strike.ts';
 import { startLoad, type SteadyLoad } from './steady-load.ts';
 import { isServed, type Phases } from './throughput.ts';
 
@@ -42,7 +42,7 @@ const POLL_MS = 100;
 export async function playDrill(arena: Arena, drill: Drill, play: Play): Promise<Struck[]> {
   for (let tries = 1; ; tries += 1) {
     const struck = await strikeOnce(arena, drill, play);
-    const isMissed = drill.holds === true && struck.every(({ held }) => held.struck === 0);
+    const isMissed = struck.every((one) => isMissedBy(drill, one));
     if (!isMissed || tries === MOST_TRIES || arena.signal.aborted) return struck;
   }
 }
@@ -86,12 +86,16 @@ async function strikeOnce(arena: Arena, drill: Drill, play: Play): Promise<Struc
   }
   const phases: Phases = { steadyAtMs, strikeAtMs: performance.now(), healedAtMs: 0, endedAtMs: 0 };
   let told: string[] = [];
+  let isMissed = false;
   try {
     await drill.strike(scene);
     holding?.struckAt(drill.strikesAll ? null : scene.replica);
     const lasted = rest(lastsMs, signal);
     told = await othersBuy(buyers);
     await lasted;
+  } catch (error) {
+    if (!(error instanceof MissedError)) throw error;
+    isMissed = true;
   } finally {
     await mend(arena, drill, scene);
   }
@@ -101,7 +105,7 @@ async function strikeOnce(arena: Arena, drill: Drill, play: Play): Promise<Struc
   for (const load of loads) sent.push(await load.end());
   await Promise.all(buyers.map((buyers) => buyers.allAnswered()));
   const struck: readonly Held[] = holding?.struck() ?? [];
-  const trial = { arena, drill, replica: drill.strikesAll ? null : scene.replica, phases };
+  const trial = { arena, drill, replica: drill.strikesAll ? null : scene.replica, phases, isMissed };
   return await Promise.all(
     loads.map((load, index) => {
       const toldOfHeld = told.slice(index * play.held.length, (index + 1) * play.held.length);

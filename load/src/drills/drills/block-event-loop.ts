@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { FAILPOINT_HEADER } from '@lastseat/booking/contract';
-import { UserError } from '@lastseat/infra/command-line';
 
-import { BREAKS_LEASES, LEFT_AFTER, type Drill, type Scene } from '../drill.ts';
+import { BREAKS_LEASES, LEFT_AFTER, MissedError, type Drill, type Scene } from '../drill.ts';
 
 // Longer than the lease, which is two seconds.
 const BLOCKED_MS = { least: 2_200, most: 3_000 };
@@ -46,7 +45,7 @@ export const blockEventLoop: Drill = {
     answers.set(scene, answered);
     const untilMs = performance.now() + STRUCK_WITHIN_MS;
     while (struck.length === 0) {
-      if (performance.now() > untilMs || scene.signal.aborted) throw new UserError('no replica was struck');
+      if (performance.now() > untilMs || scene.signal.aborted) throw new MissedError('no replica was struck');
       await sleep(POLL_MS);
     }
     scene.replica = struck[0] ?? scene.replica;

@@ -1,8 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { UserError } from '@lastseat/infra/command-line';
-
-import { BREAKS_NO_LOCK, LEFT_AFTER, type Drill, type Scene } from '../drill.ts';
+import { BREAKS_NO_LOCK, LEFT_AFTER, MissedError, type Drill, type Scene } from '../drill.ts';
 
 // Shorter than anybody waits for a row, and time enough to see who waits.
 const ROWS_HELD_S = 1.5;
@@ -43,5 +41,5 @@ async function untilItWaits({ cluster, replica, signal }: Scene): Promise<void> 
     if ((found?.waiting ?? 0) > 0) return;
     await sleep(POLL_MS, undefined, { signal });
   }
-  throw new UserError(`${replica} had no transaction under way`);
+  throw new MissedError(`${replica} had no transaction under way`);
 }

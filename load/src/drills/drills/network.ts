@@ -1,8 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { UserError } from '@lastseat/infra/command-line';
-
-import { BREAKS_NO_LOCK, LEFT_AFTER, type Drill, type Scene } from '../drill.ts';
+import { BREAKS_NO_LOCK, LEFT_AFTER, MissedError, type Drill, type Scene } from '../drill.ts';
 
 /** Drills that strike the connections between a replica and its servers: both ends are well, and do not know of each other. */
 
@@ -40,7 +38,8 @@ export const lostReply: Drill = {
     const { dropped } = cluster.link(replica, 'postgres').dropReplies(LOST_REPLIES, ofPostgres);
     const untilMs = performance.now() + LOST_WITHIN_MS;
     while (dropped.length === 0 && !signal.aborted) {
-      if (performance.now() > untilMs) throw new UserError(`${replica} committed nothing: no reply was lost`);
+      if (performance.now() > untilMs)
+        throw new MissedError(`${replica} committed nothing: no reply was lost`);
       await sleep(POLL_MS);
     }
   },

@@ -42,13 +42,14 @@ describe('a cell', () => {
 
   it('shows nothing where what must break did not, or nobody was struck', () => {
     expect(cell(pauseHolder, 'while-lease-held', {})).toMatchObject({ verdict: 'not shown' });
+    expect(cell(redisRestart, 'always', { isMissed: true })).toMatchObject({ verdict: 'not shown' });
     expect(cell(pauseHolder, 'always', { struck: 0 })).toMatchObject({ verdict: 'not shown' });
     expect(conclusion([cell(pauseHolder, 'always', { struck: 0 })], plain)).toMatch(/^NOT SHOWN/);
   });
 
   it('tells a throughput that is below its floor', () => {
-    const slow = cell(pauseHolder, 'always', { after: 40 });
-    expect(slow).toMatchObject({ verdict: 'exact', below: ['after: 40 of 100 a second'] });
+    const slow = cell(pauseHolder, 'always', { after: 20 });
+    expect(slow).toMatchObject({ verdict: 'exact', below: ['after: 20 of 100 a second'] });
     expect(conclusion([slow], plain)).toMatch(/^NOT SHOWN/);
   });
 
@@ -143,8 +144,10 @@ function cell(
     withoutSaleMs?: number;
     after?: number;
     slow?: boolean;
+    isMissed?: boolean;
   },
 ) {
+  const { isMissed = false } = facts;
   const { broken = false, oversold = 0, struck = 1, withoutSaleMs = 100, after = 100, slow = false } = facts;
   const one: Struck = {
     strategy: 'some-lock',
@@ -156,6 +159,7 @@ function cell(
       halfRateMs: 20,
     },
     requests: { started: 300, refused: 0, unknown: 0, settled: 0 },
+    isMissed,
     held: { struck, oversold },
     told: [],
     outlastedLease: slow,
