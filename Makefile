@@ -27,7 +27,7 @@ help: ## this list
 	@echo '  up, scale       REPLICAS=3 PORT=8080 QUORUM=0|3 HA=on|off WATCH=on|off RUNTIME=docker|native'
 	@echo '  load            TICKETS=1 BUYERS=100 STRATEGY=... JSON=path, and more: make load ARGS=--help'
 	@echo '  lab             WORKLOAD=rush STRATEGY=... REPLICAS=1,2,4 CONNECTIONS=64, and more: make lab ARGS=--help'
-	@echo '  drill           NAME=pause-holder STRATEGY=... RUNS=1 SEED=... ALL=1, and more: make drill ARGS=--help'
+	@echo '  drill           NAME=pause-holder STRATEGY=... RUNS=1 SEED=... ALL=1 MISTAKE=..., and more: make drill ARGS=--help'
 	@echo '  challenge       STRATEGY=path/to/my-guard.ts ONLY=..., and more: make challenge ARGS=--help'
 	@echo '  bench, bench-lock  QUICK=1 ONLY=... JSON=path, and more: make bench ARGS=--help'
 	@echo '  console         CONSOLE_PORT=8090'
