@@ -4,7 +4,7 @@
 # In the order that they are named in, also with -j: `make up load` is one after the other.
 .NOTPARALLEL:
 
-.PHONY: help up load lab runs compare drill challenge pitfalls simulation audit test bench bench-lock figures race console report pack docs scale ps logs down sbom swarm swarm-down check format clean
+.PHONY: help up load lab runs compare drill challenge pitfalls simulation audit test bench bench-lock figures race console report pack docs scale ps logs down sbom swarm swarm-down test-swarm check format clean
 
 # Node 26 comes from the packages; the machine's own Node (20 or newer) only has to install them.
 BIN = node_modules/.bin
@@ -118,6 +118,9 @@ swarm: $(INSTALLED) ## deploy it on a Docker Swarm, or change what is there: mak
 
 swarm-down: $(INSTALLED) ## take it off the swarm; its data stays
 	@$(NODE) infra/swarm/main.ts --remove
+
+test-swarm: $(INSTALLED) ## on a swarm made for tests: scale, update, kill and unplug it while it sells: ARGS=--help
+	@$(NODE) load/src/swarm/main.ts $(ARGS)
 
 check: $(INSTALLED) ## types, lint, format
 	@$(REFUSE_UNKNOWN)

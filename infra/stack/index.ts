@@ -2,6 +2,7 @@ import type { Stack } from './runtime.ts';
 import { runningOf, runtimesOf } from './runtimes.ts';
 import { UserError } from './user-error.ts';
 
+export { capture } from './run-command.ts';
 export type { Runtime, Stack, StackOptions } from './runtime.ts';
 export { UserError } from './user-error.ts';
 

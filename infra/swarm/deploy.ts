@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 
 import { UserError } from '../stack/user-error.ts';
-import { ask, tell } from './docker.ts';
+import type { Docker } from './docker.ts';
 import { presentOf, stackFile, variablesOf, type Present, type Wish } from './variables.ts';
 
 /** Images that are pulled, a migration, replicas that are replaced one by one: what takes longer hangs. */
@@ -12,24 +12,33 @@ const SECRET_TIMEOUT_MS = 15_000;
 export const DATA_LABEL = 'lastseat-data';
 
 /**
- * Deploys the stack on the swarm of the current Docker context, or changes what is there into what is asked for, and
- * returns once it is so. A release that does not come up is taken back by Swarm, and is an error here.
+ * Deploys the stack on the swarm of a manager, or changes what is there into what is asked for, and returns once it is so. A
+ * release that does not come up is taken back by Swarm, and is an error here.
+ * @param overlay another stack file, which adds to stack.yml
  */
-export async function deploy(wish: Wish, passwords: Passwords, note: (line: string) => void): Promise<void> {
-  await refuseWithoutSwarm();
-  await refuseWithoutDataNode();
-  const variables = variablesOf(wish, await findPresent(wish.stack));
-  for (const line of await makeSecrets(wish.stack, passwords)) note(line);
-  const before = await findUpdate(wish.stack);
+export async function deploy(
+  docker: Docker,
+  wish: Wish,
+  passwords: Passwords,
+  note: (line: string) => void,
+  overlay?: string,
+): Promise<void> {
+  await refuseWithoutSwarm(docker);
+  await refuseWithoutDataNode(docker);
+  const variables = variablesOf(wish, await findPresent(docker, wish.stack));
+  for (const line of await makeSecrets(docker, wish.stack, passwords)) note(line);
+  const before = await findUpdate(docker, wish.stack);
   note(`deploying ${variables['REPLICAS']} replicas of ${variables['BOOKING_IMAGE']} ...`);
   // An image that names no registry is one that was loaded on each machine: nobody could tell its digest.
   const resolve = /^[^/]+[.:][^/]*\//.test(variables['BOOKING_IMAGE'] ?? '') ? 'always' : 'never';
   const flags = ['--prune', '--detach=false', '--with-registry-auth', '--resolve-image', resolve];
-  await tell(['stack', 'deploy', ...flags, '--compose-file', stackFile, wish.stack], {
+  const files = [stackFile, ...(overlay === undefined ? [] : [overlay])];
+  const named = files.flatMap((file) => ['--compose-file', file]);
+  await docker.tell(['stack', 'deploy', ...flags, ...named, wish.stack], {
     env: variables,
     timeoutMs: DEPLOY_TIMEOUT_MS,
   });
-  const after = await findUpdate(wish.stack);
+  const after = await findUpdate(docker, wish.stack);
   // Of an update that this one was not, it may still tell.
   if (after !== before && /"State":"(rollback|paused)/.test(after)) {
     throw new UserError(`the release did not come up, and the one before serves: ${after}`);
@@ -37,28 +46,29 @@ export async function deploy(wish: Wish, passwords: Passwords, note: (line: stri
 }
 
 /** What Swarm tells of the last update of the replicas, as JSON; `null` if there was none. */
-async function findUpdate(stack: string): Promise<string> {
+async function findUpdate(docker: Docker, stack: string): Promise<string> {
   return (
-    (await ask(['service', 'inspect', `${stack}_booking`, '--format', '{{json .UpdateStatus}}'])) ?? 'null'
+    (await docker.ask(['service', 'inspect', `${stack}_booking`, '--format', '{{json .UpdateStatus}}'])) ??
+    'null'
   );
 }
 
 /** Its data and its passwords stay. */
-export async function remove(stack: string): Promise<void> {
-  await refuseWithoutSwarm();
-  await tell(['stack', 'rm', '--detach=false', stack], { timeoutMs: REMOVE_TIMEOUT_MS });
+export async function remove(docker: Docker, stack: string): Promise<void> {
+  await refuseWithoutSwarm(docker);
+  await docker.tell(['stack', 'rm', '--detach=false', stack], { timeoutMs: REMOVE_TIMEOUT_MS });
 }
 
-async function refuseWithoutSwarm(): Promise<void> {
-  const isManager = await ask(['info', '--format', '{{.Swarm.ControlAvailable}}']);
+async function refuseWithoutSwarm(docker: Docker): Promise<void> {
+  const isManager = await docker.ask(['info', '--format', '{{.Swarm.ControlAvailable}}']);
   if (isManager === null) throw new UserError('no Docker engine answers: docker context use ...');
   if (isManager !== 'true') {
     throw new UserError('this engine manages no swarm: docker swarm init, or docker context use ...');
   }
 }
 
-async function refuseWithoutDataNode(): Promise<void> {
-  const labelled = await ask(['node', 'ls', '--quiet', '--filter', `node.label=${DATA_LABEL}=yes`]);
+async function refuseWithoutDataNode(docker: Docker): Promise<void> {
+  const labelled = await docker.ask(['node', 'ls', '--quiet', '--filter', `node.label=${DATA_LABEL}=yes`]);
   if (labelled === '') {
     throw new UserError(
       `no machine is chosen for the data: docker node update --label-add ${DATA_LABEL}=yes NODE (docker node ls)`,
@@ -66,10 +76,10 @@ async function refuseWithoutDataNode(): Promise<void> {
   }
 }
 
-async function findPresent(stack: string): Promise<Present | null> {
+async function findPresent(docker: Docker, stack: string): Promise<Present | null> {
   const [booking, nginx] = await Promise.all([
-    ask(['service', 'inspect', `${stack}_booking`]),
-    ask(['service', 'inspect', `${stack}_nginx`]),
+    docker.ask(['service', 'inspect', `${stack}_booking`]),
+    docker.ask(['service', 'inspect', `${stack}_nginx`]),
   ]);
   return booking === null || nginx === null ? null : presentOf(booking, nginx);
 }
@@ -81,7 +91,7 @@ export interface Passwords {
 }
 
 /** A secret is never changed here: Postgres took its password when its volume was made. */
-async function makeSecrets(stack: string, { postgres, admin }: Passwords): Promise<string[]> {
+async function makeSecrets(docker: Docker, stack: string, { postgres, admin }: Passwords): Promise<string[]> {
   const notes: string[] = [];
   for (const [name, given] of [
     ['postgres-password', postgres],
@@ -89,9 +99,9 @@ async function makeSecrets(stack: string, { postgres, admin }: Passwords): Promi
     ['admin-token', admin],
   ] as const) {
     const secret = `${stack}-${name}`;
-    if ((await ask(['secret', 'inspect', secret])) !== null) continue;
+    if ((await docker.ask(['secret', 'inspect', secret])) !== null) continue;
     const value = given ?? randomBytes(24).toString('base64url');
-    await tell(['secret', 'create', secret, '-'], { input: value, timeoutMs: SECRET_TIMEOUT_MS });
+    await docker.tell(['secret', 'create', secret, '-'], { input: value, timeoutMs: SECRET_TIMEOUT_MS });
     // Whoever is to change events has to know it, and Swarm tells it to nobody again.
     const isShown = given === undefined && name === 'admin-token';
     notes.push(

@@ -2,6 +2,7 @@ import { helpText, number, readTable, runProgram, text, yes } from '../command-l
 import { maxReplicas } from '../stack/options.ts';
 import { readServiceSettings } from '../stack/service-settings.ts';
 import { deploy, remove } from './deploy.ts';
+import { dockerAt } from './docker.ts';
 
 const table = {
   image: text('IMAGE', { what: 'of the service, where every machine finds it', variable: 'BOOKING_IMAGE' }),
@@ -41,7 +42,7 @@ await runProgram(async () => {
     return 0;
   }
   if (asked.remove) {
-    await remove(stack);
+    await remove(dockerAt(), stack);
     console.log(`removed ${stack}; its data and its passwords stay`);
     return 0;
   }
@@ -53,7 +54,8 @@ await runProgram(async () => {
     postgres: process.env['POSTGRES_PASSWORD'] || undefined,
     admin: process.env['ADMIN_TOKEN'] || undefined,
   };
-  await deploy({ stack, replicas, port, image, settings }, passwords, (line) => console.error(line));
+  const wish = { stack, replicas, port, image, settings };
+  await deploy(dockerAt(), wish, passwords, (line) => console.error(line));
   console.log(`${stack} serves; docker stack services ${stack}`);
   return 0;
 });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import { deploy, remove } from '../../swarm/deploy.ts';
+import { dockerAt } from '../../swarm/docker.ts';
 
 /** What is told to Docker, and what is made of its answers: by a command of that name which answers as files say. */
 
@@ -22,6 +23,7 @@ case "$*" in
 esac
 `;
 
+const docker = dockerAt();
 let folder: string;
 const write = (name: string, text: string) => writeFileSync(join(folder, name), text);
 const read = (name: string) => readFileSync(join(folder, name), 'utf8');
@@ -47,7 +49,7 @@ const given = { postgres: 'p@ss word', admin: undefined };
 const rolledBack = '{"State":"rollback_completed","StartedAt":"1","Message":"rollback completed"}';
 
 test('it deploys what was asked for, with secrets that are made once', async () => {
-  await deploy(wish, given, note);
+  await deploy(docker, wish, given, note);
   expect(read('deployed')).toBe('5 booking:1\n');
   expect(read('secret-lastseat-postgres-password')).toBe('p@ss word');
   const token = read('secret-lastseat-admin-token');
@@ -56,7 +58,7 @@ test('it deploys what was asked for, with secrets that are made once', async () 
   expect(notes.join('\n')).toContain(token);
   expect(notes.join('\n')).not.toContain('p@ss word');
 
-  await deploy(wish, { postgres: 'another', admin: 'another' }, note);
+  await deploy(docker, wish, { postgres: 'another', admin: 'another' }, note);
   expect(read('secret-lastseat-postgres-password')).toBe('p@ss word');
   expect(read('secret-lastseat-admin-token')).toBe(token);
 });
@@ -67,14 +69,16 @@ test.each([
   ['registry.example.com/booking:1', 'always'],
   ['localhost:5000/booking:1', 'always'],
 ])('of %s the digest is asked for: %s', async (image, resolve) => {
-  await deploy({ ...wish, image }, given, note);
+  await deploy(docker, { ...wish, image }, given, note);
   expect(read('told')).toContain(`--resolve-image ${resolve} `);
 });
 
 test('a release that was taken back is an error, and that of an earlier time is none', async () => {
   write('next-update', rolledBack);
-  await expect(deploy(wish, given, note)).rejects.toThrow(/did not come up, and the one before serves/);
-  await deploy(wish, given, note);
+  await expect(deploy(docker, wish, given, note)).rejects.toThrow(
+    /did not come up, and the one before serves/,
+  );
+  await deploy(docker, wish, given, note);
 });
 
 test.each([
@@ -82,18 +86,18 @@ test.each([
   ['data-nodes', '', /docker node update --label-add lastseat-data=yes NODE/],
 ])('nothing is changed where %s is "%s"', async (file, text, message) => {
   write(file, text);
-  await expect(deploy(wish, given, note)).rejects.toThrow(message);
+  await expect(deploy(docker, wish, given, note)).rejects.toThrow(message);
   expect(readdirSync(folder)).not.toContain('deployed');
   expect(readdirSync(folder)).not.toContain('secret-lastseat-admin-token');
 });
 
 test('what Docker refuses is told in its words', async () => {
   write('docker', fake.replace("'stack deploy'*)", "'stack deploy'*) echo no space left >&2; exit 1;"));
-  await expect(deploy(wish, given, note)).rejects.toThrow('docker stack deploy: no space left');
+  await expect(deploy(docker, wish, given, note)).rejects.toThrow('docker stack deploy: no space left');
 });
 
 test('it is removed by name, also where no machine is chosen for the data', async () => {
   write('data-nodes', '');
-  await remove('lastseat');
+  await remove(docker, 'lastseat');
   expect(read('told')).toContain('stack rm --detach=false lastseat');
 });

@@ -3,13 +3,11 @@ import type { Buyers } from '../faults/buyers.ts';
 import type { Held } from '../faults/held-bookings.ts';
 import type { Exchange, Sent } from '../generators/exchange.ts';
 import type { Operation } from '../history/operation.ts';
-import { judgeSlice } from '../lab/judge-slice.ts';
-import type { Cell, CheckVerdict, LabStrategy } from '../runs/run.ts';
+import type { CheckVerdict } from '../runs/run.ts';
 import { isUnknown } from '../tally.ts';
-import { openOracle } from '../truth.ts';
-import { storm } from '../workloads/storm.ts';
 import type { Workload } from '../workloads/workload.ts';
 import type { Drill } from './drill.ts';
+import { judgeEvents, nothingFailed, sellsAgain } from './judge-events.ts';
 import { STEADY, type SteadyLoad } from './steady-load.ts';
 import { throughputOf, type Phases, type Throughput } from './throughput.ts';
 
@@ -67,13 +65,19 @@ export interface Part {
 /** By the checks of the lab: those of the load, and those of the events that had a booking held. */
 export async function judgeStrike(trial: Trial, part: Part): Promise<Struck> {
   const { load, sent, buyers, told } = part;
+  const { arena, drill } = trial;
   const struck = part.struck.filter((held) => held.buyers === buyers);
   const exchanges = [...(sent?.exchanges ?? []), ...(buyers?.exchanges ?? [])];
   const [steady, held] = await Promise.all([
-    sent && judgeEvents(trial, load.strategy, { ...load, sent, exempt: STEADY.exempt }),
+    sent && judgeEvents(drill, arena, { ...load, sent, exempt: STEADY.exempt }),
     buyers &&
       buyers.exchanges.length > 0 &&
-      judgeEvents(trial, load.strategy, { ...buyers, ...creationOf(buyers), exempt: SINGLE_BUYERS }),
+      judgeEvents(drill, arena, {
+        ...buyers,
+        ...creationOf(buyers),
+        strategy: load.strategy,
+        exempt: SINGLE_BUYERS,
+      }),
   ]);
   const operations = [...(steady?.operations ?? []), ...(held ? held.operations : [])];
   const oversold = new Map(
@@ -104,46 +108,15 @@ export async function judgeStrike(trial: Trial, part: Part): Promise<Struck> {
     checks: worstOf([
       ...(steady?.checks ?? []),
       ...(held ? held.checks : []),
-      ...nothingFailed(trial.drill, exchanges),
-      ...(trial.arena.signal.aborted ? [] : [sellsAgain(throughput, trial.phases)]),
+      ...nothingFailed(drill, exchanges),
+      ...(arena.signal.aborted ? [] : [sellsAgain(throughput, trial.phases)]),
     ]),
     operations,
   };
 }
 
-/** Whatever was struck, it is mended by now, and nobody has to do anything else. */
-function sellsAgain({ firstSaleMs }: Throughput, { healedAtMs, endedAtMs }: Phases): CheckVerdict {
-  const check = 'sells-again';
-  if (firstSaleMs !== null) return { check, verdict: 'passed', detail: null };
-  const seconds = Math.round((endedAtMs - healedAtMs) / 1_000);
-  return {
-    check,
-    verdict: 'failed',
-    detail: `nobody has bought within ${seconds} s of the end of the fault`,
-  };
-}
-
 function isRefused({ answer }: Exchange): boolean {
   return answer?.code === 'busy' || answer?.code === 'unavailable';
-}
-
-/** Planned work is no reason to fail a request. That a guard makes somebody wait for too long is its own doing. */
-function nothingFailed({ failsNothing }: Drill, exchanges: readonly Exchange[]): CheckVerdict[] {
-  if (!failsNothing) return [];
-  const check = 'no-request-failed';
-  const failed = exchanges.filter(
-    (exchange) => isUnknown(exchange) || exchange.answer?.code === 'unavailable',
-  );
-  if (failed.length === 0) return [{ check, verdict: 'passed', detail: null }];
-  const how = Map.groupBy(failed, ({ answer }) => answer?.code ?? 'no answer');
-  const detail = [...how].map(([code, { length }]) => `${length} ${code}`).join(', ');
-  return [
-    {
-      check,
-      verdict: 'failed',
-      detail: `${failed.length} of ${exchanges.length} requests failed: ${detail}`,
-    },
-  ];
 }
 
 const rank = ({ verdict, isExpected }: CheckVerdict): number =>
@@ -178,47 +151,4 @@ function creationOf({ exchanges }: Buyers) {
     achievedPerS: null,
   };
   return { created: { startMs: createdMs - 1, endMs: createdMs }, sent };
-}
-
-interface Sale extends Pick<SteadyLoad, 'runId' | 'eventIds' | 'tickets' | 'created'> {
-  sent: Sent;
-  exempt: Workload['exempt'];
-}
-
-async function judgeEvents(
-  { arena, drill }: Pick<Trial, 'arena' | 'drill'>,
-  strategy: string,
-  { exempt, sent, ...sale }: Sale,
-): Promise<{ checks: CheckVerdict[]; operations: Operation[] }> {
-  const cell: Cell = {
-    workload: drill.name,
-    // One of a file is taken for one of the lab's own.
-    strategy: strategy as LabStrategy,
-    replicas: arena.size,
-    connections: sent.exchanges.length,
-    sells: 'exactly',
-    slices: [],
-  };
-  // A connection of its own: one of before may have been cut, and all are judged at the same time.
-  await using oracle = await openOracle(arena.stack.postgresUrl);
-  const unknown = drill.failsNothing ? [] : (['ended_unknown'] as const);
-  return await judgeSlice({
-    ...sale,
-    cell,
-    workload: {
-      name: drill.name,
-      what: drill.what,
-      tickets: () => [...sale.tickets],
-      requests: () => sent.exchanges.length,
-      client: () => ({ next: () => ({ operation: 'read', event: 0 }) }),
-      counts: storm.counts,
-      exempt: [...exempt, ...unknown],
-    },
-    target: arena.target,
-    oracle,
-    before: [],
-    sent,
-    generator: { loop: 'closed', offeredPerS: null, achievedPerS: null, lagMs: { p50: 0, p99: 0, max: 0 } },
-    maxUnknown: Infinity,
-  });
 }

@@ -20,6 +20,7 @@ const compare = ['load/src/runs/compare/main.ts'];
 const challenge = ['load/src/challenge/main.ts'];
 const drill = ['load/src/drills/main.ts'];
 const pitfalls = ['load/src/pitfalls/main.ts'];
+const swarm = ['load/src/swarm/main.ts'];
 const stack = (command: string) => ['infra/stack/main.ts', command];
 // Postgres is not asked before the API is.
 const nowhere = ['--database-url=postgres://127.0.0.1:1/none'];
@@ -44,6 +45,15 @@ describe.concurrent('what is wrong is said at the start, in one line, with exit 
     ['a drill that is none', drill, { NAME: 'kill-holdr' }, /^NAME=kill-holdr: did you mean kill-holder\?$/],
     ['a misspelt variable of drill', drill, onMake('SEEDS=1'), /did you mean SEED\?$/],
     ['a pitfall that is none', pitfalls, { ONLY: 'no-tll' }, /^ONLY=no-tll: did you mean no-ttl\?$/],
+    ['a misspelt variable of test-swarm', swarm, onMake('HOST=x'), /did you mean HOSTS\?$/],
+    ['a swarm that nobody names', swarm, { HOSTS: '' }, /^which swarm\? make test-swarm HOSTS=/],
+    ['a swarm of two', swarm, { HOSTS: 'unix:///a unix:///b' }, /^HOSTS names 2 of at least 3 nodes: /],
+    [
+      'a swarm that nothing can strike',
+      swarm,
+      { HOSTS: 'a b c', KILL: 'true', UNPLUG: 'true' },
+      /^BOOT= and PLUG= missing, which node-killed, leader-killed, cable-out need; .*NAME=scale,release,bad-release$/,
+    ],
     ['a misspelt variable of audit', ['infra/stack/audit.ts'], onMake('FIXX=1'), /did you mean FIX\?$/],
     ['a misspelt variable of test', ['infra/command-line/main.ts'], onMake('AGRS=x'), /did you mean ARGS\?$/],
     ['a misspelt flag', [...load, '--ticket=5'], {}, /'--ticket': did you mean --tickets\?$/],

@@ -9,6 +9,7 @@ import { variables as ofLoad } from '#src/options.ts';
 import { variables as ofPitfalls } from '#src/pitfalls/options.ts';
 import { variables as ofRace } from '#src/race/options.ts';
 import { variables as ofReport } from '#src/run-report/options.ts';
+import { variables as ofSwarm } from '#src/swarm/options.ts';
 
 it.each([
   ['load', ofLoad],
@@ -19,6 +20,7 @@ it.each([
   ['challenge', ofChallenge],
   ['pitfalls', ofPitfalls],
   ['report', ofReport],
+  ['test-swarm', ofSwarm],
 ])('what %s reads may stand on the command line of make', (_program, variables) => {
   expect(variables().filter((name) => !VARIABLES.includes(name))).toEqual([]);
 });
