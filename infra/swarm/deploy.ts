@@ -6,7 +6,7 @@ import { presentOf, stackFile, variablesOf, type Present, type Wish } from './va
 
 /** Images that are pulled, a migration, replicas that are replaced one by one: what takes longer hangs. */
 const DEPLOY_TIMEOUT_MS = 600_000;
-const REMOVE_TIMEOUT_MS = 120_000;
+const REMOVE_TIMEOUT_MS = 300_000;
 const SECRET_TIMEOUT_MS = 15_000;
 
 export const DATA_LABEL = 'lastseat-data';

@@ -1,3 +1,10 @@
+import { once } from 'node:events';
+import { mkdtempDisposableSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import { describe, expect, test } from 'vitest';
 
 import { SETTINGS } from '../../../services/booking/src/config.ts';
@@ -91,8 +98,9 @@ test.each<[keyof typeof checks, string, string, string]>([
   ],
   ['updates', 'order: stop-first } # two', 'order: start-first } # two', 'redis: two on the same files'],
   ['updates', 'mode: replicated-job', 'replicas: 1', 'migrate: runs again and again'],
-  ['waiting', "'/livez' : '/readyz'", "'/readyz' : '/readyz'", 'booking is killed when a server is away'],
-  ['waiting', "'/livez' : '/readyz'", "'/livez' : '/livez'", 'booking is asked before it can book'],
+  ['waiting', '|| path=/livez', '|| path=/readyz', 'booking is killed when a server is away'],
+  ['waiting', 'path=/readyz;', 'path=/livez;', 'booking is asked before it can book'],
+  ['waiting', 'timeout: 10s', 'timeout: 3s', 'postgres is killed when its machine is busy'],
 ])('%s: %j for %j is found', (check, right, wrong, finding) => {
   const changed = text.replaceAll(right, wrong);
   expect(changed).not.toBe(text);
@@ -133,6 +141,37 @@ describe('the variables of the stack', () => {
     const nginx = { ...booking, Mode: {}, EndpointSpec: { Ports: [{ PublishedPort: 80 }] } };
     const told = [booking, nginx].map((Spec) => JSON.stringify([{ Spec }]));
     expect(presentOf(told[0] ?? '', told[1] ?? '')).toEqual(present);
+  });
+});
+
+describe('the health check of a replica', () => {
+  const script = stack.services['booking']?.healthcheck?.test?.at(-1)?.replaceAll('$$', '$') ?? '';
+
+  test('asks whether it can book until it could once, and from then on whether it lives', async () => {
+    using folder = mkdtempDisposableSync(join(tmpdir(), 'lastseat-health-'));
+    const well = new Set(['/livez']);
+    const asked: string[] = [];
+    await using server = createServer(({ url = '' }, answer) => {
+      asked.push(url);
+      answer.writeHead(well.has(url) ? 200 : 503).end('{}');
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const here = script.replaceAll('/tmp/was-ready', join(folder.path, 'was-ready'));
+    const check = async () => (await capture('env', [`PORT=${port}`, 'bash', '-c', here], 10_000)).code;
+
+    expect(await check()).toBe(1);
+    well.add('/readyz');
+    expect(await check()).toBe(0);
+    well.delete('/readyz');
+    expect(await check()).toBe(0);
+    well.clear();
+    expect(await check()).toBe(1);
+    expect(asked).toEqual(['/readyz', '/readyz', '/livez', '/livez']);
+  });
+
+  test('fails where nobody listens', async () => {
+    expect((await capture('env', ['PORT=1', 'bash', '-c', script], 10_000)).code).toBe(1);
   });
 });
 

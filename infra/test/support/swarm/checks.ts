@@ -148,15 +148,22 @@ function updates({ services }: StackFile): string[] {
   return sentences(wrong);
 }
 
+// On two cores with forty programs that want to run, an answer was seen to take six seconds.
+const PATIENCE_S = 10;
+
 /** Swarm kills who is unhealthy: readiness says when a replica may begin, and is no reason to kill it. */
 function waiting({ services }: StackFile): string[] {
   const script = services['booking']?.healthcheck?.test?.at(-1) ?? '';
-  const [, after, before] = /existsSync\('[^']+'\) \? '([^']+)' : '([^']+)'/.exec(script) ?? [];
-  const wrong = [
+  const [, before, after] = /path=(\S+); \[ ! -e \S+ \] \|\| path=(\S+)/.exec(script) ?? [];
+  const hasty = Object.entries(services).map(([name, { healthcheck }]) => {
+    const seconds = Number.parseInt(healthcheck?.timeout ?? String(PATIENCE_S), 10);
+    return seconds < PATIENCE_S && `${name} is killed when its machine is busy`;
+  });
+  return sentences([
     after !== '/livez' && 'booking is killed when a server is away',
     before !== '/readyz' && 'booking is asked before it can book',
-  ];
-  return sentences(wrong);
+    ...hasty,
+  ]);
 }
 
 function sentences(wrong: readonly (string | false | undefined)[]): string[] {
