@@ -63,6 +63,7 @@ export async function play(field: Field, scenario: Scenario, run: number): Promi
   const { stack, strategies, target, note, signal } = field;
   await stack.deploy({ replicas: scenario.replicas, image: field.releases.first });
   await stack.untilWhole(scenario.replicas, signal);
+  await stack.spreadOut(scenario.replicas, signal);
   await untilBalanced(field);
 
   const clients = Math.max(1, Math.floor(CLIENTS / strategies.length));

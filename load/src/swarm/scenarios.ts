@@ -138,14 +138,15 @@ const cableOut: Scenario = {
   async strike({ swarm, stack, run, within, note, signal }) {
     const node = choose(swarm, run, ({ name }) => name !== stack.data.name);
     const replica = await stack.replicaOn(node);
+    if (replica === null) throw new UserError(`${node.name} has no replica that could be cut off`);
     const clock = startClock();
     await swarm.strike('unplug', node);
     note(`the cable of ${node.name} is out`);
-    const asking = replica === null ? null : askFromWithin(node, replica, within, CABLE_OUT_MS);
+    const asking = askFromWithin(node, replica, within, CABLE_OUT_MS);
     const whole = stack.untilWhole(MORE, signal).then(clock);
     whole.catch(() => {}); // awaited below
     await sleep(CABLE_OUT_MS, undefined, { signal }).catch(() => {});
-    return { node: node.name, within: (await asking) ?? null, wholeAfterMs: await whole };
+    return { node: node.name, within: await asking, wholeAfterMs: await whole };
   },
   async heal({ swarm, stack, note, signal }) {
     await mendAll(swarm, 'plug', note);

@@ -26,6 +26,8 @@ export interface TestStack extends AsyncDisposable {
    * takes too long.
    */
   untilWhole(replicas: number, signal: AbortSignal): Promise<void>;
+  /** Until each node has a replica at least: one that has booted has none, as Swarm moves nothing to it. */
+  spreadOut(replicas: number, signal: AbortSignal): Promise<void>;
   /** How many replicas run on each node that stands, in their order. */
   spread(): Promise<number[]>;
   /** A replica on that node; null if there is none. */
@@ -42,6 +44,8 @@ export interface TestStackOptions {
 
 // A node that is lost is noticed after some 15 s; what it ran starts elsewhere, one core for nine replicas.
 const WHOLE_WITHIN_MS = 240_000;
+/** Fewer are taken away where most of them are, and the next ones go where there are none. */
+const FEWEST = 2;
 const POLL_MS = 1_000;
 
 export async function startTestStack(swarm: Swarm, options: TestStackOptions): Promise<TestStack> {
@@ -130,6 +134,14 @@ export async function startTestStack(swarm: Swarm, options: TestStackOptions): P
           );
         }
         await sleep(POLL_MS, undefined, { signal }).catch(() => {});
+      }
+    },
+    async spreadOut(replicas, signal) {
+      if (!(await runningOn('booking')).includes(0)) return;
+      for (const size of [FEWEST, replicas]) {
+        const args = ['service', 'scale', '--detach=false', `${STACK}_booking=${size}`];
+        await swarm.manager().tell(args, { timeoutMs: WHOLE_WITHIN_MS });
+        await stack.untilWhole(size, signal);
       }
     },
     spread: () => runningOn('booking'),
