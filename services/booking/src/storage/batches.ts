@@ -4,7 +4,7 @@ import { ANONYMOUS } from '#src/contract.ts';
 
 import { agesSince, beganAfter, beganWithin } from './arrival.ts';
 import type { NewBooking } from './bookings.ts';
-import { ticketsOfCustomers } from './customer-tickets.ts';
+import { ticketsOfCustomer } from './customer-tickets.ts';
 import { endOfHold } from './holds.ts';
 import { SALE_TERMS, type SaleTerms, sellsAtOnce } from './sale-terms.ts';
 import type { Db, Trx } from './schema.ts';
@@ -168,10 +168,10 @@ function limitsOf(batches: readonly Batch[]): Limits {
       return { place: one.place, askedByThen: one.total };
     });
   });
-  const had = ticketsOfCustomers({
+  const had = ticketsOfCustomer({
     eventId: sql`wanted.event_id`,
     epoch: sql`seen_epoch`,
-    customers: sql`array[asked.customer]`,
+    customer: sql`asked.customer`,
   });
   return {
     seen: sql`,

@@ -29,20 +29,34 @@ interface Asked {
   customers: readonly string[];
 }
 
-/** Of one event; numbers and names, or what says them in SQL. */
-export function ticketsOfCustomers({
+export function ticketsOfCustomers({ eventId, epoch, customers }: Asked) {
+  const had = ticketsOfCustomer({
+    eventId: sql`${eventId}`,
+    epoch: sql`${epoch}`,
+    customer: sql`asked.customer`,
+  });
+  return sql<{ customer: string; tickets: number; hasEnded: boolean }>`
+    select asked.customer, tickets, "hasEnded"
+    from unnest(${customers}::text[]) as asked (customer) cross join lateral (${had}) as had
+    where tickets is not null`;
+}
+
+/**
+ * A row with nulls for whoever has none. One customer, because Postgres takes a list of them for a long one, and on a table
+ * that it has not looked at yet would rather go through all that the event has sold.
+ */
+export function ticketsOfCustomer({
   eventId,
   epoch,
-  customers,
-}: Asked | Record<keyof Asked, RawBuilder<unknown>>) {
-  return sql<{ customer: string; tickets: number; hasEnded: boolean }>`
-    select customer, sum(bookings.quantity) as tickets,
+  customer,
+}: Record<'eventId' | 'epoch' | 'customer', RawBuilder<unknown>>) {
+  return sql`
+    select sum(bookings.quantity) as tickets,
            bool_or(state = 'held' and ends_at <= clock_timestamp()) as "hasEnded"
     from bookings left join held_stock
       on state = 'held' and held_stock.event_id = ${eventId} and held_stock.epoch = ${epoch} and ends_at = expires_at
-    where bookings.event_id + 0 = ${eventId} and bookings.epoch = ${epoch} and customer = any(${customers}::text[])
+    where bookings.event_id + 0 = ${eventId} and bookings.epoch = ${epoch} and bookings.customer = ${customer}
       and state in ('held', 'confirmed') and (state = 'confirmed' or ends_at is not null)
       -- What the index says too, or it could not be used. The 0 keeps out those that know nothing of customers.
-      and customer <> ${sql.lit(ANONYMOUS)}
-    group by customer`;
+      and bookings.customer <> ${sql.lit(ANONYMOUS)}`;
 }
