@@ -47,11 +47,20 @@ export interface ConnectionsOptions {
   max: number;
   applicationName: string;
   statementTimeoutMs: number;
+  /** Each statement gets one plan for all its parameters: see `PLANNED_ONCE`. */
+  isPlannedOnce?: boolean;
   onConnectionLost?: (error: Error) => void;
 }
 
+/**
+ * What a long array makes Postgres expect is many rows, and then it plans a batch anew each time, which takes longer than
+ * to book it (32 bookings: 0.5 of 1.2 ms; with limits 1.4 of 2.6). A plan that is kept must be right for tables that grow:
+ * by an index, also if it was made when they were empty.
+ */
+const PLANNED_ONCE = '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off';
+
 export function openConnections(options: ConnectionsOptions): Connections {
-  const { url, max, applicationName, statementTimeoutMs, onConnectionLost } = options;
+  const { url, max, applicationName, statementTimeoutMs, isPlannedOnce = false, onConnectionLost } = options;
   const pool = new Pool({
     connectionString: url,
     max,
@@ -62,6 +71,7 @@ export function openConnections(options: ConnectionsOptions): Connections {
     query_timeout: statementTimeoutMs + (QUERY_TIMEOUT_MS - STATEMENT_TIMEOUT_MS),
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
     keepAlive: true,
+    ...(isPlannedOnce && { options: PLANNED_ONCE }),
     types: parsers,
   });
   pool.on('error', (error) => onConnectionLost?.(error));

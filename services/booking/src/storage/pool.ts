@@ -16,6 +16,8 @@ export interface PoolOptions extends WaitLimits {
   url: string;
   /** Shown in pg_stat_activity. */
   applicationName: string;
+  /** For those who find each row by its key, and change it: see connections.ts. */
+  isPlannedOnce?: boolean;
   /** Called when an idle connection breaks: not an error of any request, the pool replaces it. */
   onConnectionLost?: (error: Error) => void;
 }

@@ -31,7 +31,7 @@ export function openPools({
   ...common
 }: Omit<PoolOptions, 'max'> & { sales: number; probeTimeoutMs: number }): Pools {
   const pools = {
-    sales: openPool({ ...common, max: sales }),
+    sales: openPool({ ...common, max: sales, isPlannedOnce: true }),
     reads: openPool({ ...common, max: READ_CONNECTIONS, maxWaiting: MAX_READS_WAITING }),
     probes: openPool({
       ...common,

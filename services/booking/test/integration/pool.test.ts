@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, t
 
 import { NotSentError, PostgresBusyError, PostgresUnavailableError } from '#src/storage/failure.ts';
 import { openPool, type PooledDb } from '#src/storage/pool.ts';
+import { openPools } from '#src/storage/pools.ts';
 import type { Trx } from '#src/storage/schema.ts';
 import { transact } from '#src/storage/transaction.ts';
 
@@ -155,3 +156,26 @@ test('bigints are numbers', async () => {
 function stopThisProcess(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
+
+test('a batch is planned once for all that are sold, however many bookings it has', async () => {
+  const pools = openPools({
+    url: inject('postgresUrl'),
+    sales: 1,
+    probeTimeoutMs: 1_000,
+    applicationName: 'pool-test',
+  });
+  try {
+    for (let size = 1; size <= 8; size += 1) {
+      const quantities = Array.from({ length: 100 * size }, () => 1);
+      await sql`select sum(quantity) from unnest(${quantities}::integer[]) as booking (quantity)`.execute(
+        pools.sales,
+      );
+    }
+    const { rows } = await sql`
+      select generic_plans as kept, custom_plans as anew from pg_prepared_statements
+      where statement like '%booking (quantity)%'`.execute(pools.sales);
+    expect(rows).toEqual([{ kept: 8, anew: 0 }]);
+  } finally {
+    await pools.close();
+  }
+});
