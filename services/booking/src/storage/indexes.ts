@@ -14,10 +14,10 @@ const indexes: Readonly<Record<string, string>> = {
   // What makes a key good for one booking. A booking without a key is not in it and pays nothing for it.
   bookings_of_key: `unique index concurrently bookings_of_key on bookings (event_id, customer, idempotency_key)
     where idempotency_key is not null`,
-  // Adds up the tickets of an epoch that count, without touching the table.
-  bookings_of_state: `index concurrently bookings_of_state on bookings (event_id, epoch, state) include (quantity)`,
-  // Lists, in the order of ids. What is not confirmed is little, and found without passing over all that is.
-  bookings_of_event: `index concurrently bookings_of_event on bookings (event_id, id)`,
+  // Lists of an event, in the order of ids; and adds up its tickets that count, without touching the table. One for both,
+  // because each index costs a booking some 2 us and a tenth of what it writes.
+  bookings_by_event: `index concurrently bookings_by_event on bookings (event_id, id) include (epoch, state, quantity)`,
+  // The same for customers. What is not confirmed is little, and found without passing over all that is.
   bookings_of_customer: `index concurrently bookings_of_customer on bookings (customer, id)`,
   // What a customer has of an event, where the event limits that. The 0 makes it the only index for those who ask so: of a
   // new event Postgres expects few rows, and would go through all that it has sold to find those of a customer.
@@ -30,7 +30,7 @@ const indexes: Readonly<Record<string, string>> = {
 };
 
 /** Those that another one has taken the place of. */
-const outdated = ['bookings_of_epoch', 'bookings_that_count'];
+const outdated = ['bookings_of_epoch', 'bookings_that_count', 'bookings_of_state', 'bookings_of_event'];
 
 /** Between two looks whether somebody else is still building. */
 const PAUSE_MS = 100;

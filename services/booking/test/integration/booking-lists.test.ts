@@ -135,7 +135,7 @@ test('of many bookings a page is found by an index, and an export has all of the
   await sql`analyze bookings`.execute(house.db);
 
   for (const [condition, index] of [
-    [sql`event_id = ${id} and id > '00000000-0000-0000-0000-000000000000'`, 'bookings_of_event'],
+    [sql`event_id = ${id} and id > '00000000-0000-0000-0000-000000000000'`, 'bookings_by_event'],
     [sql`customer = 'buyer 7'`, 'bookings_of_customer'],
     [sql`event_id = ${id} and (state <> 'confirmed' or epoch = 0)`, 'bookings_not_confirmed'],
   ] as const) {
