@@ -68,12 +68,17 @@ async function main(): Promise<number> {
   }
 
   speak(headline(options, runtime));
+  let isEnded = false;
   for (const group of groups) {
     if (signal.aborted) break;
-    // A stack that cannot be started here keeps nobody from playing on the others.
-    const whyNot = whyNotIn(runtime, group[0]) ?? (await play(group).then(() => null, unlessBug));
-    if (whyNot === null || signal.aborted) continue;
-    speak(`\nNot played: ${group.map(({ name }) => name).join(', ')}: ${whyNot}`);
+    // A stack that cannot be started here, or ends, keeps nobody from playing on the others.
+    const notHere = whyNotIn(runtime, group[0]);
+    const end = notHere === null ? await play(group).then(() => null, unlessBug) : null;
+    if (signal.aborted) break;
+    isEnded ||= end !== null;
+    const whyNot = end ?? notHere;
+    const missing = group.filter(({ name }) => !cells.some(({ drill }) => drill === name));
+    if (whyNot !== null) speak(`\nNot played: ${missing.map(({ name }) => name).join(', ')}: ${whyNot}`);
   }
   progress[Symbol.dispose]();
   if (options.isMatrix) speak(`\n${matrixOf(cells, paint)}`);
@@ -83,7 +88,7 @@ async function main(): Promise<number> {
   if (signal.aborted) return INTERRUPTED;
   if (cells.some(({ verdict }) => verdict === 'broke')) return 1;
   const isOpen = cells.some(({ verdict, below }) => verdict === 'not shown' || below.length > 0);
-  return isOpen || !found().isComplete ? OPEN : 0;
+  return isOpen || isEnded || cells.length === 0 ? OPEN : 0;
 }
 
 /** What its user can mend, as one line, or that there was no time for it any more. */

@@ -70,19 +70,6 @@ export const MISTAKES: readonly Mistake[] = [
     strategy: 'fenced-lock',
   },
   {
-    name: 'serves-before-it-is-connected',
-    what: 'a replica takes requests before it has reached Redis and Postgres',
-    changes: [
-      {
-        file: `${BOOKING}/main.ts`,
-        right: '  await untilReady(context.failedChecks, READY_WITHIN_MS);\n',
-        wrong: '',
-      },
-    ],
-    drill: 'rolling-restart',
-    strategy: 'fenced-lock',
-  },
-  {
     name: 'in-doubt-is-failed',
     what: 'a commit whose answer is lost counts as one that failed',
     changes: [
@@ -94,33 +81,6 @@ export const MISTAKES: readonly Mistake[] = [
     ],
     drill: 'lost-reply',
     strategy: 'fenced-lock',
-  },
-  {
-    name: 'in-doubt-is-new',
-    what: 'a request that may have booked is decided as if it had not',
-    changes: [
-      {
-        file: `${BOOKING}/booking/batching/decide-batch.ts`,
-        right:
-          '      if (error instanceof CommitUnknownError) for (const pending of batch) pending.isInDoubt = true;\n',
-        wrong: '',
-      },
-    ],
-    drill: 'lost-reply',
-    strategy: 'batched-lock',
-  },
-  {
-    name: 'not-found-is-not-booked',
-    what: 'a statement that was not answered, and of which nothing is found, is told as failed, while it may still be on its way',
-    changes: [
-      {
-        file: `${BOOKING}/booking/commit.ts`,
-        right: "    return isFound ? 'booked' : { code: 'unknown', cause: error };",
-        wrong: "    if (!isFound) throw error.cause;\n    return 'booked';",
-      },
-    ],
-    drill: 'postgres-pause',
-    strategy: 'atomic-update',
   },
   {
     name: 'lock-without-an-end',

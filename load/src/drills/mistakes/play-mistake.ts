@@ -3,7 +3,10 @@ import { join } from 'node:path';
 
 import { UserError, VARIABLES } from '@lastseat/infra/command-line';
 
+import { REPLICAS } from '../../faults/arena.ts';
 import type { Cell } from '../cell.ts';
+import { DRILLS } from '../drills.ts';
+import { heldAtOnce } from '../loads.ts';
 import { copyRepository } from './copy-repository.ts';
 import type { Mistake } from './mistakes.ts';
 
@@ -23,16 +26,16 @@ export interface Found {
 // Of a history that is told: some thousand operations.
 const MOST_OUTPUT = 2 ** 26;
 
-/** Plays the drill in a copy of the repository that has the mistake, until it is found. */
+/** Plays the drill in a copy of the repository that has the mistake, until it is found, or has had so many strikes. */
 export async function playMistake(
   { name, changes, drill, strategy }: Mistake,
-  { runs, seed }: { runs: number; seed: number },
+  { strikes, seed }: { strikes: number; seed: number },
 ): Promise<Found> {
   await using copy = await copyRepository(name, changes);
   const flags = [
     `--name=${drill}`,
     `--strategy=${strategy}`,
-    `--runs=${runs}`,
+    `--runs=${runsOf(drill, strikes)}`,
     `--seed=${seed}`,
     '--until-broken',
     '--runtime=native',
@@ -52,6 +55,12 @@ export async function playMistake(
     checks: failed.map(({ check }) => check),
     detail: failed[0]?.detail ?? null,
   };
+}
+
+/** Where bookings are held each of them that is struck counts as a run. */
+function runsOf(drill: string, strikes: number): number {
+  const holds = DRILLS.find(({ name }) => name === drill)?.holds ?? false;
+  return holds ? strikes * Math.floor(heldAtOnce(1) / REPLICAS) : strikes;
 }
 
 /** Ctrl-C of a terminal reaches it too: it ends in order. */

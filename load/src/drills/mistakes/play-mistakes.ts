@@ -20,7 +20,7 @@ export async function playMistakes(
   for (const mistake of mistakes) {
     if (signal.aborted) break;
     speak(`\n${paint('strong', mistake.name)} · ${mistake.what}`);
-    const found = await playMistake(mistake, { runs, seed });
+    const found = await playMistake(mistake, { strikes: runs, seed });
     if (signal.aborted) break;
     all.push(found);
     const { drill, strategy, strikes, checks, detail } = found;
