@@ -2,6 +2,7 @@ import { closeSync, existsSync, fstatSync, openSync, readSync, readdirSync, stat
 import { join } from 'node:path';
 import { setInterval as everyMs } from 'node:timers/promises';
 
+import { hasReaderLeft } from '../command-line/reader.ts';
 import { isRunning } from '../servers/processes.ts';
 import { replicaNumber } from './replicas.ts';
 import type { State } from './state.ts';
@@ -10,7 +11,10 @@ import type { State } from './state.ts';
 const tailBytes = 16_384;
 const pollMs = 250;
 
-/** Prints the end of every part's log, each line under the part's name, and then what is added until Ctrl-C. */
+/**
+ * Prints the end of every part's log, each line under the part's name, and then what is added until Ctrl-C, or for as long
+ * as somebody reads it.
+ */
 export async function printLogs(dir: string, state: State | null, follow: boolean): Promise<void> {
   const logs = new Map<string, { offset: number; rest: string }>();
 
@@ -30,7 +34,10 @@ export async function printLogs(dir: string, state: State | null, follow: boolea
 
   printNew();
   if (!follow) return;
-  for await (const _ of everyMs(pollMs)) printNew();
+  for await (const _ of everyMs(pollMs)) {
+    printNew();
+    if (hasReaderLeft()) return;
+  }
 }
 
 /** The last lines of one part's log, as far as it reaches back. */

@@ -1,4 +1,5 @@
-import { refuseUnknownVariables } from '../command-line/index.ts';
+import { endWithReader } from '../command-line/reader.ts';
+import { refuseUnknownVariables } from '../command-line/variables.ts';
 import { repository } from '../native/places.ts';
 import { show } from './run-command.ts';
 import { runningOf, runtimesOf } from './runtimes.ts';
@@ -10,6 +11,7 @@ const AUDIT = `${repository}/services/booking/src/audit.ts`;
 /** Of what could not even be begun: 1 says that counter and rows differ. */
 const NOT_DONE = 2;
 
+endWithReader();
 process.exitCode = await audit(process.argv.slice(2)).catch((error: Error) => {
   process.stderr.write(`${error.message}\n`);
   return NOT_DONE;

@@ -27,6 +27,11 @@ Exit code: 0 they agree, or do so now; 1 some do not; 2 a wrong option, or the d
 /** Adds up all bookings there are: 50 ms for each 400,000 of them. */
 const STATEMENT_TIMEOUT_MS = 300_000;
 
+// Whoever has read enough, as `head` has, leaves; what was to be mended is mended all the same.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
 process.exitCode = await main(process.argv.slice(2), process.env).catch((error: unknown) => {
   process.stderr.write(`${(error as Error).message}\n`);
   return 2;
