@@ -29,8 +29,8 @@ export interface Options {
   json: JsonTarget;
 }
 
-/** The model of Postgres knows READ COMMITTED, and there is one model of Redis. */
-const NOT_MODELLED: ReadonlySet<StrategyName> = new Set(['serializable', 'quorum-lock']);
+/** There is one Redis. */
+const NOT_MODELLED: ReadonlySet<StrategyName> = new Set(['quorum-lock']);
 const MODELLED = STRATEGY_NAMES.filter((name) => !NOT_MODELLED.has(name));
 /** Those that sell nothing twice, whatever happens. */
 const EXACT = MODELLED.filter((name) => name !== 'no-lock' && name !== 'simple-lock');

@@ -7,7 +7,7 @@ import type {
 import { CONNECT_TIMEOUT_MS } from '../../services/booking/src/time-limits.ts';
 import type { Network, Wire } from '../world/network.ts';
 import type { Process, Scheduler } from '../world/scheduler.ts';
-import type { Postgres, ServerError, Session } from './postgres.ts';
+import type { Answer, Isolation, Postgres, ServerError, Session, SessionSettings } from './postgres.ts';
 import { statementOf } from './statements.ts';
 
 /** A replica's connections to the model of Postgres, with what pg's pool does: a bounded number, and a queue for them. */
@@ -34,6 +34,7 @@ export function connectPostgres(
   postgres: Postgres,
   owner: Process,
   max: number,
+  settings?: SessionSettings,
 ): ModelConnections {
   const open = new Set<Client>();
   const idle: Client[] = [];
@@ -54,7 +55,7 @@ export function connectPostgres(
     });
     const client: Client = {
       wire,
-      session: postgres.newSession((error) => wire.answer(() => breaks(client, error))),
+      session: postgres.newSession((error) => wire.answer(() => breaks(client, error)), settings),
       isBroken: false,
       underWay: new Set(),
       isInTransaction: false,
@@ -115,7 +116,7 @@ export function connectPostgres(
     underWay.add(fail);
     const isCommit =
       text === 'commit' || (!client.isInTransaction && !text.startsWith('start') && commits(text));
-    const reply = (command: string, rows: unknown[], error?: ServerError): void => {
+    const reply = (command: string, { rows, rowCount }: Answer, error?: ServerError): void => {
       if (isCommit && error === undefined && commitsToLose > 0) {
         commitsToLose -= 1;
         scheduler.tell(() => `the answer to a commit of ${owner.name} is lost`);
@@ -130,22 +131,25 @@ export function connectPostgres(
         }
         scheduler.cancel(timeout);
         underWay.delete(fail);
-        resolve({ command, rowCount: rows.length, rows });
+        resolve({ command, rowCount, rows });
       });
     };
+    const nothing: Answer = { rows: [], rowCount: null };
 
     if (text.startsWith('start transaction')) {
       client.isInTransaction = true;
       wire.send(() => {
-        session.begin();
-        reply('START', []);
+        session.begin(/isolation level (.+)$/.exec(text)?.[1] as Isolation | undefined);
+        reply('START', nothing);
       });
     } else if (text === 'commit' || text === 'rollback') {
       client.isInTransaction = false;
-      wire.send(() => session.end(text, (error) => reply(text.toUpperCase(), [], error)));
+      wire.send(() => session.end(text, (ended, error) => reply(ended.toUpperCase(), nothing, error)));
     } else {
       const { run } = statementOf(text, values.map(sent));
-      wire.send(() => session.run(run, (rows, error) => reply('SELECT', rows, error)));
+      const [word = ''] = /^\s*\w+/.exec(text) ?? [];
+      const command = word.trim().toUpperCase().replace('WITH', 'SELECT');
+      wire.send(() => session.run(run, (answer, error) => reply(command, answer, error)));
     }
     return promise;
   }

@@ -146,7 +146,7 @@ export interface SimpleSteps {
 }
 
 /** What the scripts simple-acquire, extend and release do. */
-function createSimpleSteps(values: Map<string, Value>, nowUs: () => number): SimpleSteps {
+export function createSimpleSteps(values: Map<string, Value>, nowUs: () => number): SimpleSteps {
   const nowMs = () => Math.floor(nowUs() / 1_000);
   const get = (key: string): string | undefined => {
     const found = values.get(key);

@@ -12,7 +12,16 @@ import { readStockNow } from '../../services/booking/src/storage/held-stock.ts';
 import { lockEventByAdvisory, lockStock, readStock } from '../../services/booking/src/storage/inventory.ts';
 import { limitWaits } from '../../services/booking/src/storage/pool.ts';
 import type { Trx } from '../../services/booking/src/storage/schema.ts';
-import { rowLock, type BookingRow, type Statement, type StockRow, type Transaction } from './postgres.ts';
+import { allowIdle } from '../../services/booking/src/storage/transaction.ts';
+import { IDLE_IN_TRANSACTION_MS } from '../../services/booking/src/time-limits.ts';
+import {
+  bookingLock,
+  rowLock,
+  type BookingRow,
+  type Statement,
+  type StockRow,
+  type Transaction,
+} from './postgres.ts';
 import { stockUpdate } from './stock-update.ts';
 
 /**
@@ -52,8 +61,10 @@ const MARK = {
   token: 9_003,
   epoch: 9_004,
   revision: 9_005,
+  idle: 9_006,
   booking: 'booking-mark',
   request: 'request-mark',
+  key: 'key-mark',
   customer: 'customer-mark',
   strategy: 'strategy-mark',
   instance: 'instance-mark',
@@ -75,6 +86,7 @@ const booking = {
   instanceId: MARK.instance,
   fencingToken: MARK.token,
 };
+const keyed = { ...booking, idempotencyKey: MARK.key };
 const batch = {
   eventId: MARK.event,
   strategy: MARK.strategy,
@@ -107,7 +119,7 @@ function* lockRow(trx: Transaction, value: Read): ReturnType<Statement> {
   const eventId = value(MARK.event) as number;
   if (trx.stock(eventId) === undefined) return [];
   yield rowLock(eventId);
-  return stockRows(trx.stock(eventId));
+  return stockRows(trx.lockedStock(eventId));
 }
 
 await model(
@@ -125,7 +137,7 @@ function* tryLockRow(trx: Transaction, value: Read): ReturnType<Statement> {
   const eventId = value(MARK.event) as number;
   if (trx.stock(eventId) === undefined || trx.isLocked(rowLock(eventId))) return [];
   yield rowLock(eventId);
-  return stockRows(trx.stock(eventId));
+  return stockRows(trx.lockedStock(eventId));
 }
 
 await model(
@@ -143,17 +155,28 @@ await model(
   (db) => lockEventByAdvisory(db, MARK.event),
   function* (_, value) {
     yield `advisory ${value(MARK.event) as number}`;
-    return [{}];
+    return [{ pg_advisory_xact_lock: '' }];
+  },
+);
+
+await model(
+  'allow idle',
+  (db) => allowIdle(db, MARK.idle - IDLE_IN_TRANSACTION_MS),
+  function* (trx, value) {
+    const ms = value(String(MARK.idle)) as string;
+    trx.allowIdle(Number(ms));
+    return [{ set_config: `${ms}ms` }];
   },
 );
 
 await model(
   'insert booking',
-  (db) => insertBooking(db, { ...booking, epoch: MARK.epoch, stockRevision: MARK.revision }),
+  (db) => insertBooking(db, { ...keyed, epoch: MARK.epoch, stockRevision: MARK.revision }),
   function* (trx, value) {
-    trx.insert({
+    yield* trx.insert({
       id: value(MARK.booking) as string,
       request_id: value(MARK.request) as string,
+      idempotency_key: value(MARK.key) as string | null,
       event_id: value(MARK.event) as number,
       quantity: value(MARK.quantity) as number,
       customer: value(MARK.customer) as string,
@@ -163,13 +186,13 @@ await model(
       stock_revision: value(MARK.revision) as number,
       state: 'confirmed',
     });
-    return [];
+    return 1;
   },
 );
 
 await model(
   'take stock and insert booking',
-  (db) => takeStockAndInsertBooking(db, { ...booking, arrivedAtMs: 0 }),
+  (db) => takeStockAndInsertBooking(db, { ...keyed, arrivedAtMs: 0 }),
   function* (trx, value) {
     const eventId = value(MARK.event) as number;
     const quantity = value(MARK.quantity) as number;
@@ -178,13 +201,14 @@ await model(
     const hadEnough = seen.available >= quantity;
     if (!hadEnough) return [{ isBooked: false, hadEnough, terms: null }];
     yield rowLock(eventId);
-    const stock = trx.stock(eventId) as StockRow;
+    const stock = trx.lockedStock(eventId) as StockRow;
     if (stock.available < quantity) return [{ isBooked: false, hadEnough, terms: null }];
     const version = stock.version + 1;
     trx.change({ ...stock, available: stock.available - quantity, version });
-    trx.insert({
+    yield* trx.insert({
       id: value(MARK.booking) as string,
       request_id: value(MARK.request) as string,
+      idempotency_key: value(MARK.key) as string | null,
       event_id: eventId,
       quantity,
       customer: value(MARK.customer) as string,
@@ -215,14 +239,15 @@ function* takeAll(trx: Transaction, value: Read): ReturnType<Statement> {
   const refused = [{ isBooked: false, available: seen?.available ?? null, terms: null }];
   if (!fits(seen)) return refused;
   yield rowLock(eventId);
-  const stock = trx.stock(eventId) as StockRow;
+  const stock = trx.lockedStock(eventId) as StockRow;
   if (!fits(stock)) return refused;
   take(trx, stock, total, token);
-  insertAll(
+  yield* insertAll(
     trx,
     (value(list(MARK.booking)) as string[]).map((id, i) => ({
       id,
       request_id: (value(list(MARK.request)) as string[])[i] as string,
+      idempotency_key: null,
       event_id: eventId,
       quantity: quantities[i] as number,
       customer: (value(list(MARK.customer)) as string[])[i] as string,
@@ -250,14 +275,14 @@ await model(
       const total = totals[i] as number;
       if ((seen[i] ?? -1) < total || trx.isLocked(rowLock(eventId))) continue;
       yield rowLock(eventId);
-      const stock = trx.stock(eventId) as StockRow;
+      const stock = trx.lockedStock(eventId) as StockRow;
       const token = tokens[i] ?? null;
       if (!mayTake(stock, total, token)) continue;
       booked.add(eventId);
       take(trx, stock, total, token);
     }
     const ofBookings = value(pair(MARK.event, MARK.event)) as number[];
-    insertAll(
+    yield* insertAll(
       trx,
       (value(pair(MARK.booking, MARK.booking)) as string[]).flatMap((id, i): BookingRow | [] => {
         const eventId = ofBookings[i] as number;
@@ -266,6 +291,7 @@ await model(
         return {
           id,
           request_id: (value(pair(MARK.request, MARK.request)) as string[])[i] as string,
+          idempotency_key: null,
           event_id: eventId,
           quantity: (value(pair(MARK.quantity, OTHER)) as number[])[i] as number,
           customer: (value(pair(MARK.customer, MARK.customer)) as string[])[i] as string,
@@ -295,8 +321,8 @@ function take(trx: Transaction, stock: StockRow, total: number, token: number | 
   trx.change({ ...stock, available: available - total, version: version + 1, fence: token ?? fence });
 }
 
-function insertAll(trx: Transaction, rows: readonly BookingRow[]): void {
-  for (const row of rows) trx.insert(row);
+function* insertAll(trx: Transaction, rows: readonly BookingRow[]): Generator<string, void, void> {
+  for (const row of rows) yield* trx.insert(row);
 }
 
 await model(
@@ -310,30 +336,50 @@ await model(
 
 await model(
   'read bookings of requests',
-  (db) => findFirstBookings(db, [{ ...booking, requestId: MARK.request }]),
+  (db) => findFirstBookings(db, [booking]),
   function* (trx, value) {
     const asked = new Set(value(list(MARK.request)) as string[]);
     return [...trx.bookings()]
       .filter(({ request_id }) => asked.has(request_id))
-      .map((row) => ({
-        bookingId: row.id,
-        requestId: row.request_id,
-        idempotencyKey: null,
-        eventId: row.event_id,
-        epoch: 1,
-        quantity: row.quantity,
-        holdS: null,
-        expiresAt: null,
-        customer: row.customer,
-        strategy: row.strategy,
-        instanceId: row.instance_id,
-        fencingToken: row.fencing_token,
-        allowanceLeft: null,
-        state: row.state,
-        firstExpiresAt: null,
-      }));
+      .map((row) => storedBooking(row));
   },
 );
+
+await model(
+  'read bookings of keys',
+  (db) => findFirstBookings(db, [keyed]),
+  function* (trx, value) {
+    const [eventIds, customers, keys] = [MARK.event, MARK.customer, MARK.key].map(
+      (mark) => value(list(mark)) as unknown[],
+    );
+    const isAsked = ({ event_id, customer, idempotency_key }: BookingRow) =>
+      eventIds?.some(
+        (id, i) => id === event_id && customers?.[i] === customer && keys?.[i] === idempotency_key,
+      );
+    return [...trx.bookings()].filter(isAsked).map((row) => storedBooking(row, { ageMs: 0 }));
+  },
+);
+
+function storedBooking(row: BookingRow, more: object = {}): object {
+  return {
+    bookingId: row.id,
+    requestId: row.request_id,
+    idempotencyKey: row.idempotency_key,
+    eventId: row.event_id,
+    epoch: 1,
+    quantity: row.quantity,
+    holdS: null,
+    expiresAt: null,
+    customer: row.customer,
+    strategy: row.strategy,
+    instanceId: row.instance_id,
+    fencingToken: row.fencing_token,
+    allowanceLeft: null,
+    state: row.state,
+    firstExpiresAt: null,
+    ...more,
+  };
+}
 
 await model(
   'cancel booking',
@@ -341,13 +387,13 @@ await model(
   function* (trx, value) {
     const id = value(MARK.booking) as string;
     if (trx.booking(id)?.state !== 'confirmed') return [{ isCancelled: false }];
-    yield `booking ${id}`;
-    const row = trx.booking(id);
-    const stock = row && trx.stock(row.event_id);
-    if (row?.state !== 'confirmed' || stock === undefined) return [{ isCancelled: false }];
-    trx.cancel(id);
+    yield bookingLock(id);
+    const row = trx.lockedBooking(id);
+    if (row?.state !== 'confirmed') return [{ isCancelled: false }];
+    yield* trx.cancel(row);
     yield rowLock(row.event_id);
-    const { available, capacity, version, changes } = trx.stock(row.event_id) as StockRow;
+    const stock = trx.lockedStock(row.event_id) as StockRow;
+    const { available, capacity, version, changes } = stock;
     trx.change({
       ...stock,
       available: Math.min(capacity, available + row.quantity),

@@ -5,9 +5,9 @@ import { rowLock, type Statement, type StockRow } from './postgres.ts';
  * that it lacks is not there in the model either.
  */
 export function stockUpdate(text: string, values: readonly unknown[]): Statement | undefined {
-  const parts = /^update "inventory" set (.+) where (.+?)(?: returning .+)?$/s.exec(text);
+  const parts = /^update "inventory" set (.+) where (.+?)( returning .+)?$/s.exec(text);
   if (parts === null) return undefined;
-  const [, set = '', where = ''] = parts;
+  const [, set = '', where = '', returning] = parts;
   const changes = set.split(', ').map((change) => parse(/^"(\w+)" = (?:"\w+" ([+-]) )?\$(\d+)$/, change));
   const conditions = where
     .split(' and ')
@@ -20,11 +20,13 @@ export function stockUpdate(text: string, values: readonly unknown[]): Statement
       compare(stock[column as keyof StockRow], operator, valueAt(place)),
     );
 
+  const nothing = returning === undefined ? 0 : [];
+
   return function* (trx) {
-    if (!fits(trx.stock(eventId))) return [];
+    if (!fits(trx.stock(eventId))) return nothing;
     yield rowLock(eventId);
-    const stock = trx.stock(eventId);
-    if (!fits(stock)) return [];
+    const stock = trx.lockedStock(eventId);
+    if (!fits(stock)) return nothing;
     const changed = Object.fromEntries(
       changes.map(([column, sign, place]) => {
         const value = valueAt(place);
@@ -34,7 +36,7 @@ export function stockUpdate(text: string, values: readonly unknown[]): Statement
     );
     const next = { ...stock, ...changed };
     trx.change(next);
-    return [{ stockRevision: next.version, terms: null }];
+    return returning === undefined ? 1 : [{ stockRevision: next.version, terms: null }];
   };
 }
 
