@@ -11,6 +11,7 @@ export function findProblems(history: History): string[] {
     ...history.breaches,
     ...countersAgainstRows(history),
     ...answersAgainstRows(history),
+    ...bookedTwice(history),
     ...tokensInCommitOrder(history),
     ...equalTokens(history),
     ...orderOfAnswers(history),
@@ -52,6 +53,18 @@ function answersAgainstRows({ operations, bookings }: History): string[] {
     }
     const isRefused = answer.is === 'sold out' || answer.is === 'failed';
     return isRefused && row !== undefined ? [`${id} was told ${answer.is}, and it is booked`] : [];
+  });
+}
+
+/** One request, one booking, however often it is sent. */
+function bookedTwice({ operations, bookings }: History): string[] {
+  const rows = new Set(bookings.map(({ id }) => id));
+  const first = new Map<string, string>();
+  return operations.flatMap(({ id, do: what, requestId, bookingId }) => {
+    if (!(what === 'book' || what === 'repeat') || !rows.has(bookingId)) return [];
+    const other = first.get(requestId);
+    first.set(requestId, id);
+    return other === undefined ? [] : [`${id} repeats the request of ${other}, and both are booked`];
   });
 }
 

@@ -88,6 +88,19 @@ export function planOf(seed: number, strategy: string, faultNames: readonly Faul
     });
   }
 
+  // Somebody gives tickets back, and others come for them at once: whoever was refused before may have them now.
+  const booked = asks.filter((ask) => ask.do === 'book');
+  const giver = booked[between(0, booked.length - 1)];
+  if (giver !== undefined && chance(0.4)) {
+    const lastMs = Math.max(...asks.map(({ atMs }) => atMs));
+    const back = { ...giver, id: 'b1', atMs: lastMs + between(5, 100), replica: between(0, replicas - 1) };
+    asks.push({ ...back, do: 'cancel', of: giver.id });
+    for (let i = 2, atMs = back.atMs; i <= 3; i += 1) {
+      atMs += between(2, 40);
+      asks.push({ ...giver, id: `b${i}`, atMs, replica: between(0, replicas - 1), quantity: 1 });
+    }
+  }
+
   const lots = faultNames.flatMap((name) => Array.from({ length: OFTEN[name] ?? 1 }, () => name));
   const faults: Fault[] = [];
   for (let i = 0, count = lots.length === 0 ? 0 : between(0, 4); i < count; i += 1) {

@@ -134,4 +134,105 @@ export const MISTAKES: readonly Mistake[] = [
     wrong: 'answered(machine, state, reply, { sinceMs: machine.context.timers.clock.now(), ttlMs })',
     strategy: 'fenced-lock',
   },
+  {
+    name: 'refusals-from-an-old-read',
+    what: 'once it has said so, a replica goes on for a quarter of a second to tell that it is sold out',
+    file: `${BOOKING}/end-holds-first.ts`,
+    right: 'export function endHoldsFirst(db: PooledDb): (strategy: Strategy) => Strategy {\n',
+    wrong: `export function endHoldsFirst(db: PooledDb): (strategy: Strategy) => Strategy {
+  const notes = new Map<number, { untilMs: number; quantity: number }>();
+  const endsHolds = endHoldsRightly(db);
+  return (strategy) => {
+    const { book, ...rest } = endsHolds(strategy);
+    return {
+      ...rest,
+      async book(request) {
+        const { eventId, quantity } = request;
+        const untilMs = performance.now() + 250;
+        const note = notes.get(eventId);
+        if (note !== undefined && note.untilMs > untilMs - 250 && note.quantity <= quantity) return SOLD_OUT;
+        const outcome = await book(request);
+        if (outcome.code === 'sold_out') notes.set(eventId, { untilMs, quantity });
+        return outcome;
+      },
+    };
+  };
+}
+
+function endHoldsRightly(db: PooledDb): (strategy: Strategy) => Strategy {
+`,
+    strategy: 'batched-update',
+  },
+  {
+    name: 'not-found-is-not-booked',
+    what: 'a lost statement whose booking is not there yet counts as one that has booked nothing',
+    file: `${BOOKING}/commit.ts`,
+    right: `return isFound ? 'booked' : { code: 'unknown', cause: error };`,
+    wrong: `return isFound ? 'booked' : ({ code: 'busy', detail: 'Lost.', cause: error } as never);`,
+    strategy: 'atomic-update',
+  },
+  {
+    name: 'answer-before-the-commit',
+    what: 'a batch is told what becomes of it before that is committed',
+    file: `${BOOKING}/batching/decide-batch.ts`,
+    right: '  return { decisions };\n}',
+    wrong: `  for (const [i, pending] of batch.entries()) {
+    const decision = decisions[i] as Decision;
+    if (!(decision instanceof KeyTakenError)) pending.settle(decision);
+  }
+  return { decisions };
+}`,
+    strategy: 'batched-lock',
+  },
+  {
+    name: 'idempotency-outside-the-transaction',
+    what: 'whether a request has booked is looked up before the transaction, and nothing in it says so',
+    file: `${BOOKING}/once-per-request.ts`,
+    right: '    const outcome = await bookOrFindKeyTaken(strategy, request);\n',
+    wrong: `    const before = request.mayBeRepeated ? await finder.firstOf(request) : undefined;
+    const unnamed = { ...request, requestId: 'unnamed-' + Math.random() };
+    const outcome = before === undefined ? await bookOrFindKeyTaken(strategy, unnamed) : KEY_TAKEN;\n`,
+    strategy: 'fenced-lock',
+  },
+  {
+    name: 'row-locked-outside-the-transaction',
+    what: 'SELECT ... FOR UPDATE runs on a connection of its own, so that the lock ends with the statement',
+    file: `${BOOKING}/strategies/row-lock.ts`,
+    right: 'const stock = await lockStock(trx, eventId, { arrivedAtMs });',
+    wrong: 'const stock = await lockStock(db as never, eventId, { arrivedAtMs });',
+    strategy: 'row-lock',
+  },
+  {
+    name: 'read-committed',
+    what: 'what is right as if it were alone runs at the default isolation level of Postgres',
+    file: `${BOOKING}/strategies/serializable.ts`,
+    right: `{ isolation = 'serializable' }: { isolation`,
+    wrong: `{ isolation = 'read committed' }: { isolation`,
+    strategy: 'serializable',
+    faults: [],
+  },
+  {
+    name: 'lost-cancellation-is-done',
+    what: 'a cancellation whose answer is lost is told as done, and nobody looks',
+    file: `${BOOKING}/cancel.ts`,
+    right: '    if (!(error instanceof CommitUnknownError)) throw error;\n',
+    wrong: '    if (!(error instanceof CommitUnknownError)) throw error;\n    return true;\n',
+    strategy: 'row-lock',
+  },
+  {
+    name: 'release-of-another',
+    what: 'a lock is given back without a look whether it is still one’s own',
+    file: `${LOCKING}/memory/queue-steps.ts`,
+    right: '      if (keys.lock?.id !== id) {\n        keys.queue.places.delete(id);',
+    wrong: '      if (keys.lock === undefined) {\n        keys.queue.places.delete(id);',
+    strategy: 'fenced-lock',
+  },
+  {
+    name: 'renewal-creates-anew',
+    what: 'the renewal of a lease that has ended takes the lock again, with the token of before',
+    file: `${LOCKING}/memory/queue-steps.ts`,
+    right: `      if (keys.lock === undefined) return { is: 'gone' };\n      if (keys.lock.id !== id)`,
+    wrong: `      keys.lock ??= { id, token: (keys.last?.token ?? 1_000) - 1_000, untilMs: 0, alone: false };\n      if (keys.lock.id !== id)`,
+    strategy: 'batched-lock',
+  },
 ];
