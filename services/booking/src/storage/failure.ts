@@ -91,10 +91,10 @@ function isUnavailable(state: string): boolean {
   return unavailableStates.some((pattern) => pattern.test(state));
 }
 
-/** pg's own errors carry a five-character SQLSTATE; a broken socket carries a word such as ECONNRESET, or nothing. */
+/** pg's own errors carry a SQLSTATE: five characters, a digit among them. A broken socket carries a word such as EPIPE, or nothing. */
 function sqlState(error: unknown): string | undefined {
   const { code, cause } = Object(error) as { code?: unknown; cause?: unknown };
-  if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)) return code;
+  if (typeof code === 'string' && /^(?=.*\d)[0-9A-Z]{5}$/.test(code)) return code;
   const isOurs =
     error instanceof PostgresBusyError ||
     error instanceof PostgresUnavailableError ||

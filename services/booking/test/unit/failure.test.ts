@@ -11,6 +11,7 @@ import {
 /** [SQLSTATE or a socket's word, what it is, what it is to the caller, may the connection go on, surely no commit] */
 const states = [
   ['ECONNRESET', 'a broken socket', PostgresUnavailableError, false, false],
+  ['EPIPE', 'a socket that its other end has closed', PostgresUnavailableError, false, false],
   [undefined, 'a query that timed out on our side', PostgresUnavailableError, false, false],
   ['08006', 'connection failure', PostgresUnavailableError, false, false],
   ['57P01', 'the server is shut down', PostgresUnavailableError, false, false],
