@@ -6,6 +6,7 @@
 export const IMAGES = {
   node: 'node:26-slim',
   postgres: 'postgres:18-alpine',
+  postgresDebian: 'postgres:18', // with Patroni: infra/redundant
   redis: 'redis:8-alpine',
   valkey: 'valkey/valkey:9-alpine', // for a test of the lock
   nginx: 'nginx:1.30-alpine',

@@ -2,7 +2,9 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { assertRedundant, findPrimary, handOverPostgres } from '../redundant/primary.ts';
 import { toStderr } from '../servers/install.ts';
+import { membersOfProject } from '../stack/docker/ask-members.ts';
 import { listContainers, type Container } from '../stack/docker/containers.ts';
 import { dockerRuntime, isOurs } from '../stack/docker/index.ts';
 import { byPlace } from '../stack/docker/parts-table.ts';
@@ -43,9 +45,14 @@ export function dockerCluster(project: string, note: (line: string) => void = to
     }
   }
 
+  const members = membersOfProject(project);
+
   return clusterOf({
     runtime: 'docker',
     find: runtime.find,
+    primary: (kind) => findPrimary(kind, members),
+    handOver: (leader) => handOverPostgres(leader, members),
+    assertRedundant: () => assertRedundant(members),
     parts: async () => (await containers()).map(partOf),
     pause: async ({ name }) => freeze((await containerOf(name)).name),
     async resume({ name }) {
@@ -146,12 +153,17 @@ function nameOf({ service, number }: Container): string {
 
 function partOf(container: Container): ClusterPart {
   const { service, state, isRunning, hostname } = container;
-  const isServer = service === 'nginx' || service === 'postgres';
-  const isRedis = service === 'redis' || service.startsWith('quorum-');
   return {
     name: nameOf(container),
-    kind: isServer ? service : service === 'booking' ? 'replica' : isRedis ? 'redis' : 'watcher',
+    kind: kindOf(service),
     state: state === 'paused' ? 'paused' : isRunning ? 'running' : 'stopped',
     instance: hostname,
   };
+}
+
+function kindOf(service: string): ClusterPart['kind'] {
+  if (service === 'nginx') return service;
+  if (service === 'booking') return 'replica';
+  if (service === 'postgres' || service.startsWith('postgres-')) return 'postgres';
+  return /^(redis$|redis-|quorum-)/.test(service) ? 'redis' : 'watcher';
 }

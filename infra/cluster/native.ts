@@ -5,14 +5,14 @@ import { LOG_KEEPER } from '../native/log-keeper.ts';
 import { followLog, lastLines } from '../native/logs.ts';
 import { stackDir } from '../native/places.ts';
 import { quorumName } from '../native/redis.ts';
-import { REDUNDANT_PARTS } from '../native/redundant/members.ts';
-import { findPrimary, handOverPostgres } from '../native/redundant/primary.ts';
-import { assertRedundant } from '../native/redundant/start.ts';
+import { membersAt } from '../native/redundant/ask-members.ts';
 import { replicaName, replicaNumber } from '../native/replicas.ts';
 import { stackOf } from '../native/stack-of.ts';
 import { startPart } from '../native/start-part.ts';
 import { loadState, type State } from '../native/state.ts';
 import { WATCHING_PARTS } from '../native/watching/members.ts';
+import { REDUNDANT_PARTS } from '../redundant/members.ts';
+import { assertRedundant, findPrimary, handOverPostgres } from '../redundant/primary.ts';
 import { toStderr } from '../servers/install.ts';
 import { continueTree, findProcess, freezeTree, killTree, waitUntilGone } from '../servers/processes.ts';
 import { clusterOf, type Cluster, type ClusterPart } from './cluster.ts';
@@ -54,9 +54,9 @@ export function nativeCluster(
   return clusterOf({
     runtime: 'native',
     links,
-    primary: (kind) => findPrimary(kind, portOf),
-    handOver: (leader) => handOverPostgres(leader, portOf),
-    assertRedundant: () => assertRedundant(portOf),
+    primary: (kind) => findPrimary(kind, membersAt(portOf)),
+    handOver: (leader) => handOverPostgres(leader, membersAt(portOf)),
+    assertRedundant: () => assertRedundant(membersAt(portOf)),
     ...(options.clocks && {
       setClock: ({ name }: ClusterPart, aheadMs: number) =>
         setClock(dir, { name, pid: pidOf(name) }, aheadMs),

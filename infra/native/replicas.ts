@@ -2,13 +2,13 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
+import { GROUP } from '../redundant/members.ts';
 import type { ServiceSettings } from '../stack/service-settings.ts';
 import { UserError } from '../stack/user-error.ts';
 import { settableClock } from './clocks/clock-file.ts';
 import type { Part } from './parts.ts';
 import { repository } from './places.ts';
 import { quorumName } from './redis.ts';
-import { GROUP } from './redundant/members.ts';
 
 /** The service's entry points, and its ways to the other parts; a test may put others in their place. */
 export interface App {

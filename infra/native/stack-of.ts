@@ -1,6 +1,6 @@
+import { membersOf } from '../redundant/members.ts';
 import type { Stack } from '../stack/runtime.ts';
 import { database } from './postgres.ts';
-import { membersOf } from './redundant/members.ts';
 import type { Backends } from './replicas.ts';
 import { loadSecrets } from './secrets.ts';
 import type { State } from './state.ts';

@@ -1,3 +1,4 @@
+import { REDUNDANT_PARTS } from '../redundant/members.ts';
 import { findBinary, type Program } from '../servers/binaries.ts';
 import { UserError } from '../stack/user-error.ts';
 import type { Change } from './change.ts';
@@ -5,7 +6,6 @@ import type { Part } from './parts.ts';
 import { metricsPortOf } from './ports.ts';
 import { postgresPart } from './postgres.ts';
 import { redisPart } from './redis.ts';
-import { REDUNDANT_PARTS } from './redundant/members.ts';
 import { redundantParts } from './redundant/start.ts';
 import { replicaNumber, replicaPart, type App } from './replicas.ts';
 import { loadSecrets } from './secrets.ts';

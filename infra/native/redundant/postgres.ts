@@ -1,11 +1,13 @@
 import { chownSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
+import { parse } from 'yaml';
+
+import { GROUP, membersOf } from '../../redundant/members.ts';
 import type { Binary } from '../../servers/binaries.ts';
 import type { Part } from '../parts.ts';
 import { makePrivateDir, ownerOf, repository } from '../places.ts';
 import type { Secrets } from '../secrets.ts';
-import { GROUP, membersOf } from './members.ts';
 
 interface Options {
   binaries: Record<'postgres' | 'patroni' | 'etcd' | 'tini', Binary>;
@@ -55,12 +57,12 @@ export function etcdParts({ binaries, dataDir, portOf }: Options): Part[] {
   });
 }
 
-/** How long a primary may be silent before another member takes over, in seconds: what Patroni's own rule leaves room for. */
-const LEADER_TTL_S = 20;
-
 /** Three Postgres servers, each under a Patroni that makes it the primary or a replica of it. */
 export function patroniParts({ binaries, dataDir, portOf, secrets }: Options): Part[] {
   const settings = readFileSync(join(repository, 'infra/postgres/postgresql.conf'), 'utf8');
+  const shared = parse(readFileSync(join(repository, 'infra/redundant/patroni/shared.yml'), 'utf8')) as {
+    postgresql: object;
+  };
   return membersOf('postgres').map((name) => {
     const dir = join(dataDir, name);
     const user = ownerOf(dir, 'postgres');
@@ -70,26 +72,12 @@ export function patroniParts({ binaries, dataDir, portOf, secrets }: Options): P
     const rest = `127.0.0.1:${portOf(restPortOf(name))}`;
     const address = `127.0.0.1:${portOf(name)}`;
     const configuration = JSON.stringify({
-      scope: GROUP,
+      ...shared,
       name,
       restapi: { listen: rest, connect_address: rest },
       etcd3: { hosts: membersOf('etcd').map((etcd) => `127.0.0.1:${portOf(etcd)}`) },
-      bootstrap: {
-        dcs: {
-          ttl: LEADER_TTL_S,
-          loop_wait: 5,
-          retry_timeout: 5,
-          // A commit that was answered is on two disks, and only a member that has it may take over.
-          synchronous_mode: true,
-          postgresql: {
-            use_pg_rewind: true,
-            // Patroni keeps these equal on all members, and looks for them here only.
-            parameters: { max_connections: /^max_connections = (\d+)/m.exec(settings)?.[1] },
-          },
-        },
-        initdb: [{ encoding: 'UTF8' }, { locale: 'C' }, { auth: 'scram-sha-256' }, 'data-checksums'],
-      },
       postgresql: {
+        ...shared.postgresql,
         listen: address,
         connect_address: address,
         data_dir: join(dir, 'data'),
@@ -97,7 +85,6 @@ export function patroniParts({ binaries, dataDir, portOf, secrets }: Options): P
         bin_dir: dirname(realpathSync(binaries.postgres.path)),
         custom_conf: customConf,
         pgpass: join(dir, 'pgpass'),
-        parameters: { unix_socket_directories: '' },
         authentication: {
           superuser: { username: 'postgres', password: secrets.admin },
           replication: { username: 'replicator', password: secrets.replication },
@@ -106,11 +93,7 @@ export function patroniParts({ binaries, dataDir, portOf, secrets }: Options): P
           'host all all 127.0.0.1/32 scram-sha-256',
           'host replication replicator 127.0.0.1/32 scram-sha-256',
         ],
-        // A primary that was lost comes back as a replica by itself; what it alone had was never answered.
-        remove_data_directory_on_rewind_failure: true,
-        remove_data_directory_on_diverged_timelines: true,
       },
-      watchdog: { mode: 'off' },
     });
     // JSON is YAML, which is what Patroni reads.
     const path = join(dir, 'patroni.yml');
@@ -131,20 +114,6 @@ export function patroniParts({ binaries, dataDir, portOf, secrets }: Options): P
       probe: (at) => expectOk(`${at}/health`),
     };
   });
-}
-
-/** All members follow the primary, and one of them has every commit: from now on one server may be lost. */
-export async function assertPostgresRedundant(portOf: Options['portOf']): Promise<void> {
-  const [first = ''] = membersOf('postgres');
-  const response = await fetch(`http://127.0.0.1:${portOf(restPortOf(first))}/cluster`, {
-    signal: AbortSignal.timeout(askTimeoutMs),
-  });
-  const { members } = (await response.json()) as { members: { role: string; state: string }[] };
-  const has = (role: string) => members.some((member) => member.role === role);
-  // Patroni 3 says "running" of a replica that streams, Patroni 4 "streaming".
-  const runs = members.filter(({ state }) => state === 'running' || state === 'streaming');
-  if (has('leader') && has('sync_standby') && runs.length === 3) return;
-  throw new Error(`of Postgres run ${members.map(({ role, state }) => `${role}: ${state}`).join(', ')}`);
 }
 
 const askTimeoutMs = 2_000;

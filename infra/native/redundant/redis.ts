@@ -1,11 +1,11 @@
 import { chownSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { GROUP, membersOf } from '../../redundant/members.ts';
 import type { Binary } from '../../servers/binaries.ts';
-import { askRedis, probeRedis } from '../../servers/redis.ts';
+import { probeRedis } from '../../servers/redis.ts';
 import type { Part } from '../parts.ts';
 import { makePrivateDir, ownerOf, repository } from '../places.ts';
-import { GROUP, membersOf } from './members.ts';
 
 interface Options {
   binary: Binary;
@@ -18,7 +18,11 @@ interface Options {
  * and the sentinels write down in their own files who is what: the files are made once, and theirs from then on.
  */
 export function redisParts({ binary, dataDir, portOf }: Options): Part[] {
-  const shared = readFileSync(join(repository, 'infra/redis/redis.conf'), 'utf8');
+  const [alone, replicated, watching] = [
+    read('redis/redis.conf'),
+    read('redundant/replicated-redis.conf'),
+    read('redundant/sentinel.conf'),
+  ];
   const [first = '', ...others] = membersOf('redis');
   const servers = [first, ...others].map((name) =>
     part(name, {
@@ -26,15 +30,7 @@ export function redisParts({ binary, dataDir, portOf }: Options): Part[] {
       dataDir,
       port: portOf(name),
       file: 'redis.conf',
-      content: [
-        shared,
-        // A primary that is cut off from both replicas takes no writes: they would be lost with it.
-        'min-replicas-to-write 1',
-        'min-replicas-max-lag 10',
-        // Sends its data to a new replica at once, instead of waiting for further ones.
-        'repl-diskless-sync-delay 0',
-        name === first ? '' : `replicaof 127.0.0.1 ${portOf(first)}`,
-      ],
+      content: [alone, replicated, name === first ? '' : `replicaof 127.0.0.1 ${portOf(first)}`],
       flags: [],
     }),
   );
@@ -44,13 +40,7 @@ export function redisParts({ binary, dataDir, portOf }: Options): Part[] {
       dataDir,
       port: portOf(name),
       file: 'sentinel.conf',
-      content: [
-        `sentinel monitor ${GROUP} 127.0.0.1 ${portOf(first)} 2`,
-        `sentinel down-after-milliseconds ${GROUP} 2000`,
-        // An attempt that two sentinels make at once fails, and the next one comes after twice that time.
-        `sentinel failover-timeout ${GROUP} 5000`,
-        `sentinel parallel-syncs ${GROUP} 2`,
-      ],
+      content: [`sentinel monitor ${GROUP} 127.0.0.1 ${portOf(first)} 2`, watching],
       flags: ['--sentinel'],
     }),
   );
@@ -91,17 +81,6 @@ function part(
   };
 }
 
-/** Both replicas follow, and the sentinels know them and one another: from now on one server may be lost. */
-export async function assertRedisRedundant(portOf: Options['portOf']): Promise<void> {
-  const ask = (name: string, line: string) => askRedis(`redis://127.0.0.1:${portOf(name)}`, line);
-  const [watchers, servers] = await Promise.all([
-    Promise.all(membersOf('sentinel').map((name) => ask(name, 'INFO sentinel'))),
-    Promise.all(membersOf('redis').map((name) => ask(name, 'INFO replication'))),
-  ]);
-  if (!watchers.every((info) => info.includes(',slaves=2,sentinels=3'))) {
-    throw new Error('the sentinels do not all know both replicas and one another');
-  }
-  if (servers.filter((info) => info.includes('master_link_status:up')).length !== 2) {
-    throw new Error('not both replicas follow the primary');
-  }
+function read(file: string): string {
+  return readFileSync(join(repository, 'infra', file), 'utf8');
 }

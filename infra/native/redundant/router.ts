@@ -1,12 +1,12 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { membersOf } from '../../redundant/members.ts';
 import type { Binary } from '../../servers/binaries.ts';
 import { probePrimary } from '../../servers/postgres.ts';
 import { askRedis } from '../../servers/redis.ts';
 import type { Part } from '../parts.ts';
-import { makePrivateDir, ownerOf } from '../places.ts';
-import { membersOf } from './members.ts';
+import { makePrivateDir, ownerOf, repository } from '../places.ts';
 import { restPortOf } from './postgres.ts';
 
 /**
@@ -26,20 +26,7 @@ export function routerPart(options: {
   const servers = (kind: string, checkOf: (name: string) => string) =>
     membersOf(kind).map((name) => `  server ${name} 127.0.0.1:${portOf(name)} check${checkOf(name)}`);
   const settings = [
-    'global',
-    '  maxconn 2000',
-    'defaults',
-    '  mode tcp',
-    '  timeout connect 2s',
-    // A primary on a busy machine may be slow to say that it is one; one that says it is none is believed sooner.
-    '  timeout check 5s',
-    // Pools keep idle connections; the kernel finds out which of them have lost their other end.
-    '  timeout client 1h',
-    '  timeout server 1h',
-    '  option clitcpka',
-    '  option srvtcpka',
-    // A connection to a server that is the primary no longer ends at once: what it asks would be refused.
-    '  default-server inter 1s fall 2 rise 1 on-marked-down shutdown-sessions',
+    readFileSync(join(repository, 'infra/redundant/router.cfg'), 'utf8'),
     'listen postgres',
     `  bind 127.0.0.1:${portOf('postgres')}`,
     '  option httpchk GET /primary',

@@ -1,3 +1,5 @@
+import { membersOf } from '../../redundant/members.ts';
+import { assertRedundant } from '../../redundant/primary.ts';
 import type { Binary } from '../../servers/binaries.ts';
 import { portIsFree } from '../../servers/free-port.ts';
 import { waitUntil } from '../../servers/server.ts';
@@ -8,9 +10,9 @@ import type { Part } from '../parts.ts';
 import { freeBlock, portFor } from '../ports.ts';
 import type { Secrets } from '../secrets.ts';
 import type { State } from '../state.ts';
-import { membersOf } from './members.ts';
-import { assertPostgresRedundant, etcdParts, patroniParts, peerPortOf, restPortOf } from './postgres.ts';
-import { assertRedisRedundant, redisParts } from './redis.ts';
+import { membersAt } from './ask-members.ts';
+import { etcdParts, patroniParts, peerPortOf, restPortOf } from './postgres.ts';
+import { redisParts } from './redis.ts';
 import { routerPart } from './router.ts';
 
 /** The programs beside Postgres and Redis; Debian has all of them. */
@@ -46,16 +48,11 @@ export async function startRedundant(change: Change, shared: Shared): Promise<st
   await step('waiting until every server may be lost', () =>
     waitUntil('both replicas of Redis and of Postgres follow', async () => {
       change.signal.throwIfAborted();
-      await assertRedundant(portOf);
+      await assertRedundant(membersAt(portOf));
       return true;
     }),
   );
   return adminUrlOf(change.state, shared.secrets);
-}
-
-/** Both replicas of each primary follow it. */
-export async function assertRedundant(portOf: (name: string) => number): Promise<void> {
-  await allSettled([assertRedisRedundant(portOf), assertPostgresRedundant(portOf)]);
 }
 
 /** All of them; their ports have been chosen. */

@@ -1,9 +1,9 @@
+import { membersOf } from '../../redundant/members.ts';
 import type { Binary } from '../../servers/binaries.ts';
 import { allSettled } from '../all-settled.ts';
 import type { Change } from '../change.ts';
 import type { Part } from '../parts.ts';
 import { metricsPortOf, portFor } from '../ports.ts';
-import { membersOf } from '../redundant/members.ts';
 import { replicaName } from '../replicas.ts';
 import { loadSecrets } from '../secrets.ts';
 import { isRedundant } from '../stack-of.ts';

@@ -2,7 +2,9 @@ import { realpathSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { assertRedundant } from '../../redundant/primary.ts';
 import { toStderr } from '../../servers/install.ts';
+import { waitUntil } from '../../servers/server.ts';
 import { assertPortIsFree, portOf } from '../port.ts';
 import { capture, show, work } from '../run-command.ts';
 import type { Runtime, StackOptions } from '../runtime.ts';
@@ -10,13 +12,17 @@ import { SERVICE_SETTINGS } from '../service-settings.ts';
 import { printTable } from '../table.ts';
 import { UserError } from '../user-error.ts';
 import { waitForReplicas } from '../wait-for-replicas.ts';
+import { membersOfProject } from './ask-members.ts';
 import { listContainers, type Container } from './containers.ts';
 import { obstacleToDocker } from './engine.ts';
 import { writeOverlay } from './lab-overlay.ts';
 import { partsTable } from './parts-table.ts';
-import { stackOf } from './stack-of.ts';
+import { leadsToPostgres, stackOf } from './stack-of.ts';
 
 export const repository = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '');
+
+/** On top of docker-compose.yml: three of each server. */
+const redundantFile = `${repository}/infra/redundant/compose.yml`;
 
 // As many as docker-compose.yml names.
 const watchServices = ['prometheus', 'grafana', 'exporter-nginx', 'exporter-redis', 'exporter-postgres'];
@@ -24,7 +30,7 @@ const watchServices = ['prometheus', 'grafana', 'exporter-nginx', 'exporter-redi
 const quorumServices = ['quorum-1', 'quorum-2', 'quorum-3'];
 
 // Health checks of Postgres and Redis, migrations, N replicas on a slow machine: what takes longer hangs.
-const upTimeoutS = 180;
+const upTimeoutS = 300;
 
 // To delete the image that was built: some hundred megabytes of files.
 const imageTimeoutMs = 60_000;
@@ -49,6 +55,7 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
     const containers = await ourContainers();
     const stack = stackOf(containers);
     if (stack === null) throw new UserError('nothing is running: make up');
+    isRedundant = stack.ha;
     return { containers, stack };
   }
 
@@ -56,10 +63,12 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
   const file = ['--file', `${repository}/docker-compose.yml`];
   // Of a stack that this process has started with files of strategies: all commands after that must know of them.
   let overlay: string | null = null;
+  let isRedundant = false;
   const composeArgs = (args: readonly string[]) => [
     'compose',
     ...where,
     ...file,
+    ...(isRedundant ? ['--file', redundantFile] : []),
     ...(overlay === null ? [] : ['--file', overlay]),
     ...args,
   ];
@@ -67,6 +76,8 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
     work('docker', composeArgs(args), { ...foreignEnv(), ...env });
 
   async function stop({ volumes }: { volumes: boolean }) {
+    // Of both kinds of servers, and of both the volumes: the file for three names also those for one.
+    isRedundant = true;
     const args = ['--profile', '*', 'down', '--remove-orphans'];
     if ((await compose(volumes ? [...args, '--volumes'] : args)) !== 0) {
       throw new UserError('docker compose could not stop everything, see above');
@@ -99,9 +110,9 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
       if (quorum !== 0 && quorum !== quorumServices.length) {
         throw new UserError(`QUORUM=${quorum}: in Docker it is ${quorumServices.length} servers or 0`);
       }
-      if (options.ha)
-        throw new UserError('HA=on is for RUNTIME=native; in Docker there is one of each server');
       const before = await ourContainers();
+      assertSameServers(before, options.ha ?? false);
+      isRedundant = options.ha ?? false;
       const present = stackOf(before);
       if (present === null || portOf(present.url) !== port) await assertPortIsFree(port);
 
@@ -123,6 +134,15 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
       }
       const { stack } = await found();
       await waitForReplicas(stack.url, replicas);
+      if (stack.ha) {
+        note('waiting until every server may be lost ...');
+        const members = membersOfProject(project);
+        await waitUntil('both replicas of Redis and of Postgres follow', () =>
+          assertRedundant(members).then(() => true),
+        ).catch((cause: unknown) => {
+          throw new UserError((cause as Error).message, { cause });
+        });
+      }
       return stack;
     },
 
@@ -130,7 +150,7 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
       const { containers, stack } = await found();
       // New replicas are made as the others were, whatever the environment says by now; those that serve are left
       // alone, whatever the sources say by now. `up` is for changing them.
-      const password = containers.find(({ service }) => service === 'postgres')?.env['POSTGRES_PASSWORD'];
+      const password = containers.find(leadsToPostgres)?.env['POSTGRES_PASSWORD'];
       const cpus = containers.find(({ service }) => service === 'booking')?.cpus;
       const code = await compose(
         ['up', '--detach', '--no-deps', '--no-recreate', '--scale', `booking=${replicas}`, 'booking'],
@@ -140,6 +160,7 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
             replicas,
             port: portOf(stack.url),
             quorum: stack.quorumUrls.length,
+            ha: stack.ha,
             watch: stack.watching !== null,
           }),
           POSTGRES_PASSWORD: password,
@@ -157,6 +178,7 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
     },
 
     async logs({ follow }) {
+      isRedundant = (await find())?.ha ?? false;
       const args = ['--profile', '*', 'logs', '--tail', '100'];
       await show('docker', composeArgs(follow ? [...args, '--follow'] : args), foreignEnv());
     },
@@ -168,9 +190,22 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
       await stop({ volumes });
       if (overlay !== null) rmSync(dirname(overlay), { recursive: true, force: true });
       overlay = null;
-      if (volumes) await capture('docker', ['image', 'rm', `${project}-booking`], imageTimeoutMs);
+      if (volumes) {
+        for (const name of ['booking', 'redundant'])
+          await capture('docker', ['image', 'rm', `${project}-${name}`], imageTimeoutMs);
+      }
     },
   };
+}
+
+/** The data of one server and those of three are apart. */
+function assertSameServers(containers: readonly Container[], ha: boolean): void {
+  const server = containers.find(leadsToPostgres);
+  if (server === undefined || (server.service === 'router') === ha) return;
+  const [is, wanted] = ha ? ['one of each server', 'on'] : ['three of each server', 'off'];
+  throw new UserError(
+    `it runs with ${is}, and their data stay with them; to change over: make down up HA=${wanted}`,
+  );
 }
 
 /** Started from this folder, by whichever of its names. A folder that is gone was another one. */

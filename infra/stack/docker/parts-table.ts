@@ -1,14 +1,12 @@
+import { membersOf } from '../../redundant/members.ts';
 import type { Container } from './containers.ts';
 
 /** In the order in which a request meets them. */
 const order = [
   'nginx',
   'booking',
-  'redis',
-  'quorum-1',
-  'quorum-2',
-  'quorum-3',
-  'postgres',
+  'router',
+  ...['redis', 'sentinel', 'quorum', 'postgres', 'etcd'].flatMap((kind) => [kind].concat(membersOf(kind))),
   'prometheus',
   'grafana',
 ];

@@ -10,8 +10,9 @@ export function stackOf(containers: readonly Container[]): Stack | null {
   const serviceNamed = (name: string) => containers.filter(({ service }) => service === name);
   const replicas = serviceNamed('booking');
   const [nginx] = serviceNamed('nginx');
-  const [postgres] = serviceNamed('postgres');
-  const [redis] = serviceNamed('redis');
+  const postgres = containers.find(leadsToPostgres);
+  const [router] = serviceNamed('router');
+  const redis = router ?? serviceNamed('redis')[0];
   if (!nginx || !postgres || !redis) return null;
   if (![nginx, ...replicas].some(({ isRunning }) => isRunning)) return null;
 
@@ -25,11 +26,16 @@ export function stackOf(containers: readonly Container[]): Stack | null {
     quorumUrls: quorum
       .sort((a, b) => a.service.localeCompare(b.service))
       .map((server) => `redis://${addressOf(server, insidePorts.redis)}`),
-    ha: false,
+    ha: router !== undefined,
     watching: watchingOf(serviceNamed('prometheus')[0], serviceNamed('grafana')[0]),
     replicas: replicas.length,
     settings: readServiceSettings(replicas[0]?.env ?? {}),
   };
+}
+
+/** The server itself; where there are three of them, what leads to the primary, which has the same settings. */
+export function leadsToPostgres({ service }: Container): boolean {
+  return service === 'postgres' || service === 'router';
 }
 
 function watchingOf(prometheus: Container | undefined, grafana: Container | undefined): Stack['watching'] {

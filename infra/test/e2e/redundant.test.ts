@@ -5,14 +5,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
-import { nativeCluster } from '../../cluster/index.ts';
+import { dockerCluster, nativeCluster } from '../../cluster/index.ts';
 import { nativeRuntime } from '../../native/index.ts';
 import { freePort } from '../../servers/index.ts';
+import { dockerRuntime } from '../../stack/docker/index.ts';
 import type { Stack } from '../../stack/runtime.ts';
 import { query } from '../support/database.ts';
 
 // Twenty processes, packages that nothing else needs, and failovers that take their time: only when it is asked for.
 const asked = process.env['HA'] === 'on';
+const inDocker = process.env['RUNTIME'] === 'docker';
 const title = 'one server of three is lost while three guards sell';
 const guards = ['fenced-lock', 'batched-lock', 'batched-update'];
 
@@ -20,11 +22,13 @@ const guards = ['fenced-lock', 'batched-lock', 'batched-update'];
 const bounds = { redis: 10_000, switchover: 10_000, kill: 50_000 };
 
 describe.skipIf(!asked)(asked ? title : `${title} (make test HA=on)`, { timeout: 240_000 }, () => {
-  const project = 'redundant';
+  const project = inDocker ? `lastseat-test-redundant-${process.pid}` : 'redundant';
   let home: string;
   let stack: Stack;
-  const runtime = () => nativeRuntime(project, { home, report: () => {} });
-  const cluster = () => nativeCluster(project, { home, report: () => {} });
+  const runtime = () =>
+    inDocker ? dockerRuntime(project, quiet) : nativeRuntime(project, { home, report: quiet });
+  const cluster = () =>
+    inDocker ? dockerCluster(project, quiet) : nativeCluster(project, { home, report: quiet });
 
   beforeAll(async () => {
     home = await mkdtemp(join(tmpdir(), 'lastseat-home-'));
@@ -83,6 +87,8 @@ describe.skipIf(!asked)(asked ? title : `${title} (make test HA=on)`, { timeout:
     expect(await cluster().primary('postgres')).not.toBe(leader);
   });
 });
+
+function quiet(): void {}
 
 /** Clients that book one event by one guard, and keep what they were answered. */
 async function startSale(url: string, guard: string) {

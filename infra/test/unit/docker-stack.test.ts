@@ -86,6 +86,23 @@ describe('a stack in Docker', () => {
     expect(stackOf([...parts, { ...prometheus, ...stopped }])?.watching).toBeNull();
   });
 
+  test('of three servers each is reached by what leads to the primaries', () => {
+    const router = container('router', 1, {
+      ports: [
+        { inside: 5432, publishedAs: '127.0.0.1:32771' },
+        { inside: 6379, publishedAs: '127.0.0.1:32772' },
+      ],
+      env: postgres.env,
+    });
+    const members = [container('postgres-1'), container('redis-1')];
+    expect(stackOf([...members, router, ...replicas, nginx])).toMatchObject({
+      postgresUrl: 'postgres://lastseat:p%40ss%2Fword@127.0.0.1:32771/seats',
+      redisUrl: 'redis://127.0.0.1:32772',
+      ha: true,
+    });
+    expect(stackOf([...members, ...replicas, nginx])).toBeNull();
+  });
+
   test('is none without a door and without anybody behind it', () => {
     expect(stackOf([])).toBeNull();
     expect(stackOf([postgres, redis, ...replicas])).toBeNull();

@@ -3,7 +3,8 @@ import { createServer, type AddressInfo } from 'node:net';
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { findPrimary } from '../../native/redundant/primary.ts';
+import { membersAt } from '../../native/redundant/ask-members.ts';
+import { findPrimary } from '../../redundant/primary.ts';
 
 /** Six servers that say what they are told to: what three of Redis and their sentinels say while one was frozen. */
 const stack = new AsyncDisposableStack();
@@ -56,6 +57,6 @@ test.each([
   'the primary is the one that most sentinels name, if it agrees: $what',
   async ({ sentinels, masters, is }) => {
     say(sentinels, masters);
-    expect(await findPrimary('redis', portOf)).toBe(is);
+    expect(await findPrimary('redis', membersAt(portOf))).toBe(is);
   },
 );

@@ -46,7 +46,8 @@ export function readText(path: string): string {
 }
 
 export function parseStack(text: string): StackFile {
-  return parse(text, { merge: true }) as StackFile;
+  // Of Compose's own tags, such as !reset, it would warn.
+  return parse(text, { merge: true, logLevel: 'error', maxAliasCount: -1 }) as StackFile;
 }
 
 /** The files that a service gets, and where: as bind mounts in Compose, as configs in a stack. From the repository's root. */
