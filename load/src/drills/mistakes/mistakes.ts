@@ -82,43 +82,4 @@ export const MISTAKES: readonly Mistake[] = [
     drill: 'lost-reply',
     strategy: 'fenced-lock',
   },
-  {
-    name: 'lock-without-an-end',
-    what: 'the lock of a holder that is killed never ends',
-    changes: [
-      {
-        file: 'services/locking/src/lua/simple-acquire.lua',
-        right: "'NX', 'PX', ARGV[2])",
-        wrong: "'NX')",
-      },
-    ],
-    drill: 'kill-holder',
-    strategy: 'simple-lock',
-  },
-  {
-    name: 'never-comes-back',
-    what: 'a replica that has lost Redis does not try to reach it again',
-    changes: [
-      {
-        file: `${BOOKING}/redis.ts`,
-        right: '    retryStrategy: pauseBefore,',
-        wrong: '    retryStrategy: () => null,',
-      },
-    ],
-    drill: 'redis-restart',
-    strategy: 'fenced-lock',
-  },
-  {
-    name: 'standby-lags',
-    what: 'a commit is answered when one of the three Postgres servers has it (synchronous_mode: false)',
-    changes: [
-      {
-        file: 'infra/native/redundant/postgres.ts',
-        right: 'synchronous_mode: true,',
-        wrong: 'synchronous_mode: false,',
-      },
-    ],
-    drill: 'postgres-failover',
-    strategy: 'batched-update',
-  },
 ];
