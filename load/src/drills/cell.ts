@@ -3,6 +3,7 @@ import { median, sum } from '@lastseat/lab-frame/statistics.ts';
 
 import type { CheckVerdict } from '../runs/run.ts';
 import type { Drill } from './drill.ts';
+import { SELLS_AGAIN } from './judge-events.ts';
 import { isMissedBy, worstOf, type Struck } from './judge-strike.ts';
 
 /** What became of one strategy in one drill, over all its strikes. */
@@ -89,6 +90,8 @@ function verdictOf(
   checks: readonly CheckVerdict[],
 ): Cell['verdict'] {
   const failed = checks.some(({ verdict }) => verdict === 'failed');
+  // No guard says that it may stop to sell for good.
+  if (checks.some(({ check, verdict }) => check === SELLS_AGAIN && verdict === 'failed')) return 'broke';
   // On a machine that is slower than a lease what holds only under one breaks without any fault.
   const isExcused = guarantee === 'while-lease-held' && strikes.some(({ outlastedLease }) => outlastedLease);
   if (failed) return isExcused || drill.breaks.includes(guarantee) ? 'broke as it says' : 'broke';

@@ -92,9 +92,11 @@ export function nothingFailed({ failsNothing }: Trial, exchanges: Sent['exchange
   ];
 }
 
+export const SELLS_AGAIN = 'sells-again';
+
 /** Whatever was struck, it is mended by now, and nobody has to do anything else. */
 export function sellsAgain({ firstSaleMs }: Throughput, { healedAtMs, endedAtMs }: Phases): CheckVerdict {
-  const check = 'sells-again';
+  const check = SELLS_AGAIN;
   if (firstSaleMs !== null) return { check, verdict: 'passed', detail: null };
   const seconds = Math.round((endedAtMs - healedAtMs) / 1_000);
   return {

@@ -33,6 +33,11 @@ describe('a cell', () => {
     expect(cell(redisRestart, 'always', slow).verdict).toBe('broke');
   });
 
+  it('breaks where nobody can buy any more, whatever its guard promises', () => {
+    const stuck = { broken: true, check: 'sells-again', slow: true };
+    expect(cell(pauseHolder, 'while-lease-held', stuck)).toMatchObject({ verdict: 'broke' });
+  });
+
   it('is exact where nothing was wrong, and tells for how long nobody could buy', () => {
     expect(cellInWords(cell(pauseHolder, 'always', {}))).toBe('exact');
     const refused = cell(redisPause, 'always', { withoutSaleMs: 2_340 });
@@ -145,9 +150,10 @@ function cell(
     after?: number;
     slow?: boolean;
     isMissed?: boolean;
+    check?: string;
   },
 ) {
-  const { isMissed = false } = facts;
+  const { isMissed = false, check = 'oversold' } = facts;
   const { broken = false, oversold = 0, struck = 1, withoutSaleMs = 100, after = 100, slow = false } = facts;
   const one: Struck = {
     strategy: 'some-lock',
@@ -164,9 +170,7 @@ function cell(
     told: [],
     outlastedLease: slow,
     oversold,
-    checks: [
-      { check: 'oversold', verdict: broken ? 'failed' : 'passed', detail: broken ? 'too many' : null },
-    ],
+    checks: [{ check, verdict: broken ? 'failed' : 'passed', detail: broken ? 'too many' : null }],
     operations: [],
   };
   return cellOf(drill, { strategy: 'some-lock', guarantee }, [one], []);
