@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, readdirSync } from 'node:fs';
+import { accessSync, constants, readdirSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 export type Program =
@@ -102,15 +102,31 @@ function inspect(program: Program, dir: string): Binary | null {
   const { versionFlag, companions } = requirements[program];
   const path = join(dir, program);
   if (![program, ...companions].every((name) => isExecutable(join(dir, name)))) return null;
+  const version = versionOf(path, versionFlag);
+  return version === undefined ? null : { path, version };
+}
+
+/**
+ * By their path and the time of their last change. Nothing else of this process runs while a program is asked, and Patroni
+ * takes seconds on a busy machine: a load in this process would stand still whenever a server is started again.
+ */
+const known = new Map<string, string>();
+
+function versionOf(path: string, versionFlag: string): string | undefined {
+  const key = `${path} ${statSync(path).mtimeMs}`;
+  const version = known.get(key) ?? askVersion(path, versionFlag);
+  if (version !== undefined) known.set(key, version);
+  return version;
+}
+
+function askVersion(path: string, versionFlag: string): string | undefined {
   const { stdout, stderr } = spawnSync(path, [versionFlag], { encoding: 'utf8', timeout: 10_000 });
   // "postgres (PostgreSQL) 15.4 (Debian ...)", "Redis server v=7.0.15 sha=...", "Valkey server v=8.0.1 ...",
   // "nginx version: nginx/1.22.1", "patroni 3.0.2", "etcd Version: 3.4.23", "HAProxy version 2.6.12-1 ...", "tini version 0.19.0",
   // "prometheus, version 2.42.0+ds ...", "NGINX Prometheus Exporter version=0.11.0-1 ...", "Redis Metrics Exporter 1.45.0 ..."
-  const version =
-    /(?:PostgreSQL\) |v=|nginx\/|patroni |etcd Version: |HAProxy version |tini version |, version |Exporter version=|Metrics Exporter v?)(\d+(?:\.\d+)*)/.exec(
-      `${stdout}${stderr}`,
-    )?.[1];
-  return version === undefined ? null : { path, version };
+  return /(?:PostgreSQL\) |v=|nginx\/|patroni |etcd Version: |HAProxy version |tini version |, version |Exporter version=|Metrics Exporter v?)(\d+(?:\.\d+)*)/.exec(
+    `${stdout}${stderr}`,
+  )?.[1];
 }
 
 function isExecutable(path: string): boolean {
