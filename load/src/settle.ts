@@ -25,11 +25,8 @@ export async function readSettled(
   maxUnknown: number,
 ): Promise<Truth | null> {
   const unknown = attempts.filter(isUnknown);
-  const lastStartMs = unknown.reduce((last, { startedAtMs }) => Math.max(last, startedAtMs), 0);
   const deadlineMs =
-    unknown.length > maxUnknown
-      ? performance.now() + FAILED_SETTLE_MS
-      : lastStartMs + TAKEN_WITHIN_MS + BOOKED_WITHIN_MS;
+    unknown.length > maxUnknown ? performance.now() + FAILED_SETTLE_MS : givenUpAtMs(attempts);
   for (;;) {
     const isOver = performance.now() >= deadlineMs;
     const truth = await oracle.read(eventId);
@@ -37,4 +34,12 @@ export async function readSettled(
     if (isOver || unknown.every(({ customer }) => booked.has(customer))) return truth;
     await sleep(POLL_MS);
   }
+}
+
+/** When the service has given up all of them that ended unknown; a moment that is past where there are none. */
+export function givenUpAtMs(attempts: readonly Attempt[]): number {
+  const lastStartMs = attempts
+    .filter(isUnknown)
+    .reduce((last, { startedAtMs }) => Math.max(last, startedAtMs), 0);
+  return lastStartMs + TAKEN_WITHIN_MS + BOOKED_WITHIN_MS;
 }

@@ -22,6 +22,8 @@ export interface Drill {
   strikesAll?: boolean;
   /** What its stack must have that others do without. */
   needs?: Need;
+  /** What it strikes: two that strike different parts can strike at the same time. Without it, it strikes alone. */
+  where?: 'replicas' | 'redis' | 'quorum' | 'postgres' | 'nginx';
   /** It is planned work, not an accident: every request is answered, and answered properly. */
   failsNothing?: boolean;
   /** From the strike until it is healed, at least and at most: drawn for each strike. */

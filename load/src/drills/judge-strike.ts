@@ -7,7 +7,7 @@ import type { CheckVerdict } from '../runs/run.ts';
 import { isUnknown } from '../tally.ts';
 import type { Workload } from '../workloads/workload.ts';
 import type { Drill } from './drill.ts';
-import { judgeEvents, nothingFailed, sellsAgain } from './judge-events.ts';
+import { judgeEvents, nothingFailed, sellsAgain, type Place, type Trial as EventsTrial } from './judge-events.ts';
 import { STEADY, type SteadyLoad } from './steady-load.ts';
 import { throughputOf, type Phases, type Throughput } from './throughput.ts';
 
@@ -70,14 +70,7 @@ export async function judgeStrike(trial: Trial, part: Part): Promise<Struck> {
   const exchanges = [...(sent?.exchanges ?? []), ...(buyers?.exchanges ?? [])];
   const [steady, held] = await Promise.all([
     sent && judgeEvents(drill, arena, { ...load, sent, exempt: STEADY.exempt }),
-    buyers &&
-      buyers.exchanges.length > 0 &&
-      judgeEvents(drill, arena, {
-        ...buyers,
-        ...creationOf(buyers),
-        strategy: load.strategy,
-        exempt: SINGLE_BUYERS,
-      }),
+    buyers && judgeBuyers(drill, arena, load.strategy, buyers),
   ]);
   const operations = [...(steady?.operations ?? []), ...(held ? held.operations : [])];
   const oversold = new Map(
@@ -138,6 +131,12 @@ const SINGLE_BUYERS: Workload['exempt'] = [
   'replica_left_out',
   'not_in_postgres',
 ];
+
+/** By the checks of the lab, what single buyers were told; null where they asked for nothing. */
+export async function judgeBuyers(trial: EventsTrial, place: Place, strategy: string, buyers: Buyers) {
+  if (buyers.exchanges.length === 0) return null;
+  return judgeEvents(trial, place, { strategy, ...buyers, ...creationOf(buyers), exempt: SINGLE_BUYERS });
+}
 
 function creationOf({ exchanges }: Buyers) {
   const now = performance.now();

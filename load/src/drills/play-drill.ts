@@ -68,23 +68,64 @@ async function strikeOnce(arena: Arena, drill: Drill, play: Play): Promise<Struc
   const steadyAtMs = performance.now();
   await rest(between(BEFORE_MS.least, BEFORE_MS.most, random()), signal);
 
+  const eventIds = loads.flatMap(({ eventIds }) => eventIds);
+  using strike = await strikeAndHeal(arena, drill, { replicas, buyers, eventIds, random });
+  const { strikeAtMs, healedAtMs, told, isMissed } = strike;
+  const phases: Phases = { steadyAtMs, strikeAtMs, healedAtMs, endedAtMs: 0 };
+  await untilRecovered(loads, phases, signal);
+  phases.endedAtMs = performance.now();
+  for (const load of loads) sent.push(await load.end());
+  await Promise.all(buyers.map((buyers) => buyers.allAnswered()));
+  const struck = strike.struck();
+  const trial = { arena, drill, replica: strike.replica, phases, isMissed };
+  return await Promise.all(
+    loads.map((load, index) => {
+      const toldOfHeld = told.slice(index * play.held.length, (index + 1) * play.held.length);
+      return judgeStrike(trial, { load, sent: sent[index], buyers: buyers[index], struck, told: toldOfHeld });
+    }),
+  );
+}
+
+/** What a fault meets: the replicas by the names of their parts, and what is asked of them. */
+export interface Scenery {
+  replicas: readonly string[];
+  /** Those whose bookings are held when it strikes; nobody's, where the drill holds none. */
+  buyers: readonly Buyers[];
+  /** The events of the load. */
+  eventIds: readonly number[];
+  random(): number;
+}
+
+/** What became of a fault. It reads the logs until it is disposed of. */
+export interface Strike extends Disposable {
+  /** Times of `performance.now()`. */
+  strikeAtMs: number;
+  healedAtMs: number;
+  /** The one that was struck; null where the drill strikes all. */
+  replica: string | null;
+  /** There was nothing to strike. */
+  isMissed: boolean;
+  /** What those were told who wanted the tickets that were held. */
+  told: string[];
+  /** Whom it has met; asked when everybody was answered. */
+  struck(): readonly Held[];
+}
+
+/** One fault under a load that is there already: it strikes, lasts, and is healed, whatever happens meanwhile. */
+export async function strikeAndHeal(arena: Arena, drill: Drill, scenery: Scenery): Promise<Strike> {
+  const { cluster, signal } = arena;
+  const { replicas, buyers, eventIds, random } = scenery;
   const drawn = replicas[Math.floor(random() * replicas.length)] ?? '';
   const lastsMs = between(...drill.lastsMs, random());
-  const scene: Scene = {
-    cluster,
-    replicas,
-    replica: drawn,
-    eventIds: loads.flatMap(({ eventIds }) => eventIds),
-    random,
-    signal,
-  };
+  const scene: Scene = { cluster, replicas, replica: drawn, eventIds, random, signal };
+  using resources = new DisposableStack();
   let holding: HeldBookings | null = null;
   if (drill.holds) {
     holding = resources.use(await holdBookings(cluster, replicas, buyers, HOLD_MS));
     await holding.untilHeld();
     scene.replica = holding.heldBy()[0]?.part ?? drawn;
   }
-  const phases: Phases = { steadyAtMs, strikeAtMs: performance.now(), healedAtMs: 0, endedAtMs: 0 };
+  const strikeAtMs = performance.now();
   let told: string[] = [];
   let isMissed = false;
   try {
@@ -99,19 +140,16 @@ async function strikeOnce(arena: Arena, drill: Drill, play: Play): Promise<Struc
   } finally {
     await mend(arena, drill, scene);
   }
-  phases.healedAtMs = performance.now();
-  await untilRecovered(loads, phases, signal);
-  phases.endedAtMs = performance.now();
-  for (const load of loads) sent.push(await load.end());
-  await Promise.all(buyers.map((buyers) => buyers.allAnswered()));
-  const struck: readonly Held[] = holding?.struck() ?? [];
-  const trial = { arena, drill, replica: drill.strikesAll ? null : scene.replica, phases, isMissed };
-  return await Promise.all(
-    loads.map((load, index) => {
-      const toldOfHeld = told.slice(index * play.held.length, (index + 1) * play.held.length);
-      return judgeStrike(trial, { load, sent: sent[index], buyers: buyers[index], struck, told: toldOfHeld });
-    }),
-  );
+  const kept = resources.move();
+  return {
+    strikeAtMs,
+    healedAtMs: performance.now(),
+    replica: drill.strikesAll ? null : scene.replica,
+    isMissed,
+    told,
+    struck: () => holding?.struck() ?? [],
+    [Symbol.dispose]: () => kept.dispose(),
+  };
 }
 
 /** Somebody wants each ticket that is held. */
@@ -122,18 +160,23 @@ async function othersBuy(buyers: readonly Buyers[]): Promise<string[]> {
 }
 
 /** Also where the strike failed half-way, or somebody has interrupted it: everything runs afterwards. */
-async function mend({ cluster, size, signal }: Arena, drill: Drill, scene: Scene): Promise<void> {
+async function mend(arena: Arena, drill: Drill, scene: Scene): Promise<void> {
   try {
     await drill.heal(scene);
   } finally {
-    for (const { name, state } of await cluster.parts()) {
-      if (state !== 'running') await cluster.start(name);
-    }
-    const replicas = (await cluster.parts()).filter(({ kind }) => kind === 'replica');
-    if (replicas.length !== size) await cluster.scale(size);
-    // Or the next strike takes the last server that has everything. Who is interrupted strikes no more.
-    if (!signal.aborted) await cluster.untilRedundant();
+    await startAll(arena);
   }
+}
+
+/** Every part runs, and there are as many replicas as at the beginning. */
+export async function startAll({ cluster, size, signal }: Arena): Promise<void> {
+  for (const { name, state } of await cluster.parts()) {
+    if (state !== 'running') await cluster.start(name);
+  }
+  const replicas = (await cluster.parts()).filter(({ kind }) => kind === 'replica');
+  if (replicas.length !== size) await cluster.scale(size);
+  // Or the next strike takes the last server that has everything. Who is interrupted strikes no more.
+  if (!signal.aborted) await cluster.untilRedundant();
 }
 
 /** Somebody could buy from each of them again, and they have been asked for long enough to say how many can. */

@@ -54,7 +54,7 @@ export async function startLoad(
 
 const MOST_CLIENTS = 1_009;
 
-function buyer(random: () => number) {
+export function buyer(random: () => number) {
   const own: string[] = [];
   return {
     next(): Ask {

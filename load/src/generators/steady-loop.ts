@@ -2,13 +2,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Pool } from 'undici';
 
-import { createBook, type Load, type Sent } from './exchange.ts';
+import { createBook, type Exchange, type Load, type Sent } from './exchange.ts';
 import { sendOne } from './send-one.ts';
 
 /** A load that goes on until somebody ends it. */
 export interface SteadyLoop {
   /** Everything that was asked so far. */
   exchanges: Sent['exchanges'];
+  /** What is asked now, and not answered yet. */
+  underWay(): Exchange[];
   /** Nobody asks any more; what is under way is waited for. */
   end(): Promise<Sent>;
 }
@@ -30,6 +32,7 @@ export function steadyLoop(load: SteadyLoad): SteadyLoop {
   const book = createBook(load.runId);
   const pool = new Pool(load.url, { connections: load.connections, pipelining: 1 });
   const ending = new AbortController();
+  const current = new Map<number, Exchange>();
   const window = { fromMs: performance.now(), untilMs: Infinity };
   const clients = Array.from({ length: load.connections }, (_, index) => ask(index + 1));
 
@@ -40,7 +43,9 @@ export function steadyLoop(load: SteadyLoad): SteadyLoop {
     while (!ending.signal.aborted) {
       const startedAtMs = performance.now();
       const exchange = book.note(number, client.next(), startedAtMs, startedAtMs);
+      current.set(number, exchange);
       await sendOne(pool, load, exchange, client);
+      current.delete(number);
       await rest(Math.max(0, startedAtMs + load.paceMs - performance.now()));
     }
   }
@@ -52,6 +57,7 @@ export function steadyLoop(load: SteadyLoad): SteadyLoop {
 
   return {
     exchanges: book.exchanges,
+    underWay: () => [...current.values()],
     async end() {
       window.untilMs = performance.now();
       ending.abort();

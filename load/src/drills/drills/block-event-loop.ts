@@ -18,6 +18,7 @@ export const blockEventLoop: Drill = {
   name: 'block-event-loop',
   what: 'a replica computes for longer than the leases of bookings that it holds between read and write, as in a long garbage collection; neither its timers nor its renewals run',
   breaks: BREAKS_LEASES,
+  where: 'replicas',
   mustBreak: BREAKS_LEASES,
   holds: true,
   lastsMs: [BLOCKED_MS.least, BLOCKED_MS.most],

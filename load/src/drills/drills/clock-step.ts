@@ -9,6 +9,7 @@ export const clockStep: Drill = {
   name: 'clock-step',
   what: 'the clock of a replica jumps by minutes, ahead or back, while it holds bookings between read and write; later it jumps back again',
   breaks: BREAKS_NO_LOCK,
+  where: 'replicas',
   needs: 'clocks',
   holds: true,
   lastsMs: [1_000, 2_000],

@@ -4,6 +4,7 @@ export const killHolder: Drill = {
   name: 'kill-holder',
   what: 'a replica is killed (SIGKILL) that holds bookings between read and write: others go on selling, nothing is half done',
   breaks: BREAKS_NO_LOCK,
+  where: 'replicas',
   holds: true,
   lastsMs: [500, 1_500],
   floors: { during: 0, after: LEFT_AFTER },

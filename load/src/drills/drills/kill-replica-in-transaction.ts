@@ -14,6 +14,7 @@ export const killReplicaInTransaction: Drill = {
   name: 'kill-replica-in-transaction',
   what: 'a replica is killed while its transactions are under way: all of each is there afterwards, or none',
   breaks: BREAKS_NO_LOCK,
+  where: 'replicas',
   lastsMs: [500, 1_500],
   floors: { during: 0, after: LEFT_AFTER },
   async strike(scene) {

@@ -8,6 +8,7 @@ export const redisCut: Drill = {
   name: 'redis-cut',
   what: 'one replica loses its connections to Redis and gets no new ones, with leases in its name; the others keep theirs',
   breaks: BREAKS_NO_LOCK,
+  where: 'replicas',
   needs: 'links',
   // Longer than the leases that it holds, which is two seconds.
   lastsMs: [2_200, 3_500],
@@ -28,6 +29,7 @@ export const lostReply: Drill = {
   name: 'lost-reply',
   what: 'commits, and words to and fro about locks, are carried out and their replies lost with the connection of a replica',
   breaks: BREAKS_NO_LOCK,
+  where: 'replicas',
   needs: 'links',
   lastsMs: [1_000, 2_000],
   floors: { during: 0, after: LEFT_AFTER },

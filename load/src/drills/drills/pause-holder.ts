@@ -4,6 +4,7 @@ export const pauseHolder: Drill = {
   name: 'pause-holder',
   what: 'a replica is paused (SIGSTOP) past the leases of bookings that it holds between read and write; others buy, and it goes on',
   breaks: BREAKS_LEASES,
+  where: 'replicas',
   mustBreak: BREAKS_LEASES,
   holds: true,
   // Longer than the lease, which is two seconds.

@@ -22,6 +22,7 @@ export const nginxReload: Drill = {
   name: 'nginx-reload',
   what: 'nginx reads its settings anew: it closes idle connections, so that a request that is just being sent may get no answer',
   breaks: BREAKS_NO_LOCK,
+  where: 'nginx',
   lastsMs: [200, 500],
   floors: { during: 0.1, after: LEFT_AFTER },
   strike: ({ cluster }) => cluster.reload('nginx'),

@@ -11,6 +11,7 @@ function quorumLoses(
   return {
     ...about,
     breaks: BREAKS_NO_LOCK,
+    where: 'quorum',
     needsQuorum: true,
     lastsMs: [1_000, 2_000],
     floors: { during, after: LEFT_AFTER },

@@ -6,6 +6,7 @@ export const redisFlush: Drill = {
   name: 'redis-flush',
   what: 'Redis loses everything (FLUSHALL) while bookings are held under leases',
   breaks: BREAKS_LEASES,
+  where: 'redis',
   holds: true,
   strikesAll: true,
   lastsMs: [500, 1_000],
@@ -20,6 +21,7 @@ export const redisRestart: Drill = {
   name: 'redis-restart',
   what: 'Redis ends in order and comes back with its data',
   breaks: BREAKS_NO_LOCK,
+  where: 'redis',
   lastsMs: [500, 1_500],
   floors: { during: 0, after: LEFT_AFTER },
   strike: ({ cluster }) => cluster.restart('redis'),
@@ -31,6 +33,7 @@ export const redisCrash: Drill = {
   what: 'Redis is killed (SIGKILL), stays away, and comes back with what was on its disk',
   // The last second of its log may be lost, with the leases that were given in it.
   breaks: BREAKS_LEASES,
+  where: 'redis',
   lastsMs: [1_000, 2_000],
   floors: { during: 0, after: LEFT_AFTER },
   strike: ({ cluster }) => cluster.kill('redis'),
@@ -42,6 +45,7 @@ export const redisPause: Drill = {
   what: 'Redis hangs (SIGSTOP) for longer than the leases, and goes on with all that it was sent meanwhile',
   // Whoever holds a lease then writes when it is long over.
   breaks: BREAKS_LEASES,
+  where: 'redis',
   lastsMs: [2_200, 3_500],
   floors: { during: 0, after: LEFT_AFTER },
   strike: ({ cluster }) => cluster.pause('redis'),
@@ -56,6 +60,7 @@ export const redisFull: Drill = {
   name: 'redis-full',
   what: 'Redis has no memory left and refuses to write (maxmemory, noeviction)',
   breaks: BREAKS_NO_LOCK,
+  where: 'redis',
   lastsMs: [1_000, 2_000],
   floors: { during: 0, after: LEFT_AFTER },
   async strike({ cluster }) {
@@ -70,6 +75,7 @@ export const redisEvicts: Drill = {
   name: 'redis-evicts',
   what: 'Redis is set up to throw away what it has no memory for (allkeys-lru), locks and tokens among it',
   breaks: BREAKS_LEASES,
+  where: 'redis',
   lastsMs: [1_000, 2_000],
   floors: { during: 0, after: LEFT_AFTER },
   async strike({ cluster }) {
@@ -89,6 +95,7 @@ export const redisDemoted: Drill = {
   name: 'redis-demoted',
   what: 'Redis is made a replica (REPLICAOF): it answers, reads, and refuses every write (READONLY); then it is the primary again',
   breaks: BREAKS_NO_LOCK,
+  where: 'redis',
   lastsMs: [1_000, 2_000],
   floors: { during: 0, after: LEFT_AFTER },
   async strike({ cluster }) {
