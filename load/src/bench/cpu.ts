@@ -16,11 +16,20 @@ interface Usage {
 export function cpuSecondsOfTrees(pids: readonly number[]): number | null {
   if (process.platform !== 'linux') return null;
   const all = readAll();
+  return treesIn(all, pids).reduce((sum, pid) => sum + (all.get(pid)?.ticks ?? 0), 0) / TICKS_PER_S;
+}
+
+/** These processes and all that descend from them; null where there is no /proc to read them from. */
+export function treesOf(pids: readonly number[]): number[] | null {
+  return process.platform === 'linux' ? treesIn(readAll(), pids) : null;
+}
+
+function treesIn(all: ReadonlyMap<number, Usage>, pids: readonly number[]): number[] {
   const tree = [...pids];
   for (const parent of tree) {
     for (const [pid, { parentPid }] of all) if (parentPid === parent) tree.push(pid);
   }
-  return tree.reduce((sum, pid) => sum + (all.get(pid)?.ticks ?? 0), 0) / TICKS_PER_S;
+  return tree;
 }
 
 function readAll(): Map<number, Usage> {

@@ -41,6 +41,8 @@ export interface BenchStack
   links?: Links | undefined;
   /** Those of the replicas can be set. */
   clocks: boolean;
+  /** The first process of each part that runs now, as this machine sees it, by the part's name. */
+  pids(): Record<string, number>;
   /** CPU seconds that each part has used so far; null where that cannot be read. */
   cpuSeconds(): Record<StackPart, number> | null;
 }
@@ -113,6 +115,7 @@ export async function startStack(
           return fronts;
         },
       }),
+      pids: findPids,
       cpuSeconds: () => cpuByPart({ ...pids, ...frontPids }),
       [Symbol.asyncDispose]: tearDown,
     };
