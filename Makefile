@@ -4,7 +4,7 @@
 # In the order that they are named in, also with -j: `make up load` is one after the other.
 .NOTPARALLEL:
 
-.PHONY: help up load lab runs compare drill challenge pitfalls simulation audit test bench bench-lock figures race console report pack docs scale ps logs down sbom swarm swarm-down test-swarm check format clean
+.PHONY: help up load lab runs compare drill soak challenge pitfalls simulation audit test bench bench-lock figures race console report pack docs scale ps logs down sbom swarm swarm-down test-swarm check format clean
 
 # Node 26 comes from the packages; the machine's own Node (20 or newer) only has to install them.
 BIN = node_modules/.bin
@@ -28,6 +28,7 @@ help: ## this list
 	@echo '  load            TICKETS=1 BUYERS=100 STRATEGY=... JSON=path, and more: make load ARGS=--help'
 	@echo '  lab             WORKLOAD=rush STRATEGY=... REPLICAS=1,2,4 CONNECTIONS=64, and more: make lab ARGS=--help'
 	@echo '  drill           NAME=pause-holder STRATEGY=... RUNS=1 SEED=... ALL=1 MISTAKE=..., and more: make drill ARGS=--help'
+	@echo '  soak            MINUTES=10 SEED=... FAULTS=... NAME=... STRATEGY=..., and more: make soak ARGS=--help'
 	@echo '  challenge       STRATEGY=path/to/my-guard.ts ONLY=..., and more: make challenge ARGS=--help'
 	@echo '  bench, bench-lock  QUICK=1 ONLY=... JSON=path, and more: make bench ARGS=--help'
 	@echo '  console         CONSOLE_PORT=8090'
@@ -53,6 +54,9 @@ compare: $(INSTALLED) ## two runs of the lab, cell by cell: make compare A=... B
 
 drill: $(INSTALLED) ## break a running system on purpose, and see what each guard does: make drill NAME=pause-holder
 	@$(NODE) load/src/drills/main.ts $(ARGS)
+
+soak: $(INSTALLED) ## let everything run for long while faults strike at random: make soak MINUTES=60 SEED=7
+	@$(NODE) load/src/soak/main.ts $(ARGS)
 
 challenge: $(INSTALLED) ## attack a guard of your own: make challenge STRATEGY=load/challenge/template.ts
 	@$(NODE) load/src/challenge/main.ts $(ARGS)

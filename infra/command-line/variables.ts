@@ -17,6 +17,7 @@ const BY_TARGET = {
   'bench-lock': ['WORKLOAD', 'RETRY_DELAY_MS'],
   'lab, runs, compare': ['RATE', 'ARRIVALS', 'RUN_NAME', 'A', 'B'],
   drill: ['NAME', 'ALL', 'RUNS', 'SEED', 'UNTIL_BROKEN'],
+  soak: ['MINUTES'],
   simulation: ['HISTORIES', 'FAULTS', 'TRACE'],
   'drill, simulation': ['MISTAKE'],
   console: ['CONSOLE_PORT'],
