@@ -206,7 +206,12 @@ function merged(same: Exchange[]): Exchange {
   if (same.length === 1) return first;
   const told = same.find(hasBooked) ?? same.find(isBooked) ?? same.find(isUnknown) ?? first;
   // Which of those of unknown end has booked is not known: none of them can be looked up for all.
-  const answer = told.answer && isUnknown(told) ? { ...told.answer, requestId: null } : told.answer;
+  const answer = told.answer && {
+    ...told.answer,
+    ...(isUnknown(told) && { requestId: null }),
+    // The booking of another request is answered in the name of that one.
+    ...(isBooked(told) && !hasBooked(told) && { instanceIdInBody: null }),
+  };
   return { ...told, answer, startedAtMs: Math.min(...same.map(({ startedAtMs }) => startedAtMs)) };
 }
 

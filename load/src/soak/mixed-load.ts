@@ -35,7 +35,7 @@ export interface MixedLoad extends SteadyLoop {
 
 /** Of each guard: enough to contend, and few enough that nine guards do not keep two cores busy. */
 const CLIENTS = 3;
-const PACE_MS = 60;
+const PACE_MS = 80;
 // Longer than any answer of the stack can take: nginx gives up after ten seconds.
 const TIMEOUT_MS = 12_000;
 // Nearly enough for all: it is sold out now and then.

@@ -12,7 +12,7 @@ export interface PlannedFault {
 }
 
 /** How often a second fault strikes with the first. */
-const TWO_AT_ONCE = 0.2;
+const TWO_AT_ONCE = 1 / 3;
 // Each fault draws from numbers of its own, however many the one before it has used.
 const MOST_FAULTS = 1_000_003;
 

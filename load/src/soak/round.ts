@@ -56,9 +56,9 @@ export interface Soak {
   onStep(what: string): void;
 }
 
-/** As many as are struck within a minute: so long is the rest after them waited for. */
-const FAULTS = 12;
-const WHAT = 'faults at random';
+/** As many as are struck within some minutes: the rest after them takes half a minute. */
+const FAULTS = 20;
+const SOAK = { name: 'soak', what: 'faults at random' };
 
 export async function playRound(
   soak: Soak,
@@ -129,24 +129,24 @@ async function judgeRound(arena: Arena, { sales, waves }: Played) {
     operations.push(...found.operations);
   };
   for (const { fault } of waves) note('the service', nameOf(fault), { checks: fault.checks, operations: [] });
-  await using oracle = await openOracle(arena.stack.postgresUrl);
-  for (const { load, sent } of sales) {
+  await Promise.all(sales.map(judgeSale));
+  return { verdicts, operations };
+
+  async function judgeSale({ load, sent }: Played['sales'][number]): Promise<void> {
     const of = load.name;
+    await using oracle = await openOracle(arena.stack.postgresUrl);
     for (const [wave, { fault, held }] of waves.entries()) {
       const faults = nameOf(fault);
       const own = sent.exchanges.filter(({ ask }) => ask.event === wave);
       const rows = new Set((await oracle.read(load.eventIds[wave] ?? 0))?.rows.map(({ id }) => id));
       verdicts.push({ ...nothingLost(own, rows), of, faults });
-      const sale = ofWave(load, wave, sent, own);
-      const found = await judgeEvents(arena, { name: 'soak', what: WHAT }, sale);
-      note(of, faults, found);
+      note(of, faults, await judgeEvents(arena, SOAK, ofWave(load, wave, sent, own)));
       for (const { buyers } of held.filter(({ strategy }) => strategy === of)) {
-        const found = await judgeBuyers(arena, { name: 'soak', what: WHAT }, load.strategy, buyers);
+        const found = await judgeBuyers(arena, SOAK, load.strategy, buyers);
         if (found) note(of, faults, found);
       }
     }
   }
-  return { verdicts, operations };
 }
 
 function nameOf({ number, drills }: Fault): string {

@@ -19,6 +19,7 @@ const runs = ['load/src/runs/list/main.ts'];
 const compare = ['load/src/runs/compare/main.ts'];
 const challenge = ['load/src/challenge/main.ts'];
 const drill = ['load/src/drills/main.ts'];
+const soak = ['load/src/soak/main.ts'];
 const pitfalls = ['load/src/pitfalls/main.ts'];
 const swarm = ['load/src/swarm/main.ts'];
 const stack = (command: string) => ['infra/stack/main.ts', command];
@@ -44,6 +45,8 @@ describe.concurrent('what is wrong is said at the start, in one line, with exit 
     ['a challenge of nothing', challenge, {}, /^which file\? make challenge STRATEGY=/],
     ['a drill that is none', drill, { NAME: 'kill-holdr' }, /^NAME=kill-holdr: did you mean kill-holder\?$/],
     ['a misspelt variable of drill', drill, onMake('SEEDS=1'), /did you mean SEED\?$/],
+    ['a misspelt variable of soak', soak, onMake('MINUTS=1'), /did you mean MINUTES\?$/],
+    ['a soak of no time', soak, { MINUTES: '0' }, /^MINUTES=0: must be between 1 and 10080/],
     ['a pitfall that is none', pitfalls, { ONLY: 'no-tll' }, /^ONLY=no-tll: did you mean no-ttl\?$/],
     ['a misspelt variable of test-swarm', swarm, onMake('HOST=x'), /did you mean HOSTS\?$/],
     ['a swarm that nobody names', swarm, { HOSTS: '' }, /^which swarm\? make test-swarm HOSTS=/],

@@ -10,6 +10,7 @@ import { variables as ofPitfalls } from '#src/pitfalls/options.ts';
 import { variables as ofRace } from '#src/race/options.ts';
 import { variables as ofReport } from '#src/run-report/options.ts';
 import { variables as ofSwarm } from '#src/swarm/options.ts';
+import { variables as ofSoak } from '#src/soak/options.ts';
 
 it.each([
   ['load', ofLoad],
@@ -17,6 +18,7 @@ it.each([
   ['console', ofConsole],
   ['race', ofRace],
   ['drill', ofDrill],
+  ['soak', ofSoak],
   ['challenge', ofChallenge],
   ['pitfalls', ofPitfalls],
   ['report', ofReport],

@@ -12,7 +12,8 @@ import { cancel } from './cancel.ts';
  *
  * Each step compares and sets in one statement; what it did not do is explained by a look at the booking afterwards. To
  * confirm what is confirmed is to have it confirmed. So a step whose answer was lost is looked for in the same way, and
- * made again if the hold still stands.
+ * made again if the hold still stands. Once a step may have been made, nobody is told that nothing was written: also not
+ * where Postgres goes away between the step and the look.
  */
 export type HoldOutcome =
   | { code: 'done'; booking: StoredBooking }
@@ -30,8 +31,8 @@ const MAX_ATTEMPTS = 5;
 export async function confirm(db: PooledDb, bookingId: string, deadlineMs: number): Promise<HoldOutcome> {
   const until = db.until(deadlineMs);
   return untilDecided(db, bookingId, deadlineMs, async () => {
-    await autocommit(until, (db) => confirmHold(db, bookingId));
-    const booking = await findBooking(until, bookingId);
+    const isDone = await autocommit(until, (db) => confirmHold(db, bookingId));
+    const booking = await lookAfter(isDone, () => findBooking(until, bookingId));
     if (booking === undefined) return { code: 'booking_not_found' };
     if (booking.state === 'confirmed') return { code: 'done', booking };
     if (booking.state === 'cancelled') return { code: 'not_held', booking };
@@ -51,7 +52,7 @@ export async function extend(
   const until = db.until(deadlineMs);
   return untilDecided(db, bookingId, deadlineMs, async () => {
     const extended = await autocommit(until, (db) => extendHold(db, { bookingId, seconds, maxS }));
-    const booking = await findBooking(until, bookingId);
+    const booking = await lookAfter(extended === 'extended', () => findBooking(until, bookingId));
     if (booking === undefined) return { code: 'booking_not_found' };
     if (booking.state === 'expired') return { code: 'hold_expired', booking };
     if (booking.state !== 'held') return { code: 'not_held', booking };
@@ -83,12 +84,26 @@ async function untilDecided(
       const outcome = await attempt();
       if (outcome !== 'again') return outcome;
     } catch (error) {
-      if (!(error instanceof CommitUnknownError) || attempts === MAX_ATTEMPTS) throw error;
-      lost = error;
+      if (attempts === 1 && !(error instanceof CommitUnknownError)) throw error;
+      lost = asUnknown(error);
+      if (attempts === MAX_ATTEMPTS) throw lost;
     }
   }
   if (lost !== undefined) throw lost;
   // Its row says that it stands, and its tickets are gone: somebody has ended it by a clock that was set back since.
   const booking = await findBooking(db.until(deadlineMs), bookingId);
   return booking === undefined ? { code: 'booking_not_found' } : { code: 'hold_expired', booking };
+}
+
+async function lookAfter<T>(isDone: boolean, look: () => Promise<T>): Promise<T> {
+  try {
+    return await look();
+  } catch (error) {
+    throw isDone ? asUnknown(error) : error;
+  }
+}
+
+function asUnknown(error: unknown): CommitUnknownError {
+  if (error instanceof CommitUnknownError) return error;
+  return new CommitUnknownError('it may have been made, and could not be looked for', { cause: error });
 }
