@@ -126,6 +126,55 @@ describe('a cancellation', () => {
   });
 });
 
+describe('a confirmation', () => {
+  const isConfirmation = (request: Buffer): boolean => request.includes("set state = 'confirmed'");
+
+  async function newHold(): Promise<{ id: number; path: string }> {
+    const id = await house.newEvent(1);
+    const { body } = await send<BookingView>('POST', `/events/${id}/holds`, { seconds: 60 });
+    return { id, path: `/holds/${body.bookingId}` };
+  }
+
+  /** Postgres cannot be reached any more once this has been done and its answer lost. */
+  async function confirmAndLose(path: string, matching: (request: Buffer) => boolean) {
+    let refused: Promise<void> | undefined;
+    const { done, dropped } = proxy.dropReplies(1, { matching });
+    void done.then(() => (refused = proxy.refuse()));
+    const answer = await send<Problem>('POST', `${path}/confirm`);
+    await refused;
+    await proxy.heal();
+    expect(dropped, 'the fault has happened').toHaveLength(1);
+    return answer;
+  }
+
+  test('whose answer goes lost is made again, and found', async () => {
+    const { id, path } = await newHold();
+    const { dropped } = proxy.dropReplies(1, { matching: isConfirmation });
+    expect(await send('POST', `${path}/confirm`)).toMatchObject({ status: 200, body: { state: 'confirmed' } });
+    expect(dropped, 'the fault has happened').toHaveLength(1);
+    expect(await house.event(id)).toMatchObject({ available: 0, booked: 1 });
+  });
+
+  test('that may have been made is unknown where Postgres is gone when it is made again', async () => {
+    const { id, path } = await newHold();
+    const answer = await confirmAndLose(path, isConfirmation);
+    expect(answer).toMatchObject({ status: 504, body: { code: 'unknown' } });
+    expect(await house.event(id)).toMatchObject({ available: 0, booked: 1 });
+  });
+
+  test('that was made is unknown where Postgres is gone before it is looked at', async () => {
+    const { id, path } = await newHold();
+    let isMade = false;
+    const answer = await confirmAndLose(path, (request) => {
+      const isLook = isMade;
+      isMade ||= isConfirmation(request);
+      return isLook;
+    });
+    expect(answer).toMatchObject({ status: 504, body: { code: 'unknown' } });
+    expect(await house.event(id)).toMatchObject({ available: 0, booked: 1 });
+  });
+});
+
 test('a change that never reached Postgres is not called unknown', async () => {
   const id = await house.newEvent(1);
   await proxy.refuse();
