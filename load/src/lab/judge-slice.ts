@@ -203,14 +203,14 @@ export function mergeRepeats(exchanges: readonly Exchange[]): Exchange[] {
 
 function merged(same: Exchange[]): Exchange {
   const [first] = same as [Exchange];
-  if (same.length === 1) return first;
   const told = same.find(hasBooked) ?? same.find(isBooked) ?? same.find(isUnknown) ?? first;
-  // Which of those of unknown end has booked is not known: none of them can be looked up for all.
+  const isKeyed = first.ask.operation === 'book' && first.ask.key !== undefined;
   const answer = told.answer && {
     ...told.answer,
-    ...(isUnknown(told) && { requestId: null }),
-    // The booking of another request is answered in the name of that one.
-    ...(isBooked(told) && !hasBooked(told) && { instanceIdInBody: null }),
+    // Which of several of unknown end has booked is not known: none of them can be looked up for all.
+    ...(same.length > 1 && isUnknown(told) && { requestId: null }),
+    // Also nginx repeats it, where a replica goes away: the booking of one replica is then told by another one.
+    ...(isKeyed && !hasBooked(told) && { instanceIdInBody: null }),
   };
   return { ...told, answer, startedAtMs: Math.min(...same.map(({ startedAtMs }) => startedAtMs)) };
 }

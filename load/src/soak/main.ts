@@ -9,8 +9,9 @@ import { circumstances } from '@lastseat/lab-frame/results/recorded-run.ts';
 import { count } from '@lastseat/lab-frame/words.ts';
 
 import { chooseRuntime } from '../bench/stack/start-stack.ts';
-import type { Drill } from '../drills/drill.ts';
+import type { Drill, Need } from '../drills/drill.ts';
 import { DRILLS } from '../drills/drills.ts';
+import { stackFor, whyNotIn } from '../drills/stacks.ts';
 import { LEASE_MS, openArena, REPLICAS, type Arena } from '../faults/arena.ts';
 import { createRunFolder, runsFolder } from '../runs/store.ts';
 import { offeredStrategies } from '../target.ts';
@@ -26,6 +27,7 @@ import { totalsOf } from './totals.ts';
 const OPEN = 3;
 const INTERRUPTED = 130;
 const MINUTE_MS = 60_000;
+const NEEDS: readonly Need[] = ['links', 'clocks'];
 
 await runProgram(main);
 
@@ -152,9 +154,10 @@ async function soak({ arena, options, strategies, drills, folder, keep }: Field)
 async function open(options: Options, signal: AbortSignal): Promise<Arena> {
   const hasQuorum = options.strategies?.includes('quorum-lock') ?? true;
   const runtime = chooseRuntime({ RUNTIME: options.runtime });
-  // In Docker no proxies can stand between the parts.
-  const links = runtime === 'native' ? (['redis', 'postgres'] as const) : [];
-  return openArena({ runtime, hasQuorum, links, signal });
+  // All that a stack of one server each can be struck by; containers have neither.
+  const needs = runtime === 'native' ? NEEDS : [];
+  const stacks = needs.map((needs) => stackFor({ needs }));
+  return openArena({ runtime, hasQuorum, signal, ...Object.assign({}, ...stacks) });
 }
 
 /** All that promise never to sell a ticket twice. */
@@ -168,7 +171,7 @@ function drillsFor({ drills }: Options, { stack, target }: Arena): Drill[] {
   return DRILLS.filter(
     ({ name, needs, needsQuorum }) =>
       (drills === null || drills.includes(name)) &&
-      (needs === undefined || (needs === 'links' && stack.links !== undefined)) &&
+      (needs === undefined || (NEEDS.includes(needs) && whyNotIn(stack.runtime, { needs }) === null)) &&
       (!needsQuorum || target.hasQuorum),
   );
 }

@@ -50,7 +50,7 @@ function lineOf(name: string, faults: readonly Fault[]): string[] {
     total(({ requests }) => requests.refused),
     total(({ requests }) => requests.unknown),
     inSeconds(Math.max(0, ...faults.map(({ lastedMs }) => lastedMs))),
-    recovered.includes(null) ? 'never' : inSeconds(Math.max(0, ...recovered.map(Number))),
+    recovered.includes(null) ? nothing : inSeconds(Math.max(0, ...recovered.map(Number))),
   ];
 }
 

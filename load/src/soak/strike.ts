@@ -84,6 +84,7 @@ export async function strikeOne(
   let missed: string | null = null;
   try {
     strike = resources.use(await strikeAndHeal(arena, drill, scenery));
+    if (strike.isMissed) missed = 'there was nothing to strike';
   } catch (error) {
     missed = (error as Error).message;
     // Whatever was left half struck: everything runs afterwards, or the soak is over.
