@@ -25,9 +25,19 @@ export interface Row {
   stockRevision: number | null;
 }
 
+/** A hold that ends by itself, or has ended. */
+export interface UnconfirmedHold {
+  id: string;
+  customer: string;
+  quantity: number;
+  endsAt: Date;
+}
+
 export interface Oracle extends AsyncDisposable {
   /** Null if there is no such event. */
   read(eventId: number): Promise<Truth | null>;
+  /** Holds of the event's present epoch that were neither confirmed nor given up. */
+  unconfirmedHolds(eventId: number): Promise<UnconfirmedHold[]>;
   /** The names under which programs are connected to this database now. */
   connected(): Promise<Set<string>>;
 }
@@ -76,6 +86,17 @@ export async function openOracle(postgresUrl: string): Promise<Oracle> {
     };
   };
 
+  const unconfirmedHolds = async (eventId: number): Promise<UnconfirmedHold[]> => {
+    const { rows } = await client.query<UnconfirmedHold>(
+      `select b.id, b.customer, b.quantity, b.expires_at as "endsAt"
+         from inventory i
+         join bookings b on b.event_id = i.event_id and b.epoch = i.epoch and b.state in ('held', 'expired')
+        where i.event_id = $1`,
+      [eventId],
+    );
+    return rows;
+  };
+
   const connected = async (): Promise<Set<string>> => {
     const { rows } = await client.query<{ name: string }>(
       `select distinct application_name as name from pg_stat_activity where datname = current_database()`,
@@ -83,7 +104,7 @@ export async function openOracle(postgresUrl: string): Promise<Oracle> {
     return new Set(rows.map(({ name }) => name));
   };
 
-  return { read, connected, [Symbol.asyncDispose]: () => client.end() };
+  return { read, unconfirmedHolds, connected, [Symbol.asyncDispose]: () => client.end() };
 }
 
 // Null where the event has no booking. Postgres's bigint arrives as text.

@@ -52,6 +52,7 @@ export function patientOracle(findUrl: () => Promise<string>): Oracle {
         }
       }
     },
+    unconfirmedHolds: (eventId) => ask((oracle) => oracle.unconfirmedHolds(eventId)),
     connected: () => ask((oracle) => oracle.connected()),
     [Symbol.asyncDispose]: close,
   };

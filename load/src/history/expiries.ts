@@ -1,4 +1,5 @@
 import type { Exchange } from '../generators/exchange.ts';
+import type { UnconfirmedHold } from '../truth.ts';
 import { fromWallClockMs } from './clock.ts';
 import type { Operation } from './operation.ts';
 import { derivedOperation, type Sale } from './operations.ts';
@@ -30,6 +31,16 @@ export function expiryOperations(sale: Sale, exchanges: readonly Exchange[]): Op
     const span = { startMs: endsAtMs - TOLERANCE_MS, endMs: endsAtMs + TOLERANCE_MS };
     if ((confirmedAtMs.get(booking) ?? Infinity) < span.startMs) return [];
     return derivedOperation(sale, { operation: 'expire', quantity: exchange.ask.quantity, booking, span });
+  });
+}
+
+/** The same of holds of which only Postgres has told: whoever asked for them was told nothing. */
+export function expiriesOf(sale: Sale, holds: readonly UnconfirmedHold[]): Operation[] {
+  const toOurs = fromWallClockMs();
+  return holds.map(({ id, quantity, endsAt }) => {
+    const endsAtMs = endsAt.getTime() + toOurs;
+    const span = { startMs: endsAtMs - TOLERANCE_MS, endMs: endsAtMs + TOLERANCE_MS };
+    return derivedOperation(sale, { operation: 'expire', quantity, booking: id, span });
   });
 }
 

@@ -1,7 +1,7 @@
 import type { Attempt } from '../crowd.ts';
 import { outcomeOf, type Exchange } from '../generators/exchange.ts';
 import { isUnknown } from '../tally.ts';
-import type { Truth } from '../truth.ts';
+import type { Truth, UnconfirmedHold } from '../truth.ts';
 import { onMachineClock, onWallClock } from './clock.ts';
 import type { Operation, Settled } from './operation.ts';
 
@@ -147,6 +147,8 @@ export interface RunOfSale {
   attempts: readonly Attempt[];
   truth: Truth;
   lookUps: ReadonlyMap<string, string | null>;
+  /** Of those that ended unknown, the holds that there were. */
+  heldUnknown?: readonly Pick<UnconfirmedHold, 'id' | 'customer'>[];
   /** Whether Postgres was read only after the service had given up what was of unknown end. */
   isSettled: boolean;
   created: Span;
@@ -155,8 +157,8 @@ export interface RunOfSale {
 
 /** Everything after the answers: those of unknown end, as far as they could be settled, and what Postgres holds. */
 export function closingOperations(run: RunOfSale): Operation[] {
-  const { sale, attempts, truth, lookUps, isSettled, counted } = run;
-  const rowOf = new Map(truth.rows.map((row) => [row.customer, row]));
+  const { sale, attempts, truth, lookUps, heldUnknown = [], isSettled, counted } = run;
+  const rowOf = new Map([...heldUnknown, ...truth.rows].map((row) => [row.customer, row]));
   const unknown = attempts.filter(isUnknown).map((attempt) => {
     const row = rowOf.get(attempt.customer);
     const notDone = isSettled ? 'not done' : 'open';

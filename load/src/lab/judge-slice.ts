@@ -6,7 +6,7 @@ import { collectEvidence } from '../checks/evidence.ts';
 import { CHECKS, judge, type FindingKind, type Judgement } from '../checks/judge.ts';
 import type { Wave } from '../crowd.ts';
 import type { Exchange, Sent } from '../generators/exchange.ts';
-import { expiryOperations, lastEndOfHolds } from '../history/expiries.ts';
+import { expiriesOf, expiryOperations, lastEndOfHolds } from '../history/expiries.ts';
 import type { Operation } from '../history/operation.ts';
 import { historyOf, otherOperation, type Span } from '../history/operations.ts';
 import { lookUpUnknown } from '../look-up.ts';
@@ -150,13 +150,26 @@ async function judgeEvent(facts: SliceFacts, event: EventOfSlice) {
     return { findings, operations: [] };
   }
   const sale = { event: eventId, strategy: guard.strategy, quantity: 1 };
+  const heldUnknown = await holdsOfUnknownEnd(oracle, eventId, attempts);
   const lookUps = await lookUpUnknown(target, attempts);
+  // They have no row of a booking, and there was one: whoever looks them up is told so.
+  for (const { customer, id } of heldUnknown) if (lookUps.get(customer) === id) lookUps.delete(customer);
   const isSettled = writing.filter(isUnknown).length <= maxUnknown;
   const others = exchanges
     .filter((exchange) => !isForTickets(exchange))
     .map((exchange) => otherOperation(sale, exchange, truth))
-    .concat(expiryOperations(sale, exchanges));
-  const booked = historyOf({ sale, tickets, attempts, truth, lookUps, isSettled, created, counted });
+    .concat(expiryOperations(sale, exchanges), expiriesOf(sale, heldUnknown));
+  const booked = historyOf({
+    sale,
+    tickets,
+    attempts,
+    truth,
+    lookUps,
+    heldUnknown,
+    isSettled,
+    created,
+    counted,
+  });
   // After the creation, which is the first. They may be too many to be arguments of one call.
   const operations = booked.slice(0, 1).concat(others, booked.slice(1));
   const judgement = judge(
@@ -187,6 +200,13 @@ async function judgeEvent(facts: SliceFacts, event: EventOfSlice) {
   // Where a race was seen, that nobody lacked a ticket does not matter.
   const findings = judgement.shown.length > 0 ? { ...judgement, notShown: [] } : judgement;
   return { findings, operations };
+}
+
+async function holdsOfUnknownEnd(oracle: Oracle, eventId: number, attempts: readonly Exchange[]) {
+  const lost = attempts.filter((attempt) => attempt.ask.operation === 'hold' && isUnknown(attempt));
+  const customers = new Set(lost.map(({ customer }) => customer));
+  const holds = customers.size === 0 ? [] : await oracle.unconfirmedHolds(eventId);
+  return holds.filter(({ customer }) => customers.has(customer));
 }
 
 function isForTickets({ ask }: Exchange): boolean {

@@ -17,7 +17,10 @@ export function checkHistory(history: readonly Operation[], withinMs: number): E
   return [...byEvent].flatMap(([event, operations]) => {
     const capacity = operations.find(({ operation }) => operation === 'create')?.quantity ?? null;
     if (capacity === null) return [];
-    const unknown = operations.find(isHoldOfUnknownEnd);
+    const ended = new Set(
+      operations.flatMap(({ operation, booking }) => (operation === 'expire' ? [booking] : [])),
+    );
+    const unknown = operations.find((one) => isHoldOfUnknownEnd(one) && !ended.has(one.booking));
     if (unknown) return [{ event, result: undecided(unknown), sentence: UNDECIDED }];
     const result = checkLinearizable(capacity, counterOperations(operations), withinMs);
     return [{ event, result, sentence: sentenceOf(result) }];

@@ -30,6 +30,8 @@ const MINUTE_MS = 60_000;
 const NEEDS: readonly Need[] = ['links', 'clocks'];
 
 await runProgram(main);
+// A socket that a proxy has reset while it was being opened is never closed for Node, which waits for it at its end.
+process.exit();
 
 async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2), process.env);

@@ -150,7 +150,10 @@ describe('a confirmation', () => {
   test('whose answer goes lost is made again, and found', async () => {
     const { id, path } = await newHold();
     const { dropped } = proxy.dropReplies(1, { matching: isConfirmation });
-    expect(await send('POST', `${path}/confirm`)).toMatchObject({ status: 200, body: { state: 'confirmed' } });
+    expect(await send('POST', `${path}/confirm`)).toMatchObject({
+      status: 200,
+      body: { state: 'confirmed' },
+    });
     expect(dropped, 'the fault has happened').toHaveLength(1);
     expect(await house.event(id)).toMatchObject({ available: 0, booked: 1 });
   });
