@@ -1,5 +1,5 @@
 import { startFaultProxy, type FaultProxy } from '@lastseat/infra/servers';
-import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 
 import type { Context } from '#src/context.ts';
 import type { BookingView, Problem } from '#src/contract.ts';
@@ -19,12 +19,16 @@ let app: TestApp;
 beforeAll(async () => {
   house = opened.use(await openHouse(inject('postgresUrl')));
   proxy = opened.use(await startFaultProxy(Number(new URL(house.databaseUrl).port)));
+  await openApp();
+});
+
+async function openApp(): Promise<void> {
   context = opened.use(
     openTestContext({ DATABASE_URL: proxy.through(house.databaseUrl), REDIS_URL: inject('redisUrl') }),
   );
   await untilReady(context);
   app = createTestApp(context);
-});
+}
 
 afterEach(() => proxy.heal());
 
@@ -127,6 +131,9 @@ describe('a cancellation', () => {
 });
 
 describe('a confirmation', () => {
+  // Over connections that have sent it before its text is not sent again: then it would not be met.
+  beforeEach(openApp);
+
   const isConfirmation = (request: Buffer): boolean => request.includes("set state = 'confirmed'");
 
   async function newHold(): Promise<{ id: number; path: string }> {
