@@ -44,7 +44,7 @@ it('a soak finds the guard whose fence is missing, and no other one', async () =
   expect({ code, open: found.totals.requests.open }).toEqual({ code: 1, open: 0 });
   expect(found.command).toContain('SEED=1 FAULTS=2');
 
-  const [file = ''] = readdirSync(found.folder).filter((name) => name.startsWith('history'));
+  const file = readdirSync(found.folder).find((name) => name.startsWith('history')) ?? '';
   const lines = gunzipSync(readFileSync(join(found.folder, file)))
     .toString()
     .trimEnd()

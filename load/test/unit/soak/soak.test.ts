@@ -11,17 +11,6 @@ import { repeatingBuyer } from '#src/soak/repeating-buyer.ts';
 import { inWaves } from '#src/soak/waves.ts';
 
 describe('the faults of a seed', () => {
-  const planOf = (seed: number, faults: number) =>
-    faultsOf(seed, DRILLS)
-      .take(faults)
-      .map(({ number, drills, random }) => [
-        number,
-        drills.map(({ name }) => name).join(),
-        random(),
-        random(),
-      ])
-      .toArray();
-
   it('are the same in each run of it, and others for another seed', () => {
     expect(planOf(7, 100)).toEqual(planOf(7, 100));
     expect(planOf(7, 20)).toEqual(planOf(7, 100).slice(0, 20));
@@ -62,10 +51,6 @@ describe('the faults of a seed', () => {
 });
 
 describe('what is used', () => {
-  const looksAt = (values: readonly number[], what = 'keys in Redis') =>
-    values.map((value, atMin) => ({ atMin, values: { [what]: value }, pids: {} }));
-  const verdictOf = (...looks: Parameters<typeof looksAt>) => coursesOf(looksAt(...looks))[0]?.verdict;
-
   it('grew where the second half is more than a tenth above the first, and not by a trifle', () => {
     expect(verdictOf([100, 100, 100, 100, 120, 120, 120, 120])).toBe('grew');
     expect(verdictOf([100, 100, 100, 100, 109, 109, 109, 109])).toBe('flat');
@@ -186,6 +171,18 @@ describe('options', () => {
     expect(() => readOptions([], env)).toThrow(line);
   });
 });
+
+function verdictOf(values: readonly number[], what = 'keys in Redis') {
+  const looks = values.map((value, atMin) => ({ atMin, values: { [what]: value }, pids: {} }));
+  return coursesOf(looks)[0]?.verdict;
+}
+
+function planOf(seed: number, faults: number) {
+  return faultsOf(seed, DRILLS)
+    .take(faults)
+    .map(({ number, drills, random }) => [number, drills.map(({ name }) => name).join(), random(), random()])
+    .toArray();
+}
 
 function exchangeOf(ask: Ask, code: string, bookingId?: string): Exchange {
   const status = { booked: 201, ok: 200 }[code] ?? 503;
