@@ -20,7 +20,9 @@ export function checkHistory(history: readonly Operation[], withinMs: number): E
     const ended = new Set(
       operations.flatMap(({ operation, booking }) => (operation === 'expire' ? [booking] : [])),
     );
-    const unknown = operations.find((one) => isHoldOfUnknownEnd(one) && !ended.has(one.booking));
+    const unknown = operations.find(
+      (one) => isHoldOfUnknownEnd(one) && !(one.settled === 'done' && ended.has(one.booking)),
+    );
     if (unknown) return [{ event, result: undecided(unknown), sentence: UNDECIDED }];
     const result = checkLinearizable(capacity, counterOperations(operations), withinMs);
     return [{ event, result, sentence: sentenceOf(result) }];

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { Ask, Exchange } from '#src/generators/exchange.ts';
 import { fromWallClockMs, onMachineClock } from '#src/history/clock.ts';
-import { expiryOperations } from '#src/history/expiries.ts';
+import { expiriesOf, expiryOperations } from '#src/history/expiries.ts';
 import type { Operation } from '#src/history/operation.ts';
 import { answeredOperation, createOperation, otherOperation } from '#src/history/operations.ts';
 import { checkHistory } from '#src/linearizability/from-history.ts';
@@ -58,6 +58,20 @@ describe('a hold of the only ticket', () => {
     expect(checkHistory(history, 5_000)).toMatchObject([
       { result: { verdict: 'not decided' }, sentence: expect.stringContaining('nobody was told') },
     ]);
+  });
+
+  it('decides where Postgres has told when it ends', () => {
+    const endsAt = new Date(START_MS + END_MS - fromWallClockMs());
+    const ends = expiriesOf(sale, [{ id: 'b-1', customer: 'run-x', quantity: 1, endsAt }]);
+    const verdictOf = (...reads: Exchange[]) => {
+      const [create, ...others] = historyOf(reads);
+      const [, held] = historyOf([hold()]);
+      const lost = { ...held!, outcome: 'unknown', settled: 'done', endMs: null } as const;
+      return checkHistory([create!, lost, ...ends, ...others], 5_000)[0]?.result.verdict;
+    };
+    expect(verdictOf(read(500, 1), read(600, 0), read(END_MS + 100, 1))).toBe('linearizable');
+    expect(verdictOf(read(500, 0), read(600, 1))).toBe('not linearizable');
+    expect(verdictOf(read(END_MS + 100, 0))).toBe('not linearizable');
   });
 });
 

@@ -181,8 +181,10 @@ describe('requests with one key', () => {
     const [first, repeated] = [asked(1, answerOf('a', 'one')), asked(2, answerOf('a', 'two'))];
     expect(mergeRepeats([repeated, first])).toEqual([first]);
     expect(mergeRepeats([asked(1, busy), repeated])).toMatchObject([
-      { startedAtMs: 6, answer: repeated.answer },
+      { startedAtMs: 6, answer: { ...repeated.answer, instanceIdInBody: null } },
     ]);
+    // nginx repeats it where a replica goes away.
+    expect(mergeRepeats([repeated])).toMatchObject([{ answer: { instanceIdInBody: null } }]);
     expect(mergeRepeats([asked(1, busy), asked(2, null)])).toMatchObject([{ answer: null }]);
     expect(mergeRepeats([asked(1, null), { ...asked(2, null), customer: 'run-y' }])).toHaveLength(2);
   });
