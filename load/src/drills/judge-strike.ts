@@ -7,7 +7,13 @@ import type { CheckVerdict } from '../runs/run.ts';
 import { isUnknown } from '../tally.ts';
 import type { Workload } from '../workloads/workload.ts';
 import type { Drill } from './drill.ts';
-import { judgeEvents, nothingFailed, sellsAgain, type Place, type Trial as EventsTrial } from './judge-events.ts';
+import {
+  judgeEvents,
+  nothingFailed,
+  sellsAgain,
+  type Place,
+  type Trial as EventsTrial,
+} from './judge-events.ts';
 import { STEADY, type SteadyLoad } from './steady-load.ts';
 import { throughputOf, type Phases, type Throughput } from './throughput.ts';
 

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 
-import { judgeBuyers, judgeEvents, type Judged } from '../drills/judge-strike.ts';
+import { judgeEvents } from '../drills/judge-events.ts';
+import { judgeBuyers } from '../drills/judge-strike.ts';
 import type { Arena } from '../faults/arena.ts';
 import type { Exchange, Sent } from '../generators/exchange.ts';
 import { lastEndOfHolds } from '../history/expiries.ts';
@@ -112,6 +113,8 @@ export async function playRound(
   };
 }
 
+type Judged = Awaited<ReturnType<typeof judgeEvents>>;
+
 type Verdict = CheckVerdict & Pick<Violation, 'of' | 'faults'>;
 
 interface Played {
@@ -140,9 +143,9 @@ async function judgeRound(arena: Arena, { sales, waves }: Played) {
       const own = sent.exchanges.filter(({ ask }) => ask.event === wave);
       const rows = new Set((await oracle.read(load.eventIds[wave] ?? 0))?.rows.map(({ id }) => id));
       verdicts.push({ ...nothingLost(own, rows), of, faults });
-      note(of, faults, await judgeEvents(arena, SOAK, ofWave(load, wave, sent, own)));
+      note(of, faults, await judgeEvents(SOAK, arena, ofWave(load, wave, sent, own)));
       for (const { buyers } of held.filter(({ strategy }) => strategy === of)) {
-        const found = await judgeBuyers(arena, SOAK, load.strategy, buyers);
+        const found = await judgeBuyers(SOAK, arena, load.strategy, buyers);
         if (found) note(of, faults, found);
       }
     }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Drill } from '../drills/drill.ts';
-import { nothingFailed } from '../drills/judge-strike.ts';
+import { nothingFailed } from '../drills/judge-events.ts';
 import { startAll, strikeAndHeal } from '../drills/play-drill.ts';
 import { isServed } from '../drills/throughput.ts';
 import type { Arena } from '../faults/arena.ts';

@@ -9,8 +9,8 @@ import { variables as ofLoad } from '#src/options.ts';
 import { variables as ofPitfalls } from '#src/pitfalls/options.ts';
 import { variables as ofRace } from '#src/race/options.ts';
 import { variables as ofReport } from '#src/run-report/options.ts';
-import { variables as ofSwarm } from '#src/swarm/options.ts';
 import { variables as ofSoak } from '#src/soak/options.ts';
+import { variables as ofSwarm } from '#src/swarm/options.ts';
 
 it.each([
   ['load', ofLoad],

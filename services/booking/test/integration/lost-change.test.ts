@@ -130,29 +130,31 @@ describe('a cancellation', () => {
   });
 });
 
+function isConfirmation(request: Buffer): boolean {
+  return request.includes("set state = 'confirmed'");
+}
+
+async function newHold(): Promise<{ id: number; path: string }> {
+  const id = await house.newEvent(1);
+  const { body } = await send<BookingView>('POST', `/events/${id}/holds`, { seconds: 60 });
+  return { id, path: `/holds/${body.bookingId}` };
+}
+
+/** Postgres cannot be reached any more once this has been done and its answer lost. */
+async function confirmAndLose(path: string, matching: (request: Buffer) => boolean) {
+  let refused: Promise<void> | undefined;
+  const { done, dropped } = proxy.dropReplies(1, { matching });
+  void done.then(() => (refused = proxy.refuse()));
+  const answer = await send<Problem>('POST', `${path}/confirm`);
+  await refused;
+  await proxy.heal();
+  expect(dropped, 'the fault has happened').toHaveLength(1);
+  return answer;
+}
+
 describe('a confirmation', () => {
   // Over connections that have sent it before its text is not sent again: then it would not be met.
   beforeEach(openApp);
-
-  const isConfirmation = (request: Buffer): boolean => request.includes("set state = 'confirmed'");
-
-  async function newHold(): Promise<{ id: number; path: string }> {
-    const id = await house.newEvent(1);
-    const { body } = await send<BookingView>('POST', `/events/${id}/holds`, { seconds: 60 });
-    return { id, path: `/holds/${body.bookingId}` };
-  }
-
-  /** Postgres cannot be reached any more once this has been done and its answer lost. */
-  async function confirmAndLose(path: string, matching: (request: Buffer) => boolean) {
-    let refused: Promise<void> | undefined;
-    const { done, dropped } = proxy.dropReplies(1, { matching });
-    void done.then(() => (refused = proxy.refuse()));
-    const answer = await send<Problem>('POST', `${path}/confirm`);
-    await refused;
-    await proxy.heal();
-    expect(dropped, 'the fault has happened').toHaveLength(1);
-    return answer;
-  }
 
   test('whose answer goes lost is made again, and found', async () => {
     const { id, path } = await newHold();
