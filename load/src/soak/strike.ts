@@ -42,8 +42,9 @@ export interface HeldSale {
 // What is left of the fault before: a replica that was healed answers what it had been asked.
 const CALM_WITHIN_MS = 15_000;
 const CALM_FOR_MS = 300;
-// Leases of those who were struck, what Postgres grants an idle transaction, a restart, retries that back off.
-const RECOVERED_WITHIN_MS = 20_000;
+// Leases of those who were struck, what Postgres grants an idle transaction, a restart, retries that back off: some
+// seconds. Several times that, for who does not sell by then is found guilty.
+const RECOVERED_WITHIN_MS = 30_000;
 const POLL_MS = 50;
 /** Of each guard: as many as meet any replica. */
 const HELD = [1, 1];
