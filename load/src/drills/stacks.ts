@@ -4,12 +4,12 @@ import type { Drill, Need } from './drill.ts';
 /** Stacks that only some drills need. None of them is one that people have: they are started for these drills alone. */
 interface Kind {
   stack: Partial<ArenaOptions>;
-  /** Why there is none in Docker. */
-  notInDocker: string;
+  /** Why there is none in Docker; null where there is. */
+  notInDocker: string | null;
 }
 
 const KINDS: Record<Need, Kind> = {
-  'three-servers': { stack: { ha: true }, notInDocker: 'there is one of each server' },
+  'three-servers': { stack: { ha: true }, notInDocker: null },
   links: { stack: { links: ['redis', 'postgres'] }, notInDocker: 'no proxies stand between containers' },
   clocks: { stack: { clocks: true }, notInDocker: 'containers have the clock of the machine' },
 };
@@ -24,5 +24,6 @@ export function whyNotIn(
   drill: Pick<Drill, 'needs'> | undefined,
 ): string | null {
   if (runtime !== 'docker' || drill?.needs === undefined) return null;
-  return `in Docker ${KINDS[drill.needs].notInDocker}`;
+  const { notInDocker } = KINDS[drill.needs];
+  return notInDocker && `in Docker ${notInDocker}`;
 }
