@@ -7,7 +7,8 @@ export interface LockOptions extends AcquireDefaultOptions, Listeners {
   /**
    * How long the last token of a name is remembered after its last lease, in milliseconds (default ten minutes): by so
    * much the clock of Redis may be set back, and tokens still increase. 0 where the resource keeps the fence, and whoever
-   * is refused by it asks again with `tokenAbove`; at least 1 for the quorum lock.
+   * is refused by it asks again with `tokenAbove`; at least 1 for the quorum lock. A token that is ahead of the clock is
+   * remembered until the clock has passed it.
    */
   tokenMemoryMs?: number | undefined;
   /** Stands before every name, so that several services can share a Redis. */

@@ -5,7 +5,10 @@
 local holder = redis.call('GET', KEYS[1])
 if holder == ARGV[1] then
   -- The token is remembered from the end of the longest lease on, not from its beginning.
-  redis.call('PEXPIRE', KEYS[2], ARGV[3])
+  -- One that is ahead of the clock may be remembered for longer.
+  if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[3]) then
+    redis.call('PEXPIRE', KEYS[2], ARGV[3])
+  end
   return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 end
 return holder or 0

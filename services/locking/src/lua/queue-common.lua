@@ -61,6 +61,17 @@ local function reservation(token, ttlMs)
   return math.min(math.max(nowUs + ttlMs * 1000, token + 1000), largestToken)
 end
 
+-- How long a token is remembered. One that is ahead of the clock is remembered at least until the clock has passed it, and
+-- a second more: until then nothing else makes the next one larger.
+local function memoryMs(token, ttlMs)
+  local aheadMs = token > nowUs and math.ceil((token - nowUs) / 1000) + 1000 or 0
+  return math.max(tokenMemoryMs + ttlMs, aheadMs, 1)
+end
+
+local function remember(token, ttlMs)
+  redis.call('SET', KEYS[4], digits(token), 'PX', memoryMs(token, ttlMs))
+end
+
 -- The token is minted here, in the same step: larger than the last one, and than the clock, so that it is larger also
 -- when the memory of the last one is lost.
 -- Returns the token and the last reserved one, the same without reserve.
@@ -68,7 +79,7 @@ local function take(id, ttlMs, tokenAbove, reserve)
   readClock()
   local token = math.max(nowUs, tokenAbove + 1)
   local reserved = reserve and reservation(token, ttlMs) or token
-  local last = redis.call('SET', KEYS[4], digits(reserved), 'PX', tokenMemoryMs + ttlMs, 'GET')
+  local last = redis.call('SET', KEYS[4], digits(reserved), 'PX', memoryMs(reserved, ttlMs), 'GET')
   if last and tonumber(last) >= token then
     -- The clock was set back, or the last one was ahead of it.
     token = last + 1
@@ -76,7 +87,7 @@ local function take(id, ttlMs, tokenAbove, reserve)
       error('no larger token is left for this lock')
     end
     reserved = reserve and reservation(token, ttlMs) or token
-    redis.call('SET', KEYS[4], digits(reserved), 'PX', tokenMemoryMs + ttlMs)
+    redis.call('SET', KEYS[4], digits(reserved), 'PX', memoryMs(reserved, ttlMs))
   end
   setHolder(id, digits(token), ttlMs)
   return token, reserved
@@ -145,7 +156,7 @@ local function handOver(last, here, id)
   id, ttlMs, client, number = nextAlive(id or redis.call('ZPOPMIN', KEYS[2])[1], here)
   if not id then
     if last then
-      redis.call('SET', KEYS[4], last, 'PX', math.max(tokenMemoryMs, 1))
+      remember(tonumber(last), 0)
     end
     redis.call('DEL', KEYS[1])
     if redis.call('EXISTS', KEYS[2]) == 1 then
@@ -156,19 +167,15 @@ local function handOver(last, here, id)
   end
   local token = math.max(nowUs, (last or redis.call('GET', KEYS[4]) or 0) + 1)
   local written = digits(token)
-  local reserved = digits(reservation(token, ttlMs))
+  local reserved = reservation(token, ttlMs)
   setHolder(id, written, ttlMs)
-  redis.call('SET', KEYS[4], reserved, 'PX', tokenMemoryMs + ttlMs)
+  remember(reserved, ttlMs)
   if client then
     local now = token == nowUs and written or digits(nowUs)
     local waiters = redis.call('ZCARD', KEYS[2])
-    tell(client, number, 'granted', written .. ' ' .. reserved .. ' ' .. now .. ' ' .. ttlMs .. ' ' .. waiters .. ' ')
+    tell(client, number, 'granted', written .. ' ' .. digits(reserved) .. ' ' .. now .. ' ' .. ttlMs .. ' ' .. waiters .. ' ')
   end
   return id .. ' ' .. written
-end
-
-local function remember(token, ttlMs)
-  redis.call('SET', KEYS[4], digits(token), 'PX', tokenMemoryMs + ttlMs)
 end
 
 -- The token, if that id is the holder.

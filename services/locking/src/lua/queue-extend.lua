@@ -13,7 +13,7 @@ if ARGV[3] ~= '' then
   readClock()
   reserved = math.max(ARGV[3], reservation(token, ARGV[2]))
   remember(reserved, ARGV[2])
-else
+elseif redis.call('PTTL', KEYS[4]) < tokenMemoryMs + ARGV[2] then
   redis.call('PEXPIRE', KEYS[4], tokenMemoryMs + ARGV[2])
 end
 return {1, reserved, redis.call('ZCARD', KEYS[2])}

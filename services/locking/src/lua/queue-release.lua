@@ -16,7 +16,8 @@ end
 local first = redis.call('ZPOPMIN', KEYS[2])[1]
 if not first then
   if last ~= '' then
-    redis.call('SET', KEYS[4], last, 'PX', math.max(tokenMemoryMs, 1))
+    readClock()
+    remember(tonumber(last), 0)
   end
   redis.call('UNLINK', KEYS[1], KEYS[3])
   return 1

@@ -70,7 +70,8 @@ export function createQueueSteps(
 
   /** @param ttlMs what is left of the lease */
   function remember(keys: Keys, token: number, ttlMs = 0): void {
-    keys.last = { token, untilMs: nowMs() + settings.tokenMemoryMs + ttlMs };
+    const aheadMs = token > nowUs() ? Math.ceil((token - nowUs()) / 1_000) + 1_000 : 0;
+    keys.last = { token, untilMs: nowMs() + Math.max(settings.tokenMemoryMs + ttlMs, aheadMs) };
   }
 
   function reservation(token: number, ttlMs: number): number {

@@ -134,6 +134,16 @@ test('tokens increase also where no clock helps', async () => {
   expect(tokens).toEqual([...new Set(tokens)].sort((a, b) => a - b));
 });
 
+test('a token is remembered until the clocks have passed it', async () => {
+  const locks = lab.open({ tokenMemoryMs: 1 });
+  const lease = await locks.acquire('seat', { tokenAbove: Date.now() * 1_000 + 3_600_000_000 });
+  await lease.extend();
+  await lease.release();
+  const leftMs = await Promise.all(redises.map((redis) => redis.pttl('{quorum-lock:seat}:token')));
+  // Of the third one the answer may not have been waited for.
+  expect(leftMs.filter((ms) => ms > 3_500_000).length).toBeGreaterThanOrEqual(2);
+});
+
 test('a server that took the lock without our knowing is released too', async () => {
   const locks = lab.open({ throughProxies: true });
   await locks.withLock('warm up', () => undefined);
