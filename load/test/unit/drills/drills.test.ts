@@ -4,6 +4,7 @@ import { cellInWords, cellOf } from '#src/drills/cell.ts';
 import type { Drill } from '#src/drills/drill.ts';
 import { DRILLS } from '#src/drills/drills.ts';
 import { redisFailover } from '#src/drills/drills/failover.ts';
+import { redisCut } from '#src/drills/drills/network.ts';
 import { pauseHolder } from '#src/drills/drills/pause-holder.ts';
 import { redisPause, redisRestart } from '#src/drills/drills/redis.ts';
 import type { Struck } from '#src/drills/judge-strike.ts';
