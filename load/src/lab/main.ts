@@ -11,7 +11,7 @@ import { count } from '@lastseat/lab-frame/words.ts';
 import { serverVersions } from '../bench/stack/server-versions.ts';
 import { keepRace } from '../race/keep-race.ts';
 import { writeReport } from '../run-report/write-report.ts';
-import type { LabRun } from '../runs/run.ts';
+import type { LabRun, LabSettings } from '../runs/run.ts';
 import { createRunFolder, runsFolder, writeRun } from '../runs/store.ts';
 import { cellInWords, verdictOfRun } from '../runs/words.ts';
 import { historyKeeper } from './keep-history.ts';
@@ -26,8 +26,8 @@ const EXIT_CODES = { good: 0, bad: 1, open: 3 };
 /** As a shell says of a program that Ctrl-C has ended. */
 const INTERRUPTED = 130;
 
-// Until the first slices are done, and then they tell themselves.
-const EXPECTED_MS = 2_500;
+// Beside its window: until the first slices are done, and then they tell themselves.
+const EXPECTED_MS = 1_500;
 
 await runProgram(main);
 
@@ -68,7 +68,7 @@ async function main(): Promise<number> {
     replicaNames: lab.replicaNames,
     cells: lab.cells,
   };
-  await measureAll([...lab.rehearse(), ...lab.planned], signal, async (planned) => {
+  await measureAll([...lab.rehearse(), ...lab.planned], expectedMsOf(settings), signal, async (planned) => {
     await lab.measure(planned);
     run.endedAt = new Date().toISOString();
     writeRun(folder, run);
@@ -91,13 +91,14 @@ async function main(): Promise<number> {
 /** One after the other until all are done or somebody interrupts: the one that is under way then is over in seconds. */
 async function measureAll(
   planned: readonly PlannedSlice[],
+  expectedMs: number,
   signal: AbortSignal,
   measure: (planned: PlannedSlice) => Promise<void>,
 ): Promise<void> {
   const steps = planned.map((planned) => {
     const { cell, slice } = planned;
     const what = `${cellInWords(cell)}${slice === 0 ? ': rehearsal' : `, slice ${slice}`}`;
-    return { planned, what, expectedMs: EXPECTED_MS };
+    return { planned, what, expectedMs };
   });
   using progress = showSteps(steps, process.stderr);
   for (const step of steps) {
@@ -105,6 +106,10 @@ async function measureAll(
     progress.begin(step);
     await measure(step.planned);
   }
+}
+
+function expectedMsOf({ windowMs }: LabSettings): number {
+  return EXPECTED_MS + windowMs;
 }
 
 function headline({ settings }: Options, runtime: LabRun['runtime']): string {

@@ -15,7 +15,7 @@ import {
 
 import type { Arrivals } from '../generators/open-loop.ts';
 import type { LabSettings } from '../runs/run.ts';
-import { WORKLOAD_NAMES, WORKLOADS } from '../workloads/workloads.ts';
+import { WORKLOAD_NAMES, workloadOf, WORKLOADS } from '../workloads/workloads.ts';
 
 export interface Options {
   help: boolean;
@@ -65,7 +65,7 @@ export const TABLE = {
   'window-ms': number({
     min: 200,
     max: 600_000,
-    what: `how long a slice lasts, after a warm-up (default: ${WINDOW_MS})`,
+    what: `how long a slice lasts, after a warm-up (default: ${WINDOW_MS}, or as long as its requests take)`,
   }),
   runtime: name(['native', 'docker'], {
     what: 'what the stack is made of (default: processes where they are installed)',
@@ -77,6 +77,7 @@ export const TABLE = {
 export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Options {
   const given = readTable(TABLE, argv, env);
   const strategies = given.strategy ?? STRATEGIES;
+  const workload = given.workload ?? 'rush';
   if (given.arrivals !== undefined && given.rate === undefined) {
     throw new UsageError(
       '--arrivals goes with --rate: in a closed loop each client sends when it has its answer',
@@ -89,7 +90,7 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Op
     help: given.help,
     name: given.name ?? 'lab',
     settings: {
-      workload: given.workload ?? 'rush',
+      workload,
       replicas: given.replicas ?? REPLICAS,
       strategies: strategies.includes('all')
         ? [...STRATEGY_NAMES]
@@ -100,6 +101,7 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Op
       slices: given.repeats ?? SLICES,
       warmUpMs: WARM_UP_MS,
       windowMs: given['window-ms'] ?? WINDOW_MS,
+      isTimed: given.buyers === undefined && (given['window-ms'] !== undefined || !isCounted(workload)),
     },
     arrivals: given.rate === undefined ? null : { perS: given.rate, pattern: given.arrivals ?? 'poisson' },
     runtime: given.runtime,
@@ -107,9 +109,14 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Op
   };
 }
 
+/** It is a number of requests, however long they take. */
+function isCounted(workload: string): boolean {
+  return workloadOf(workload).requests({ tickets: null, buyers: null, connections: 1 }) !== null;
+}
+
 /** What repeats a run, whatever the defaults are by then. */
 export function commandOf({ settings, arrivals, runtime, name }: Options): string {
-  const { workload, strategies, replicas, connections, tickets, buyers, slices, windowMs } = settings;
+  const { workload, strategies, replicas, connections, tickets, buyers, slices } = settings;
   const said: Record<string, string | number | null | undefined> = {
     WORKLOAD: workload,
     STRATEGY: strategies.join(','),
@@ -120,7 +127,7 @@ export function commandOf({ settings, arrivals, runtime, name }: Options): strin
     RATE: arrivals?.perS,
     ARRIVALS: arrivals?.pattern,
     REPEATS: slices,
-    WINDOW_MS: windowMs,
+    WINDOW_MS: settings.isTimed ? settings.windowMs : null,
     RUNTIME: runtime,
     RUN_NAME: name === 'lab' ? null : name,
   };

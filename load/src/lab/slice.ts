@@ -54,7 +54,7 @@ export async function measureSlice(lab: Lab, cell: Cell, slice: number): Promise
   const before = workload.isSoldOut && !isNoop ? await sellOut(target, path, tickets, runId) : [];
 
   const readings: CpuReading[] = [];
-  const requests = workload.requests(wishes);
+  const requests = settings.isTimed ? null : workload.requests(wishes);
   const { warmUpMs, windowMs } = settings;
   const load: Load = {
     url: target.url,

@@ -26,10 +26,20 @@ export function facts(run: LabRun): string[][] {
     ['CPUs of each container', listOf(limits) || 'no limit'],
     ['memory of each container', listOf(memoryLimitsMb, ' MB') || 'no limit'],
     ['workload', settings.workload],
-    ['slices', `${settings.slices} of ${settings.windowMs} ms, after ${settings.warmUpMs} ms of warm-up`],
+    ['slices', `${settings.slices} ${windowInWords(settings)}`],
     ['tickets', String(settings.tickets ?? 'as the workload has it')],
-    ['buyers', String(settings.buyers ?? 'as many as the window has room for')],
+    ['buyers', String(settings.buyers ?? (isTimed(settings) ? 'as many as the window has room for' : 'as the workload has it'))],
   ];
+}
+
+function windowInWords(settings: LabRun['settings']): string {
+  if (!isTimed(settings)) return 'of so many requests';
+  return `of ${settings.windowMs} ms, after ${settings.warmUpMs} ms of warm-up`;
+}
+
+// Runs of before do not say, and most were.
+function isTimed(settings: LabRun['settings']): boolean {
+  return settings.isTimed !== false;
 }
 
 function listOf(values: Record<string, string | number>, unit = ''): string {

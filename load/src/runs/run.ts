@@ -50,6 +50,8 @@ export interface LabSettings {
   slices: number;
   warmUpMs: number;
   windowMs: number;
+  /** A slice is as long as its window, also of a workload that is a number of requests by itself. */
+  isTimed?: boolean;
 }
 
 /** Counted in a pass of its own, with all clients on one event: nothing else of the run is measured meanwhile. */

@@ -16,7 +16,7 @@ export interface Workload {
   isSoldOut?: boolean;
   /** A pause between reading the stock and writing it, so that a race is certain where nothing guards it. */
   raceWindowMs?: number;
-  /** How many requests; null where it is as many as a window has room for. */
+  /** How many requests, unless somebody says how long; null where it is as many as a window has room for. */
   requests(wishes: Wishes): number | null;
   client(random: () => number, events: number, number: number): Client;
   /** The answers whose number in a second is its throughput. */

@@ -92,7 +92,7 @@ function factsOf({ circumstances, runtime, servers, settings }: LabRun): Record<
     'version of Node': machine.node,
     runtime,
     ...servers,
-    window: `${settings.windowMs} ms`,
+    window: settings.isTimed === false ? 'as long as its requests take' : `${settings.windowMs} ms`,
     tickets: String(settings.tickets),
     buyers: String(settings.buyers),
   };

@@ -41,6 +41,19 @@ describe('the options of the lab', () => {
   });
 
   it.each([
+    [{ WORKLOAD: 'rush' }, true],
+    [{ WORKLOAD: 'rush', BUYERS: '99' }, false],
+    [{ WORKLOAD: 'storm' }, false],
+    [{ WORKLOAD: 'storm', WINDOW_MS: '10000' }, true],
+    [{ WORKLOAD: 'storm', WINDOW_MS: '10000', BUYERS: '99' }, false],
+  ])('%j: whether a slice is as long as its window: %s', (env, isTimed) => {
+    const options = readOptions([], env);
+    expect(options.settings).toMatchObject({ isTimed });
+    const words = commandOf(options).split(' ');
+    expect(words.filter((word) => word.startsWith('WINDOW_MS='))).toHaveLength(isTimed ? 1 : 0);
+  });
+
+  it.each([
     [['--workload', 'stampede'], '--workload stampede: one or several of rush'],
     [['--replicas', '33'], '--replicas 33: a whole number from 1 to 32'],
     [['--arrivals', 'poisson'], '--arrivals goes with --rate'],
