@@ -7,12 +7,15 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 import { createDatabase, type Database } from '@lastseat/infra/servers';
+import { plain } from '@lastseat/lab-frame/paint.ts';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 
 import type { CheckResult } from '#src/checks/check.ts';
 import type { Operation } from '#src/history/operation.ts';
 import { readHistory } from '#src/history/read-history.ts';
 import type { SettledCounts } from '#src/history/settled.ts';
+import { makeRuns, type Listener } from '#src/make-runs.ts';
+import { readOptions } from '#src/options.ts';
 
 import { startLyingApi, type Lie } from './lying-api.ts';
 
@@ -30,13 +33,26 @@ beforeAll(async () => {
 });
 afterAll(() => database[Symbol.asyncDispose]());
 
+/** Each lie is to be found every time: LYING_RUNS=200 looks for it so often, some at a time, as they mostly wait. */
+const RUNS = Number(process.env['LYING_RUNS'] ?? 1);
+const AT_A_TIME = 4;
+// What the whole suite gives to each test.
+const TIMEOUT_MS = RUNS * 50_000;
+
+async function everyTime(play: () => Promise<void>): Promise<void> {
+  for (let first = 1; first <= RUNS; first += AT_A_TIME) {
+    const length = Math.min(AT_A_TIME, RUNS - first + 1);
+    await Promise.all(Array.from({ length }, play));
+  }
+}
+
 let home = '';
 beforeAll(() => {
   home = mkdtempSync(join(tmpdir(), 'lastseat-load-'));
 });
 afterAll(() => rmSync(home, { recursive: true }));
 
-describe.concurrent('make load fails, with the reason, against an API that', () => {
+describe.concurrent('make load fails, with the reason, against an API that', { timeout: TIMEOUT_MS }, () => {
   it.each<[lie: Lie, findings: string[], reason: RegExp, options?: string[]]>([
     [
       'answers 201 without writing',
@@ -134,110 +150,127 @@ describe.concurrent('make load fails, with the reason, against an API that', () 
       ['another_run', 'not_linearizable'],
       /1 booking of another run .*run-0badcafe-buyer-000001/,
     ],
-  ])('%s', async (lie, findings, reason, options = []) => {
-    const { code, report } = await load(lie, options);
-    const [run] = report.runs;
-    expect(run.findings.map(({ kind }) => kind)).toEqual(findings);
-    expect(run.findings.map(({ detail }) => detail).join('\n')).toMatch(reason);
-    const failed = run.checks.filter(({ verdict }) => verdict === 'failed');
-    expect(failed.flatMap(({ details }) => details).toSorted()).toEqual(
-      run.findings.map(({ detail }) => detail).toSorted(),
+  ])('%s', (lie, findings, reason, options = []) =>
+    everyTime(async () => {
+      const { code, report } = await load(lie, options);
+      const [run] = report.runs;
+      expect(run.findings.map(({ kind }) => kind)).toEqual(findings);
+      expect(run.findings.map(({ detail }) => detail).join('\n')).toMatch(reason);
+      const failed = run.checks.filter(({ verdict }) => verdict === 'failed');
+      expect(failed.flatMap(({ details }) => details).toSorted()).toEqual(
+        run.findings.map(({ detail }) => detail).toSorted(),
+      );
+      expect(code).toBe(1);
+    }),
+  );
+});
+
+describe.concurrent('make load passes against an API that', { timeout: TIMEOUT_MS }, () => {
+  it('is honest', () =>
+    everyTime(async () => {
+      const { code, report } = await load('none');
+      const [run] = report.runs;
+      expect(run.findings).toEqual([]);
+      expect(run).toMatchObject({
+        requests: { started: 40, answered: 40, unanswered: 0, retries: 0 },
+        answers: { booked: 5, sold_out: 35 },
+        tickets: { capacity: 5, available: 0, expected: 5, confirmed: 5, oversold: 0, undersold: 0 },
+        instances: { contended: ['replica-1', 'replica-2'], requests: { 'replica-1': 20, 'replica-2': 20 } },
+        verdict: { word: 'EXACT' },
+      });
+      expect(code).toBe(0);
+    }));
+
+  it('is busy at first: who is sent away asks again', () =>
+    everyTime(async () => {
+      const { code, report } = await load('is busy at first');
+      const [run] = report.runs;
+      expect(run).toMatchObject({
+        requests: { started: 80, answered: 80, retries: 40 },
+        answers: { booked: 5, sold_out: 35, busy: 40 },
+        findings: [],
+      });
+      expect(code).toBe(0);
+    }));
+
+  it('books under the lock that was asked for, with rising tokens', () =>
+    everyTime(async () => {
+      const { code, report } = await load('none', ['--strategy=with-lock']);
+      expect(report.runs[0]).toMatchObject({ findings: [], verdict: { word: 'EXACT' } });
+      expect(code).toBe(0);
+    }));
+
+  it('loses a replica in mid-sale: it was a process of its own while it lived', () =>
+    everyTime(async () => {
+      // Two at a time, so that there is a middle.
+      const { code, report } = await load('loses a replica in mid-sale', ['--tickets=30', '--connections=2']);
+      expect(report.runs[0]).toMatchObject({ findings: [], instances: { won: ['dying', 'lasting'] } });
+      expect(code).toBe(0);
+    }));
+
+  it('stands behind a proxy that did not know, as often as was allowed', () =>
+    everyTime(async () => {
+      const { code, report } = await load('answers as nginx, and does not know', ['--max-unknown=1']);
+      expect(report.runs[0]).toMatchObject({
+        findings: [],
+        requests: { unknown: 1 },
+        instances: { contended: ['replica-1', 'replica-2'] },
+      });
+      expect(code).toBe(0);
+    }));
+
+  it('lost replies, as many as were allowed to get lost', () =>
+    everyTime(async () => {
+      const { code, report } = await load('writes and drops the reply', ['--max-unknown', '5']);
+      expect(report.runs[0]).toMatchObject({ requests: { unanswered: 5 }, findings: [] });
+      expect(code).toBe(0);
+    }));
+});
+
+describe.concurrent(
+  'make load neither passes nor fails where there was no contention',
+  { timeout: TIMEOUT_MS },
+  () => {
+    it.each([
+      ['the buyers come one by one', ['--connections=1'], /the buyers came one by one/],
+      ['there are only a few buyers', ['--buyers=19'], /only 19 buyers contended/],
+      [
+        'nothing guards the seats, and there is no race',
+        ['--strategy=no-lock', '--connections=1'],
+        /none was oversold: the buyers came one by one/,
+      ],
+    ])('because %s', (_why, options, reason) =>
+      everyTime(async () => {
+        const { code, report } = await load('none', options);
+        const [run] = report.runs;
+        expect(run).toMatchObject({ good: false, verdict: { word: 'NOT SHOWN' }, findings: [] });
+        expect(run.notShown[0]?.detail).toMatch(reason);
+        expect(code).toBe(3);
+      }),
     );
-    expect(code).toBe(1);
-  });
-});
+  },
+);
 
-describe.concurrent('make load passes against an API that', () => {
-  it('is honest', async () => {
-    const { code, report } = await load('none');
-    const [run] = report.runs;
-    expect(run.findings).toEqual([]);
-    expect(run).toMatchObject({
-      requests: { started: 40, answered: 40, unanswered: 0, retries: 0 },
-      answers: { booked: 5, sold_out: 35 },
-      tickets: { capacity: 5, available: 0, expected: 5, confirmed: 5, oversold: 0, undersold: 0 },
-      instances: { contended: ['replica-1', 'replica-2'], requests: { 'replica-1': 20, 'replica-2': 20 } },
-      verdict: { word: 'EXACT' },
-    });
-    expect(code).toBe(0);
-  });
+describe.concurrent('a run without a lock', { timeout: TIMEOUT_MS }, () => {
+  it('passes when it oversells, and says so', () =>
+    everyTime(async () => {
+      const { code, report } = await load('oversells', ['--strategy', 'no-lock']);
+      expect(report.runs[0]).toMatchObject({ verdict: { word: 'OVERSOLD' }, tickets: { oversold: 35 } });
+      expect(code).toBe(0);
+    }));
 
-  it('is busy at first: who is sent away asks again', async () => {
-    const { code, report } = await load('is busy at first');
-    const [run] = report.runs;
-    expect(run).toMatchObject({
-      requests: { started: 80, answered: 80, retries: 40 },
-      answers: { booked: 5, sold_out: 35, busy: 40 },
-      findings: [],
-    });
-    expect(code).toBe(0);
-  });
-
-  it('books under the lock that was asked for, with rising tokens', async () => {
-    const { code, report } = await load('none', ['--strategy=with-lock']);
-    expect(report.runs[0]).toMatchObject({ findings: [], verdict: { word: 'EXACT' } });
-    expect(code).toBe(0);
-  });
-
-  it('loses a replica in mid-sale: it was a process of its own while it lived', async () => {
-    // Two at a time, so that there is a middle.
-    const { code, report } = await load('loses a replica in mid-sale', ['--tickets=30', '--connections=2']);
-    expect(report.runs[0]).toMatchObject({ findings: [], instances: { won: ['dying', 'lasting'] } });
-    expect(code).toBe(0);
-  });
-
-  it('stands behind a proxy that did not know, as often as was allowed', async () => {
-    const { code, report } = await load('answers as nginx, and does not know', ['--max-unknown=1']);
-    expect(report.runs[0]).toMatchObject({
-      findings: [],
-      requests: { unknown: 1 },
-      instances: { contended: ['replica-1', 'replica-2'] },
-    });
-    expect(code).toBe(0);
-  });
-
-  it('lost replies, as many as were allowed to get lost', async () => {
-    const { code, report } = await load('writes and drops the reply', ['--max-unknown', '5']);
-    expect(report.runs[0]).toMatchObject({ requests: { unanswered: 5 }, findings: [] });
-    expect(code).toBe(0);
-  });
-});
-
-describe.concurrent('make load neither passes nor fails where there was no contention', () => {
-  it.each([
-    ['the buyers come one by one', ['--connections=1'], /the buyers came one by one/],
-    ['there are only a few buyers', ['--buyers=19'], /only 19 buyers contended/],
-    [
-      'nothing guards the seats, and there is no race',
-      ['--strategy=no-lock', '--connections=1'],
-      /none was oversold: the buyers came one by one/,
-    ],
-  ])('because %s', async (_why, options, reason) => {
-    const { code, report } = await load('none', options);
-    const [run] = report.runs;
-    expect(run).toMatchObject({ good: false, verdict: { word: 'NOT SHOWN' }, findings: [] });
-    expect(run.notShown[0]?.detail).toMatch(reason);
-    expect(code).toBe(3);
-  });
-});
-
-describe.concurrent('a run without a lock', () => {
-  it('passes when it oversells, and says so', async () => {
-    const { code, report } = await load('oversells', ['--strategy', 'no-lock']);
-    expect(report.runs[0]).toMatchObject({ verdict: { word: 'OVERSOLD' }, tickets: { oversold: 35 } });
-    expect(code).toBe(0);
-  });
-
-  it('fails when it does not: nothing was shown', async () => {
-    const { code, report } = await load('none', ['--strategy', 'no-lock']);
-    expect(report.runs[0].findings.map(({ kind }) => kind)).toEqual(['oversell_not_shown']);
-    expect(code).toBe(1);
-  });
+  it('fails when it does not: nothing was shown', () =>
+    everyTime(async () => {
+      const { code, report } = await load('none', ['--strategy', 'no-lock']);
+      expect(report.runs[0].findings.map(({ kind }) => kind)).toEqual(['oversell_not_shown']);
+      expect(code).toBe(1);
+    }));
 });
 
 it('says it in words, too', async () => {
   await using api = await startLyingApi(database.url, 'oversells');
-  const { code, stdout } = await node([...crowdAt(api.url), `--history=${join(home, 'words.jsonl')}`]);
+  const options = guarded([...crowdAt(api.url), `--history=${join(home, 'words.jsonl')}`]);
+  const { code, stdout } = await outcomeOf(execute(process.execPath, [main, ...options]));
   expect(stdout).toMatch(/FAILED +40 tickets sold though there were only 5: 35 too many\./);
   expect(stdout).toMatch(/FAIL +1 of 1 run went wrong/);
   expect(code).toBe(1);
@@ -303,25 +336,27 @@ async function historyCommand(...options: string[]): Promise<{ code: number; std
   return outcomeOf(execute(process.execPath, [historyMain, ...options]));
 }
 
+/** As `make load` does it, in this process: a new one for each would be most of the time. */
 async function load(
   lie: Lie,
   options: string[] = [],
 ): Promise<{ code: number; report: Report; history: Operation[]; historyPath: string }> {
   await using api = await startLyingApi(database.url, lie);
   const historyPath = join(home, `${randomUUID()}.jsonl`);
-  const { code, stdout } = await node([
-    ...crowdAt(api.url),
-    '--json',
-    `--history=${historyPath}`,
-    ...options,
-  ]);
-  return {
-    code,
-    report: JSON.parse(stdout) as Report,
-    history: await Array.fromAsync(readHistory(historyPath)),
-    historyPath,
-  };
+  const wanted = readOptions(guarded([...crowdAt(api.url), `--history=${historyPath}`, ...options]), {});
+  const { code, report } = await makeRuns(wanted, nobody);
+  const history = await Array.fromAsync(readHistory(historyPath));
+  if (RUNS > 1) rmSync(historyPath);
+  // As a program reads it.
+  return { code, report: JSON.parse(JSON.stringify(report)) as Report, history, historyPath };
 }
+
+const nobody: Listener = {
+  paint: plain,
+  say() {},
+  note() {},
+  showProgress: () => ({ [Symbol.dispose]() {} }),
+};
 
 /** 40 buyers at once for 5 tickets. */
 function crowdAt(url: string): string[] {
@@ -336,11 +371,9 @@ function crowdAt(url: string): string[] {
   ];
 }
 
-async function node(options: string[]): Promise<{ code: number; stdout: string }> {
-  const strategy = options.some((option) => option.startsWith('--strategy'))
-    ? []
-    : ['--strategy', 'simple-lock'];
-  return outcomeOf(execute(process.execPath, [main, ...strategy, ...options]));
+function guarded(options: string[]): string[] {
+  const isChosen = options.some((option) => option.startsWith('--strategy'));
+  return isChosen ? options : ['--strategy', 'simple-lock', ...options];
 }
 
 async function outcomeOf(program: Promise<{ stdout: string }>): Promise<{ code: number; stdout: string }> {
