@@ -15,7 +15,7 @@ const BY_TARGET = {
   audit: ['FIX'],
   'bench, bench-lock': ['QUICK', 'ONLY', 'PARTS', 'REPEATS', 'WINDOW_MS', 'EXACTNESS'],
   'bench-lock': ['WORKLOAD', 'RETRY_DELAY_MS'],
-  'lab, runs, compare': ['RATE', 'ARRIVALS', 'RUN_NAME', 'A', 'B'],
+  'lab, runs, compare': ['RATE', 'ARRIVALS', 'FAULT', 'RUN_NAME', 'A', 'B'],
   drill: ['NAME', 'ALL', 'RUNS', 'SEED', 'UNTIL_BROKEN'],
   soak: ['MINUTES'],
   simulation: ['HISTORIES', 'FAULTS', 'TRACE'],

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { UserError } from '@lastseat/infra/command-line';
 
-import { openOracle, type Oracle } from '../truth.ts';
+import { openOracle, type Oracle } from './truth.ts';
 
 // Longer than Postgres takes to recover from a kill, and than anybody leaves it paused who waits for the verdict.
 const PATIENCE_MS = 90_000;

@@ -2,12 +2,11 @@ import type { ClusterPart } from '@lastseat/infra/cluster';
 import { percentile } from '@lastseat/lab-frame/statistics.ts';
 
 import type { Attempt } from '../crowd.ts';
-import { onMachineClock } from '../history/clock.ts';
-import { readMarks, type Race, type RaceBuyer, type RaceMark } from '../race/race.ts';
-import { firstMarkMs, fromTheFirstMark, nameOf } from '../race/record-race.ts';
+import { lanesOf, nameOf, onRaceClock, takenBy, type PartPause } from '../race/lanes.ts';
+import type { LiveMarks, MarkedRequest } from '../race/live-marks.ts';
+import type { Race, RaceBuyer, RaceMark } from '../race/race.ts';
 import type { Scenario } from '../scenario.ts';
 import { isUnknown } from '../tally.ts';
-import type { LiveMarks, MarkedRequest } from './live-marks.ts';
 
 /** A sale as far as it has come: what was asked and answered, beside what the replicas say of it. */
 export interface LiveSale {
@@ -66,23 +65,6 @@ export function figuresOf(
   );
 }
 
-/** By the name in its answer; where nginx answered in its place, by what the replica has written into its log. */
-function takenBy(
-  { answer }: Attempt,
-  marks: Pick<LiveMarks, 'of'>,
-  replicas: readonly ClusterPart[],
-): string | null {
-  return (
-    replicas.find((replica) => isNamed(answer?.instanceId ?? '', replica))?.name ??
-    marks.of(answer?.requestId ?? '')?.part ??
-    null
-  );
-}
-
-export function isNamed(instanceId: string, { instance }: Pick<ClusterPart, 'instance'>): boolean {
-  return instanceId === instance || instanceId.startsWith(`${instance}-`);
-}
-
 function heldBy(open: readonly MarkedRequest[]): ReplicaFigures['holds'] {
   const holder = open.findLast(
     ({ marks }) => has(marks, 'holds') && !has(marks, 'released') && !has(marks, 'committed'),
@@ -102,13 +84,6 @@ function p99Of(attempts: readonly Attempt[]): number | null {
   return latencies.length === 0 ? null : Math.round(percentile(latencies, 0.99));
 }
 
-/** A part does nothing, from and to a time of `performance.now()`; null while it lasts. */
-export interface PartPause {
-  part: string;
-  fromMs: number;
-  toMs: number | null;
-}
-
 export interface SeenInPostgres {
   rows: number;
   available: number;
@@ -122,40 +97,18 @@ export function raceOf(
   replicas: readonly ClusterPart[],
   pauses: readonly PartPause[],
 ): { race: Race; untilMs: number } | null {
-  const answered = new Set(sale.attempts.map(({ answer }) => answer?.requestId));
-  const buyers = [
-    ...sale.attempts.map((attempt): RaceBuyer => {
-      const { answer } = attempt;
-      const inAnswer = readMarks(answer?.serverTiming ?? null);
-      return {
-        customer: nameOf(attempt.buyer - 1) + (attempt.number > 1 ? ` ·${attempt.number}` : ''),
-        instance: takenBy(attempt, marks, replicas) ?? answer?.instanceId ?? null,
-        outcome: answer?.code ?? null,
-        token: answer?.booking?.fencingToken ?? null,
-        marks: inAnswer.length > 0 ? inAnswer : (marks.of(answer?.requestId ?? '')?.marks ?? []),
-      };
-    }),
-    // Whose they are is known only when they are answered.
-    ...marks
-      .all()
-      .filter(({ requestId }) => !answered.has(requestId))
-      .map(({ requestId, part, marks }): RaceBuyer => ({
-        customer: `…${requestId.slice(-4)}`,
-        instance: part,
-        outcome: null,
-        token: null,
-        marks,
-      })),
-  ].filter((buyer) => buyer.marks.length > 0);
+  const asked = sale.attempts.map(({ answer, buyer, number }) => ({
+    customer: nameOf(buyer - 1) + (number > 1 ? ` ·${number}` : ''),
+    answer,
+  }));
+  const buyers = lanesOf(asked, marks, replicas);
   if (buyers.length === 0) return null;
 
   const { guard, crowd } = sale.scenario;
   const { tickets, raceWindowMs } = crowd;
-  const firstMs = firstMarkMs(buyers);
-  // The clock of containers in a virtual machine is another one: then what was not marked is not drawn.
-  const sinceFirst = (atMs: number): number => onMachineClock(atMs) - firstMs;
+  const drawn = onRaceClock(buyers, pauses);
   return {
-    untilMs: plausible(sinceFirst(performance.now())),
+    untilMs: plausible(drawn.sinceFirst(performance.now())),
     race: {
       format: 'lastseat-race/1',
       strategy: guard.name,
@@ -165,13 +118,9 @@ export function raceOf(
       ...seen,
       startedAt: sale.startedAt.toISOString(),
       command: `make load STRATEGY=${guard.name} TICKETS=${tickets} BUYERS=${crowd.buyers} RACE_WINDOW_MS=${raceWindowMs}`,
-      buyers: fromTheFirstMark(buyers).toSorted((a, b) => arrivalOf(a) - arrivalOf(b)),
+      buyers: drawn.buyers.toSorted((a, b) => arrivalOf(a) - arrivalOf(b)),
       buyerCount: crowd.buyers,
-      pauses: pauses.map(({ part, fromMs, toMs }) => ({
-        instance: part,
-        fromMs: sinceFirst(fromMs),
-        toMs: toMs === null ? null : sinceFirst(toMs),
-      })),
+      pauses: drawn.pauses,
     },
   };
 }

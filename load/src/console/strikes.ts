@@ -2,7 +2,7 @@ import type { Cluster } from '@lastseat/infra/cluster';
 import { UserError } from '@lastseat/infra/command-line';
 import { count } from '@lastseat/lab-frame/words.ts';
 
-import type { PartPause } from './live-sale.ts';
+import type { PartPause } from '../race/lanes.ts';
 
 /** What can be done to a part. */
 export const ACTIONS = ['pause', 'resume', 'kill', 'start', 'flush'] as const;
@@ -60,8 +60,8 @@ export function strikesOn(
     }
   }
 
-  function stops(name: string): void {
-    pauses.push({ part: name, fromMs: performance.now(), toMs: null });
+  function stops(name: string, isKilled: boolean): void {
+    pauses.push({ part: name, fromMs: performance.now(), toMs: null, isKilled });
   }
 
   function goesOn(name: string): void {
@@ -75,7 +75,7 @@ export function strikesOn(
     underWay.add(settled);
     pausedHere.add(name);
     await pausing;
-    stops(name);
+    stops(name, false);
   }
 
   const actions: Record<Action, (name: string) => Promise<void>> = {
@@ -89,7 +89,7 @@ export function strikesOn(
       strike(name, `${name} is killed`, async () => {
         await cluster.kill(name);
         goesOn(name);
-        stops(name);
+        stops(name, true);
       }),
     start: (name) =>
       strike(name, `${name} is started`, async () => {

@@ -51,6 +51,8 @@ export class MissedError extends UserError {}
 /** What a drill strikes. */
 export interface Scene {
   cluster: Cluster;
+  /** Where the buyers ask, if not at the nginx of the cluster. */
+  url?: string | undefined;
   /** The replica that is struck: drawn, or the one that holds most bookings between read and write. */
   replica: string;
   /** All of them, by the names of their parts. */

@@ -79,12 +79,6 @@ export async function judgeStrike(trial: Trial, part: Part): Promise<Struck> {
     buyers && judgeBuyers(drill, arena, load.strategy, buyers),
   ]);
   const operations = [...(steady?.operations ?? []), ...(held ? held.operations : [])];
-  const oversold = new Map(
-    operations.flatMap(({ operation, event, free }) =>
-      operation === 'count' && free !== null && free < 0 ? [[event, -free] as const] : [],
-    ),
-  );
-  const isOversold = ({ event }: Held): boolean => oversold.has(buyers?.eventIds[event] ?? 0);
   const unknown = operations.filter(({ outcome }) => outcome === 'unknown');
   const throughput = throughputOf(sent?.exchanges ?? [], trial.phases);
   return {
@@ -99,11 +93,10 @@ export async function judgeStrike(trial: Trial, part: Part): Promise<Struck> {
       settled: unknown.filter(({ settled }) => settled !== 'open').length,
     },
     isMissed: trial.isMissed,
-    held: { struck: struck.length, oversold: struck.filter(isOversold).length },
+    ...oversoldOf(operations, struck),
     outlastedLease: exchanges.some(({ startedAtMs, answer }) => {
       return answer === null || answer.receivedAtMs - startedAtMs > LEASE_MS;
     }),
-    oversold: [...oversold.values()].reduce((sum, tickets) => sum + tickets, 0),
     checks: worstOf([
       ...(steady?.checks ?? []),
       ...(held ? held.checks : []),
@@ -111,6 +104,23 @@ export async function judgeStrike(trial: Trial, part: Part): Promise<Struck> {
       ...(arena.signal.aborted ? [] : [sellsAgain(throughput, trial.phases)]),
     ]),
     operations,
+  };
+}
+
+/** By the rows, whatever the counter says; and of the bookings that were struck, how many had an event that was oversold. */
+export function oversoldOf(
+  operations: readonly Operation[],
+  struck: readonly Held[],
+): Pick<Struck, 'held' | 'oversold'> {
+  const oversold = new Map(
+    operations.flatMap(({ operation, event, free }) =>
+      operation === 'count' && free !== null && free < 0 ? [[event, -free] as const] : [],
+    ),
+  );
+  const isOversold = ({ buyers, event }: Held): boolean => oversold.has(buyers.eventIds[event] ?? 0);
+  return {
+    held: { struck: struck.length, oversold: struck.filter(isOversold).length },
+    oversold: [...oversold.values()].reduce((sum, tickets) => sum + tickets, 0),
   };
 }
 

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import type { ClusterPart } from '@lastseat/infra/cluster';
+
 import { LEASE_MS, type Arena } from '../faults/arena.ts';
 import { openBuyers, type Buyers } from '../faults/buyers.ts';
 import { holdBookings, type Held, type HeldBookings } from '../faults/held-bookings.ts';
@@ -86,6 +88,9 @@ async function strikeOnce(arena: Arena, drill: Drill, play: Play): Promise<Struc
   );
 }
 
+/** A stack of one's own. */
+type Strikable = Pick<Arena, 'cluster' | 'size' | 'signal'>;
+
 /** What a fault meets: the replicas by the names of their parts, and what is asked of them. */
 export interface Scenery {
   replicas: readonly string[];
@@ -93,6 +98,7 @@ export interface Scenery {
   buyers: readonly Buyers[];
   /** The events of the load. */
   eventIds: readonly number[];
+  url?: string;
   random(): number;
 }
 
@@ -100,7 +106,11 @@ export interface Scenery {
 export interface Strike extends Disposable {
   /** Times of `performance.now()`. */
   strikeAtMs: number;
+  /** The fault was there. */
+  struckAtMs: number;
   healedAtMs: number;
+  /** What did not run then, as the cluster has it. */
+  down: readonly ClusterPart[];
   /** The one that was struck; null where the drill strikes all. */
   replica: string | null;
   /** There was nothing to strike. */
@@ -112,12 +122,12 @@ export interface Strike extends Disposable {
 }
 
 /** One fault under a load that is there already: it strikes, lasts, and is healed, whatever happens meanwhile. */
-export async function strikeAndHeal(arena: Arena, drill: Drill, scenery: Scenery): Promise<Strike> {
+export async function strikeAndHeal(arena: Strikable, drill: Drill, scenery: Scenery): Promise<Strike> {
   const { cluster, signal } = arena;
-  const { replicas, buyers, eventIds, random } = scenery;
+  const { replicas, buyers, eventIds, url, random } = scenery;
   const drawn = replicas[Math.floor(random() * replicas.length)] ?? '';
   const lastsMs = between(...drill.lastsMs, random());
-  const scene: Scene = { cluster, replicas, replica: drawn, eventIds, random, signal };
+  const scene: Scene = { cluster, url, replicas, replica: drawn, eventIds, random, signal };
   using resources = new DisposableStack();
   let holding: HeldBookings | null = null;
   if (drill.holds) {
@@ -126,11 +136,15 @@ export async function strikeAndHeal(arena: Arena, drill: Drill, scenery: Scenery
     scene.replica = holding.heldBy()[0]?.part ?? drawn;
   }
   const strikeAtMs = performance.now();
+  let struckAtMs = strikeAtMs;
+  let down: ClusterPart[] = [];
   let told: string[] = [];
   let isMissed = false;
   try {
     await drill.strike(scene);
+    struckAtMs = performance.now();
     holding?.struckAt(drill.strikesAll ? null : scene.replica);
+    down = (await cluster.parts()).filter(({ state }) => state !== 'running');
     const lasted = rest(lastsMs, signal);
     told = await othersBuy(buyers);
     await lasted;
@@ -143,7 +157,9 @@ export async function strikeAndHeal(arena: Arena, drill: Drill, scenery: Scenery
   const kept = resources.move();
   return {
     strikeAtMs,
+    struckAtMs,
     healedAtMs: performance.now(),
+    down,
     replica: drill.strikesAll ? null : scene.replica,
     isMissed,
     told,
@@ -160,7 +176,7 @@ async function othersBuy(buyers: readonly Buyers[]): Promise<string[]> {
 }
 
 /** Also where the strike failed half-way, or somebody has interrupted it: everything runs afterwards. */
-async function mend(arena: Arena, drill: Drill, scene: Scene): Promise<void> {
+async function mend(arena: Strikable, drill: Drill, scene: Scene): Promise<void> {
   try {
     await drill.heal(scene);
   } finally {
@@ -169,7 +185,7 @@ async function mend(arena: Arena, drill: Drill, scene: Scene): Promise<void> {
 }
 
 /** Every part runs, and there are as many replicas as at the beginning. */
-export async function startAll({ cluster, size, signal }: Arena): Promise<void> {
+export async function startAll({ cluster, size, signal }: Strikable): Promise<void> {
   for (const { name, state } of await cluster.parts()) {
     if (state !== 'running') await cluster.start(name);
   }

@@ -63,7 +63,8 @@ export async function openBuyers(
       method: 'POST',
       headers: {
         'content-type': 'application/json',
-        ...(raceWindowMs > 0 && { [MARKS_HEADER]: '1', [RACE_WINDOW_HEADER]: String(raceWindowMs) }),
+        [MARKS_HEADER]: '1',
+        ...(raceWindowMs > 0 && { [RACE_WINDOW_HEADER]: String(raceWindowMs) }),
       },
       body: bodyOf(exchange),
       signal: AbortSignal.timeout(TIMEOUT_MS),

@@ -2,11 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Cluster } from '@lastseat/infra/cluster';
 
-import { asUuid } from '../answer.ts';
 import type { Exchange } from '../generators/exchange.ts';
 import { onMachineClock } from '../history/clock.ts';
+import { markIn } from '../race/logged-mark.ts';
 import type { Buyers } from './buyers.ts';
-import { markIn } from './replicas.ts';
 
 /**
  * Bookings that are held between their read and their write (`holdRaceWindow`), so that a fault meets them exactly there.
@@ -58,8 +57,7 @@ export async function holdBookings(
     following.use(
       cluster.follow(part, (line) => {
         const mark = markIn(line);
-        const requestId = asUuid(mark?.requestId ?? null);
-        if (mark?.mark === 'decides' && requestId !== null) decided.set(requestId, { part, atMs: mark.atMs });
+        if (mark?.mark === 'decides') decided.set(mark.requestId, { part, atMs: mark.atMs });
       }),
     );
   }

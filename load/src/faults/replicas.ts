@@ -1,4 +1,4 @@
-import { dockerCluster, nativeCluster, type Cluster } from '@lastseat/infra/cluster';
+import { dockerCluster, nativeCluster, type Cluster, type ClusterPart } from '@lastseat/infra/cluster';
 
 import type { BenchStack } from '../bench/stack/start-stack.ts';
 
@@ -11,21 +11,7 @@ export interface Replicas {
   kill(instanceId: string): Promise<void>;
   /** Those that were killed. */
   startAll(): Promise<void>;
-  /** The last marks in the logs, replica by replica, each in the order in which it was made. */
-  marks(): Promise<LoggedMark[]>;
 }
-
-/** A step of a booking, told at once: whoever is killed answers nobody. */
-export interface LoggedMark {
-  instanceId: string;
-  requestId: string;
-  mark: string;
-  atMs: number;
-  value?: number;
-}
-
-// Some bookings that are marked are twenty lines each, and only single ones are.
-const LINES = 500;
 
 export function clusterOfStack({
   runtime,
@@ -50,31 +36,20 @@ export function replicasOf(cluster: Cluster): Replicas {
     async startAll() {
       for (const { name } of await replicaParts(cluster)) await cluster.start(name);
     },
-    async marks() {
-      const parts = await replicaParts(cluster);
-      const logs = await Promise.all(parts.map(async ({ name }) => cluster.logs(name, LINES)));
-      return logs.flat().flatMap((line) => markIn(line) ?? []);
-    },
   };
 }
 
-async function replicaParts(cluster: Cluster) {
+export async function replicaParts(cluster: Pick<Cluster, 'parts'>): Promise<ClusterPart[]> {
   return (await cluster.parts()).filter(({ kind }) => kind === 'replica');
 }
 
 /** In Docker they name themselves after their host and their process. */
-export async function partOf(cluster: Cluster, instanceId: string): Promise<string> {
-  const parts = await replicaParts(cluster);
-  const part = parts.find(({ instance }) => instance === instanceId || instanceId.startsWith(`${instance}-`));
-  if (part === undefined) throw new Error(`no replica is called ${instanceId}`);
-  return part.name;
+export function isNamed(instanceId: string, { instance }: Pick<ClusterPart, 'instance'>): boolean {
+  return instanceId === instance || instanceId.startsWith(`${instance}-`);
 }
 
-export function markIn(line: string): LoggedMark | null {
-  if (!line.includes('"mark"')) return null;
-  try {
-    return JSON.parse(line) as LoggedMark;
-  } catch {
-    return null; // it is just being written
-  }
+export async function partOf(cluster: Cluster, instanceId: string): Promise<string> {
+  const part = (await replicaParts(cluster)).find((part) => isNamed(instanceId, part));
+  if (part === undefined) throw new Error(`no replica is called ${instanceId}`);
+  return part.name;
 }

@@ -48,11 +48,16 @@ export async function judgeSlice(
     ...(isNoop ? [] : repeatsAnsweredAlike(facts.sent)),
     ...events.checks,
   ];
+  return { checks, void: reasonToDoubt(checks), operations: events.operations };
+}
+
+/** Why no throughput of such a slice is to be shown. */
+export function reasonToDoubt(checks: readonly CheckVerdict[]): string | null {
   const failed = checks.find(({ verdict, isExpected }) => verdict === 'failed' && !isExpected);
-  const late = checks.find(({ check, verdict }) => check === KEPT_UP && verdict !== 'passed');
+  const missed = checks.find(({ check, verdict }) => ESSENTIAL.has(check) && verdict === 'not shown');
   // What sells what is not there has no throughput.
   const oversells = checks.find(({ isExpected }) => isExpected);
-  return { checks, void: (failed ?? late ?? oversells)?.detail ?? null, operations: events.operations };
+  return (failed ?? missed ?? oversells)?.detail ?? null;
 }
 
 /** The generator's own book, beside what its client library counted. */
@@ -74,6 +79,13 @@ function accountedFor({ exchanges, counted, strayAnswers }: Sent): CheckVerdict 
 }
 
 const KEPT_UP = 'generator_kept_up';
+
+/** Of a cell with a fault: it has met what it was to meet. */
+export const FAULT_STRUCK = 'fault_struck';
+
+// What has not shown these has measured something else than what was asked.
+const ESSENTIAL: ReadonlySet<string> = new Set([KEPT_UP, FAULT_STRUCK]);
+
 // With less of what it offers, what was measured is another rate than the one that was asked for.
 const LEAST_ACHIEVED = 0.97;
 // Of an open loop: what the generator itself adds to one request in a hundred.

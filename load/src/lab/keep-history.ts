@@ -14,8 +14,10 @@ export function historyKeeper(folder: () => string) {
   return (cell: Cell, slice: Slice, operations: readonly Operation[]): string | null => {
     const isWorthIt = slice.slice === 1 || (slice.void !== null && slice.slice > 0);
     if (!isWorthIt || operations.length === 0 || operations.length > MOST_OPERATIONS) return null;
-    const { strategy, replicas, connections } = cell;
-    const name = `history-${strategy}-${replicas}-replicas-${connections}-connections-${slice.slice}.jsonl`;
+    const { strategy, replicas, connections, fault } = cell;
+    const load = `${replicas}-replicas-${connections}-connections`;
+    const words = ['history', strategy, load, ...(fault === undefined ? [] : [fault]), slice.slice];
+    const name = `${words.join('-')}.jsonl`;
     using history = writeHistory(join(folder(), name));
     for (const operation of operations) history.append(operation);
     return name;

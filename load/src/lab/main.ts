@@ -15,7 +15,7 @@ import type { LabRun, LabSettings } from '../runs/run.ts';
 import { createRunFolder, runsFolder, writeRun } from '../runs/store.ts';
 import { cellInWords, verdictOfRun } from '../runs/words.ts';
 import { historyKeeper } from './keep-history.ts';
-import type { PlannedSlice } from './matrix.ts';
+import { slicesOf, type PlannedSlice } from './matrix.ts';
 import { commandOf, HELP, readOptions, type Options } from './options.ts';
 import { startLab } from './start-lab.ts';
 import { conclusion, labTables } from './tables.ts';
@@ -74,7 +74,7 @@ async function main(): Promise<number> {
     writeRun(folder, run);
   });
   if (!signal.aborted) run.roundTrips = await lab.countRoundTrips();
-  run.isComplete = lab.cells.every(({ slices }) => slices.length === settings.slices);
+  run.isComplete = lab.cells.every((cell) => cell.slices.length === slicesOf(cell, settings.slices));
   run.endedAt = new Date().toISOString();
   writeRun(folder, run);
 
@@ -113,12 +113,13 @@ function expectedMsOf({ windowMs }: LabSettings): number {
 }
 
 function headline({ settings }: Options, runtime: LabRun['runtime']): string {
-  const { workload, replicas, strategies, connections, slices } = settings;
+  const { workload, replicas, strategies, connections, slices, faults } = settings;
   const parts = runtime === 'native' ? 'processes' : 'containers';
   const cores = `${count(availableParallelism(), 'core')} for all of it, the load included`;
   return (
     `${workload} · ${strategies.join(', ')} · ${inWords(replicas, 'replica')} · ` +
-    `${inWords(connections, 'connection')} · ${count(slices, 'slice')} each\nas ${parts} · ${cores}`
+    `${inWords(connections, 'connection')} · ${faults ? `faults ${faults.join(', ')} · ` : ''}` +
+    `${count(slices, 'slice')} each\nas ${parts} · ${cores}`
   );
 }
 

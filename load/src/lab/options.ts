@@ -16,6 +16,7 @@ import {
 import type { Arrivals } from '../generators/open-loop.ts';
 import type { LabSettings } from '../runs/run.ts';
 import { WORKLOAD_NAMES, workloadOf, WORKLOADS } from '../workloads/workloads.ts';
+import { FAULT_NAMES, FAULTS, NO_FAULT, windowFor } from './faults.ts';
 
 export interface Options {
   help: boolean;
@@ -67,6 +68,9 @@ export const TABLE = {
     max: 600_000,
     what: `how long a slice lasts, after a warm-up (default: ${WINDOW_MS}, or as long as its requests take)`,
   }),
+  fault: names(FAULT_NAMES, {
+    what: `what strikes once in the middle of each slice, and is healed, by comma (default: ${NO_FAULT}; the names are those of drills)`,
+  }),
   runtime: name(['native', 'docker'], {
     what: 'what the stack is made of (default: processes where they are installed)',
   }),
@@ -78,6 +82,8 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Op
   const given = readTable(TABLE, argv, env);
   const strategies = given.strategy ?? STRATEGIES;
   const workload = given.workload ?? 'rush';
+  const faults = given.fault ?? [NO_FAULT];
+  refuseMisfits(workload, faults, given);
   if (given.arrivals !== undefined && given.rate === undefined) {
     throw new UsageError(
       '--arrivals goes with --rate: in a closed loop each client sends when it has its answer',
@@ -100,13 +106,36 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Op
       buyers: given.buyers ?? null,
       slices: given.repeats ?? SLICES,
       warmUpMs: WARM_UP_MS,
-      windowMs: given['window-ms'] ?? WINDOW_MS,
-      isTimed: given.buyers === undefined && (given['window-ms'] !== undefined || !isCounted(workload)),
+      windowMs: given['window-ms'] ?? (windowFor(faults) || WINDOW_MS),
+      isTimed:
+        given.buyers === undefined &&
+        (given['window-ms'] !== undefined || windowFor(faults) > 0 || !isCounted(workload)),
+      ...(given.fault && { faults }),
     },
     arrivals: given.rate === undefined ? null : { perS: given.rate, pattern: given.arrivals ?? 'poisson' },
     runtime: given.runtime,
     json: given.json,
   };
+}
+
+function refuseMisfits(
+  workload: string,
+  faults: readonly string[],
+  given: { buyers?: number | undefined; 'window-ms'?: number | undefined },
+): void {
+  const leastMs = windowFor(faults);
+  if (leastMs === 0) return;
+  if (given.buyers !== undefined) {
+    throw new UsageError('--buyers goes without FAULT: a fault strikes in the middle of a window, WINDOW_MS');
+  }
+  if ((given['window-ms'] ?? leastMs) < leastMs) {
+    throw new UsageError(`--window-ms ${given['window-ms']}: at least ${leastMs}, or the fault is all of it`);
+  }
+  if (workload === 'holds') {
+    throw new UsageError(
+      'WORKLOAD=holds goes without FAULT: of a hold whose answer is lost nobody knows when it ends',
+    );
+  }
 }
 
 /** It is a number of requests, however long they take. */
@@ -126,6 +155,7 @@ export function commandOf({ settings, arrivals, runtime, name }: Options): strin
     BUYERS: buyers,
     RATE: arrivals?.perS,
     ARRIVALS: arrivals?.pattern,
+    FAULT: settings.faults?.join(','),
     REPEATS: slices,
     WINDOW_MS: settings.isTimed ? settings.windowMs : null,
     RUNTIME: runtime,
@@ -148,6 +178,10 @@ export const HELP = helpText({
     ['make lab', 'three guards, 1, 2 and 4 replicas; less than five minutes'],
     ['make lab STRATEGY=row-lock,optimistic CONNECTIONS=8,64,512', 'what contention does to two of them'],
     ['make lab WORKLOAD=storm REPLICAS=3', 'book, cancel and read: does one order explain all answers?'],
+    [
+      'make lab FAULT=none,pause-holder STRATEGY=simple-lock,fenced-lock REPLICAS=3',
+      'who oversells when a holder is paused',
+    ],
     ['make lab RATE=500', 'how long buyers wait who come by themselves, 500 a second'],
     ['make runs', 'list what was found'],
     ['make compare A=latest B=2026-11-28T22-40-12Z-lab', 'two runs, cell by cell'],
@@ -156,6 +190,9 @@ export const HELP = helpText({
   table: TABLE,
   notes: `Workloads:
 ${WORKLOADS.map(({ name, what }) => `  ${name}: ${what}`).join('\n')}
+
+Faults:
+${FAULTS.map(({ name, what }) => `  ${name}: ${what}`).join('\n')}
 
 Ctrl-C keeps what is done. Exit code: 0 every cell can be believed, or shows what it was there to show; 1 one failed its checks; 2 a wrong option; 3 nothing failed, and one cell shows nothing; 130 interrupted.`,
 });

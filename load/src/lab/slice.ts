@@ -7,6 +7,7 @@ import { randomNumbers } from '@lastseat/lab-frame/random.ts';
 import { NOOP_PATH } from '../bench/cell.ts';
 import { coresBetween, readCpu, type CpuReading } from '../bench/cpu-cores.ts';
 import type { BenchStack } from '../bench/stack/start-stack.ts';
+import type { Drill } from '../drills/drill.ts';
 import { closedLoop } from '../generators/closed-loop.ts';
 import { outcomeOf, type Load, type Sent } from '../generators/exchange.ts';
 import { measureLag } from '../generators/lag.ts';
@@ -16,9 +17,12 @@ import type { Cell, LabSettings, Outcome, Slice } from '../runs/run.ts';
 import { createEvents, type Target } from '../target.ts';
 import type { Oracle } from '../truth.ts';
 import { requestsTo } from '../workloads/requests.ts';
+import type { Workload } from '../workloads/workload.ts';
 import { workloadOf } from '../workloads/workloads.ts';
-import { judgeSlice } from './judge-slice.ts';
+import { faultOf } from './faults.ts';
+import { judgeSlice, reasonToDoubt } from './judge-slice.ts';
 import { sellOut } from './sell-out.ts';
+import { BESIDE_A_FAULT, openStrike, type Striking } from './strike-slice.ts';
 
 /** What a slice is measured with. */
 export interface Lab {
@@ -27,6 +31,8 @@ export interface Lab {
   /** Where so many replicas are reached. */
   targetOf(replicas: number): Target;
   settings: LabSettings;
+  /** Where cells have faults. */
+  striking?: Striking;
   arrivals: Pick<Arrivals, 'perS' | 'pattern'> | null;
   /** Of a closed loop: the longest that a slice may last, whatever its guard does. */
   endsAfterMs?: number;
@@ -40,7 +46,8 @@ const TIMEOUT_MS = 12_000;
 /** One workload against one guard for one window, on events of its own, judged by what Postgres holds afterwards. */
 export async function measureSlice(lab: Lab, cell: Cell, slice: number): Promise<Slice> {
   const { settings, arrivals } = lab;
-  const workload = workloadOf(cell.workload);
+  const fault = faultOf(cell);
+  const workload = besideFault(workloadOf(cell.workload), fault);
   const target = lab.targetOf(cell.replicas);
   const runId = randomBytes(4).toString('hex');
   const isNoop = cell.strategy === 'no-op';
@@ -75,17 +82,25 @@ export async function measureSlice(lab: Lab, cell: Cell, slice: number): Promise
       'content-type': 'application/json',
       ...(workload.raceWindowMs && { [RACE_WINDOW_HEADER]: String(workload.raceWindowMs) }),
     },
-    onEdge: () => readings.push(readCpu(lab.stack)),
+    onEdge(edge) {
+      readings.push(readCpu(lab.stack));
+      if (edge === 'opened') strike?.begin(windowMs);
+    },
   };
+  await using strike =
+    lab.striking && fault
+      ? await openStrike(lab.striking, { cell, drill: fault, target, eventIds, slice })
+      : null;
   using lag = measureLag();
   const sent = await (arrivals === null
     ? closedLoop(load)
     : openLoop(load, { ...arrivals, random: randomNumbers(slice) }));
   const lagMs = lag.lagMs();
+  await strike?.ended();
 
   const window = inWindow(sent, requests !== null);
   const generator = { loop: arrivals === null ? 'closed' : 'open', lagMs, ...rates(sent) } as const;
-  const judged = await judgeSlice({
+  const alone = await judgeSlice({
     cell,
     workload,
     target,
@@ -97,8 +112,9 @@ export async function measureSlice(lab: Lab, cell: Cell, slice: number): Promise
     created,
     sent,
     generator,
+    ...(strike && { maxUnknown: Infinity }),
   });
-  const { operations, ...verdict } = judged;
+  const { operations, ...verdict } = strike ? await strike.judge(alone) : alone;
   const measured: Slice = {
     slice,
     startedAt,
@@ -110,11 +126,18 @@ export async function measureSlice(lab: Lab, cell: Cell, slice: number): Promise
     },
     ...window,
     generator,
-    cpuCores: coresBetween(readings),
+    // Processes that a fault has ended cannot be asked what they have used.
+    cpuCores: strike ? null : coresBetween(readings),
     ...verdict,
+    void: reasonToDoubt(verdict.checks),
     history: null,
   };
   return { ...measured, history: lab.keepHistory(cell, measured, operations) };
+}
+
+/** What is unknown, and who did not take part, is then the fault's doing. */
+function besideFault(workload: Workload, fault: Drill | null): Workload {
+  return fault === null ? workload : { ...workload, exempt: [...workload.exempt, ...BESIDE_A_FAULT] };
 }
 
 // More than any slice has; a seed for each client of each slice.

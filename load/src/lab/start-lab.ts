@@ -2,18 +2,29 @@ import { UserError } from '@lastseat/infra/command-line';
 
 import { startUnlessInterrupted, type BenchStack } from '../bench/stack/start-stack.ts';
 import { untilServing } from '../bench/stack/until-serving.ts';
+import { LEASE_MS } from '../faults/arena.ts';
+import { clusterOfStack } from '../faults/replicas.ts';
+import { patientOracle } from '../patient-oracle.ts';
 import type { Race } from '../race/race.ts';
 import { recordRace } from '../race/record-race.ts';
 import type { Cell, RoundTrips } from '../runs/run.ts';
 import { offeredStrategies } from '../target.ts';
 import { openOracle } from '../truth.ts';
 import { countRoundTrips } from './count-round-trips.ts';
+import { FAULTS } from './faults.ts';
 import { cellsOf, inTurns, notOffered, type PlannedSlice } from './matrix.ts';
 import type { Options } from './options.ts';
+import { recordStruckRace } from './record-struck-race.ts';
 import { measureSlice, type Lab } from './slice.ts';
+
+/** A pause has to be longer than a lease: those of the drills. */
+const SHORT_LEASES = { settings: { LOCK_TTL_MS: String(LEASE_MS) } };
 
 // As many lanes as can be told apart, and a pause in which a race is certain.
 const RACE = { tickets: 2, buyers: 9, raceWindowMs: 20 };
+
+// Long enough that what runs often is compiled.
+const REHEARSAL_MS = 1_000;
 
 /** A stack of its own, and what is to be measured on it. */
 export interface StartedLab extends AsyncDisposable {
@@ -37,8 +48,15 @@ export async function startLab(
 ): Promise<StartedLab> {
   const { settings, arrivals } = options;
   await using resources = new AsyncDisposableStack();
-  const stack = resources.use(await startUnlessInterrupted(envOf(options), signal));
-  const oracle = resources.use(await openOracle(stack.postgresUrl));
+  const faults = FAULTS.filter(({ name }) => settings.faults?.includes(name));
+  const isStruck = faults.length > 0;
+  const stack = resources.use(
+    await startUnlessInterrupted(envOf(options), signal, isStruck ? SHORT_LEASES : {}),
+  );
+  const cluster = clusterOfStack(stack);
+  // What is struck may be Postgres.
+  const findPostgres = async () => ((await cluster.find()) ?? stack).postgresUrl;
+  const oracle = resources.use(isStruck ? patientOracle(findPostgres) : await openOracle(stack.postgresUrl));
   const most = Math.max(...settings.replicas);
   const replicaNames: Record<string, string> = {};
   async function scale(replicas: number): Promise<void> {
@@ -61,6 +79,14 @@ export async function startLab(
     },
   };
   const offered = await offeredStrategies(stack.url);
+  if (isStruck) {
+    lab.striking = {
+      cluster,
+      signal,
+      guaranteeOf: (name) => offered.find((strategy) => strategy.name === name)?.guarantee ?? 'none',
+      onHealed: () => stack.findProcesses(),
+    };
+  }
   const missing = notOffered(settings.strategies, offered);
   if (missing.length > 0) throw new UserError(`the service does not offer ${missing.join(', ')}`);
   const cells = cellsOf(settings);
@@ -71,16 +97,23 @@ export async function startLab(
       present = cell.replicas;
     }
     await untilServing(lab.targetOf(cell.replicas).url, signal);
-    const measured = await measureSlice(lab, cell, slice);
     // A slice of number 0 is one for nothing.
-    if (slice > 0) cell.slices.push(measured);
+    const isRehearsal = slice === 0;
+    const windowMs = isRehearsal ? Math.min(settings.windowMs, REHEARSAL_MS) : settings.windowMs;
+    const measured = await measureSlice({ ...lab, settings: { ...settings, windowMs } }, cell, slice);
+    if (!isRehearsal) cell.slices.push(measured);
   }
 
   async function recordRaces(): Promise<Race[]> {
     const races: Race[] = [];
     for (const strategy of settings.strategies) {
       if (strategy === 'no-op' || signal.aborted) continue;
-      races.push(await recordRace(lab.targetOf(most), oracle, { ...RACE, strategy }));
+      const course = { target: lab.targetOf(most), oracle, cluster };
+      races.push(await recordRace(course, { ...RACE, strategy }));
+      for (const drill of faults.filter(({ holds }) => holds)) {
+        if (!signal.aborted)
+          races.push(await recordStruckRace(course, { strategy, drill, replicas: most, signal }));
+      }
     }
     return races;
   }
@@ -93,7 +126,9 @@ export async function startLab(
     planned: inTurns(cells, settings.slices, fronts === undefined),
     measure,
     rehearse: () => rehearsals(cells, most),
-    countRoundTrips: () => countRoundTrips(lab, signal),
+    // In containers servers have other ports after each start.
+    countRoundTrips: async () =>
+      countRoundTrips({ ...lab, stack: { ...stack, ...(await cluster.find()) } }, signal),
     recordRaces,
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
@@ -103,9 +138,11 @@ export async function startLab(
 function rehearsals(cells: readonly Cell[], most: number): PlannedSlice[] {
   const [first] = cells;
   const wanted = cells.filter(
-    ({ replicas, connections }) => replicas === most && connections === first?.connections,
+    ({ replicas, connections, fault }) =>
+      replicas === most && connections === first?.connections && fault === first.fault,
   );
-  return wanted.map((cell) => ({ cell, slice: 0 }));
+  // Nothing strikes them: nobody counts them.
+  return wanted.map(({ fault: _fault, ...cell }) => ({ cell, slice: 0 }));
 }
 
 function envOf({ runtime }: Options): NodeJS.ProcessEnv {

@@ -6,14 +6,13 @@ import { count, thousands } from '@lastseat/lab-frame/words.ts';
 
 import { latenciesOf, ratesOf, verdictOfCell, voidOf } from '../runs/rate.ts';
 import type { Cell, LabRun } from '../runs/run.ts';
-import { cellInWords, verdictOfRun } from '../runs/words.ts';
+import { brokenInWords, byPressure, cellInWords, pressureInWords, verdictOfRun } from '../runs/words.ts';
 import { workloadOf } from '../workloads/workloads.ts';
 
-/** For each number of connections one table: guards down, replicas across. A cell that failed shows no rate. */
+/** For each number of connections and each fault one table: guards down, replicas across. A cell that failed shows no rate. */
 export function labTables({ cells, settings }: LabRun, paint: Paint): string {
   const what = workloadOf(settings.workload).counts.join(' + ');
-  const tables = settings.connections.map((connections) => {
-    const measured = cells.filter((cell) => cell.connections === connections);
+  const tables = byPressure(cells).map((measured) => {
     const replicas = [...new Set(measured.map((cell) => cell.replicas))];
     const rows = [...Map.groupBy(measured, ({ strategy }) => strategy)].map(([strategy, ofStrategy]) => {
       const rates = replicas.map((number) =>
@@ -26,7 +25,7 @@ export function labTables({ cells, settings }: LabRun, paint: Paint): string {
     });
     const header = ['', ...replicas.map((number) => count(number, 'replica'))];
     const [first = '', ...lines] = table(header, rows);
-    const title = `${settings.workload}: ${what} a second, ${count(connections, 'connection')}`;
+    const title = `${settings.workload}: ${what} a second, ${pressureInWords(measured[0])}`;
     const waits = latencyLines(measured, replicas);
     return [paint('strong', title), paint('label', first), ...lines, '', ...waits].join('\n');
   });
@@ -36,8 +35,8 @@ export function labTables({ cells, settings }: LabRun, paint: Paint): string {
 function rateInWords(cell: Cell | undefined, paint: Paint): string {
   if (!cell) return '-';
   if (voidOf(cell) !== null) {
-    const verdict = verdictOfCell(cell);
-    return paint(verdict === 'failed' ? 'bad' : 'label', verdict.toUpperCase());
+    const style = verdictOfCell(cell) === 'failed' ? 'bad' : 'label';
+    return paint(style, brokenInWords(cell).toUpperCase());
   }
   const rates = ratesOf(cell);
   const interval = medianInterval(rates);

@@ -6,9 +6,11 @@ import { Redis } from 'ioredis';
 import { Agent } from 'undici';
 
 import type { Arena } from '../faults/arena.ts';
-import { onMachineClock } from '../history/clock.ts';
-import type { Pause, Race, RaceBuyer } from '../race/race.ts';
-import { ask, firstMarkMs, fromTheFirstMark } from '../race/record-race.ts';
+import { partOf, replicaParts } from '../faults/replicas.ts';
+import type { Asked, PartPause } from '../race/lanes.ts';
+import { liveMarks } from '../race/live-marks.ts';
+import type { Race } from '../race/race.ts';
+import { ask, raceOf } from '../race/record-race.ts';
 import { guardOf } from '../scenario.ts';
 import { createEvent } from '../target.ts';
 
@@ -51,10 +53,11 @@ export async function openStage(arena: Arena, strategy: string, tickets: number)
   const url = new URL(guardOf(strategy).path(event), arena.target.url);
   const redis = new Redis(arena.stack.redisUrl, { commandTimeout: 5_000 });
   const agent = new Agent({ connections: 16, pipelining: 1 });
-  const startedAt = new Date().toISOString();
-  const before = new Set((await arena.replicas.marks()).map(({ requestId }) => requestId));
-  const asked: { customer: string; answered: Promise<RaceBuyer> }[] = [];
-  const pauses: Pause[] = [];
+  const startedAt = new Date();
+  const marks = liveMarks(arena.cluster);
+  marks.listenTo((await replicaParts(arena.cluster)).map(({ name }) => name));
+  const asked: Promise<Asked>[] = [];
+  const pauses: PartPause[] = [];
   const lock = `pitfall-lock:${event}`;
 
   async function until(what: string, isTrue: () => Promise<boolean>): Promise<void> {
@@ -67,41 +70,21 @@ export async function openStage(arena: Arena, strategy: string, tickets: number)
 
   function send(customer: string, quantity = 1): Promise<string> {
     const answered = ask(agent, url, { customer, quantity });
-    asked.push({ customer, answered });
-    return answered.then(({ outcome }) => outcome ?? 'nothing');
+    asked.push(answered);
+    return answered.then(({ answer }) => answer?.code ?? 'nothing');
   }
 
   async function recorded(ofTickets: number, command: string): Promise<Race> {
-    const answered = await Promise.all(asked.map(({ answered }) => answered));
-    const buyers = await Promise.all(answered.map(withMarksOfLog));
-    const firstMs = firstMarkMs(buyers);
-    const truth = await arena.oracle.read(event);
-    if (!truth) throw new UserError(`event ${event} vanished from Postgres`);
-    return {
-      format: 'lastseat-race/1',
+    return raceOf(arena, marks, {
       strategy,
       event,
       tickets: ofTickets,
       raceWindowMs: 0,
-      rows: truth.rows.length,
-      available: truth.available,
       startedAt,
       command,
-      buyers: fromTheFirstMark(buyers),
-      pauses: pauses.map(({ instance, fromMs }) => ({ instance, fromMs: fromMs - firstMs, toMs: null })),
-    };
-  }
-
-  /** Of one that was killed in the middle of it the log tells how far it had come. */
-  async function withMarksOfLog(buyer: RaceBuyer): Promise<RaceBuyer> {
-    if (buyer.marks.length > 0) return buyer;
-    const logged = (await arena.replicas.marks()).filter(({ requestId }) => !before.has(requestId));
-    const cutOff = [...Map.groupBy(logged, ({ requestId }) => requestId).values()].find(
-      (marks) => !marks.some(({ mark }) => mark === 'answered'),
-    );
-    if (cutOff === undefined) return buyer;
-    const marks = cutOff.map(({ mark, atMs, value = null }) => ({ name: mark, atMs, value }));
-    return { ...buyer, instance: cutOff[0]?.instanceId ?? null, marks };
+      asked: await Promise.all(asked),
+      pauses,
+    });
   }
 
   const gate = (customer: string): string => `gate:${event}:${customer}`;
@@ -121,7 +104,8 @@ export async function openStage(arena: Arena, strategy: string, tickets: number)
     },
     async kill(instanceId) {
       await arena.replicas.kill(instanceId);
-      pauses.push({ instance: instanceId, fromMs: onMachineClock(performance.now()), toMs: null });
+      const part = await partOf(arena.cluster, instanceId);
+      pauses.push({ part, fromMs: performance.now(), toMs: null, isKilled: true });
     },
     async openGate(customer) {
       await redis.del(gate(customer));
@@ -134,6 +118,7 @@ export async function openStage(arena: Arena, strategy: string, tickets: number)
       until(`that ${customer} waits`, async () => (await redis.exists(`waits:${event}:${customer}`)) === 1),
     recorded,
     async [Symbol.asyncDispose]() {
+      marks[Symbol.dispose]();
       redis.disconnect();
       await agent.destroy();
     },

@@ -1,6 +1,7 @@
 import type { Cluster } from '@lastseat/infra/cluster';
 
-import type { RaceMark } from '../race/race.ts';
+import { markIn } from './logged-mark.ts';
+import type { RaceMark } from './race.ts';
 
 /** A request as its replica has told of it so far. */
 export interface MarkedRequest {
@@ -28,12 +29,12 @@ export function liveMarks(cluster: Pick<Cluster, 'follow'>): LiveMarks {
   const followed = new Map<string, Disposable>();
 
   function hear(part: string, line: string): void {
-    const heard = readLine(line);
+    const heard = markIn(line);
     if (heard === null) return;
-    const { requestId, mark } = heard;
+    const { requestId, mark, atMs, value } = heard;
     const request = requests.get(requestId) ?? { requestId, part, marks: [] };
     requests.set(requestId, request);
-    request.marks.push(mark);
+    request.marks.push({ name: mark, atMs, value });
   }
 
   return {
@@ -58,25 +59,4 @@ export function liveMarks(cluster: Pick<Cluster, 'follow'>): LiveMarks {
       for (const following of followed.values()) following[Symbol.dispose]();
     },
   };
-}
-
-/** Null for every other line of a log. */
-export function readLine(line: string): { requestId: string; mark: RaceMark } | null {
-  if (!line.includes('"msg":"mark"')) return null;
-  try {
-    const { requestId, mark, atMs, value } = JSON.parse(line) as Record<string, unknown>;
-    if (typeof requestId !== 'string' || typeof mark !== 'string' || typeof atMs !== 'number') return null;
-    const isNumber = typeof value === 'number';
-    return { requestId: asUuid(requestId), mark: { name: mark, atMs, value: isNumber ? value : null } };
-  } catch {
-    return null; // cut off in its middle, as its replica was
-  }
-}
-
-/** nginx makes ids without hyphens. */
-function asUuid(id: string): string {
-  return id
-    .replaceAll('-', '')
-    .toLowerCase()
-    .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
+import { findCluster } from '@lastseat/infra/cluster';
 import { runProgram, UserError } from '@lastseat/infra/command-line';
 import { count } from '@lastseat/lab-frame/words.ts';
 
@@ -24,9 +25,10 @@ async function main(): Promise<number> {
   const target = await findTarget({ url: undefined, databaseUrl: undefined, replicas: undefined });
   await refuseSilent(target);
   await using oracle = await openOracle(target.postgresUrl);
+  const cluster = await findCluster();
   const folder = createRunFolder(runsFolder(process.env), 'race', new Date());
   for (const strategy of options.strategies) {
-    const race = await recordRace(target, oracle, { ...options, strategy });
+    const race = await recordRace({ target, oracle, cluster }, { ...options, strategy });
     if (race.buyers.every(({ marks }) => marks.length === 0)) {
       throw new UserError('the replicas tell no marks: only in lab mode do they (make up)');
     }

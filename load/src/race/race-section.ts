@@ -3,6 +3,7 @@ import { count } from '@lastseat/lab-frame/words.ts';
 import { html, raw, type Html } from '../run-report/html.ts';
 import {
   drawnBuyers,
+  endOfLane,
   momentsOf,
   overlaps,
   overwrites,
@@ -27,7 +28,7 @@ export function raceSection(race: Race, id: string, said: Partial<RaceWords> = {
   const undrawn = race.buyers.length - drawnBuyers(race).length;
   const buyers = count(race.buyerCount ?? race.buyers.length, 'buyer');
   const words: RaceWords = {
-    title: `${race.strategy}: ${buyers} for ${count(race.tickets, 'ticket')}`,
+    title: `${race.strategy}${race.fault === undefined ? '' : `, beside ${race.fault}`}: ${buyers} for ${count(race.tickets, 'ticket')}`,
     verdict: verdict(race),
     isGood: race.rows <= race.tickets,
     ...said,
@@ -121,18 +122,28 @@ export function raceLanes(race: Race, untilMs?: number): Html {
     <line class="now" x1="${LEFT}" x2="${LEFT}" y1="14" y2="${height - 20}" />
   </svg>`;
 
-  /** Crossed out over all of a replica's lanes: it did nothing. */
+  /** Crossed out over all of a replica's lanes: it did nothing; from a line on, where it was killed. */
   function pausesOf(instance: string, y: number, lanes: number): Html[] {
     const ofReplica = (race.pauses ?? []).filter((pause) => pause.instance === instance);
-    return ofReplica.flatMap(({ fromMs, toMs }) => {
+    return ofReplica.flatMap(({ fromMs, toMs, isKilled }) => {
       const from = Math.max(0, fromMs);
       const to = Math.min(endMs, toMs ?? endMs);
       if (to <= from) return [];
       const width = Math.max(2, (to - from) * scale).toFixed(1);
+      const what = isKilled ? 'is killed, and down' : 'does nothing';
       return [
         html`<rect class="paused" x="${x(from)}" y="${y - 1}" width="${width}" height="${lanes * ROW - 2}"
-          ><title>${instance} does nothing for ${Math.round(to - from)} ms</title></rect
-        >`,
+            ><title>${instance} ${what} for ${Math.round(to - from)} ms</title></rect
+          >${
+            isKilled &&
+            html`<line
+              class="killed"
+              x1="${x(from)}"
+              x2="${x(from)}"
+              y1="${y - 2}"
+              y2="${y + lanes * ROW - 2}"
+            />`
+          }`,
       ];
     });
   }
@@ -140,9 +151,9 @@ export function raceLanes(race: Race, untilMs?: number): Html {
   function lane(buyer: RaceBuyer, row: number): Html {
     const y = TOP + row * ROW;
     const under = onTop.get(buyer);
-    const answered = buyer.marks.find(({ name }) => name === 'answered')?.atMs ?? endMs;
+    const end = endOfLane(buyer, race, endMs);
     const read = buyer.marks.find(({ name }) => name === 'read');
-    const spans = spansOf(buyer, endMs).map(({ kind, fromMs, toMs }) => {
+    const spans = spansOf(buyer, end.atMs).map(({ kind, fromMs, toMs }) => {
       const thin = kind === 'holds' || kind === 'waits';
       const width = Math.max(1.5, (toMs - fromMs) * scale).toFixed(1);
       const isOnTop = kind === 'writes' && under !== undefined;
@@ -168,9 +179,9 @@ export function raceLanes(race: Race, untilMs?: number): Html {
         >`
       }<text
         class="end ${buyer.outcome === 'booked' ? (under ? 'bad' : 'good') : ''}"
-        x="${Math.max(LEFT + answered * scale + 5, LEFT + (read?.atMs ?? 0) * scale + 12).toFixed(1)}"
+        x="${Math.max(LEFT + end.atMs * scale + 5, LEFT + (read?.atMs ?? 0) * scale + 12).toFixed(1)}"
         y="${y + 12}"
-        >${!isLive || buyer.outcome !== null ? endOf(buyer) : ''}${under && ' ▲ on top of '}${under?.customer}</text
+        >${end.isKilled && '✕ killed, '}${!isLive || buyer.outcome !== null ? endOf(buyer) : ''}${under && ' ▲ on top of '}${under?.customer}</text
       ></g
     >`;
   }
@@ -291,4 +302,5 @@ export const RACE_KEYS = html`<p class="keys">
     ><svg class="swatch"><rect width="100%" height="100%" fill="url(#cross)" /></svg> its replica is paused or
     down</span
   >
+  <span class="bad">┃ killed: what it had in hand ends there</span>
 </p>`;

@@ -5,6 +5,8 @@
 export interface Race {
   format: 'lastseat-race/1';
   strategy: string;
+  /** The drill that struck it, if one did. */
+  fault?: string;
   event: number;
   tickets: number;
   /** How long a booking was held between its read and its write. */
@@ -28,6 +30,8 @@ export interface Pause {
   fromMs: number;
   /** Null while it lasts. */
   toMs: number | null;
+  /** It was not paused: what it had begun ends there. */
+  isKilled?: boolean;
 }
 
 /** As many lanes as a screen has room for. */
@@ -55,6 +59,8 @@ export interface RaceBuyer {
   outcome: string | null;
   token: number | null;
   marks: RaceMark[];
+  /** When nginx said in its replica's place that nobody knows; missing where that has answered itself. */
+  lostMs?: number;
 }
 
 /** Milliseconds since the first mark of the race. */
@@ -79,8 +85,27 @@ export interface Span {
   toMs: number;
 }
 
-/** What a buyer's booking did, from mark to mark; what was begun and never ended goes on until the end of the race. */
-export function spansOf({ marks }: RaceBuyer, endMs: number): Span[] {
+/**
+ * When a lane ends: with its answer, where its replica was killed, or where nginx gave it up; otherwise with the race.
+ */
+export function endOfLane(
+  { marks, instance, lostMs = Infinity }: RaceBuyer,
+  { pauses = [] }: Pick<Race, 'pauses'>,
+  endMs: number,
+): { atMs: number; isKilled: boolean } {
+  const answered = marks.find(({ name }) => name === 'answered');
+  if (answered) return { atMs: answered.atMs, isKilled: false };
+  const [firstMs = 0, lastMs = 0] = [marks[0]?.atMs, marks.at(-1)?.atMs];
+  const killed = pauses.find(
+    (pause) => pause.isKilled && pause.instance === instance && pause.fromMs >= firstMs,
+  );
+  // It may have taken a step in the moment in which it was killed.
+  const atMs = Math.max(lastMs, Math.min(killed?.fromMs ?? Infinity, lostMs, endMs));
+  return { atMs, isKilled: killed !== undefined };
+}
+
+/** What a buyer's booking did, from mark to mark; what was begun and never ended goes on until the end of its lane. */
+export function spansOf({ marks }: Pick<RaceBuyer, 'marks'>, endMs: number): Span[] {
   const at = (name: string): number | undefined => marks.find((mark) => mark.name === name)?.atMs;
   const span = (kind: Span['kind'], from: number | undefined, to: number | undefined): Span[] =>
     from === undefined ? [] : [{ kind, fromMs: from, toMs: to ?? endMs }];

@@ -1,11 +1,17 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { MARKS_HEADER, RACE_WINDOW_HEADER } from '@lastseat/booking/contract';
+import type { Cluster, ClusterPart } from '@lastseat/infra/cluster';
 import { UserError } from '@lastseat/infra/command-line';
 import { Agent, request } from 'undici';
 
 import { readAnswer } from '../answer.ts';
+import { replicaParts } from '../faults/replicas.ts';
 import { createEvent, type Target } from '../target.ts';
 import type { Oracle } from '../truth.ts';
-import { readMarks, type Race, type RaceBuyer } from './race.ts';
+import { lanesOf, nameOf, onRaceClock, type Asked, type PartPause } from './lanes.ts';
+import { liveMarks, type LiveMarks } from './live-marks.ts';
+import type { Race } from './race.ts';
 
 export interface RaceWishes {
   strategy: string;
@@ -14,44 +20,91 @@ export interface RaceWishes {
   raceWindowMs: number;
 }
 
+/** Where a race is recorded: the replicas are asked through nginx, and their logs are heard beside it. */
+export interface RaceCourse {
+  target: Target;
+  oracle: Oracle;
+  cluster: Pick<Cluster, 'parts' | 'follow'>;
+}
+
 // Longer than the service may think about a booking.
 const TIMEOUT_MS = 15_000;
 
-const NAMES = ['ada', 'bob', 'eve', 'kim', 'lea', 'max', 'mia', 'noa', 'pia', 'sam', 'tom', 'zoe'];
-
 /** Sends all buyers at once to a new event, and keeps what the replicas say of each booking. */
-export async function recordRace(target: Target, oracle: Oracle, wishes: RaceWishes): Promise<Race> {
+export async function recordRace(course: RaceCourse, wishes: RaceWishes): Promise<Race> {
+  const { target, cluster } = course;
   const { strategy, tickets, raceWindowMs } = wishes;
+  using marks = liveMarks(cluster);
+  marks.listenTo((await replicaParts(cluster)).map(({ name }) => name));
   const event = await createEvent(target, `race ${strategy}`, tickets);
   const url = new URL(`/book/${strategy}/${event}`, target.url);
   const agent = new Agent({ connections: wishes.buyers, pipelining: 1 });
-  const startedAt = new Date().toISOString();
-  const buyers = await Promise.all(
+  const startedAt = new Date();
+  const asked = await Promise.all(
     Array.from({ length: wishes.buyers }, (_, index) =>
       ask(agent, url, { customer: nameOf(index), raceWindowMs }),
     ),
   ).finally(() => void agent.close());
-  const truth = await oracle.read(event);
-  if (!truth) throw new UserError(`event ${event} vanished from Postgres during the race`);
+  const command = `make race STRATEGY=${strategy} TICKETS=${tickets} BUYERS=${wishes.buyers} RACE_WINDOW_MS=${raceWindowMs}`;
+  return await raceOf(course, marks, { strategy, event, tickets, raceWindowMs, startedAt, command, asked });
+}
+
+export interface Recorded extends Pick<
+  Race,
+  'strategy' | 'fault' | 'event' | 'tickets' | 'raceWindowMs' | 'command'
+> {
+  startedAt: Date;
+  asked: readonly Asked[];
+  /** What was done to the replicas; where nobody knows, what has become of them says it. */
+  pauses?: readonly PartPause[];
+}
+
+/** What was asked and told, beside what the replicas have written into their logs and Postgres holds. */
+export async function raceOf(
+  { oracle, cluster }: Pick<RaceCourse, 'oracle' | 'cluster'>,
+  marks: LiveMarks,
+  { asked, pauses, startedAt, ...about }: Recorded,
+): Promise<Race> {
+  const isLost = asked.some(({ answer }) => answer?.serverTiming == null);
+  if (isLost) await sleep(MARKS_WITHIN_MS);
+  const replicas = await replicaParts(cluster);
+  const truth = await oracle.read(about.event);
+  if (!truth) throw new UserError(`event ${about.event} vanished from Postgres during the race`);
+  const lanes = onRaceClock(
+    lanesOf(asked, marks, replicas),
+    pauses ?? stoppedMeanwhile(replicas, asked, marks),
+  );
   return {
     format: 'lastseat-race/1',
-    strategy,
-    event,
-    tickets,
-    raceWindowMs,
+    ...about,
     rows: truth.rows.length,
     available: truth.available,
-    startedAt,
-    command: `make race STRATEGY=${strategy} TICKETS=${tickets} BUYERS=${wishes.buyers} RACE_WINDOW_MS=${raceWindowMs}`,
-    buyers: fromTheFirstMark(buyers),
+    startedAt: startedAt.toISOString(),
+    buyers: lanes.buyers,
+    ...(lanes.pauses.length > 0 && { pauses: lanes.pauses }),
   };
 }
 
-/** Of a buyer, counted from 0: short enough for a lane. */
-export function nameOf(index: number): string {
-  const name = NAMES[index % NAMES.length] ?? '';
-  const round = Math.floor(index / NAMES.length);
-  return round === 0 ? name : `${name} ${round + 1}`;
+// What a replica has written, before it was killed, is heard that much later at most.
+const MARKS_WITHIN_MS = 700;
+
+/** A replica that is down now, which nobody here has struck: since nginx gave up the first request that it had. */
+function stoppedMeanwhile(
+  replicas: readonly ClusterPart[],
+  asked: readonly Asked[],
+  marks: Pick<LiveMarks, 'of'>,
+): PartPause[] {
+  return replicas
+    .filter(({ state }) => state !== 'running')
+    .flatMap(({ name, state }) => {
+      const lost = asked.flatMap(({ answer }) =>
+        answer && answer.serverTiming === null && marks.of(answer.requestId ?? '')?.part === name
+          ? answer.receivedAtMs
+          : [],
+      );
+      const isKilled = state === 'stopped';
+      return lost.length === 0 ? [] : [{ part: name, fromMs: Math.min(...lost), toMs: null, isKilled }];
+    });
 }
 
 export interface Wish {
@@ -60,8 +113,8 @@ export interface Wish {
   raceWindowMs?: number;
 }
 
-/** One booking, with the marks that its replica has made of it. Who is not answered has none. */
-export async function ask(agent: Agent, url: URL, wish: Wish): Promise<RaceBuyer> {
+/** One booking, with the marks that its replica has made of it. */
+export async function ask(agent: Agent, url: URL, wish: Wish): Promise<Asked> {
   const { customer, quantity = 1, raceWindowMs = 0 } = wish;
   try {
     const { statusCode, headers, body } = await request(url, {
@@ -75,36 +128,8 @@ export async function ask(agent: Agent, url: URL, wish: Wish): Promise<RaceBuyer
       body: JSON.stringify({ customer, quantity }),
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    const answer = readAnswer(statusCode, await body.text(), headers, performance.now());
-    const timing = headers['server-timing'];
-    return {
-      customer,
-      instance: answer.instanceId,
-      outcome: answer.code,
-      token: answer.booking?.fencingToken ?? null,
-      marks: readMarks(typeof timing === 'string' ? timing : null),
-    };
+    return { customer, answer: readAnswer(statusCode, await body.text(), headers, performance.now()) };
   } catch {
-    return { customer, instance: null, outcome: null, token: null, marks: [] };
+    return { customer, answer: null };
   }
-}
-
-/** On the clock of the machine; Infinity where there is none. */
-export function firstMarkMs(buyers: readonly RaceBuyer[]): number {
-  const times = buyers.flatMap(({ marks }) => marks.map(({ atMs }) => atMs));
-  return times.reduce((first, atMs) => Math.min(first, atMs), Infinity);
-}
-
-/** On a clock that begins with the race. */
-export function fromTheFirstMark(buyers: readonly RaceBuyer[]): RaceBuyer[] {
-  const firstMs = firstMarkMs(buyers);
-  return buyers.map((buyer) =>
-    Object.assign({}, buyer, {
-      marks: buyer.marks.map(({ name, atMs, value }) => ({
-        name,
-        atMs: Math.round((atMs - firstMs) * 1_000) / 1_000,
-        value,
-      })),
-    }),
-  );
 }

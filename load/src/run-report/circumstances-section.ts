@@ -26,9 +26,16 @@ export function facts(run: LabRun): string[][] {
     ['CPUs of each container', listOf(limits) || 'no limit'],
     ['memory of each container', listOf(memoryLimitsMb, ' MB') || 'no limit'],
     ['workload', settings.workload],
+    ...(settings.faults ? [['faults', settings.faults.join(', ')]] : []),
     ['slices', `${settings.slices} ${windowInWords(settings)}`],
     ['tickets', String(settings.tickets ?? 'as the workload has it')],
-    ['buyers', String(settings.buyers ?? (isTimed(settings) ? 'as many as the window has room for' : 'as the workload has it'))],
+    [
+      'buyers',
+      String(
+        settings.buyers ??
+          (isTimed(settings) ? 'as many as the window has room for' : 'as the workload has it'),
+      ),
+    ],
   ];
 }
 

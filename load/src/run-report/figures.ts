@@ -3,21 +3,26 @@ import { median, round } from '@lastseat/lab-frame/statistics.ts';
 
 import { ratesOf, verdictOfCell, voidOf, type CellVerdict } from '../runs/rate.ts';
 import type { Cell, LabRun, LabStrategy, Part } from '../runs/run.ts';
-import { cellInWords } from '../runs/words.ts';
+import { brokenInWords, cellInWords } from '../runs/words.ts';
 
 /** What a report shows of one cell. All of it comes from run.json; nothing is measured or guessed here. */
 export interface CellFigures {
   strategy: LabStrategy;
   replicas: number;
   connections: number;
+  fault?: string;
   /** Answers per second that the workload is about: the median of the slices; null where the cell is void. */
   rate: number | null;
   interval: Interval | null;
   /** Why it has no rate. */
   void: string | null;
   verdict: CellVerdict;
+  /** What stands in the place of a rate that it has not. */
+  broken: string;
   /** The rate by that of the no-op route with as many replicas and connections. */
   ofCeiling: number | null;
+  /** Of a cell with a fault: the rate by that of the same without one. */
+  ofUndisturbed: number | null;
   /** The rate by that of the same with the fewest replicas: 1 is as much as with those. */
   ofFewest: number | null;
   /** CPU cores in use, the median of the slices. */
@@ -36,25 +41,40 @@ export function figuresOf(run: LabRun): CellFigures[] {
       strategy: cell.strategy,
       replicas: cell.replicas,
       connections: cell.connections,
+      ...(cell.fault !== undefined && { fault: cell.fault }),
       rate: rounded(median(rates)),
       interval: medianInterval(rates),
       void: why,
       verdict: verdictOfCell(cell),
+      broken: brokenInWords(cell),
       ofCeiling: null,
+      ofUndisturbed: null,
       ofFewest: null,
       cpu: why === null ? cpuOf(cell) : null,
     };
   });
-  const find = (strategy: string, replicas: number, connections: number): number | null =>
-    cells.find(
-      (cell) => cell.strategy === strategy && cell.replicas === replicas && cell.connections === connections,
-    )?.rate ?? null;
   const fewest = Math.min(...cells.map(({ replicas }) => replicas));
   for (const cell of cells) {
-    cell.ofCeiling = ratio(cell.rate, find(NO_OP, cell.replicas, cell.connections));
-    cell.ofFewest = ratio(cell.rate, find(cell.strategy, fewest, cell.connections));
+    const { strategy, replicas, connections, fault } = cell;
+    const rateOf = (wanted: Key): number | null => cells.find((other) => isSame(other, wanted))?.rate ?? null;
+    cell.ofFewest = ratio(cell.rate, rateOf({ strategy, replicas: fewest, connections, fault }));
+    // Beside a fault the no-op route is not measured: it has nothing that could break.
+    if (fault === undefined)
+      cell.ofCeiling = ratio(cell.rate, rateOf({ strategy: NO_OP, replicas, connections }));
+    else cell.ofUndisturbed = ratio(cell.rate, rateOf({ strategy, replicas, connections }));
   }
   return cells;
+}
+
+type Key = Pick<Cell, 'strategy' | 'replicas' | 'connections'> & { fault?: string | undefined };
+
+function isSame(one: Key, other: Key): boolean {
+  return (
+    one.strategy === other.strategy &&
+    one.replicas === other.replicas &&
+    one.connections === other.connections &&
+    one.fault === other.fault
+  );
 }
 
 function rounded(value: number | null): number | null {

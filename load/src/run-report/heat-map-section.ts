@@ -1,17 +1,13 @@
 import { nothing, number, whole } from '@lastseat/lab-frame/table.ts';
 import { count } from '@lastseat/lab-frame/words.ts';
 
+import { byPressure, pressureInWords } from '../runs/words.ts';
 import { NO_OP, unique, type CellFigures } from './figures.ts';
 import { html, raw, table, type Html } from './html.ts';
 
-/** Strategies down, replicas across: one map for each number of connections. */
+/** Strategies down, replicas across: one map for each number of connections and each fault. */
 export function heatMapSection(cells: readonly CellFigures[]): Html {
-  const maps = unique(cells.map(({ connections }) => connections)).map((connections) =>
-    heatMap(
-      cells.filter((cell) => cell.connections === connections),
-      connections,
-    ),
-  );
+  const maps = byPressure(cells).map(heatMap);
   return html`<section aria-labelledby="throughput">
     <h2 id="throughput">Throughput</h2>
     <p>
@@ -20,11 +16,16 @@ export function heatMapSection(cells: readonly CellFigures[]): Html {
       what nginx, a replica and the load generator can do at most. Hatched cells have no throughput: a check
       failed, or it was not measured.
     </p>
-    ${maps}
+    ${cells.some(({ fault }) => fault !== undefined) && html`<p>${BESIDE_A_FAULT}</p>`} ${maps}
   </section>`;
 }
 
-function heatMap(cells: readonly CellFigures[], connections: number): Html {
+/** Also for the pull request. */
+export const BESIDE_A_FAULT =
+  'Beside a fault, which strikes once in the middle of each slice and is healed, a rate is that of the whole window, the ' +
+  'fault in it; its share is of the same guard without the fault. A guard that breaks there as it says it may has no rate.';
+
+function heatMap(cells: readonly [CellFigures, ...CellFigures[]]): Html {
   const replicas = unique(cells.map((cell) => cell.replicas)).toSorted((a, b) => a - b);
   const strategies = unique(cells.map(({ strategy }) => strategy)).toSorted(
     (a, b) => Number(b === NO_OP) - Number(a === NO_OP),
@@ -37,7 +38,7 @@ function heatMap(cells: readonly CellFigures[], connections: number): Html {
   });
   const header = ['', ...replicas.map((number) => count(number, 'replica'))];
   const reasons = cells.filter((cell) => cell.void !== null);
-  return html`<div class="heat">${table(count(connections, 'connection'), header, rows)}</div>
+  return html`<div class="heat">${table(pressureInWords(cells[0]), header, rows)}</div>
     ${
       reasons.length > 0 &&
       html`<details class="reasons">
@@ -59,17 +60,21 @@ export function strategyName(strategy: string): string {
 function heatCell(cell: CellFigures | undefined, most: number): Html {
   if (!cell) return html`<span>${nothing}</span>`;
   if (cell.rate === null) {
-    const word = cell.verdict === 'oversold' ? 'oversold' : cell.verdict === 'failed' ? 'failed' : 'void';
+    const word = cell.verdict === 'not shown' ? 'void' : cell.broken;
     return html`<span class="void" tabindex="0" title="${cell.void}">${word}</span>`;
   }
-  const share = cell.ofCeiling ?? cell.rate / most;
+  const share = cell.ofCeiling ?? cell.ofUndisturbed ?? cell.rate / most;
   const style = raw(`style="--share:${Math.min(1, share).toFixed(3)}"`);
   return html`<span
     class="rate"
     ${style}
     data-rate="${cell.rate}"
-    data-cell="${cell.strategy} ${cell.replicas} ${cell.connections}"
-    >${whole(cell.rate)}<small>${intervalInWords(cell)}</small></span
+    data-cell="${cell.strategy} ${cell.replicas} ${cell.connections}${cell.fault !== undefined && ` ${cell.fault}`}"
+    >${whole(cell.rate)}<small
+      >${intervalInWords(cell)}${
+        cell.ofUndisturbed !== null && `, ${shareInWords(cell.ofUndisturbed)} of undisturbed`
+      }</small
+    ></span
   >`;
 }
 

@@ -7,6 +7,7 @@ export interface LatencyFigures {
   strategy: string;
   replicas: number;
   connections: number;
+  fault?: string;
   outcome: Outcome;
   count: number;
   /** In milliseconds. */
@@ -32,7 +33,7 @@ function outcomesOf({ slices }: Cell): Outcome[] {
 }
 
 function latencyOf(cell: Cell, outcome: Outcome): LatencyFigures[] {
-  const { strategy, replicas, connections, slices } = cell;
+  const { strategy, replicas, connections, fault, slices } = cell;
   const believed = slices.flatMap(({ latency, void: why }) => (why === null ? (latency[outcome] ?? []) : []));
   const all = mergeLatencies(believed);
   if (all === null) return [];
@@ -42,6 +43,7 @@ function latencyOf(cell: Cell, outcome: Outcome): LatencyFigures[] {
       strategy,
       replicas,
       connections,
+      ...(fault !== undefined && { fault }),
       outcome,
       count,
       p50: round(p50),

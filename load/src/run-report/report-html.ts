@@ -6,7 +6,7 @@ import { count } from '@lastseat/lab-frame/words.ts';
 import { HATCH, raceData, raceSection } from '../race/race-section.ts';
 import type { Race } from '../race/race.ts';
 import type { LabRun } from '../runs/run.ts';
-import { loadInWords } from '../runs/words.ts';
+import { loadInWords, pressureInWords } from '../runs/words.ts';
 import { circumstancesSection } from './circumstances-section.ts';
 import { cpuSection } from './cpu-section.ts';
 import { figuresOf, type CellFigures } from './figures.ts';
@@ -124,12 +124,12 @@ function fileOf(path: string): string {
 
 /** What the charts need, and in the order in which they need it. */
 function chartCells(cells: readonly CellFigures[]): unknown[] {
-  return cells.map(({ strategy, replicas, connections, rate, ofFewest }) => ({
-    strategy,
-    replicas,
-    connections,
-    rate,
-    ofFewest,
+  return cells.map((cell) => ({
+    strategy: cell.strategy,
+    replicas: cell.replicas,
+    pressure: pressureInWords(cell),
+    rate: cell.rate,
+    ofFewest: cell.ofFewest,
   }));
 }
 

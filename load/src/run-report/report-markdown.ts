@@ -2,11 +2,11 @@ import { nothing, number, whole } from '@lastseat/lab-frame/table.ts';
 import { count } from '@lastseat/lab-frame/words.ts';
 
 import type { LabRun } from '../runs/run.ts';
-import { loadInWords, verdictOfRun } from '../runs/words.ts';
+import { byPressure, loadInWords, pressureInWords, verdictOfRun } from '../runs/words.ts';
 import { facts } from './circumstances-section.ts';
 import { cpuRows, harnessInWords } from './cpu-section.ts';
 import { checksOf, figuresOf, NO_OP, PARTS, unique, type CellFigures } from './figures.ts';
-import { intervalInWords, shareInWords, strategyName } from './heat-map-section.ts';
+import { BESIDE_A_FAULT, intervalInWords, shareInWords, strategyName } from './heat-map-section.ts';
 import { latenciesOf } from './latency.ts';
 import { ROUND_TRIPS_HEADER, roundTripRows } from './round-trips-section.ts';
 import { checkInWords, SIGNS, titleOf } from './verdict-section.ts';
@@ -27,9 +27,10 @@ export function reportMarkdown(run: LabRun): string {
         return `${SIGNS[sign]} ${titleOf(check)}: ${word} (${counts})`;
       }),
     ),
-    ...unique(cells.map(({ connections }) => connections)).flatMap((connections) => [
-      `## Answers a second, ${count(connections, 'connection')}`,
-      throughput(cells.filter((cell) => cell.connections === connections)),
+    ...byPressure(cells).flatMap((cells) => [
+      `## Answers a second, ${pressureInWords(cells[0])}`,
+      cells[0].fault === undefined ? '' : BESIDE_A_FAULT,
+      throughput(cells),
     ]),
     ...(latencies.length === 0
       ? []
@@ -59,7 +60,9 @@ export function reportMarkdown(run: LabRun): string {
     `\`\`\`console\n$ ${run.command}\n\`\`\``,
     table(['', ''], facts(run)),
     '',
-  ].join('\n\n');
+  ]
+    .filter((part, index, all) => part !== '' || index === all.length - 1)
+    .join('\n\n');
 }
 
 function throughput(cells: readonly CellFigures[]): string {
@@ -70,8 +73,10 @@ function throughput(cells: readonly CellFigures[]): string {
       replicas.map((number) => {
         const cell = cells.find((cell) => cell.strategy === strategy && cell.replicas === number);
         if (!cell) return nothing;
-        if (cell.rate === null) return `*${cell.verdict}*`;
-        const share = strategy === NO_OP ? '' : `, ${shareInWords(cell.ofCeiling)} of the no-op route`;
+        if (cell.rate === null) return `*${cell.broken}*`;
+        const ofCeiling = strategy === NO_OP ? '' : `, ${shareInWords(cell.ofCeiling)} of the no-op route`;
+        const ofUndisturbed = `, ${shareInWords(cell.ofUndisturbed)} of undisturbed`;
+        const share = cell.fault === undefined ? ofCeiling : ofUndisturbed;
         return `${whole(cell.rate)} (${intervalInWords(cell)}${share})`;
       }),
     ),

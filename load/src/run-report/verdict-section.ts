@@ -46,19 +46,19 @@ export function titleOf({ check }: CheckFigures): string {
 
 export function checkInWords({ passed, failed, expected, notShown }: CheckFigures): {
   sign: keyof typeof SIGNS;
-  word: 'passed' | 'failed' | 'failed as it must' | 'not shown';
+  word: 'passed' | 'failed' | 'failed as expected' | 'not shown';
   counts: string;
 } {
   const total = passed + failed + notShown;
   const counts = [
     passed > 0 ? `${thousands(passed)} passed` : '',
     failed > expected ? `${thousands(failed - expected)} failed` : '',
-    expected > 0 ? `${thousands(expected)} failed as they must` : '',
+    expected > 0 ? `${thousands(expected)} failed as expected` : '',
     notShown > 0 ? `${thousands(notShown)} not shown` : '',
   ].filter(Boolean);
   const text = `${counts.join(', ')} of ${count(total, 'slice')}`;
   if (failed > expected) return { sign: 'bad', word: 'failed', counts: text };
   if (passed > 0) return { sign: 'good', word: 'passed', counts: text };
-  if (expected > 0) return { sign: 'good', word: 'failed as it must', counts: text };
+  if (expected > 0) return { sign: 'good', word: 'failed as expected', counts: text };
   return { sign: 'open', word: 'not shown', counts: text };
 }

@@ -27,19 +27,20 @@ export function latenciesOf(cell: Cell, percentile: 'p50' | 'p99'): number[] {
 }
 
 /** Why a cell has no throughput: one slice that cannot be believed spoils the others. Null if it has one. */
-export function voidOf({ slices }: Cell): string | null {
+export function voidOf({ slices }: Pick<Cell, 'slices'>): string | null {
   if (slices.length === 0) return 'not measured: interrupted before';
   return slices.find((slice) => slice.void !== null)?.void ?? null;
 }
 
-/** How a cell ended, in one or two words. */
-export type CellVerdict = 'exact' | 'oversold' | 'failed' | 'not shown';
+/** How a cell ended. `broke as it says`: beside a fault that its guard does not promise to survive. */
+export type CellVerdict = 'exact' | 'oversold' | 'broke as it says' | 'failed' | 'not shown';
 
-export function verdictOfCell(cell: Cell): CellVerdict {
+export function verdictOfCell(cell: Pick<Cell, 'slices' | 'sells'>): CellVerdict {
   const checks = cell.slices.flatMap((slice) => slice.checks);
   if (checks.some(({ verdict, isExpected }) => verdict === 'failed' && !isExpected)) return 'failed';
   if (cell.slices.length === 0 || voidOf(cell) !== null) {
-    return checks.some(({ isExpected }) => isExpected) ? 'oversold' : 'not shown';
+    if (!checks.some(({ isExpected }) => isExpected)) return 'not shown';
+    return cell.sells === 'too many' ? 'oversold' : 'broke as it says';
   }
   return 'exact';
 }

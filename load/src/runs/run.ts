@@ -50,6 +50,8 @@ export interface LabSettings {
   slices: number;
   warmUpMs: number;
   windowMs: number;
+  /** What strikes once in the middle of each slice, by the names of drills, `none` among them; missing where nothing does. */
+  faults?: string[];
   /** A slice is as long as its window, also of a workload that is a number of requests by itself. */
   isTimed?: boolean;
 }
@@ -77,6 +79,8 @@ export interface Cell {
   connections: number;
   /** `too many`: nothing guards the stock, and that it oversells is what the cell is to show. */
   sells: 'exactly' | 'too many';
+  /** The drill that strikes once in each of its slices; missing where nothing does. */
+  fault?: string;
   slices: Slice[];
 }
 
@@ -113,6 +117,18 @@ export interface Slice {
   void: string | null;
   /** JSON Lines beside `run.json`, one operation each; null where the run kept none. */
   history: string | null;
+  /** Of a cell with a fault: what it has met; missing where it did not come to strike. */
+  strike?: SliceStrike;
+}
+
+export interface SliceStrike {
+  /** After the window had opened, and until it was healed. */
+  atMs: number;
+  lastedMs: number;
+  /** Bookings that it met between their read and their write, and how many of their events were oversold. */
+  held: { struck: number; oversold: number };
+  /** Tickets sold that there are not, of all events. */
+  oversold: number;
 }
 
 export interface Generator {
@@ -132,6 +148,6 @@ export interface CheckVerdict {
   verdict: 'passed' | 'failed' | 'not shown';
   /** One sentence: what is wrong, or why it was not shown. Null where it passed. */
   detail: string | null;
-  /** Set where the failure is what the cell was there to show: a race without a guard. */
+  /** Set where the failure is what the cell was there to show: a race without a guard, a fault that its guard does not survive. */
   isExpected?: boolean;
 }

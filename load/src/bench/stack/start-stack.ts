@@ -33,6 +33,8 @@ export interface BenchStack
   /** Processes have none. */
   limits: Limits;
   scale(replicas: number): Promise<void>;
+  /** What it is made of, anew: after a part has been started again by somebody else. */
+  findProcesses(): void;
   /** Those that run now, where they call themselves something else in their answers. */
   replicaNames(): Record<string, string>;
   /** Of which each knows only so many of the replicas. Undefined where they are containers, which nginx finds by name. */
@@ -107,6 +109,7 @@ export async function startStack(
         await runtime.scale(replicas);
         pids = findPids();
       },
+      findProcesses: () => void (pids = findPids()),
       replicaNames: () => (isNative ? {} : containerReplicaNames(project)),
       ...(isNative && {
         async startFronts(numbers, signal) {
@@ -129,9 +132,10 @@ export async function startStack(
 export async function startUnlessInterrupted(
   env: NodeJS.ProcessEnv,
   signal: AbortSignal,
+  options: Pick<Partial<StackOptions>, 'settings'> = {},
 ): Promise<BenchStack> {
   try {
-    const stack = await startStack(env);
+    const stack = await startStack(env, options);
     if (!signal.aborted) return stack;
     await stack[Symbol.asyncDispose]();
   } catch (error) {

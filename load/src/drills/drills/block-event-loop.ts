@@ -25,6 +25,7 @@ export const blockEventLoop: Drill = {
   floors: { during: 0, after: LEFT_AFTER },
   async strike(scene) {
     const { cluster, random, replicas } = scene;
+    const url = scene.url ?? (await cluster.find())?.url;
     const struck: string[] = [];
     using following = new DisposableStack();
     for (const part of replicas) {
@@ -35,8 +36,7 @@ export const blockEventLoop: Drill = {
       );
     }
     const ms = Math.round(BLOCKED_MS.least + (BLOCKED_MS.most - BLOCKED_MS.least) * random());
-    const stack = await cluster.find();
-    const answered = fetch(new URL(`/book/no-lock/${NO_EVENT}`, stack?.url), {
+    const answered = fetch(new URL(`/book/no-lock/${NO_EVENT}`, url), {
       method: 'POST',
       headers: { [FAILPOINT_HEADER]: `arrived=block:${ms}` },
     }).then(

@@ -61,9 +61,9 @@ function draw(figure, x, lines, { xValues, xSplits, yLabel, isLog }) {
 }
 
 function drawScaling(figure) {
-  const connections = Number(figure.dataset.connections);
+  const { pressure } = figure.dataset;
   const what = figure.dataset.chart === 'throughput' ? 'rate' : 'ofFewest';
-  const cellsOf = (run) => run.cells.filter((cell) => cell.connections === connections);
+  const cellsOf = (run) => run.cells.filter((cell) => cell.pressure === pressure);
   const counts = unique(data.runs.flatMap((run) => cellsOf(run).map(({ replicas }) => replicas))).sort(
     (a, b) => a - b,
   );

@@ -6,7 +6,7 @@ import type { Cell, LabRun } from '../run.ts';
 
 /** What one cell of a run has become in another one. */
 export interface Change {
-  cell: Pick<Cell, 'workload' | 'strategy' | 'replicas' | 'connections'>;
+  cell: Pick<Cell, 'workload' | 'strategy' | 'replicas' | 'connections' | 'fault'>;
   throughput: Ratio | null;
   p99: Ratio | null;
   /** In words, where there are no numbers to compare: it failed, or is in one run only. */
@@ -43,13 +43,14 @@ function isSame(one: Cell, other: Cell): boolean {
     one.workload === other.workload &&
     one.strategy === other.strategy &&
     one.replicas === other.replicas &&
-    one.connections === other.connections
+    one.connections === other.connections &&
+    one.fault === other.fault
   );
 }
 
 function compareCells(a: Cell | undefined, b: Cell | undefined): Change {
-  const { workload = '', strategy = 'no-op', replicas = 0, connections = 0 } = a ?? b ?? {};
-  const cell = { workload, strategy, replicas, connections };
+  const { workload = '', strategy = 'no-op', replicas = 0, connections = 0, fault } = a ?? b ?? {};
+  const cell = { workload, strategy, replicas, connections, ...(fault !== undefined && { fault }) };
   const nothing = { cell, throughput: null, p99: null };
   if (!a || !b) return { ...nothing, note: `only in ${a ? 'A' : 'B'}`, isRegression: false };
   const [before, after] = [verdictOfCell(a), verdictOfCell(b)];

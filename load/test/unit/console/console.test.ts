@@ -4,11 +4,12 @@ import type { ClusterPart } from '@lastseat/infra/cluster';
 import { describe, expect, it } from 'vitest';
 
 import type { Answer } from '#src/answer.ts';
-import { liveMarks, readLine } from '#src/console/live-marks.ts';
 import { figuresOf, raceOf, type LiveSale } from '#src/console/live-sale.ts';
-import { patientOracle } from '#src/console/patient-oracle.ts';
 import { reasonToRefuse } from '#src/console/refuse-strangers.ts';
 import type { Attempt } from '#src/crowd.ts';
+import { patientOracle } from '#src/patient-oracle.ts';
+import { liveMarks } from '#src/race/live-marks.ts';
+import { markIn } from '#src/race/logged-mark.ts';
 import { raceLanes } from '#src/race/race-section.ts';
 import { drawnBuyers, MOST_LANES, overlaps } from '#src/race/race.ts';
 import { guardOf } from '#src/scenario.ts';
@@ -99,8 +100,8 @@ describe('of a replica that was killed with the lock in its hands', () => {
   });
 
   it('lines that tell no mark are nothing', () => {
-    expect(readLine('{"msg":"serving"}')).toBeNull();
-    expect(readLine('{"msg":"mark"}')).toBeNull();
+    expect(markIn('{"msg":"serving"}')).toBeNull();
+    expect(markIn('{"msg":"mark"}')).toBeNull();
     expect(marks.all()).toHaveLength(2);
     marks.listenTo(['booking-2']);
     expect([...say.keys()]).toEqual(['booking-2']);

@@ -15,6 +15,7 @@ import { cellsOf, inTurns } from '#src/lab/matrix.ts';
 import { commandOf, readOptions, variables } from '#src/lab/options.ts';
 import { inWindow } from '#src/lab/slice.ts';
 import { conclusion, labTables } from '#src/lab/tables.ts';
+import { cellInWords } from '#src/runs/words.ts';
 
 import { cellOf, runOf } from '../runs/sample.ts';
 
@@ -34,10 +35,13 @@ describe('the options of the lab', () => {
       RATE: '500',
       BUYERS: '99',
     };
-    const options = readOptions([], env);
-    const words = commandOf(options).split(' ').slice(2);
-    const again = Object.fromEntries(words.map((word) => word.split('=') as [string, string]));
-    expect(readOptions([], again)).toEqual({ ...options, runtime: undefined });
+    const { BUYERS: _buyers, ...others } = env;
+    for (const given of [env, { ...others, FAULT: 'none,redis-flush' }]) {
+      const options = readOptions([], given);
+      const words = commandOf(options).split(' ').slice(2);
+      const again = Object.fromEntries(words.map((word) => word.split('=') as [string, string]));
+      expect(readOptions([], again)).toEqual({ ...options, runtime: undefined });
+    }
   });
 
   it.each([
@@ -58,6 +62,12 @@ describe('the options of the lab', () => {
     [['--replicas', '33'], '--replicas 33: a whole number from 1 to 32'],
     [['--arrivals', 'poisson'], '--arrivals goes with --rate'],
     [['--name', '../x'], 'RUN_NAME=../x: letters, digits'],
+    [['--fault', 'lost-reply'], /^--fault lost-reply: one or several of none, pause-holder, /],
+    [['--fault', 'quorum-loses-one'], '--fault quorum-loses-one: one or several of'],
+    [['--fault', 'scale-up-down'], '--fault scale-up-down: one or several of'],
+    [['--fault', 'pause-holder', '--window-ms', '3000'], '--window-ms 3000: at least 6000'],
+    [['--fault', 'pause-holder', '--buyers', '9'], '--buyers goes without FAULT'],
+    [['--fault', 'kill-holder', '--workload', 'holds'], 'WORKLOAD=holds goes without FAULT'],
   ])('refuse %j in one line', (argv, message) => {
     expect(() => readOptions(argv, {})).toThrow(message);
   });
@@ -80,6 +90,23 @@ describe('the cells of a matrix', () => {
       'row-lock 2',
       'no-lock 2',
     ]);
+  });
+
+  it('have one more for each fault; the no-op route sells nothing that could break', () => {
+    const faulty = readOptions(['--strategy=row-lock', '--replicas=2', '--fault=none,kill-holder'], {});
+    expect(cellsOf(faulty.settings).map(cellInWords)).toEqual([
+      'no-op, 2 replicas, 64 connections',
+      'row-lock, 2 replicas, 64 connections',
+      'row-lock, 2 replicas, 64 connections, beside kill-holder',
+    ]);
+    // Half of the window is without the fault, however long it lasts.
+    expect(faulty.settings).toMatchObject({ isTimed: true, windowMs: 3_000 });
+  });
+
+  it('are as many slices as were asked for, and of the ceiling six', () => {
+    const planned = inTurns(cells, 9, false).filter(({ cell }) => cell.replicas === 1);
+    const { length } = planned.filter(({ cell }) => cell.strategy === 'no-op');
+    expect([length, planned.length]).toEqual([6, 6 + 2 * 9]);
   });
 
   it('take turns, every other time in reverse; numbers of replicas only where they can', () => {
@@ -232,6 +259,25 @@ describe('the tables of a run', () => {
     expect(text).toMatch(/no-lock +OVERSOLD$/m);
     expect(text).not.toMatch(/5,000|9,000/);
     expect(text).toContain('optimistic, 2 replicas, 64 connections: 3 of 4 sold');
+  });
+
+  it('tell beside a fault who broke as its guard says, and by how much; that is no failure', () => {
+    const beside = { fault: 'pause-holder' };
+    const broke = cellOf([300], {
+      ...beside,
+      strategy: 'simple-lock',
+      checks: [{ check: 'oversold', verdict: 'failed', detail: '3 of 1 sold', isExpected: true }],
+    });
+    broke.slices[0]!.strike = { atMs: 1, lastedMs: 2, held: { struck: 2, oversold: 2 }, oversold: 2 };
+    const run = runOf([good, cellOf([400, 500, 600], beside), broke]);
+    const [alone, struck] = labTables(run, plain).split('\n\nrush: ');
+    expect(alone).toMatch(/^rush: booked a second, 64 connections\n/);
+    expect(struck).toMatch(/^booked a second, 64 connections, beside pause-holder\n/);
+    expect(struck).toMatch(/row-lock +500/);
+    expect(struck).toMatch(/simple-lock +OVERSOLD 2$/m);
+    expect(conclusion(run, plain)).toBe(
+      'OK  exact in 2 of 3 guarded cells · broke in 1 beside a fault, as its guard says',
+    );
   });
 
   it('end in one sentence', () => {

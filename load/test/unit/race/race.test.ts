@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 
 import { keepRace, readRaces } from '#src/race/keep-race.ts';
 import { racePage } from '#src/race/race-page.ts';
-import { momentsOf, overlaps, overwrites, readMarks, salesOf, spansOf } from '#src/race/race.ts';
+import { endOfLane, momentsOf, overlaps, overwrites, readMarks, salesOf, spansOf } from '#src/race/race.ts';
 
 import { guardedRace, unguardedRace } from './sample-race.ts';
 
@@ -36,6 +36,34 @@ describe('marks', () => {
       ['holds', 40],
       ['reads', 4],
     ]);
+  });
+});
+
+describe('the lane of a buyer whose replica was killed', () => {
+  const [ada] = guardedRace().buyers;
+  const cutOff = { ...ada!, outcome: 'unknown', marks: ada!.marks.slice(0, 5), lostMs: 13 };
+  const killed = { instance: 'booking-1', fromMs: 12, toMs: null, isKilled: true };
+
+  it('ends where that was, not with the race', () => {
+    expect(endOfLane(cutOff, { pauses: [killed] }, 40)).toEqual({ atMs: 12, isKilled: true });
+    // One that is paused goes on: its lane ends where nginx gave it up.
+    expect(endOfLane(cutOff, { pauses: [{ ...killed, isKilled: false }] }, 40)).toEqual({
+      atMs: 13,
+      isKilled: false,
+    });
+    expect(endOfLane(cutOff, { pauses: [{ ...killed, instance: 'booking-2' }] }, 40).isKilled).toBe(false);
+    // It came only when the replica ran again.
+    expect(endOfLane(cutOff, { pauses: [{ ...killed, fromMs: -5 }] }, 40).isKilled).toBe(false);
+    expect(endOfLane(ada!, { pauses: [killed] }, 40)).toEqual({ atMs: 31, isKilled: false });
+  });
+
+  it('is drawn so', () => {
+    const race = guardedRace();
+    const page = racePage([{ ...race, buyers: [cutOff, race.buyers[1]!], pauses: [killed] }]);
+    expect(page).toMatch(/data-span="holds"\s+data-from="2"\s+data-to="12"/);
+    expect(page).toMatch(/class="killed"/);
+    expect(page).toContain('✕ killed, unknown');
+    expect(page).toMatch(/<title>booking-1 is killed, and down for 19 ms/);
   });
 });
 

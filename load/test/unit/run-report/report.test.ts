@@ -145,6 +145,25 @@ describe('the page', () => {
   });
 });
 
+describe('a cell beside a fault', () => {
+  const run = sampleRun({ connections: [64], replicas: [2] });
+  const struck = run.cells
+    .filter(({ strategy }) => strategy === 'fenced-lock')
+    .map((cell) => Object.assign({}, cell, { fault: 'kill-holder' }));
+  const faulty = { ...run, cells: [...run.cells, ...struck] };
+
+  it('has a table of its own, and a share of what its guard does undisturbed', () => {
+    const page = reportHtml([faulty]);
+    expect(page).toContain('data-cell="fenced-lock 2 64 kill-holder"');
+    expect(wordsOf(page)).toContain('64 connections, beside kill-holder 2 replicas fenced-lock');
+    expect(wordsOf(page)).toContain('Beside a fault, which strikes once');
+    expect(wordsOf(reportHtml([run]))).not.toContain('Beside a fault');
+    const markdown = reportMarkdown(faulty);
+    expect(markdown).toContain('## Answers a second, 64 connections, beside kill-holder');
+    expect(markdown).toMatch(/\| fenced-lock \| [\d,]+ \([^|]*, 1\.00 of undisturbed\) \|/);
+  });
+});
+
 it('is written beside run.json, and tells from the histories who won', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'lastseat-report-'));
   try {
@@ -198,7 +217,7 @@ it('calls replicas by the names of their parts, in the table of who won and on t
 it('the same as Markdown, for a pull request', () => {
   const markdown = reportMarkdown(sampleRun());
   expect(markdown).toContain('**✓ exact in 12 of 12 guarded cells');
-  expect(markdown).toContain('- ✓ oversold: passed (108 passed, 36 failed as they must of 144 slices)');
+  expect(markdown).toContain('- ✓ oversold: passed (108 passed, 36 failed as expected of 144 slices)');
   expect(markdown).toMatch(/\| fenced-lock \| 1,170 \(1,148 to 1,198, 0\.06 of the no-op route\) \|/);
   expect(markdown).toMatch(/\| no-lock \| \*oversold\* \| \*oversold\* \| \*oversold\* \|/);
   expect(markdown).toContain('| fenced-lock | 5.00 | 5.00 | 0.11 | 0.05 |');

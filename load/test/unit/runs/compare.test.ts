@@ -73,6 +73,17 @@ describe('two runs', () => {
     ]);
   });
 
+  it('are compared fault by fault', () => {
+    const beside = cellOf(times(0.2), { fault: 'kill-holder' });
+    const [alone, struck] = compareRuns(runOf([cellOf(RATES), beside]), runOf([cellOf(RATES), beside]));
+    expect([alone?.cell.fault, struck?.cell.fault]).toEqual([undefined, 'kill-holder']);
+    expect(struck).toMatchObject({ throughput: { verdict: 'no difference' }, note: null });
+    expect(compareRuns(runOf([cellOf(RATES)]), runOf([beside])).map(({ note }) => note)).toEqual([
+      'only in A',
+      'only in B',
+    ]);
+  });
+
   it('name what else differs between them', () => {
     const [a, b] = [runOf([]), runOf([])];
     b.circumstances.machine.cores = 8;
