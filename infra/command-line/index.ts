@@ -8,6 +8,7 @@ export {
   names,
   number,
   numbers,
+  readCommand,
   readTable,
   text,
   variablesOf,

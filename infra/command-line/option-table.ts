@@ -57,7 +57,8 @@ export function names<Name extends string>(
   { what, ...about }: About,
 ): Option<Name[] | undefined> {
   const all = { ...about, what: `${what}: ${known.join(', ')}` };
-  return option(all, LIST, (text, said) => text && items(text, (item) => oneOf(known, item, said)));
+  const hint = `one or several of ${known.join(', ')}`;
+  return option(all, LIST, (text, said) => text && items(text, (item) => oneOf(known, item, said, hint)));
 }
 
 /** One of the known names. */
@@ -66,7 +67,8 @@ export function name<Name extends string>(
   { what, ...about }: About,
 ): Option<Name | undefined> {
   const all = { ...about, what: `${what}: ${known.join(' or ')}` };
-  return option(all, 'NAME', (text, said) => text && oneOf(known, text, said));
+  const hint = `must be ${known.slice(0, -1).join(', ')} or ${known.at(-1)}`;
+  return option(all, 'NAME', (text, said) => text && oneOf(known, text, said, hint));
 }
 
 export function text(value: string, about: About): Option<string | undefined> {
@@ -98,12 +100,12 @@ function oneOf<Name extends string>(
   known: readonly Name[],
   item: string,
   said: (value: string) => string,
+  hint: string,
 ): Name {
   const found = known.find((name) => name === item);
   if (found !== undefined) return found;
   const meant = nearest(item, known);
-  const hint = meant === null ? `one or several of ${known.join(', ')}` : `did you mean ${meant}?`;
-  throw new UsageError(`${said(item)}: ${hint}`);
+  throw new UsageError(`${said(item)}: ${meant === null ? hint : `did you mean ${meant}?`}`);
 }
 
 /** @throws UsageError of one line, for the first thing that is not understood */
@@ -112,16 +114,42 @@ export function readTable<Table extends OptionTable>(
   argv: readonly string[],
   env: NodeJS.ProcessEnv,
 ): OptionValues<Table> & { help: boolean } {
+  return readWords(table, argv, env, false).values;
+}
+
+/**
+ * The same of a program whose first word says what to do: `up --replicas 5`.
+ * @returns the command with the values; null where none was said, or `help`
+ */
+export function readCommand<Command extends string, Table extends OptionTable>(
+  commands: readonly Command[],
+  table: Table,
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+): OptionValues<Table> & { help: boolean; command: Command | null } {
+  const { values, words } = readWords(table, argv, env, true);
+  const [word, ...rest] = words;
+  if (rest.length > 0) throw new UsageError(`${rest.join(' ')}: one command at a time`);
+  const isCommand = word !== undefined && word !== 'help';
+  const hint = `must be one of ${commands.join(', ')}`;
+  const command = isCommand ? oneOf(commands, word, String, hint) : null;
+  return { ...values, command };
+}
+
+function readWords<Table extends OptionTable>(
+  table: Table,
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+  allowPositionals: boolean,
+): { values: OptionValues<Table> & { help: boolean }; words: string[] } {
   refuseUnknownVariables(env);
   const flags = Object.entries(table).map(([name, { value }]) => [
     name,
     value === null ? { type: 'boolean' as const } : { type: 'string' as const, multiple: true },
   ]);
   const options = { ...Object.fromEntries(flags), help: { type: 'boolean', short: 'h' } };
-  const given = parseFlags({ args: withBareJson(argv), options }).values as Record<
-    string,
-    string[] | boolean
-  >;
+  const parsed = parseFlags({ args: withBareJson(argv), options, allowPositionals });
+  const given = parsed.values as Record<string, string[] | boolean>;
   const values = Object.entries(table).map(([name, option]) => {
     const flag = flagText(given[name], option);
     const variable = variableOfOption(name, option);
@@ -130,7 +158,10 @@ export function readTable<Table extends OptionTable>(
       flag === undefined ? `${variable}=${value}` : `--${name} ${value}`;
     return [name, option.read(text === '' ? undefined : text, said)];
   });
-  return { ...(Object.fromEntries(values) as OptionValues<Table>), help: given['help'] === true };
+  return {
+    values: { ...(Object.fromEntries(values) as OptionValues<Table>), help: given['help'] === true },
+    words: parsed.positionals,
+  };
 }
 
 /** A list may be given in several flags; of anything else the last one counts. */

@@ -111,7 +111,7 @@ describe('a table of options', () => {
     [[], { BUYERS: 'x' }, 'BUYERS=x: a whole number from 1 to 100'],
     [[], { CONNECTIONS: '1,many' }, 'CONNECTIONS=many: a whole number from 1 to 9'],
     [[], { STRATEGY: 'row-lok' }, 'STRATEGY=row-lok: did you mean row-lock?'],
-    [['--runtime', 'podman'], {}, '--runtime podman: one or several of native, docker'],
+    [['--runtime', 'podman'], {}, '--runtime podman: must be native or docker'],
     [['--quik'], {}, "Unknown option '--quik': did you mean --quick?"],
     [[], { MAKEFLAGS: ' -- BUYER=5' }, 'BUYER=5: no target knows BUYER; did you mean BUYERS?'],
   ])('refuses %j %j in one line', (argv, env, message) => {

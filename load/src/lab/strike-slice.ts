@@ -97,8 +97,10 @@ export async function openStrike(
       const held = await judgeBuyers(drill, { target: await targetNow(), size: replicas }, strategy, buyers);
       const operations = [...load.operations, ...(held?.operations ?? [])];
       const found = oversoldOf(operations, strike.struck());
+      // What a handful of buyers has not shown, the load may have.
+      const ofHeld = (held?.checks ?? []).filter(({ verdict }) => verdict !== 'not shown');
       const checks = asItSays(
-        worstOf([...load.checks, ...(held?.checks ?? [])]),
+        worstOf([...load.checks, ...ofHeld]),
         drill.breaks.includes(guaranteeOf(strategy)),
       );
       return {

@@ -63,7 +63,7 @@ describe.concurrent('what is wrong is said at the start, in one line, with exit 
     ['a misspelt flag of up', [...stack('up'), '--replica=5'], {}, /did you mean --replicas\?$/],
     ['a misspelt command', stack('scal'), {}, /^scal: did you mean scale\?$/],
     ['a misspelt strategy', load, { STRATEGY: 'row-lok' }, /^STRATEGY=row-lok: did you mean row-lock\?$/],
-    ['a size of nothing', stack('up'), { REPLICAS: '0' }, /^REPLICAS=0: must be between 1 and 32/],
+    ['a size of nothing', stack('up'), { REPLICAS: '0' }, /^REPLICAS=0: a whole number from 1 to 32$/],
     ['a new size that is not said', stack('scale'), {}, /^how many\? make scale REPLICAS=5$/],
     [
       'a report into no folder',

@@ -58,7 +58,7 @@ describe('the options of the lab', () => {
   });
 
   it.each([
-    [['--workload', 'stampede'], '--workload stampede: one or several of rush'],
+    [['--workload', 'stampede'], '--workload stampede: must be rush'],
     [['--replicas', '33'], '--replicas 33: a whole number from 1 to 32'],
     [['--arrivals', 'poisson'], '--arrivals goes with --rate'],
     [['--name', '../x'], 'RUN_NAME=../x: letters, digits'],
