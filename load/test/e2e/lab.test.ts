@@ -67,6 +67,26 @@ it('measures a matrix, keeps what it found, and compares it', async () => {
   expect(compared.stdout).toContain('Nothing can be told');
 });
 
+it('strikes a slice in its middle, and shows what its guard does not survive', async () => {
+  const { env, dir } = room();
+  const load = ['--strategy=simple-lock', '--replicas=2', '--connections=8', '--repeats=1'];
+  // On a machine that is busy the fault may come too late for the bookings that were held: then nothing is shown.
+  await runNode([main, ...load, '--fault=pause-holder'], env).catch(() => {});
+  const { folder, run } = readRun(join(dir, 'home', 'runs', 'latest'));
+  expect(run).toMatchObject({ isComplete: true, cells: [{ fault: 'pause-holder' }] });
+  const { strike, checks, void: reason } = run.cells[0]!.slices[0]!;
+  const found = (check: string) => checks.find((verdict) => verdict.check === check);
+  expect(strike!.lastedMs).toBeGreaterThan(2_000);
+  expect(found('fault_struck')!.verdict === 'passed').toBe(strike!.oversold > 0);
+  expect(found('oversold')!.isExpected === true).toBe(strike!.oversold > 0);
+  expect(checks.filter(({ verdict, isExpected }) => verdict === 'failed' && !isExpected)).toEqual([]);
+  expect(reason).not.toBeNull();
+  // The race of it: who was paused did nothing meanwhile.
+  const races = readRaces(folder);
+  expect(races.map(({ fault }) => fault)).toEqual([undefined, 'pause-holder']);
+  expect(races[1]!.pauses).toMatchObject([{ isKilled: false, toMs: expect.any(Number) }]);
+});
+
 // It waits for holds to end, beside whatever else the machine does.
 it('keeps what is done when it is interrupted', { timeout: 200_000 }, async () => {
   const { env, dir } = room();
