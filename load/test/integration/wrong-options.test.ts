@@ -46,7 +46,7 @@ describe.concurrent('what is wrong is said at the start, in one line, with exit 
     ['a drill that is none', drill, { NAME: 'kill-holdr' }, /^NAME=kill-holdr: did you mean kill-holder\?$/],
     ['a misspelt variable of drill', drill, onMake('SEEDS=1'), /did you mean SEED\?$/],
     ['a misspelt variable of soak', soak, onMake('MINUTS=1'), /did you mean MINUTES\?$/],
-    ['a soak of no time', soak, { MINUTES: '0' }, /^MINUTES=0: must be between 1 and 10080/],
+    ['a soak of no time', soak, { MINUTES: '0' }, /^MINUTES=0: a whole number from 1 to 10080$/],
     ['a pitfall that is none', pitfalls, { ONLY: 'no-tll' }, /^ONLY=no-tll: did you mean no-ttl\?$/],
     ['a misspelt variable of test-swarm', swarm, onMake('HOST=x'), /did you mean HOSTS\?$/],
     ['a swarm that nobody names', swarm, { HOSTS: '' }, /^which swarm\? make test-swarm HOSTS=/],
