@@ -22,7 +22,10 @@ end
 -- Larger than the last one, and than the clock: when the memory of the last one is gone, time has passed since.
 local time = redis.call('TIME')
 local nowUs = tonumber(time[1]) * 1000000 + tonumber(time[2])
-local token = math.max(nowUs, tonumber(redis.call('GET', KEYS[2]) or 0) + 1, tonumber(ARGV[3]) + 1)
+local token = math.max(
+  nowUs,
+  tonumber(redis.call('GET', KEYS[2]) or 0) + 1,
+  tonumber(ARGV[3]) + 1)
 -- One that is ahead of the clock is remembered at least until the clock has passed it, and a second more.
 local aheadMs = token > nowUs and math.ceil((token - nowUs) / 1000) + 1000 or 0
 -- Printed with %.0f: Lua would write so large a number as 1.8e+15.
