@@ -1,7 +1,12 @@
+import { setTimeout } from 'node:timers/promises';
+
 import { freePort, portIsFree } from '../servers/free-port.ts';
 import { assertPortIsFree } from '../stack/port.ts';
 import { UserError } from '../stack/user-error.ts';
 import type { State } from './state.ts';
+
+const PORT_RELEASE_MS = 1_000;
+const POLL_MS = 20;
 
 /** Replicas that a stack has places for. */
 export const maxReplicas = 32;
@@ -14,13 +19,26 @@ const blockCount = Math.floor((30_000 - firstBlock) / maxReplicas);
 /** The part's port of last time, or a new one if that is taken (or there was none). */
 export async function portFor(name: string, state: State): Promise<number> {
   const remembered = state.ports[name];
-  if (remembered !== undefined && (await portIsFree(remembered))) return remembered;
+  if (remembered !== undefined && (await isSoonFree(remembered))) return remembered;
   // One that another part has been given may not be in use yet.
   const given = new Set(Object.values(state.ports));
   let port = await freePort();
   while (given.has(port)) port = await freePort();
   state.ports[name] = port;
   return port;
+}
+
+/**
+ * A server that was killed counts as gone when its first thread is; the others may keep its port for some milliseconds
+ * more. With another port, all who know the old one would have to be started again.
+ */
+async function isSoonFree(port: number): Promise<boolean> {
+  const untilMs = performance.now() + PORT_RELEASE_MS;
+  while (!(await portIsFree(port))) {
+    if (performance.now() > untilMs) return false;
+    await setTimeout(POLL_MS);
+  }
+  return true;
 }
 
 /** @returns the first of `maxReplicas` consecutive ports that are all free now, and not given to others already */
