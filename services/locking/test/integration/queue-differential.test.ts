@@ -11,8 +11,7 @@ import type { HandedOver, Inspection, QueueMessages, QueueStore } from '#src/que
 import { systemTimers } from '#src/timers.ts';
 
 // The model that the client is tested against says the same as the scripts: the same steps, one by one, on both. What
-// depends on the time is compared with some tolerance, and is otherwise far apart: nothing expires by itself. Time passes
-// when a step says so: by the clock of the model, and in Redis by making all that it has that much older.
+// depends on the time is compared with some tolerance, and is otherwise far apart: nothing expires during the test.
 const ttlMs = 1_000_000;
 const staleMs = 400_000;
 const memoryMs = 3_600_000;
@@ -40,8 +39,7 @@ type Step =
   | { do: 'release'; id: string; lastToken: number | undefined; contended: boolean }
   | { do: 'poll'; id: string; client: 'a' | 'b' }
   | { do: 'lose lock' | 'flush' }
-  | { do: 'silence'; client: (typeof clients)[number] }
-  | { do: 'pass'; ms: number };
+  | { do: 'silence'; client: (typeof clients)[number] };
 
 const id = fc
   .tuple(
@@ -104,11 +102,6 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 3,
     arbitrary: fc.record({ do: fc.constant('silence' as const), client: fc.constantFrom(...clients) }),
   },
-  {
-    weight: 2,
-    // Sums of these are never near to a TTL, or to one of those memories.
-    arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.constantFrom(290_000, 1_130_000) }),
-  },
 );
 
 let redis: Redis;
@@ -116,8 +109,6 @@ let eavesdropper: Redis;
 let stores: Record<'a' | 'b', QueueStore>;
 let heard: string[] = [];
 let heardGrants: HandedOver[] = [];
-/** How much older than by Redis's own clock everything is. */
-let passedMs = 0;
 
 beforeAll(async () => {
   redis = new Redis(inject('redisUrl'));
@@ -128,7 +119,7 @@ beforeAll(async () => {
     const messages: QueueMessages = {
       granted(name, number, grant) {
         tell('granted')(name, number);
-        heardGrants.push(shifted(grant, passedMs));
+        heardGrants.push(grant);
       },
       asked: tell('asked'),
       stolen: tell('stolen'),
@@ -186,7 +177,7 @@ async function compare(name: string, steps: Step[]): Promise<void> {
   const model = createQueueSteps(
     { staleMs, queueMemoryMs: 4 * staleMs, tokenMemoryMs: memoryMs },
     // As fine as that of Redis: two grants within a millisecond differ, and the second is ahead of the first.
-    () => Math.floor((performance.timeOrigin + performance.now() + passedMs) * 1_000),
+    () => Math.floor((performance.timeOrigin + performance.now()) * 1_000),
     {
       isHeard: (client) => client !== 'ghost',
       tell(client, what, number, name, grant) {
@@ -199,20 +190,16 @@ async function compare(name: string, steps: Step[]): Promise<void> {
   const keys = [key, `${key}:queue`, `${key}:waiting`, `${key}:token`];
   heard = [];
   heardGrants = [];
-  passedMs = 0;
 
   async function both(step: Step): Promise<[model: unknown, real: unknown]> {
     const { a } = stores;
     switch (step.do) {
       case 'acquire':
       case 'steal': {
-        return [model[step.do](name, step), await a[step.do](name, shifted(step, -passedMs))];
+        return [model[step.do](name, step), await a[step.do](name, step)];
       }
       case 'extend':
-        return [
-          model.extend(name, { ...step, ttlMs }),
-          await a.extend(name, { ...shifted(step, -passedMs), ttlMs }),
-        ];
+        return [model.extend(name, { ...step, ttlMs }), await a.extend(name, { ...step, ttlMs })];
       case 'yield': {
         // No id of another client, and not its own.
         const request = { ...step, nextId: step.id.replace(/\d+$/, '3'), ttlMs };
@@ -220,10 +207,10 @@ async function compare(name: string, steps: Step[]): Promise<void> {
         const firstToken = ({ token = 0 }: Inspection) => (step.late ? 1 : token);
         const here = { ...request, firstToken: firstToken(model.inspect(name)) };
         const there = { ...request, firstToken: firstToken(await a.inspect(name)) };
-        return [model.yield(name, here), await a.yield(name, shifted(there, -passedMs, 'firstToken'))];
+        return [model.yield(name, here), await a.yield(name, there)];
       }
       case 'release':
-        return [model.release(name, step), await a.release(name, shifted(step, -passedMs))];
+        return [model.release(name, step), await a.release(name, step)];
       case 'poll':
         return [model.poll(name, step.id, step.client), await stores[step.client].poll(name, step.id)];
       case 'lose lock':
@@ -235,75 +222,24 @@ async function compare(name: string, steps: Step[]): Promise<void> {
         await redis.zadd(keys[2]!, 'XX', Date.now() - staleMs, step.client);
         return [undefined, undefined];
       }
-      case 'pass':
-        await allHeard(name, key);
-        await makeOlder(keys, step.ms);
-        passedMs += step.ms;
-        return [undefined, undefined];
     }
   }
 
   for (const step of steps) {
     const [said, real] = await both(step);
-    expectAlike(said, shifted(real, passedMs));
-    expectAlike(model.inspect(name), shifted(await stores.a.inspect(name), passedMs));
+    expectAlike(said, real);
+    expectAlike(model.inspect(name), await stores.a.inspect(name));
   }
 
-  await allHeard(name, key);
+  // What was published before these has arrived when these have.
+  for (const client of clients) {
+    await redis.publish(`${prefix}@${client}`, `asked 0 ${key}`);
+    await expect.poll(() => heard, { interval: 1 }).toContain(`${client}: asked 0 ${name}`);
+  }
   expect(heard.filter((message) => !message.includes('asked 0 ')).toSorted()).toEqual(told.toSorted());
   expect(heardGrants).toHaveLength(toldGrants.length);
   toldGrants.sort(byToken);
   for (const [i, grant] of heardGrants.sort(byToken).entries()) expectAlike(toldGrants[i], grant);
-}
-
-/** What was published before these has arrived when these have. */
-async function allHeard(name: string, key: string): Promise<void> {
-  for (const client of clients) {
-    const marker = `${client}: asked 0 ${name}`;
-    const count = () => heard.filter((message) => message === marker).length;
-    const before = count();
-    await redis.publish(`${prefix}@${client}`, `asked 0 ${key}`);
-    await expect.poll(count, { interval: 1 }).toBeGreaterThan(before);
-  }
-}
-
-/** All that Redis has of a name, as if it had been written so much earlier. */
-async function makeOlder(
-  [lock = '', queue = '', waiting = '', last = '']: string[],
-  ms: number,
-): Promise<void> {
-  for (const [id, token] of Object.entries(await redis.hgetall(lock))) {
-    await redis.hset(lock, id, String(Number(token) - ms * 1_000));
-  }
-  for (const id of await redis.zrange(queue, '0', '-1')) await redis.zincrby(queue, String(-ms * 1_000), id);
-  for (const client of await redis.zrange(waiting, '0', '-1'))
-    await redis.zincrby(waiting, String(-ms), client);
-  const token = await redis.get(last);
-  if (token !== null) await redis.set(last, String(Number(token) - ms * 1_000), 'KEEPTTL');
-  for (const key of [lock, queue, waiting, last]) {
-    const leftMs = await redis.pttl(key);
-    if (leftMs >= 0) await redis.pexpire(key, leftMs - ms);
-  }
-}
-
-const ofClock: ReadonlySet<string> = new Set([
-  'token',
-  'holderToken',
-  'reserved',
-  'clockUs',
-  'place',
-  'tokenAbove',
-  'lastToken',
-]);
-
-/** With all that was or will be compared with a clock so much later; 0 and nothing mean something else. */
-function shifted<T>(value: T, ms: number, except?: string): T {
-  if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).map(([field, number]: [string, unknown]) => {
-    const isOfClock = typeof number === 'number' && number !== 0 && ofClock.has(field) && field !== except;
-    return [field, isOfClock ? number + ms * 1_000 : number] as const;
-  });
-  return Object.fromEntries(entries) as T;
 }
 
 function byToken(a: HandedOver, b: HandedOver): number {
