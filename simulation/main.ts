@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-import { refuseUnwritable, runProgram, writeJson } from '@lastseat/infra/command-line';
+import { runWithOptions, speakBeside, writeJson } from '@lastseat/infra/command-line';
 
 import { onInterruption } from '../lab-frame/interruption.ts';
 import { type Paint, paintFor } from '../lab-frame/paint.ts';
@@ -16,18 +16,12 @@ const INTERRUPTED = 130;
 const ON_TERMINAL_MS = 250;
 const IN_LOG_MS = 10_000;
 
-await runProgram(main);
+await runWithOptions({ help: HELP, readOptions }, main);
 
-async function main(): Promise<number> {
-  const options = readOptions(process.argv.slice(2), process.env);
-  if (options.help) {
-    console.log(HELP);
-    return 0;
-  }
-  refuseUnwritable(options.json);
+async function main(options: Options): Promise<number> {
   const signal = onInterruption('what was found is kept');
   const paint = paintFor(process.stdout);
-  const speak: (text: string) => void = options.json === '-' ? () => {} : (text) => console.log(text);
+  const speak = speakBeside(options.json);
   if (options.mistake === 'all') return findMistakes(options, { signal, paint, speak });
 
   if (options.mistake !== null) makeMistake(options.mistake);

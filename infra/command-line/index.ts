@@ -1,6 +1,6 @@
 export { nearest } from './did-you-mean.ts';
 export { parseFlags, type NumberRange } from './flags.ts';
-export { refuseUnwritable, writeJson, type JsonTarget } from './json-report.ts';
+export { refuseUnwritable, speakBeside, writeJson, type JsonTarget } from './json-report.ts';
 export {
   helpText,
   json,
@@ -16,7 +16,7 @@ export {
   type OptionTable,
   type OptionValues,
 } from './option-table.ts';
-export { runProgram } from './run-program.ts';
+export { runProgram, runWithOptions } from './run-program.ts';
 export { UsageError } from './usage-error.ts';
 export { UserError } from '../stack/user-error.ts';
 export { refuseUnknownVariables, VARIABLES } from './variables.ts';

@@ -31,6 +31,11 @@ function reasonOf(error: unknown, path: string): string {
   return `choose another folder (${code})`;
 }
 
+/** Prints what people read, unless the standard output is for the JSON. */
+export function speakBeside(target: JsonTarget): (text: string) => void {
+  return target === '-' ? () => {} : (text) => void process.stdout.write(`${text}\n`);
+}
+
 export async function writeJson(target: JsonTarget, content: object): Promise<void> {
   const text = `${JSON.stringify(content, null, 2)}\n`;
   if (target === '-') process.stdout.write(text);

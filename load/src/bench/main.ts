@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 
-import { refuseUnwritable, runProgram, writeJson } from '@lastseat/infra/command-line';
+import { refuseUnwritable, runProgram, speakBeside, writeJson } from '@lastseat/infra/command-line';
 import { UserError } from '@lastseat/infra/stack';
 import { onInterruption } from '@lastseat/lab-frame/interruption.ts';
 import { paintFor } from '@lastseat/lab-frame/paint.ts';
@@ -49,7 +49,7 @@ async function main(): Promise<number> {
     resources,
   };
   const field = await chooseField(stack, options);
-  const speak = options.json === '-' ? () => {} : (text: string) => console.log(text);
+  const speak = speakBeside(options.json);
   speak(`${headline(stack, options)}\n`);
 
   const servers = await serverVersions(stack);

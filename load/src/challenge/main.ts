@@ -1,7 +1,7 @@
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
 
-import { refuseUnwritable, runProgram, UserError, writeJson } from '@lastseat/infra/command-line';
+import { runWithOptions, speakBeside, UserError, writeJson } from '@lastseat/infra/command-line';
 import { onInterruption } from '@lastseat/lab-frame/interruption.ts';
 import { paintFor } from '@lastseat/lab-frame/paint.ts';
 import { showSteps } from '@lastseat/lab-frame/progress.ts';
@@ -13,7 +13,7 @@ import { writeHistory } from '../history/write-history.ts';
 import { createRunFolder, runsFolder } from '../runs/store.ts';
 import { verdictOf, type Attack, type Trial } from './attack.ts';
 import { ATTACKS } from './attacks/attacks.ts';
-import { HELP, readOptions } from './options.ts';
+import { HELP, readOptions, type Options } from './options.ts';
 import { readStrategies, type StrategyOfFile } from './read-strategies.ts';
 import { conclusion, evidenceLines, trialLines, verdictOfAll, type ChallengeOfStrategy } from './verdict.ts';
 
@@ -23,20 +23,14 @@ const INTERRUPTED = 130;
 // A guard that makes everybody wait for as long as they may is convicted by then; the rest of the attacks is left out.
 const NO_NEW_ATTACK_AFTER_MS = 90_000;
 
-await runProgram(main);
+await runWithOptions({ help: HELP, readOptions }, main);
 
-async function main(): Promise<number> {
-  const options = readOptions(process.argv.slice(2), process.env);
-  if (options.help) {
-    console.log(HELP);
-    return 0;
-  }
-  refuseUnwritable(options.json);
+async function main(options: Options): Promise<number> {
   const strategies = await readStrategies(options.files);
   refuseWithoutPromise(strategies);
   const attacks = ATTACKS.filter(({ name }) => options.attacks.includes(name));
   const signal = onInterruption('what was found is kept');
-  const speak: (text: string) => void = options.json === '-' ? () => {} : (text) => console.log(text);
+  const speak = speakBeside(options.json);
   const paint = paintFor(process.stdout);
 
   await using arena = await openArena({

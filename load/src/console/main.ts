@@ -1,25 +1,20 @@
 import { once } from 'node:events';
 
 import { findCluster } from '@lastseat/infra/cluster';
-import { runProgram, UserError } from '@lastseat/infra/command-line';
+import { runWithOptions, UserError } from '@lastseat/infra/command-line';
 import { onInterruption } from '@lastseat/lab-frame/interruption.ts';
 
 import { refuseSilent } from '../target.ts';
 import { openControl } from './control.ts';
-import { HELP, readOptions } from './options.ts';
+import { HELP, readOptions, type Options } from './options.ts';
 import { serveConsole } from './server.ts';
 
-await runProgram(main);
+await runWithOptions({ help: HELP, readOptions }, main);
 
 // Requests of a sale that is under way may wait for their answers some seconds more; nobody waits for those.
 process.exit();
 
-async function main(): Promise<number> {
-  const options = readOptions(process.argv.slice(2), process.env);
-  if (options.help) {
-    console.log(HELP);
-    return 0;
-  }
+async function main(options: Options): Promise<number> {
   const cluster = await findCluster();
   const stack = await cluster.find();
   if (stack === null) throw new UserError('nothing is running: make up');

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
-import { refuseUnwritable, runProgram, UserError, writeJson } from '@lastseat/infra/command-line';
+import { runWithOptions, speakBeside, UserError, writeJson } from '@lastseat/infra/command-line';
 import { onInterruption } from '@lastseat/lab-frame/interruption.ts';
 import { paintFor } from '@lastseat/lab-frame/paint.ts';
 import { circumstances } from '@lastseat/lab-frame/results/recorded-run.ts';
@@ -23,16 +23,10 @@ import { stackFor, whyNotIn } from './stacks.ts';
 const OPEN = 3;
 const INTERRUPTED = 130;
 
-await runProgram(main);
+await runWithOptions({ help: HELP, readOptions }, main);
 
-async function main(): Promise<number> {
-  const options = readOptions(process.argv.slice(2), process.env);
-  if (options.help) {
-    console.log(HELP);
-    return 0;
-  }
-  refuseUnwritable(options.json);
-  const speak: (text: string) => void = options.json === '-' ? () => {} : (text) => console.log(text);
+async function main(options: Options): Promise<number> {
+  const speak = speakBeside(options.json);
   if (options.mistakes.length > 0) return playMistakes(options, speak);
   const when = circumstances();
   const signal = onInterruption('what is struck is mended, and what was found is kept');

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { basename, relative } from 'node:path';
 
-import { refuseUnwritable, runProgram, writeJson } from '@lastseat/infra/command-line';
+import { runWithOptions, speakBeside, writeJson } from '@lastseat/infra/command-line';
 import { onInterruption } from '@lastseat/lab-frame/interruption.ts';
 import { paintFor } from '@lastseat/lab-frame/paint.ts';
 import { showSteps } from '@lastseat/lab-frame/progress.ts';
@@ -29,19 +29,13 @@ const INTERRUPTED = 130;
 // Beside its window: until the first slices are done, and then they tell themselves.
 const EXPECTED_MS = 1_500;
 
-await runProgram(main);
+await runWithOptions({ help: HELP, readOptions }, main);
 
-async function main(): Promise<number> {
-  const options = readOptions(process.argv.slice(2), process.env);
-  if (options.help) {
-    console.log(HELP);
-    return 0;
-  }
-  refuseUnwritable(options.json);
+async function main(options: Options): Promise<number> {
   const { settings } = options;
   const when = circumstances();
   const signal = onInterruption('what is done is kept');
-  const speak: (text: string) => void = options.json === '-' ? () => {} : (text) => console.log(text);
+  const speak = speakBeside(options.json);
   const paint = paintFor(process.stdout);
 
   let folder = '';

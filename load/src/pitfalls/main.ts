@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
-import { refuseUnwritable, runProgram, writeJson } from '@lastseat/infra/command-line';
+import { runWithOptions, speakBeside, writeJson } from '@lastseat/infra/command-line';
 import { onInterruption } from '@lastseat/lab-frame/interruption.ts';
 import { paintFor, type Paint } from '@lastseat/lab-frame/paint.ts';
 import { showSteps } from '@lastseat/lab-frame/progress.ts';
@@ -9,7 +9,7 @@ import { table } from '@lastseat/lab-frame/table.ts';
 
 import { openArena, type Arena } from '../faults/arena.ts';
 import { createRunFolder, runsFolder } from '../runs/store.ts';
-import { HELP, readOptions } from './options.ts';
+import { HELP, readOptions, type Options } from './options.ts';
 import { pitfallsPage } from './pitfalls-page.ts';
 import { PITFALLS, type Pitfall } from './pitfalls.ts';
 import { playPitfall, toldInWords, verdictInWords, type Played } from './played.ts';
@@ -21,18 +21,12 @@ const INTERRUPTED = 130;
 const LEASE_MS = 1_000;
 const LOCK_WAIT_MS = 1_500;
 
-await runProgram(main);
+await runWithOptions({ help: HELP, readOptions }, main);
 
-async function main(): Promise<number> {
-  const options = readOptions(process.argv.slice(2), process.env);
-  if (options.help) {
-    console.log(HELP);
-    return 0;
-  }
-  refuseUnwritable(options.json);
+async function main(options: Options): Promise<number> {
   const pitfalls = PITFALLS.filter(({ name }) => options.pitfalls.includes(name));
   const signal = onInterruption('what was found is kept');
-  const speak: (text: string) => void = options.json === '-' ? () => {} : (text) => console.log(text);
+  const speak = speakBeside(options.json);
   const paint = paintFor(process.stdout);
   const files = pitfalls.map(({ name }) => strategyFile(name));
   await using arena = await openArena({

@@ -2,26 +2,21 @@ import { writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
 import { findCluster } from '@lastseat/infra/cluster';
-import { runProgram, UserError } from '@lastseat/infra/command-line';
+import { runWithOptions, UserError } from '@lastseat/infra/command-line';
 import { count } from '@lastseat/lab-frame/words.ts';
 
 import { createRunFolder, runsFolder } from '../runs/store.ts';
 import { findTarget, refuseSilent } from '../target.ts';
 import { openOracle } from '../truth.ts';
 import { keepRace, readRaces } from './keep-race.ts';
-import { HELP, readOptions } from './options.ts';
+import { HELP, readOptions, type Options } from './options.ts';
 import { racePage } from './race-page.ts';
 import { overlaps } from './race.ts';
 import { recordRace } from './record-race.ts';
 
-await runProgram(main);
+await runWithOptions({ help: HELP, readOptions }, main);
 
-async function main(): Promise<number> {
-  const options = readOptions(process.argv.slice(2), process.env);
-  if (options.help) {
-    console.log(HELP);
-    return 0;
-  }
+async function main(options: Options): Promise<number> {
   const target = await findTarget({ url: undefined, databaseUrl: undefined, replicas: undefined });
   await refuseSilent(target);
   await using oracle = await openOracle(target.postgresUrl);

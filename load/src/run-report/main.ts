@@ -1,19 +1,14 @@
 import { relative } from 'node:path';
 
-import { runProgram } from '@lastseat/infra/command-line';
+import { runWithOptions } from '@lastseat/infra/command-line';
 
 import { findRun, runsFolder } from '../runs/store.ts';
-import { HELP, readOptions } from './options.ts';
+import { HELP, readOptions, type Options } from './options.ts';
 import { writeReport } from './write-report.ts';
 
-await runProgram(main);
+await runWithOptions({ help: HELP, readOptions }, main);
 
-async function main(): Promise<number> {
-  const options = readOptions(process.argv.slice(2), process.env);
-  if (options.help) {
-    console.log(HELP);
-    return 0;
-  }
+async function main(options: Options): Promise<number> {
   const runs = runsFolder(process.env);
   const run = findRun(runs, `RUN=${options.run}`, options.run);
   const others = options.beside.map((name) => findRun(runs, `BESIDE=${name}`, name));

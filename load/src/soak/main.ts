@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
-import { refuseUnwritable, runProgram, writeJson } from '@lastseat/infra/command-line';
+import { runWithOptions, speakBeside, writeJson } from '@lastseat/infra/command-line';
 import { onInterruption } from '@lastseat/lab-frame/interruption.ts';
 import { paintFor } from '@lastseat/lab-frame/paint.ts';
 import { inWords, showProgress } from '@lastseat/lab-frame/progress.ts';
@@ -29,20 +29,14 @@ const INTERRUPTED = 130;
 const MINUTE_MS = 60_000;
 const NEEDS: readonly Need[] = ['links', 'clocks'];
 
-await runProgram(main);
+await runWithOptions({ help: HELP, readOptions }, main);
 // A socket that a proxy has reset while it was being opened is never closed for Node, which waits for it at its end.
 process.exit();
 
-async function main(): Promise<number> {
-  const options = readOptions(process.argv.slice(2), process.env);
-  if (options.help) {
-    console.log(HELP);
-    return 0;
-  }
-  refuseUnwritable(options.json);
+async function main(options: Options): Promise<number> {
   const when = circumstances();
   const signal = onInterruption('what is struck is healed, and everything is checked and reported');
-  const speak: (text: string) => void = options.json === '-' ? () => {} : (text) => console.log(text);
+  const speak = speakBeside(options.json);
   const paint = paintFor(process.stdout);
   const folder = createRunFolder(runsFolder(process.env), 'soak', new Date());
   await using arena = await open(options, signal);

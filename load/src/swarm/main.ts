@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
-import { refuseUnwritable, runProgram, writeJson } from '@lastseat/infra/command-line';
+import { runWithOptions, speakBeside, writeJson } from '@lastseat/infra/command-line';
 import { onInterruption } from '@lastseat/lab-frame/interruption.ts';
 import { paintFor } from '@lastseat/lab-frame/paint.ts';
 import { circumstances } from '@lastseat/lab-frame/results/recorded-run.ts';
@@ -12,7 +12,7 @@ import { createRunFolder, runsFolder } from '../runs/store.ts';
 import type { Target } from '../target.ts';
 import { startBalancer } from './balancer.ts';
 import { bringImages, makeReleases } from './images.ts';
-import { HELP, readOptions } from './options.ts';
+import { HELP, readOptions, type Options } from './options.ts';
 import { play, type Field, type Played } from './play.ts';
 import { conclusion, faultsOf, swarmTable } from './report.ts';
 import type { Scenario } from './scenarios.ts';
@@ -21,15 +21,9 @@ import { chooseDataNode, startTestStack } from './test-stack.ts';
 
 const INTERRUPTED = 130;
 
-await runProgram(main);
+await runWithOptions({ help: HELP, readOptions }, main);
 
-async function main(): Promise<number> {
-  const options = readOptions(process.argv.slice(2), process.env);
-  if (options.help) {
-    console.log(HELP);
-    return 0;
-  }
-  refuseUnwritable(options.json);
+async function main(options: Options): Promise<number> {
   const swarm = await findSwarm(options.hosts, options.commands);
   const when = circumstances();
   const signal = onInterruption('every node is mended, and the stack removed');
@@ -86,7 +80,7 @@ async function main(): Promise<number> {
       }
     }
   }
-  const speak: (text: string) => void = options.json === '-' ? () => {} : (text) => console.log(text);
+  const speak = speakBeside(options.json);
   const paint = paintFor(process.stdout);
   speak(`\n${swarmTable(played, paint)}\n\n${conclusion(played, paint)}`);
   speak(paint('label', `Kept: ${relative(process.cwd(), folder)}`));

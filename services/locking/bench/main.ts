@@ -1,4 +1,4 @@
-import { refuseUnwritable, runProgram, UsageError, writeJson } from '@lastseat/infra/command-line';
+import { runWithOptions, UsageError, writeJson } from '@lastseat/infra/command-line';
 import { paintFor } from '@lastseat/lab-frame/paint.ts';
 import { showSteps } from '@lastseat/lab-frame/progress.ts';
 import { circumstances } from '@lastseat/lab-frame/results/recorded-run.ts';
@@ -12,20 +12,14 @@ import { jsonReport } from './json-report.ts';
 import { startLab, type LabDescription } from './lab.ts';
 import { whyVoid } from './measurement.ts';
 import { lockMedians } from './medians.ts';
-import { isFullRun, readOptions } from './options.ts';
+import { isFullRun, readOptions, type Options } from './options.ts';
 import { crowdTable, figuresTable, footnotes, workloadTables } from './report.ts';
 import { nothing, type Results } from './results.ts';
 import { schedule } from './schedule.ts';
 
-await runProgram(main);
+await runWithOptions({ help, readOptions }, main);
 
-async function main(): Promise<number> {
-  const options = readOptions(process.argv.slice(2), process.env);
-  if (options.help) {
-    console.log(help);
-    return 0;
-  }
-  refuseUnwritable(options.json);
+async function main(options: Options): Promise<number> {
   const recorded = isFullRun(options) ? resultsFile('locks') : null;
   if (recorded !== null) assertWritable(recorded);
   const startedAt = new Date();
