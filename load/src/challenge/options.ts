@@ -1,7 +1,6 @@
 import {
   helpText,
   json,
-  name,
   names,
   readTable,
   text,
@@ -10,6 +9,7 @@ import {
   type JsonTarget,
 } from '@lastseat/infra/command-line';
 
+import { RUNTIME } from '../runtime-option.ts';
 import { ATTACK_NAMES, ATTACKS } from './attacks/attacks.ts';
 
 export interface Options {
@@ -23,9 +23,7 @@ export interface Options {
 export const TABLE = {
   strategy: text('FILE', { what: 'the file of the guard, or several by comma' }),
   only: names(ATTACK_NAMES, { what: 'these attacks (default: all)' }),
-  runtime: name(['native', 'docker'], {
-    what: 'what the stack is made of (default: processes where they are installed)',
-  }),
+  runtime: RUNTIME,
   json: json('what was found'),
 };
 

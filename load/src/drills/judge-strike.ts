@@ -5,7 +5,6 @@ import type { Exchange, Sent } from '../generators/exchange.ts';
 import type { Operation } from '../history/operation.ts';
 import type { CheckVerdict } from '../runs/run.ts';
 import { isUnknown } from '../tally.ts';
-import type { Workload } from '../workloads/workload.ts';
 import type { Drill } from './drill.ts';
 import {
   judgeEvents,
@@ -14,7 +13,7 @@ import {
   type Place,
   type Trial as EventsTrial,
 } from './judge-events.ts';
-import { STEADY, type SteadyLoad } from './steady-load.ts';
+import { NO_CROWD, STEADY, type SteadyLoad } from './steady-load.ts';
 import { throughputOf, type Phases, type Throughput } from './throughput.ts';
 
 /** What one strike has done to one strategy. */
@@ -138,20 +137,10 @@ export function worstOf(checks: readonly CheckVerdict[]): CheckVerdict[] {
   );
 }
 
-// A handful of buyers, one after the other, is no crowd.
-const SINGLE_BUYERS: Workload['exempt'] = [
-  'never_sold_out',
-  'contention_not_shown',
-  'one_instance',
-  'losers_on_one_instance',
-  'replica_left_out',
-  'not_in_postgres',
-];
-
 /** By the checks of the lab, what single buyers were told; null where they asked for nothing. */
 export async function judgeBuyers(trial: EventsTrial, place: Place, strategy: string, buyers: Buyers) {
   if (buyers.exchanges.length === 0) return null;
-  return judgeEvents(trial, place, { strategy, ...buyers, ...creationOf(buyers), exempt: SINGLE_BUYERS });
+  return judgeEvents(trial, place, { strategy, ...buyers, ...creationOf(buyers), exempt: NO_CROWD });
 }
 
 function creationOf({ exchanges }: Buyers) {

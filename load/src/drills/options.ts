@@ -12,6 +12,7 @@ import {
   type JsonTarget,
 } from '@lastseat/infra/command-line';
 
+import { RUNTIME } from '../runtime-option.ts';
 import { DRILL_NAMES, DRILLS } from './drills.ts';
 import { MISTAKES, type Mistake } from './mistakes/mistakes.ts';
 
@@ -58,9 +59,7 @@ export const TABLE = {
   mistake: name(['all', ...MISTAKES.map(({ name }) => name)], {
     what: 'make a mistake in a copy of this repository, and see how many strikes it takes to find it',
   }),
-  runtime: name(['native', 'docker'], {
-    what: 'what the stack is made of (default: processes where they are installed)',
-  }),
+  runtime: RUNTIME,
   json: json('what was found'),
 };
 

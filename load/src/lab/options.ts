@@ -15,6 +15,7 @@ import {
 
 import type { Arrivals } from '../generators/open-loop.ts';
 import type { LabSettings } from '../runs/run.ts';
+import { RUNTIME } from '../runtime-option.ts';
 import { WORKLOAD_NAMES, workloadOf, WORKLOADS } from '../workloads/workloads.ts';
 import { FAULT_NAMES, FAULTS, NO_FAULT, windowFor } from './faults.ts';
 
@@ -71,9 +72,7 @@ export const TABLE = {
   fault: names(FAULT_NAMES, {
     what: `what strikes once in the middle of each slice, and is healed, by comma (default: ${NO_FAULT}; the names are those of drills)`,
   }),
-  runtime: name(['native', 'docker'], {
-    what: 'what the stack is made of (default: processes where they are installed)',
-  }),
+  runtime: RUNTIME,
   name: text('WORD', { what: 'what the run is called (default: lab)', variable: 'RUN_NAME' }),
   json: json('run.json'),
 };

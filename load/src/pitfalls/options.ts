@@ -1,13 +1,6 @@
-import {
-  helpText,
-  json,
-  name,
-  names,
-  readTable,
-  variablesOf,
-  type JsonTarget,
-} from '@lastseat/infra/command-line';
+import { helpText, json, names, readTable, variablesOf, type JsonTarget } from '@lastseat/infra/command-line';
 
+import { RUNTIME } from '../runtime-option.ts';
 import { PITFALL_NAMES, PITFALLS } from './pitfalls.ts';
 
 export interface Options {
@@ -19,9 +12,7 @@ export interface Options {
 
 export const TABLE = {
   only: names(PITFALL_NAMES, { what: 'these pitfalls (default: all)' }),
-  runtime: name(['native', 'docker'], {
-    what: 'what the stack is made of (default: processes where they are installed)',
-  }),
+  runtime: RUNTIME,
   json: json('what was found'),
 };
 

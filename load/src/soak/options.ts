@@ -2,7 +2,6 @@ import { STRATEGY_NAMES, type StrategyName } from '@lastseat/booking/contract';
 import {
   helpText,
   json,
-  name,
   names,
   number,
   readTable,
@@ -11,6 +10,7 @@ import {
 } from '@lastseat/infra/command-line';
 
 import { DRILL_NAMES } from '../drills/drills.ts';
+import { RUNTIME } from '../runtime-option.ts';
 
 export interface Options {
   help: boolean;
@@ -41,9 +41,7 @@ export const TABLE = {
   strategy: names([...STRATEGY_NAMES], {
     what: 'these guards (default: all that promise never to sell a ticket twice)',
   }),
-  runtime: name(['native', 'docker'], {
-    what: 'what the stack is made of (default: processes where they are installed)',
-  }),
+  runtime: RUNTIME,
   json: json('what was found'),
 };
 

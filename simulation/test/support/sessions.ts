@@ -191,8 +191,8 @@ function createSession(wire: Wire): Session {
   };
 }
 
-/** Connections whose answers are written down. */
-function recorded(connections: Connections, record: (answer: Said) => void): Connections {
+/** The same connections, got in another way. */
+function gotBy(connections: Connections, connect: Connections['connect']): Connections {
   return {
     get totalCount() {
       return connections.totalCount;
@@ -203,20 +203,25 @@ function recorded(connections: Connections, record: (answer: Said) => void): Con
     get waitingCount() {
       return connections.waitingCount;
     },
-    async connect() {
-      const connection = await connections.connect();
-      return {
-        async query(query) {
-          const result = await connection.query(query);
-          const { command, rowCount, rows } = result;
-          record({ command, rowCount, rows });
-          return result;
-        },
-        release: (destroy) => connection.release(destroy),
-      };
-    },
+    connect,
     end: () => connections.end(),
   };
+}
+
+/** Connections whose answers are written down. */
+function recorded(connections: Connections, record: (answer: Said) => void): Connections {
+  return gotBy(connections, async () => {
+    const connection = await connections.connect();
+    return {
+      async query(query) {
+        const result = await connection.query(query);
+        const { command, rowCount, rows } = result;
+        record({ command, rowCount, rows });
+        return result;
+      },
+      release: (destroy) => connection.release(destroy),
+    };
+  });
 }
 
 function codeOf(error: unknown): string {
@@ -252,30 +257,18 @@ export async function openRealSessions(url: string, count: number): Promise<Sess
       let lockTimeoutMs = 0;
       const query = (text: string) =>
         current?.query({ text, values: [], query_timeout: PATIENCE_MS }) ?? Promise.resolve();
-      const connections: Connections = {
-        get totalCount() {
-          return pool.totalCount;
-        },
-        get idleCount() {
-          return pool.idleCount;
-        },
-        get waitingCount() {
-          return pool.waitingCount;
-        },
-        async connect() {
-          const connection = await pool.connect();
-          current = connection;
-          const { rows } = (await query(
-            `select pg_backend_pid() as pid, set_config('lock_timeout', '${lockTimeoutMs}', false),
-                    set_config('idle_in_transaction_session_timeout', '0', false),
-                    set_config('deadlock_timeout', '${A_MOMENT_MS}ms', false),
-                    set_config('synchronous_commit', 'off', false)`,
-          )) as { rows: { pid: number }[] };
-          pid = rows[0]?.pid ?? 0;
-          return connection;
-        },
-        end: () => pool.end(),
-      };
+      const connections = gotBy(pool, async () => {
+        const connection = await pool.connect();
+        current = connection;
+        const { rows } = (await query(
+          `select pg_backend_pid() as pid, set_config('lock_timeout', '${lockTimeoutMs}', false),
+                  set_config('idle_in_transaction_session_timeout', '0', false),
+                  set_config('deadlock_timeout', '${A_MOMENT_MS}ms', false),
+                  set_config('synchronous_commit', 'off', false)`,
+        )) as { rows: { pid: number }[] };
+        pid = rows[0]?.pid ?? 0;
+        return connection;
+      });
       // What follows runs in another process of the server.
       const leaveAlone = () => {
         if (pid !== 0) leftAlone.add(pid);
