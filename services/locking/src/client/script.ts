@@ -9,9 +9,13 @@ export interface Script {
   readonly sha1: string;
 }
 
-/** The script `lua/<name>.lua`. */
+/** They call what is in `lua/token-memory.lua`. */
+const WRITE_TOKENS = new Set(['simple-acquire', 'extend', 'quorum-mint']);
+
+/** The script `lua/<name>.lua`, after what it calls. */
 export function loadScript(name: string): Script {
-  return createScript(name, readLua(`${name}.lua`));
+  const called = WRITE_TOKENS.has(name) ? `${readLua('token-memory.lua')}\n` : '';
+  return createScript(name, `${called}${readLua(`${name}.lua`)}`);
 }
 
 export function createScript(name: string, text: string): Script {

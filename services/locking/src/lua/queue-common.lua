@@ -1,4 +1,4 @@
--- What the scripts of the queue lock have in common. Each script is sent as one text: the settings, then this, then the
+-- What the scripts of the queue lock have in common. Each script is sent as one text: the settings, token-memory.lua, this, the
 -- script itself.
 --
 -- KEYS[1] the lock, a hash of one field: the id of the holder, and its token. As long as nobody waits, the field is the
@@ -44,8 +44,7 @@ local largestToken = 9007199254740991 -- 2^53 - 1: beyond it a double, here as i
 local nowUs
 local function readClock()
   if not nowUs then
-    local time = redis.call('TIME')
-    nowUs = time[1] * 1000000 + time[2]
+    nowUs = clockUs()
   end
 end
 
@@ -61,15 +60,9 @@ local function reservation(token, ttlMs)
   return math.min(math.max(nowUs + ttlMs * 1000, token + 1000), largestToken)
 end
 
--- How long a token is remembered. One that is ahead of the clock is remembered at least until the clock has passed it, and
--- a second more: until then nothing else makes the next one larger.
-local function memoryMs(token, ttlMs)
-  local aheadMs = token > nowUs and math.ceil((token - nowUs) / 1000) + 1000 or 0
-  return math.max(tokenMemoryMs + ttlMs, aheadMs, 1)
-end
-
+-- ttlMs: what is left of its lease.
 local function remember(token, ttlMs)
-  redis.call('SET', KEYS[4], digits(token), 'PX', memoryMs(token, ttlMs))
+  redis.call('SET', KEYS[4], digits(token), 'PX', memoryMs(token, tokenMemoryMs + ttlMs, nowUs))
 end
 
 -- The token is minted here, in the same step: larger than the last one, and than the clock, so that it is larger also
@@ -79,7 +72,8 @@ local function take(id, ttlMs, tokenAbove, reserve)
   readClock()
   local token = math.max(nowUs, tokenAbove + 1)
   local reserved = reserve and reservation(token, ttlMs) or token
-  local last = redis.call('SET', KEYS[4], digits(reserved), 'PX', memoryMs(reserved, ttlMs), 'GET')
+  local asked = tokenMemoryMs + ttlMs
+  local last = redis.call('SET', KEYS[4], digits(reserved), 'PX', memoryMs(reserved, asked, nowUs), 'GET')
   if last and tonumber(last) >= token then
     -- The clock was set back, or the last one was ahead of it.
     token = last + 1
@@ -87,7 +81,7 @@ local function take(id, ttlMs, tokenAbove, reserve)
       error('no larger token is left for this lock')
     end
     reserved = reserve and reservation(token, ttlMs) or token
-    redis.call('SET', KEYS[4], digits(reserved), 'PX', memoryMs(reserved, ttlMs))
+    remember(reserved, ttlMs)
   end
   setHolder(id, digits(token), ttlMs)
   return token, reserved

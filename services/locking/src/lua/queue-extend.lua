@@ -8,12 +8,12 @@ if not token then
   return {held and -1 or 0}
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
+readClock()
 local reserved = 0
 if ARGV[3] ~= '' then
-  readClock()
   reserved = math.max(ARGV[3], reservation(token, ARGV[2]))
   remember(reserved, ARGV[2])
-elseif redis.call('PTTL', KEYS[4]) < tokenMemoryMs + ARGV[2] then
-  redis.call('PEXPIRE', KEYS[4], tokenMemoryMs + ARGV[2])
+else
+  redis.call('PEXPIRE', KEYS[4], memoryMs(token, tokenMemoryMs + ARGV[2], nowUs))
 end
 return {1, reserved, redis.call('ZCARD', KEYS[2])}

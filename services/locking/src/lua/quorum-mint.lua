@@ -11,9 +11,5 @@ local again = tonumber(last) == tonumber(ARGV[2]) and minter == ARGV[1]
 if tonumber(last) >= tonumber(ARGV[2]) and not again then
   return {-1, tonumber(last)}
 end
--- One that is ahead of this server's clock is remembered at least until the clock has passed it, and a second more.
-local time = redis.call('TIME')
-local aheadMs = math.ceil((ARGV[2] - (time[1] * 1000000 + time[2])) / 1000)
-local memoryMs = aheadMs > 0 and math.max(ARGV[3], aheadMs + 1000) or ARGV[3]
-redis.call('SET', KEYS[2], ARGV[2] .. ' ' .. ARGV[1], 'PX', memoryMs)
+redis.call('SET', KEYS[2], ARGV[2] .. ' ' .. ARGV[1], 'PX', memoryMs(tonumber(ARGV[2]), ARGV[3], clockUs()))
 return {1}

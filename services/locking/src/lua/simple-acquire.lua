@@ -20,14 +20,11 @@ if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
 end
 
 -- Larger than the last one, and than the clock: when the memory of the last one is gone, time has passed since.
-local time = redis.call('TIME')
-local nowUs = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local nowUs = clockUs()
 local token = math.max(
   nowUs,
   tonumber(redis.call('GET', KEYS[2]) or 0) + 1,
   tonumber(ARGV[3]) + 1)
--- One that is ahead of the clock is remembered at least until the clock has passed it, and a second more.
-local aheadMs = token > nowUs and math.ceil((token - nowUs) / 1000) + 1000 or 0
 -- Printed with %.0f: Lua would write so large a number as 1.8e+15.
-redis.call('SET', KEYS[2], string.format('%.0f', token), 'PX', math.max(ARGV[4], aheadMs))
+redis.call('SET', KEYS[2], string.format('%.0f', token), 'PX', memoryMs(token, ARGV[4], nowUs))
 return {1, token}

@@ -14,7 +14,7 @@ export interface QueueScriptSettings {
   readonly countsReceivers: boolean;
 }
 
-const common = readLua('queue-common.lua');
+const common = `${readLua('token-memory.lua')}\n${readLua('queue-common.lua')}`;
 const bodies = steps.map((step) => [step, readLua(`queue-${step}.lua`)] as const);
 
 /** Without their settings. */

@@ -349,7 +349,7 @@ export const mistakes: readonly Mistake<Noticer>[] = [
   {
     name: 'simple lock: a token that is remembered for ever',
     file: 'lua/simple-acquire.lua',
-    right: ", 'PX', math.max(ARGV[4], aheadMs))",
+    right: ", 'PX', memoryMs(token, ARGV[4], nowUs))",
     wrong: ')',
     noticedBy: 'simple scripts',
   },
