@@ -99,6 +99,29 @@ test('a request that arrives after the batch was taken is not decided by what th
   expect(bookAll(two)).toEqual(['late']);
 });
 
+test('a batch takes those along who have reached the process when the one before it ends, for some turns', async () => {
+  const first = Promise.withResolvers<void>();
+  const batches: string[][] = [];
+  const queues = createBatchQueues({
+    decide({ take }) {
+      batches.push(customers(take()));
+      return batches.length === 1 ? first.promise : Promise.resolve();
+    },
+  });
+  const add = (customer: string) => queues.enqueue(pendingRequest(1, { customer }).pending);
+  add('a');
+  await turn();
+  first.resolve();
+  for (const customer of ['b', 'c', 'd', 'e', 'f', 'g']) {
+    add(customer);
+    await turn();
+  }
+  await turn();
+  expect(batches[0]).toEqual(['a']);
+  expect(batches[1]?.slice(0, 2), 'it gathered for longer than one turn').toEqual(['b', 'c']);
+  expect(batches[1], 'and not for as long as somebody comes').not.toContain('g');
+});
+
 test('events do not wait for each other', async () => {
   const { add, next } = handDecided();
   void add('a', { eventId: 1 });

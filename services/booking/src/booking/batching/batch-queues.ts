@@ -1,3 +1,5 @@
+import { setImmediate as turn } from 'node:timers/promises';
+
 import type { BookingRequest } from '#src/booking/strategy.ts';
 
 import { giveUp, type Pending } from './pending.ts';
@@ -12,6 +14,9 @@ import { giveUp, type Pending } from './pending.ts';
 
 /** One statement inserts a batch; beyond a few hundred rows a larger one buys nothing and holds the row for longer. */
 const MAX_BATCH = 512;
+
+/** Turns of the event loop in which a batch still gathers, each only if the one before it brought somebody. */
+const MAX_TURNS = 3;
 
 /** Requests of all events that may wait in one replica: about two seconds of its best rate, and a few MB. */
 const MAX_WAITING = 10_000;
@@ -74,9 +79,20 @@ export function createBatchQueues(options: BatchQueueOptions): BatchQueues {
   async function decideOneByOne(queue: Queue): Promise<void> {
     if (queue.isDeciding) return;
     queue.isDeciding = true;
-    while (queue.pending.length > 0) await decide(gatheredIn(queue));
+    while (queue.pending.length > 0) {
+      await decide(gatheredIn(queue));
+      await gatherMore(queue);
+    }
     queue.isDeciding = false;
     queues.delete(queue.eventId);
+  }
+
+  /** Whoever has already reached this process comes along: the next turns of the event loop read their requests. */
+  async function gatherMore(queue: Queue): Promise<void> {
+    for (let turns = 0, had = -1; turns < MAX_TURNS && queue.pending.length > had; turns += 1) {
+      had = queue.pending.length;
+      await turn();
+    }
   }
 
   function gatheredIn(queue: Queue): Gathered {
