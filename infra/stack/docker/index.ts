@@ -32,8 +32,8 @@ const quorumServices = ['quorum-1', 'quorum-2', 'quorum-3'];
 // Health checks of Postgres and Redis, migrations, N replicas on a slow machine: what takes longer hangs.
 const upTimeoutS = 300;
 
-// To delete the image that was built: some hundred megabytes of files.
-const imageTimeoutMs = 60_000;
+// To delete images and data: some hundred megabytes of files each.
+const removalTimeoutMs = 60_000;
 
 /** The topology of docker-compose.yml, under the project's name. */
 export function dockerRuntime(project: string, note: (line: string) => void = toStderr): Runtime {
@@ -76,12 +76,12 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
     work('docker', composeArgs(args), { ...foreignEnv(), ...env });
 
   async function stop({ volumes }: { volumes: boolean }) {
-    // Of both kinds of servers, and of both the volumes: the file for three names also those for one.
-    isRedundant = true;
+    isRedundant = (await listContainers(project)).some(({ service }) => service === 'router');
     const args = ['--profile', '*', 'down', '--remove-orphans'];
     if ((await compose(volumes ? [...args, '--volumes'] : args)) !== 0) {
       throw new UserError('docker compose could not stop everything, see above');
     }
+    if (volumes) await removeVolumes(project);
   }
 
   /**
@@ -192,10 +192,22 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
       overlay = null;
       if (volumes) {
         for (const name of ['booking', 'redundant'])
-          await capture('docker', ['image', 'rm', `${project}-${name}`], imageTimeoutMs);
+          await capture('docker', ['image', 'rm', `${project}-${name}`], removalTimeoutMs);
       }
     },
   };
+}
+
+/** Compose forgets those that no service of its files has: of one server's where there are three, and the other way round. */
+async function removeVolumes(project: string): Promise<void> {
+  const ofProject = `label=com.docker.compose.project=${project}`;
+  const { stdout } = await capture(
+    'docker',
+    ['volume', 'ls', '--quiet', '--filter', ofProject],
+    removalTimeoutMs,
+  );
+  const names = stdout.split('\n').filter(Boolean);
+  if (names.length > 0) await capture('docker', ['volume', 'rm', ...names], removalTimeoutMs);
 }
 
 /** The data of one server and those of three are apart. */
