@@ -43,8 +43,8 @@ export interface Cluster {
   setClock(name: string, aheadMs: number): Promise<void>;
   /** The last lines that it has said. */
   logs(name: string, lines: number): Promise<string[]>;
-  /** Hears each line that a part says from now on. One that is killed has said what it had said. */
-  follow(name: string, onLine: (line: string) => void): Disposable;
+  /** Hears each line that a part says, once it is ready. One that is killed has said what it had said. */
+  follow(name: string, onLine: (line: string) => void): Following;
   /** Runs one statement in Postgres, on a connection of its own: no fault of before is left in it. */
   statement<Row>(sql: string, values?: readonly unknown[], limitMs?: number): Promise<Row[]>;
   /** Gives one command to a Redis server, as one line; returns the reply as it came over the wire. */
@@ -53,6 +53,12 @@ export interface Cluster {
   links(): string[];
   /** The connections from one part to another. Throws a `UserError` where no proxy stands. */
   link(from: string, to: string): Link;
+}
+
+/** The reading of a log, until it is disposed of. */
+export interface Following extends Disposable {
+  /** Whatever the part says after this is heard. It never fails: a part that is not there has nothing to say. */
+  ready: Promise<void>;
 }
 
 /** What there are three of with HA=on. */
@@ -72,21 +78,25 @@ export interface ClusterPart {
 }
 
 /** What differs between the two ways of running. A part that is asked for by name has been found before. */
-export interface ClusterRuntime extends Pick<Cluster, 'runtime' | 'find' | 'parts' | 'scale' | 'follow'> {
-  pause(part: ClusterPart): Promise<void>;
-  resume(part: ClusterPart): Promise<void>;
-  kill(part: ClusterPart): Promise<void>;
-  start(part: ClusterPart): Promise<void>;
-  restart(part: ClusterPart): Promise<void>;
-  reload(part: ClusterPart): Promise<void>;
-  logs(part: ClusterPart, lines: number): Promise<string[]>;
+export interface ClusterRuntime<Part extends ClusterPart = ClusterPart> extends Pick<
+  Cluster,
+  'runtime' | 'find' | 'scale' | 'follow'
+> {
+  parts(): Promise<Part[]>;
+  pause(part: Part): Promise<void>;
+  resume(part: Part): Promise<void>;
+  kill(part: Part): Promise<void>;
+  start(part: Part): Promise<void>;
+  restart(part: Part): Promise<void>;
+  reload(part: Part): Promise<void>;
+  logs(part: Part, lines: number): Promise<string[]>;
   links?: Pick<Links, 'names' | 'between'> | undefined;
   /** Of three servers each; left out where there are none. Null while no server is the primary. */
   primary?(kind: RedundantKind): Promise<string | null>;
   handOver?(leader: string): Promise<void>;
   assertRedundant?(): Promise<void>;
   /** Left out where the clocks of the replicas are the machine's. */
-  setClock?(part: ClusterPart, aheadMs: number): Promise<void>;
+  setClock?(part: Part, aheadMs: number): Promise<void>;
 }
 
 // A signal, or one question to a local engine: each takes some milliseconds, on a busy machine a second.
@@ -101,13 +111,13 @@ const REDUNDANT_POLL_MS = 200;
 // Longer than any statement of a console or a drill takes while Postgres is well.
 const STATEMENT_MS = 10_000;
 
-export function clusterOf(platform: ClusterRuntime): Cluster {
+export function clusterOf<Part extends ClusterPart>(platform: ClusterRuntime<Part>): Cluster {
   /** Runs an action on a part that there is, within a limit. */
   async function act<T>(
     action: string,
     name: string,
     limitMs: number,
-    run: (part: ClusterPart) => Promise<T>,
+    run: (part: Part) => Promise<T>,
   ): Promise<T> {
     const parts = await platform.parts();
     const part = parts.find((part) => part.name === name);

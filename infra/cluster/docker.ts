@@ -10,13 +10,18 @@ import { dockerRuntime, isOurs } from '../stack/docker/index.ts';
 import { byPlace } from '../stack/docker/parts-table.ts';
 import { capture } from '../stack/run-command.ts';
 import { UserError } from '../stack/user-error.ts';
-import { clusterOf, type Cluster, type ClusterPart } from './cluster.ts';
+import { clusterOf, type Cluster, type ClusterPart, type Following } from './cluster.ts';
 
 // Above the grace period of every service in docker-compose.yml.
 const STOP_S = 30;
 // `clusterOf` has a limit for each action; this one only keeps a silent engine from leaving processes behind.
 const COMMAND_MS = 60_000;
 const HEALTH_POLL_MS = 200;
+
+/** Each command is a process, which on a busy machine takes long: so a part says which container it is. */
+interface DockerPart extends ClusterPart {
+  container: string;
+}
 
 /**
  * The cluster of docker-compose.yml. Compose pauses and kills whole services; one replica of several is a container, and
@@ -54,27 +59,24 @@ export function dockerCluster(project: string, note: (line: string) => void = to
     handOver: (leader) => handOverPostgres(leader, members),
     assertRedundant: () => assertRedundant(members),
     parts: async () => (await containers()).map(partOf),
-    pause: async ({ name }) => freeze((await containerOf(name)).name),
-    async resume({ name }) {
-      await docker('unpause', (await containerOf(name)).name);
+    pause: ({ container }) => freeze(container),
+    resume: ({ container }) => thaw(container),
+    async kill({ container, state }) {
+      // Some engines can neither stop nor kill what they have frozen.
+      if (state === 'paused') await thaw(container);
+      await docker('kill', container);
     },
-    async kill({ name }) {
-      const container = await containerOf(name);
-      await thaw(container);
-      await docker('kill', container.name);
-    },
-    async start({ name }) {
-      await docker('start', (await containerOf(name)).name);
+    async start({ name, container }) {
+      await docker('start', container);
       await untilHealthy(name);
     },
-    async restart({ name }) {
-      const container = await containerOf(name);
-      await thaw(container);
-      await docker('restart', '--time', String(STOP_S), container.name);
+    async restart({ name, container, state }) {
+      if (state === 'paused') await thaw(container);
+      await docker('restart', '--time', String(STOP_S), container);
       await untilHealthy(name);
     },
-    async reload({ name }) {
-      await docker('kill', '--signal', 'HUP', (await containerOf(name)).name);
+    async reload({ container }) {
+      await docker('kill', '--signal', 'HUP', container);
     },
     async scale(replicas) {
       // Compose wants to start what does not run, and cannot start what is frozen.
@@ -82,8 +84,8 @@ export function dockerCluster(project: string, note: (line: string) => void = to
       if (frozen) throw new UserError(`scale: ${nameOf(frozen)} is paused; resume it first`);
       await runtime.scale(replicas);
     },
-    async logs({ name }, lines) {
-      const text = await docker('logs', '--tail', String(lines), (await containerOf(name)).name);
+    async logs({ container }, lines) {
+      const text = await docker('logs', '--tail', String(lines), container);
       return text.split('\n').filter(Boolean);
     },
     follow: (name, onLine) => follow(async () => (await containerOf(name)).name, onLine),
@@ -110,37 +112,48 @@ async function freeze(name: string): Promise<void> {
   }
 }
 
-/** Some engines can neither stop nor kill what they have frozen. */
-async function thaw({ name, state }: Container): Promise<void> {
-  if (state === 'paused') await docker('unpause', name);
+async function thaw(name: string): Promise<void> {
+  await docker('unpause', name);
 }
 
 const FOLLOW_AGAIN_MS = 500;
+// A part that has said nothing yet has no line that tells it.
+const READY_WITHIN_MS = 5_000;
 
 /** The engine's own following ends with the container; it goes on where that one was started again. */
-function follow(findName: () => Promise<string>, onLine: (line: string) => void): Disposable {
+function follow(findName: () => Promise<string>, onLine: (line: string) => void): Following {
   const stopping = new AbortController();
+  const ready = Promise.withResolvers<void>();
+  setTimeout(ready.resolve, READY_WITHIN_MS).unref();
   let child: ChildProcess | undefined;
-  let from = ['--tail', '0'];
+  // The engine does not say when it listens: its first line, which is an old one, does.
+  let from = ['--tail', '1'];
+  let hear = (_old: string): void => {
+    ready.resolve();
+    hear = onLine;
+  };
 
   async function followOnce(): Promise<void> {
     const name = await findName();
     if (stopping.signal.aborted) return;
     child = spawn('docker', ['logs', '--follow', ...from, name], { stdio: ['ignore', 'pipe', 'ignore'] });
     child.once('error', () => {}); // no engine, no lines
-    if (child.stdout) for await (const line of createInterface(child.stdout)) onLine(line);
+    if (child.stdout) for await (const line of createInterface(child.stdout)) hear(line);
     from = ['--since', String(Date.now() / 1_000)];
   }
 
   void (async () => {
     while (!stopping.signal.aborted) {
       await followOnce().catch(() => {});
+      ready.resolve();
       await sleep(FOLLOW_AGAIN_MS, undefined, { signal: stopping.signal, ref: false }).catch(() => {});
     }
   })();
   return {
+    ready: ready.promise,
     [Symbol.dispose]() {
       stopping.abort();
+      ready.resolve();
       child?.kill('SIGKILL');
     },
   };
@@ -151,9 +164,10 @@ function nameOf({ service, number }: Container): string {
   return service === 'booking' ? `booking-${number}` : service;
 }
 
-function partOf(container: Container): ClusterPart {
-  const { service, state, isRunning, hostname } = container;
+function partOf(container: Container): DockerPart {
+  const { name, service, state, isRunning, hostname } = container;
   return {
+    container: name,
     name: nameOf(container),
     kind: kindOf(service),
     state: state === 'paused' ? 'paused' : isRunning ? 'running' : 'stopped',

@@ -4,7 +4,7 @@ import type { Cluster } from './cluster.ts';
 import { dockerCluster } from './docker.ts';
 import { nativeCluster } from './native.ts';
 
-export type { Cluster, ClusterPart, RedundantKind } from './cluster.ts';
+export type { Cluster, ClusterPart, Following, RedundantKind } from './cluster.ts';
 export { dockerCluster } from './docker.ts';
 export { createLinks, type Link, type LinkKind, type Links } from './links.ts';
 export { nativeCluster } from './native.ts';

@@ -2,6 +2,7 @@ import { closeSync, existsSync, fstatSync, openSync, readSync, readdirSync, stat
 import { join } from 'node:path';
 import { setInterval as everyMs } from 'node:timers/promises';
 
+import type { Following } from '../cluster/cluster.ts';
 import { hasReaderLeft } from '../command-line/reader.ts';
 import { isRunning } from '../servers/processes.ts';
 import { replicaNumber } from './replicas.ts';
@@ -51,7 +52,7 @@ export function lastLines(dir: string, name: string, lines: number): string[] {
 const followMs = 50;
 
 /** Hears each line that is added to the log of a part from now on, also if it is started only later. */
-export function followLog(dir: string, name: string, onLine: (line: string) => void): Disposable {
+export function followLog(dir: string, name: string, onLine: (line: string) => void): Following {
   const path = join(dir, 'logs', `${name}.log`);
   let offset = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
   let rest = '';
@@ -65,7 +66,7 @@ export function followLog(dir: string, name: string, onLine: (line: string) => v
   }
   const timer = setInterval(readNew, followMs);
   timer.unref();
-  return { [Symbol.dispose]: () => clearInterval(timer) };
+  return { ready: Promise.resolve(), [Symbol.dispose]: () => clearInterval(timer) };
 }
 
 function listLogs(dir: string): string[] {

@@ -98,7 +98,8 @@ describe.skipIf(obstacle !== null)(obstacle === null ? title : `${title} (${obst
       await ask();
     }
     const heard: string[] = [];
-    using _ = cluster.follow('booking-1', (line) => heard.push(line));
+    using following = cluster.follow('booking-1', (line) => heard.push(line));
+    await following.ready;
     await cluster.restart('booking-1');
     await expect.poll(() => heard.some((line) => line.includes('"msg":"serving"'))).toBe(true);
     expect((await cluster.logs('booking-1', 1)).join()).toContain('"msg":"serving"');

@@ -95,7 +95,7 @@ export async function openControl(
 
   async function lookAtParts(): Promise<void> {
     parts = await cluster.parts();
-    marks.listenTo(replicas().map(({ name }) => name));
+    void marks.listenTo(replicas().map(({ name }) => name));
     changed();
   }
 

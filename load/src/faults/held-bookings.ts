@@ -53,14 +53,15 @@ export async function holdBookings(
 ): Promise<HeldBookings> {
   const decided = new Map<string, { part: string; atMs: number }>();
   using following = new DisposableStack();
-  for (const part of replicas) {
+  const logs = replicas.map((part) =>
     following.use(
       cluster.follow(part, (line) => {
         const mark = markIn(line);
         if (mark?.mark === 'decides') decided.set(mark.requestId, { part, atMs: mark.atMs });
       }),
-    );
-  }
+    ),
+  );
+  await Promise.all(logs.map(({ ready }) => ready));
   const held = all.flatMap((buyers) =>
     buyers.tickets.map((_, event): Held => {
       const { exchange } = buyers.send(event, holdMs);
@@ -101,9 +102,11 @@ export async function holdBookings(
   }
 
   function isStruck({ answer }: Exchange, { part, atMs }: Strike): boolean {
-    // Whoever was killed has told nobody where it was; nginx answers in its place.
     const at = decided.get(answer?.requestId ?? '');
-    if (answer === null || (at === undefined && answer.code === 'unknown')) return part !== null;
-    return at !== undefined && (part === null || part === at.part) && atMs < at.atMs + holdMs;
+    // Whoever was killed has told nobody where it was; nginx answers in its place.
+    const isCutOff = answer === null || answer.code === 'unknown';
+    if (at === undefined) return isCutOff && part !== null;
+    // A strike is there some time before it is known to be.
+    return (part === null || part === at.part) && (isCutOff || atMs < at.atMs + holdMs);
   }
 }

@@ -25,7 +25,7 @@ export async function recordStruckRace(
   const { target, cluster } = course;
   using marks = liveMarks(cluster);
   const all = (await replicaParts(cluster)).map(({ name }) => name);
-  marks.listenTo(all);
+  await marks.listenTo(all);
   await using buyers = await openBuyers({ target }, strategy, [1]);
   const { eventIds, exchanges } = buyers;
   const startedAt = new Date();

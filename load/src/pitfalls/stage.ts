@@ -55,7 +55,7 @@ export async function openStage(arena: Arena, strategy: string, tickets: number)
   const agent = new Agent({ connections: 16, pipelining: 1 });
   const startedAt = new Date();
   const marks = liveMarks(arena.cluster);
-  marks.listenTo((await replicaParts(arena.cluster)).map(({ name }) => name));
+  await marks.listenTo((await replicaParts(arena.cluster)).map(({ name }) => name));
   const asked: Promise<Asked>[] = [];
   const pauses: PartPause[] = [];
   const lock = `pitfall-lock:${event}`;

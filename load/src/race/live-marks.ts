@@ -1,4 +1,4 @@
-import type { Cluster } from '@lastseat/infra/cluster';
+import type { Cluster, Following } from '@lastseat/infra/cluster';
 
 import { markIn } from './logged-mark.ts';
 import type { RaceMark } from './race.ts';
@@ -17,8 +17,8 @@ export interface MarkedRequest {
  * what a replica had in hand that never answers.
  */
 export interface LiveMarks extends Disposable {
-  /** Listens to these replicas from now on, and to no others. */
-  listenTo(replicas: readonly string[]): void;
+  /** Listens to these replicas, and to no others. Returns when whatever they say is heard. */
+  listenTo(replicas: readonly string[]): Promise<void>;
   of(requestId: string): MarkedRequest | undefined;
   all(): MarkedRequest[];
   forget(): void;
@@ -26,7 +26,7 @@ export interface LiveMarks extends Disposable {
 
 export function liveMarks(cluster: Pick<Cluster, 'follow'>): LiveMarks {
   const requests = new Map<string, MarkedRequest>();
-  const followed = new Map<string, Disposable>();
+  const followed = new Map<string, Following>();
 
   function hear(part: string, line: string): void {
     const heard = markIn(line);
@@ -38,7 +38,7 @@ export function liveMarks(cluster: Pick<Cluster, 'follow'>): LiveMarks {
   }
 
   return {
-    listenTo(replicas) {
+    async listenTo(replicas) {
       for (const [name, following] of followed) {
         if (replicas.includes(name)) continue;
         following[Symbol.dispose]();
@@ -51,6 +51,7 @@ export function liveMarks(cluster: Pick<Cluster, 'follow'>): LiveMarks {
             cluster.follow(name, (line) => hear(name, line)),
           );
       }
+      await Promise.all([...followed.values()].map(({ ready }) => ready));
     },
     of: (requestId) => requests.get(requestId),
     all: () => [...requests.values()],

@@ -35,7 +35,7 @@ export async function recordRace(course: RaceCourse, wishes: RaceWishes): Promis
   const { target, cluster } = course;
   const { strategy, tickets, raceWindowMs } = wishes;
   using marks = liveMarks(cluster);
-  marks.listenTo((await replicaParts(cluster)).map(({ name }) => name));
+  await marks.listenTo((await replicaParts(cluster)).map(({ name }) => name));
   const event = await createEvent(target, `race ${strategy}`, tickets);
   const url = new URL(`/book/${strategy}/${event}`, target.url);
   const agent = new Agent({ connections: wishes.buyers, pipelining: 1 });

@@ -28,13 +28,14 @@ export const blockEventLoop: Drill = {
     const url = scene.url ?? (await cluster.find())?.url;
     const struck: string[] = [];
     using following = new DisposableStack();
-    for (const part of replicas) {
+    const logs = replicas.map((part) =>
       following.use(
         cluster.follow(part, (line) => {
           if (line.includes('a failpoint strikes')) struck.push(part);
         }),
-      );
-    }
+      ),
+    );
+    await Promise.all(logs.map(({ ready }) => ready));
     const ms = Math.round(BLOCKED_MS.least + (BLOCKED_MS.most - BLOCKED_MS.least) * random());
     const answered = fetch(new URL(`/book/no-lock/${NO_EVENT}`, url), {
       method: 'POST',

@@ -40,10 +40,10 @@ describe('of a replica that was killed with the lock in its hands', () => {
   const marks = liveMarks({
     follow(name, onLine) {
       say.set(name, onLine);
-      return { [Symbol.dispose]: () => void say.delete(name) };
+      return { ready: Promise.resolve(), [Symbol.dispose]: () => void say.delete(name) };
     },
   });
-  marks.listenTo(['booking-1', 'booking-2']);
+  void marks.listenTo(['booking-1', 'booking-2']);
   const log = (part: string, request: number, mark: string, atMs: number, value?: number) =>
     say.get(part)?.(
       JSON.stringify({ level: 30, requestId: nginxId(request), mark, atMs, value, msg: 'mark' }),
@@ -103,7 +103,7 @@ describe('of a replica that was killed with the lock in its hands', () => {
     expect(markIn('{"msg":"serving"}')).toBeNull();
     expect(markIn('{"msg":"mark"}')).toBeNull();
     expect(marks.all()).toHaveLength(2);
-    marks.listenTo(['booking-2']);
+    void marks.listenTo(['booking-2']);
     expect([...say.keys()]).toEqual(['booking-2']);
   });
 });

@@ -23,7 +23,7 @@ it('a replica that is killed has a lane under the name of its part, as far as it
     parts: async () => replicas,
     follow(name: string, onLine: (line: string) => void) {
       if (name === 'booking-1') log.onLine = onLine;
-      return { [Symbol.dispose]() {} };
+      return { ready: Promise.resolve(), [Symbol.dispose]() {} };
     },
   };
   const oracle = { read: async () => ({ rows: [{}], available: 0 }) } as unknown as Oracle;
