@@ -83,6 +83,9 @@ describe.each(nginxes)('$name', (kind) => {
     ['POST', '/book/no-lock/1', /\. GET \/requests\/([0-9a-f]{32}) tells/],
     ['POST', '/events', /\. GET \/events tells/],
     ['DELETE', '/bookings/1', /\. GET of the same address tells/],
+    ['POST', '/holds/01a2-b/confirm', /\. GET \/bookings\/01a2-b tells/],
+    ['PATCH', '/holds/01a2-b', /\. GET \/bookings\/01a2-b tells/],
+    ['DELETE', '/holds/01a2-b', /\. GET \/bookings\/01a2-b tells/],
   ])('an unknown %s %s says where to look', async (method, path, where) => {
     await using replica = await startReplica(({ socket }) => socket.destroy());
     await using alone = await startNginx(kind, [replica.port]);
