@@ -276,6 +276,7 @@ export const eventView = z
       description:
         'Booked tickets beyond `capacity`. The counter knows of none: outside lab mode `make audit` finds them.',
     }),
+    honoursLatePayment: z.boolean().optional().openapi({ description: 'Left out if it does not.' }),
     salesOpenAt: z
       .string()
       .optional()

@@ -160,7 +160,7 @@ export function eventRoutes(deps: EventDeps) {
       );
       if (change === undefined) throw eventNotFound(id);
       if (change.code === 'below_booked') {
-        const detail = `${change.booked} tickets of event ${id} are booked; its capacity cannot be smaller.`;
+        const detail = `${change.booked} tickets of event ${id} are booked or held; its capacity cannot be smaller.`;
         throw new ProblemError({ code: 'below_booked', detail });
       }
       if (change.code === 'closes_before_it_opens') throw CLOSES_BEFORE_IT_OPENS;

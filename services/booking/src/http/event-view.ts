@@ -4,7 +4,7 @@ import type { EventRow } from '#src/storage/events.ts';
 /** What is shown of an event: its limits where it has some, and its revisions in the `ETag`. */
 export function eventViewOf(event: EventRow): EventView {
   const { id, name, capacity, available, booked, held, oversold } = event;
-  const { salesOpenAt, salesCloseAt, maxPerBooking, maxPerCustomer } = event;
+  const { honoursLatePayment, salesOpenAt, salesCloseAt, maxPerBooking, maxPerCustomer } = event;
   return {
     id,
     name,
@@ -13,6 +13,7 @@ export function eventViewOf(event: EventRow): EventView {
     booked,
     held,
     oversold,
+    ...(honoursLatePayment && { honoursLatePayment }),
     ...(salesOpenAt !== null && { salesOpenAt: salesOpenAt.toISOString() }),
     ...(salesCloseAt !== null && { salesCloseAt: salesCloseAt.toISOString() }),
     ...(maxPerBooking !== null && { maxPerBooking }),

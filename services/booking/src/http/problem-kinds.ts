@@ -189,8 +189,9 @@ const kinds = {
   },
   below_booked: {
     status: 409,
-    title: 'More tickets are booked than that',
-    meaning: 'The capacity of an event cannot be smaller than what is booked of it. Nothing was changed.',
+    title: 'More tickets are booked or held than that',
+    meaning:
+      'The capacity of an event cannot be smaller than what is booked and held of it. Nothing was changed.',
   },
   changed_meanwhile: {
     status: 412,

@@ -25,6 +25,7 @@ export interface EventRow extends EventTerms {
   id: number;
   name: string;
   capacity: number;
+  honoursLatePayment: boolean;
   /** Those of ended holds among them. */
   available: number;
   booked: number;
@@ -43,6 +44,7 @@ export interface EventRow extends EventTerms {
 export type CountedBy = 'counter' | 'rows';
 
 const EVENT_TERMS = sql`
+  honours_late_payment as "honoursLatePayment",
   sales_open_at as "salesOpenAt", sales_close_at as "salesCloseAt",
   max_per_booking as "maxPerBooking", max_per_customer as "maxPerCustomer"`;
 
@@ -129,6 +131,7 @@ export async function createEvent(
     id,
     name,
     capacity,
+    honoursLatePayment,
     available: capacity,
     booked: 0,
     held: 0,
@@ -247,7 +250,12 @@ export async function beginEpoch(
   tickets: number | undefined,
 ): Promise<{ epoch: number; event: EventRow } | undefined> {
   const { rows } = await sql<
-    EventTerms & Record<'epoch' | 'capacity' | 'revision' | 'stockRevision', number> & { name: string }
+    Pick<
+      EventRow,
+      keyof EventTerms | 'name' | 'capacity' | 'honoursLatePayment' | 'revision' | 'stockRevision'
+    > & {
+      epoch: number;
+    }
   >`
     with begun as (
       update inventory set epoch = epoch + 1, epoch_began_at = clock_timestamp(), version = version + 1,

@@ -316,7 +316,12 @@ test('a batch of which one has had enough is booked without him, once it is know
 });
 
 test('an event shows its limits, which are changed like anything of it', async () => {
-  const limits = { maxPerBooking: 4, maxPerCustomer: 8, salesOpenAt: '2000-01-01T00:00:00.000Z' };
+  const limits = {
+    maxPerBooking: 4,
+    maxPerCustomer: 8,
+    salesOpenAt: '2000-01-01T00:00:00.000Z',
+    honoursLatePayment: true,
+  };
   const eventId = await newEvent({ ...limits, salesOpenAt: '2000-01-01T05:45:00+05:45' });
   const path = `/events/${eventId}`;
   expect((await ask('GET', path)).body).toMatchObject(limits);
