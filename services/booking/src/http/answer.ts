@@ -22,7 +22,11 @@ export interface Answers {
     headers?: Record<string, string>,
   ): Response & TypedResponse<Body, Status, 'json'>;
   /** 304: the client has what it asks for. */
-  unchanged(c: Context<Env>, tag: string): Response & TypedResponse<{}, 304, 'body'>;
+  unchanged(
+    c: Context<Env>,
+    tag: string,
+    headers?: Record<string, string>,
+  ): Response & TypedResponse<{}, 304, 'body'>;
   /** What is sent as it is made. */
   stream(
     c: Context<Env>,
@@ -81,9 +85,9 @@ export function createAnswers(instanceId: string, log: ProblemLog, onAnswer?: On
       });
       return response as Response & TypedResponse<Body, Status, 'json'>;
     },
-    unchanged(c, tag) {
+    unchanged(c, tag, more) {
       tell?.(c, 'ok');
-      const headers = { etag: tag, ...namesOf(c) };
+      const headers = { etag: tag, ...namesOf(c), ...more };
       return new Response(null, { status: 304, headers }) as ReturnType<Answers['unchanged']>;
     },
     stream(c, body, type) {

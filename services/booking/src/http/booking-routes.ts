@@ -11,7 +11,7 @@ import { BOOKED_WITHIN_MS, REQUEST_DEADLINE_MS } from '#src/time-limits.ts';
 import type { Access } from './access.ts';
 import type { Answers } from './answer.ts';
 import { viewWithState } from './booking-view.ts';
-import { hasClientAlready, ifNoneMatch, tagOf } from './conditional.ts';
+import { hasClientAlready, ifNoneMatch, NOT_SHARED, tagOf } from './conditional.ts';
 import { guardAgainstOutage } from './outage.ts';
 import { bookingNotFound, ProblemError, problems } from './problem.ts';
 import type { Env } from './read-input.ts';
@@ -83,7 +83,8 @@ export function bookingRoutes(deps: BookingDeps) {
       if (booking === undefined) throw bookingNotFound(id);
       const view = shownTo(c, booking);
       const etag = tagOf(view);
-      return hasClientAlready(c, etag) ? answers.unchanged(c, etag) : answers.json(c, 200, view, { etag });
+      if (hasClientAlready(c, etag)) return answers.unchanged(c, etag, NOT_SHARED);
+      return answers.json(c, 200, view, { etag, ...NOT_SHARED });
     })
     .openapi(lookUpRequest, async (c) => {
       const { request_id: id } = c.req.valid('param');
@@ -91,7 +92,7 @@ export function bookingRoutes(deps: BookingDeps) {
         const requestId = uuidOf(id);
         const found = await guardAgainstOutage(() => findBookingsOfRequests(reads, [requestId]));
         const booking = found.get(requestId);
-        if (booking !== undefined) return answers.json(c, 200, shownTo(c, booking));
+        if (booking !== undefined) return answers.json(c, 200, shownTo(c, booking), NOT_SHARED);
       }
       const detail =
         `There is no booking of a request ${id}. ` +

@@ -25,6 +25,12 @@ export function tagOf(view: unknown): string {
   return `"${createHash('sha1').update(JSON.stringify(view)).digest('base64url')}"`;
 }
 
+/**
+ * Of what shows some more than others: the buyer's name is for who has the secret. So no cache that several share keeps it,
+ * and one's own asks each time whether it is still the same.
+ */
+export const NOT_SHARED = { 'cache-control': 'private, no-cache' };
+
 /** The client has just this already: it is answered 304. */
 export function hasClientAlready(c: Context<Env>, tag: string): boolean {
   const asked = c.req.header('if-none-match');

@@ -44,7 +44,8 @@ async function book(eventId: number, headers: Record<string, string> = {}) {
 
 async function ask(method: string, path: string, headers: Record<string, string> = {}) {
   const response = await replicas[1]!.request(path, { method, headers });
-  return { status: response.status, text: await response.text() };
+  const cached = response.headers.get('cache-control');
+  return { status: response.status, text: await response.text(), cached };
 }
 
 test('with the secret a buyer sees and cancels the booking, at any replica', async () => {
@@ -52,6 +53,7 @@ test('with the secret a buyer sees and cancels the booking, at any replica', asy
   const { path, secret } = await book(id);
   const shown = await ask('GET', path, { 'x-booking-secret': secret });
   expect(JSON.parse(shown.text)).toMatchObject({ customer: 'Grace Hopper' });
+  expect(shown.cached, 'or a shared cache would show it to others').toBe('private, no-cache');
   expect((await ask('DELETE', path, { 'x-booking-secret': secret })).status).toBe(200);
   expect(await house.event(id)).toMatchObject({ available: 1 });
 });
@@ -70,6 +72,7 @@ test('without it nobody sees whose booking it is, nor cancels it', async () => {
       const shown = await ask('GET', look, headers);
       expect(shown.status).toBe(200);
       expect(shown.text).not.toContain('Grace');
+      expect(shown.cached).toBe('private, no-cache');
     }
     const refused = await ask('DELETE', path, headers);
     expect(refused.status).toBe(401);
