@@ -23,6 +23,8 @@ export class ConfigError extends Error {
   }
 }
 
+const SAMPLERS = 'always_on, always_off or traceidratio, or one of them after parentbased_';
+
 const variables = {
   /** Loopback unless told otherwise: nginx is the door, the replicas are not. */
   HOST: z.string().default('127.0.0.1'),
@@ -111,16 +113,20 @@ const variables = {
       'write a level such as info or debug',
     )
     .default('info'),
+  /** Where traces are sent, and which; the tracing reads them itself (tracing/). A sampler that it does not know would keep all. */
+  OTEL_EXPORTER_OTLP_ENDPOINT: url(/^https?$/, 'http://collector:4318').optional(),
+  OTEL_TRACES_SAMPLER: z
+    .string()
+    .regex(/^(parentbased_)?(always_on|always_off|traceidratio)$/, `write ${SAMPLERS}`)
+    .optional(),
+  OTEL_TRACES_SAMPLER_ARG: z
+    .string()
+    .refine((text) => Number(text) >= 0 && Number(text) <= 1, 'write a part from 0 to 1, such as 0.1')
+    .optional(),
 };
 
 /** The names of all of them: what a way of running may set. */
-export const SETTINGS: readonly string[] = [
-  ...Object.keys(variables),
-  // Read by OpenTelemetry, where they ask for traces (tracing/is-tracing-wanted.ts).
-  'OTEL_EXPORTER_OTLP_ENDPOINT',
-  'OTEL_TRACES_SAMPLER',
-  'OTEL_TRACES_SAMPLER_ARG',
-];
+export const SETTINGS: readonly string[] = Object.keys(variables);
 
 /** Their values never reach a log or a terminal. */
 const secrets: ReadonlySet<string> = new Set([

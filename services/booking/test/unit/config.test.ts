@@ -90,6 +90,10 @@ test.each([
   // Valid as text, and yet no request could ever carry them.
   ['OPERATORS', 'ada correct horse battery staple events:write'],
   ['OPERATORS', 'ada schlüssel-von-einiger-länge events:write'],
+  // Traces would go nowhere, or all of them be kept, and nobody be told.
+  ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4318'],
+  ['OTEL_TRACES_SAMPLER', 'some'],
+  ['OTEL_TRACES_SAMPLER_ARG', '10%'],
   // Nobody would ever get a lock.
   ['LOCK_WAIT_MS', '0'],
   // Postgres cuts the name of a connection after 63.
