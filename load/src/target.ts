@@ -120,7 +120,7 @@ async function send<T>(target: Target, method: string, path: string, body?: obje
   const problem = content as Partial<Problem> | null;
   const lab = response.status === 404 || response.status === 401 ? ' Is it in lab mode?' : '';
   throw new UserError(
-    `${method} ${path} answered ${response.status}: ${problem?.detail ?? 'no reason given'}.${lab}`,
+    `${method} ${path} answered ${response.status}: ${problem?.detail ?? 'no reason given.'}${lab}`,
   );
 }
 
