@@ -32,7 +32,8 @@ export const MARKS_HEADER = 'x-marks';
 /**
  * Names what is to be booked once, however often it is sent: 1 to `MAX_IDEMPOTENCY_KEY` printable characters, chosen by
  * the client, good for one booking of an event and a customer. A repeat gets the first answer, with the header
- * `IDEMPOTENCY_REPLAYED_HEADER`, also after a cancellation; a refusal is not remembered.
+ * `IDEMPOTENCY_REPLAYED_HEADER`, also after a cancellation; a refusal is not remembered. The answer has the booking's secret,
+ * so that a key is to be one that nobody guesses.
  */
 export const IDEMPOTENCY_KEY_HEADER = 'idempotency-key';
 export const IDEMPOTENCY_REPLAYED_HEADER = 'idempotency-replayed';

@@ -56,7 +56,8 @@ const booking = {
       schema: { type: 'string' as const, minLength: 1, maxLength: MAX_IDEMPOTENCY_KEY, pattern: '^[ -~]+$' },
       description:
         `Names the booking, so that it is made once, however often it is sent: a repeat gets the first answer, with ` +
-        `\`${IDEMPOTENCY_REPLAYED_HEADER}: true\`. Of one event and customer.`,
+        `\`${IDEMPOTENCY_REPLAYED_HEADER}: true\`. Of one event and customer. One that nobody can guess, for the answer has ` +
+        `the booking's secret.`,
     },
     {
       in: 'header' as const,
