@@ -8,7 +8,7 @@ const BY_TARGET = {
   'the stack': ['COMPOSE_PROJECT_NAME', 'COMPOSE_PROFILES', 'LASTSEAT_HOME', 'POSTGRES_PASSWORD'],
   'its containers': ['BOOKING_CPUS', 'NGINX_CPUS', 'POSTGRES_CPUS', 'REDIS_CPUS'],
   'its replicas': SERVICE_SETTINGS,
-  swarm: ['BOOKING_IMAGE'],
+  swarm: ['BOOKING_IMAGE', 'REDUNDANT_IMAGE'],
   'test-swarm': ['HOSTS', 'KILL', 'BOOT', 'UNPLUG', 'PLUG'],
   'load, its crowd': ['TICKETS', 'BUYERS', 'CONNECTIONS', 'QUANTITY', 'RACE_WINDOW_MS', 'STRATEGY', 'REPEAT'],
   'load, its terms': ['TIMEOUT', 'EVENT', 'MAX_UNKNOWN', 'LOAD_URL', 'LOAD_DATABASE_URL', 'LOAD_REPLICAS'],

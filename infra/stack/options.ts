@@ -25,7 +25,7 @@ export const maxReplicas = 32;
 // Odd, so that there is a majority; more of them do not make a quorum safer in practice, only slower.
 const QUORUMS = ['0', '3', '5', '7', '9'];
 
-const ON_OFF = ['on', 'off'] as const;
+export const ON_OFF = ['on', 'off'] as const;
 
 export const TABLE = {
   replicas: number({ min: 1, max: maxReplicas, what: 'replicas of the service (default: 3)' }),
@@ -49,14 +49,14 @@ export function readRequest(argv: readonly string[], env: NodeJS.ProcessEnv): Re
     replicas: given.replicas ?? null,
     port: given.port ?? null,
     quorum: given.quorum === undefined ? null : Number(given.quorum),
-    ha: isOn(given.ha),
-    watch: isOn(given.watch),
+    ha: isOn(given.ha) ?? null,
+    watch: isOn(given.watch) ?? null,
     runtime: given.runtime ?? null,
     follow: !given['no-follow'] && env['FOLLOW'] !== '0',
     volumes: given.volumes,
   };
 }
 
-function isOn(value: (typeof ON_OFF)[number] | undefined): boolean | null {
-  return value === undefined ? null : value === 'on';
+export function isOn(value: (typeof ON_OFF)[number] | undefined): boolean | undefined {
+  return value === undefined ? undefined : value === 'on';
 }

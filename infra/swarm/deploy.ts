@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 
 import { UserError } from '../stack/user-error.ts';
 import type { Docker } from './docker.ts';
-import { presentOf, stackFile, variablesOf, type Present, type Wish } from './variables.ts';
+import { completed, presentOf, stackFilesOf, variablesOf, type Present, type Wish } from './variables.ts';
 
 /** Images that are pulled, a migration, replicas that are replaced one by one: what takes longer hangs. */
 const DEPLOY_TIMEOUT_MS = 600_000;
@@ -11,28 +11,34 @@ const SECRET_TIMEOUT_MS = 15_000;
 
 export const DATA_LABEL = 'lastseat-data';
 
+/** What it says on the machines that have the data, as in stack.yml and ha.yml. */
+export function dataLabels(ha: boolean): string[] {
+  return ha ? ['1', '2', '3'] : ['yes'];
+}
+
 /**
  * Deploys the stack on the swarm of a manager, or changes what is there into what is asked for, and returns once it is so. A
  * release that does not come up is taken back by Swarm, and is an error here.
- * @param overlay another stack file, which adds to stack.yml
+ * @param overlay another stack file, which adds to those of the stack
  */
 export async function deploy(
   docker: Docker,
-  wish: Wish,
+  asked: Wish,
   passwords: Passwords,
   note: (line: string) => void,
   overlay?: string,
 ): Promise<void> {
   await refuseWithoutSwarm(docker);
-  await refuseWithoutDataNode(docker);
-  const variables = variablesOf(wish, await findPresent(docker, wish.stack));
+  const wish = completed(asked, await findPresent(docker, asked.stack));
+  await refuseWithoutDataNodes(docker, wish.ha);
+  const variables = variablesOf(wish);
   for (const line of await makeSecrets(docker, wish.stack, passwords)) note(line);
   const before = await findUpdate(docker, wish.stack);
   note(`deploying ${variables['REPLICAS']} replicas of ${variables['BOOKING_IMAGE']} ...`);
   // An image that names no registry is one that was loaded on each machine: nobody could tell its digest.
   const resolve = /^[^/]+[.:][^/]*\//.test(variables['BOOKING_IMAGE'] ?? '') ? 'always' : 'never';
   const flags = ['--prune', '--detach=false', '--with-registry-auth', '--resolve-image', resolve];
-  const files = [stackFile, ...(overlay === undefined ? [] : [overlay])];
+  const files = [...stackFilesOf(wish), ...(overlay === undefined ? [] : [overlay])];
   const named = files.flatMap((file) => ['--compose-file', file]);
   await docker.tell(['stack', 'deploy', ...flags, ...named, wish.stack], {
     env: variables,
@@ -67,21 +73,37 @@ async function refuseWithoutSwarm(docker: Docker): Promise<void> {
   }
 }
 
-async function refuseWithoutDataNode(docker: Docker): Promise<void> {
-  const labelled = await docker.ask(['node', 'ls', '--quiet', '--filter', `node.label=${DATA_LABEL}=yes`]);
-  if (labelled === '') {
-    throw new UserError(
-      `no machine is chosen for the data: docker node update --label-add ${DATA_LABEL}=yes NODE (docker node ls)`,
-    );
+async function refuseWithoutDataNodes(docker: Docker, ha: boolean): Promise<void> {
+  for (const label of dataLabels(ha)) {
+    const filter = `node.label=${DATA_LABEL}=${label}`;
+    const labelled = (await docker.ask(['node', 'ls', '--quiet', '--filter', filter])) ?? '';
+    const machines = labelled.split('\n').filter(Boolean).length;
+    if (machines === 0) {
+      throw new UserError(
+        `no machine is chosen for the data: docker node update --label-add ${DATA_LABEL}=${label} NODE (docker node ls)`,
+      );
+    }
+    if (machines > 1 && ha) {
+      throw new UserError(`${machines} machines carry ${DATA_LABEL}=${label}: a member has its data on one`);
+    }
   }
 }
 
+/** A manager that does not answer is an error: what is there would be taken for nothing, and be removed. */
 async function findPresent(docker: Docker, stack: string): Promise<Present | null> {
-  const [booking, nginx] = await Promise.all([
-    docker.ask(['service', 'inspect', `${stack}_booking`]),
-    docker.ask(['service', 'inspect', `${stack}_nginx`]),
-  ]);
-  return booking === null || nginx === null ? null : presentOf(booking, nginx);
+  const ask = async (...args: string[]): Promise<string> => {
+    const told = await docker.ask(['service', ...args]);
+    if (told === null) throw new UserError(`docker service ${args.join(' ')}: no answer`);
+    return told;
+  };
+  const names = (await ask('ls', '--format', '{{.Name}}')).split('\n');
+  const [booking, nginx, router] = await Promise.all(
+    ['booking', 'nginx', 'router'].map((service) => {
+      const name = `${stack}_${service}`;
+      return names.includes(name) ? ask('inspect', name) : null;
+    }),
+  );
+  return booking && nginx ? presentOf(booking, nginx, router ?? null) : null;
 }
 
 /** Those that are given; the others are drawn at random. */

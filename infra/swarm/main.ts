@@ -1,11 +1,15 @@
-import { helpText, number, readTable, runProgram, text, yes } from '../command-line/index.ts';
-import { maxReplicas } from '../stack/options.ts';
+import { helpText, name, number, readTable, runProgram, text, yes } from '../command-line/index.ts';
+import { isOn, maxReplicas, ON_OFF } from '../stack/options.ts';
 import { readServiceSettings } from '../stack/service-settings.ts';
 import { deploy, remove } from './deploy.ts';
 import { dockerAt } from './docker.ts';
 
 const table = {
   image: text('IMAGE', { what: 'of the service, where every machine finds it', variable: 'BOOKING_IMAGE' }),
+  ha: name(ON_OFF, {
+    what: 'three each of Redis and Postgres on three machines, of which one may be lost (default: off)',
+  }),
+  'redundant-image': text('IMAGE', { what: 'of infra/redundant, with HA=on' }),
   replicas: number({ min: 1, max: maxReplicas, what: 'replicas of the service' }),
   port: number({ min: 1, max: 65_535, what: 'port that nginx takes on every machine' }),
   stack: text('NAME', { what: 'name of the stack (lastseat)', variable: 'COMPOSE_PROJECT_NAME' }),
@@ -19,6 +23,7 @@ const examples = [
     'a release, one replica after another',
   ],
   ['make swarm REPLICAS=9', 'while they sell'],
+  ['make swarm HA=on BOOKING_IMAGE=... REDUNDANT_IMAGE=...', 'the first time, with three of each server'],
   ['make swarm-down', 'its data and its passwords stay'],
 ] as const;
 
@@ -34,6 +39,8 @@ await runProgram(async () => {
     replicas,
     port,
     image,
+    ha,
+    'redundant-image': redundantImage,
     ...asked
   } = readTable(table, process.argv.slice(2), process.env);
   if (help) {
@@ -54,7 +61,7 @@ await runProgram(async () => {
     postgres: process.env['POSTGRES_PASSWORD'] || undefined,
     admin: process.env['ADMIN_TOKEN'] || undefined,
   };
-  const wish = { stack, replicas, port, image, settings };
+  const wish = { stack, ha: isOn(ha), replicas, port, image, redundantImage, settings };
   await deploy(dockerAt(), wish, passwords, (line) => console.error(line));
   console.log(`${stack} serves; docker stack services ${stack}`);
   return 0;

@@ -11,14 +11,19 @@ const dockerfile = readText('services/booking/Dockerfile');
 
 test('every image is that of infra/images.ts, wherever it is named', () => {
   const shared = new Set<string>(Object.values(IMAGES));
-  const paths = ['docker-compose.yml', 'infra/swarm/stack.yml', 'infra/redundant/compose.yml'];
+  const paths = [
+    'docker-compose.yml',
+    'infra/redundant/compose.yml',
+    'infra/swarm/stack.yml',
+    'infra/swarm/ha.yml',
+  ];
   const files = paths.map((path) => parseStack(readText(path)));
   const named = files.flatMap(({ services }) => Object.values(services).map((service) => service?.image));
   const base = /^ARG NODE_IMAGE=(.*)$/m.exec(dockerfile)?.[1] ?? '';
   const redundant = /^ARG POSTGRES_IMAGE=(.*)$/m.exec(readText('infra/redundant/Dockerfile'))?.[1] ?? '';
   const others = named.concat(base, redundant).filter((image) => image && !shared.has(image));
   const built = ['booking', 'redundant'].map((name) => `\${COMPOSE_PROJECT_NAME}-${name}`);
-  expect(new Set(others)).toEqual(new Set([...built, '${BOOKING_IMAGE}']));
+  expect(new Set(others)).toEqual(new Set([...built, '${BOOKING_IMAGE}', '${REDUNDANT_IMAGE}']));
   expect([...dockerfile.matchAll(/^FROM (\S+)/gm)].map(([, from]) => from)).toEqual([
     '${NODE_IMAGE}',
     '${NODE_IMAGE}',

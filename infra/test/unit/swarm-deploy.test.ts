@@ -14,12 +14,15 @@ cd "$(dirname "$0")"
 echo "$*" >> told
 case "$*" in
   info*) cat is-manager ;;
-  'node ls'*) cat data-nodes ;;
+  'node ls'*=yes) cat data-nodes ;;
+  'node ls'*) cat "data-node-${5##*=}" ;;
+  'service ls'*) cat services ;;
+  'service inspect lastseat_router') cat router ;;
   'service inspect lastseat_booking --format'*) cat update ;;
-  'service inspect'*) exit 1 ;;
+  'service inspect'*) cat service ;;
   'secret inspect'*) test -f "secret-$3" ;;
   'secret create'*) cat > "secret-$3" ;;
-  'stack deploy'*) echo "$REPLICAS $BOOKING_IMAGE" > deployed; test ! -f next-update || mv next-update update ;;
+  'stack deploy'*) echo "$REPLICAS $BOOKING_IMAGE $REDUNDANT_IMAGE" > deployed; test ! -f next-update || mv next-update update ;;
 esac
 `;
 
@@ -35,6 +38,7 @@ beforeEach(() => {
   write('is-manager', 'true');
   write('data-nodes', 'n1');
   write('update', 'null');
+  write('services', '');
 });
 
 afterEach(() => {
@@ -44,13 +48,21 @@ afterEach(() => {
 
 const notes: string[] = [];
 const note = (line: string) => void notes.push(line);
-const wish = { stack: 'lastseat', replicas: 5, port: undefined, image: 'booking:1', settings: {} };
+const wish = {
+  stack: 'lastseat',
+  ha: undefined,
+  replicas: 5,
+  port: undefined,
+  image: 'booking:1',
+  redundantImage: undefined,
+  settings: {},
+};
 const given = { postgres: 'p@ss word', admin: undefined };
 const rolledBack = '{"State":"rollback_completed","StartedAt":"1","Message":"rollback completed"}';
 
 test('it deploys what was asked for, with secrets that are made once', async () => {
   await deploy(docker, wish, given, note);
-  expect(read('deployed')).toBe('5 booking:1\n');
+  expect(read('deployed')).toBe('5 booking:1 \n');
   expect(read('secret-lastseat-postgres-password')).toBe('p@ss word');
   const token = read('secret-lastseat-admin-token');
   expect(token).toMatch(/^[\w-]{32}$/);
@@ -89,6 +101,39 @@ test.each([
   await expect(deploy(docker, wish, given, note)).rejects.toThrow(message);
   expect(readdirSync(folder)).not.toContain('deployed');
   expect(readdirSync(folder)).not.toContain('secret-lastseat-admin-token');
+});
+
+const ofThree = { ...wish, ha: true, redundantImage: 'redundant:1' };
+
+test('three of each server need three machines, each for one of them', async () => {
+  for (const number of [1, 2]) write(`data-node-${number}`, `n${number}`);
+  write('data-node-3', '');
+  await expect(deploy(docker, ofThree, given, note)).rejects.toThrow(
+    /docker node update --label-add lastseat-data=3 NODE/,
+  );
+  write('data-node-3', 'n3\nn4');
+  await expect(deploy(docker, ofThree, given, note)).rejects.toThrow(/^2 machines carry lastseat-data=3/);
+  expect(readdirSync(folder)).not.toContain('deployed');
+  write('data-node-3', 'n3');
+  await deploy(docker, ofThree, given, note);
+  expect(read('deployed')).toBe('5 booking:1 redundant:1\n');
+  expect(read('told')).toMatch(/stack deploy .*stack\.yml .*ha\.yml lastseat/);
+});
+
+test('three of each server stay so when something else is changed, also where a manager answers late', async () => {
+  for (const number of [1, 2, 3]) write(`data-node-${number}`, `n${number}`);
+  const service = (image: string) =>
+    JSON.stringify([{ Spec: { Mode: {}, TaskTemplate: { ContainerSpec: { Image: image } } } }]);
+  write('services', 'lastseat_booking\nlastseat_nginx\nlastseat_router');
+  write('service', service('booking:1'));
+  await expect(deploy(docker, wish, given, note)).rejects.toThrow(
+    /^docker service inspect lastseat_router: no answer$/,
+  );
+  expect(readdirSync(folder)).not.toContain('deployed');
+  write('router', service('redundant:7'));
+  await deploy(docker, wish, given, note);
+  expect(read('deployed')).toBe('5 booking:1 redundant:7\n');
+  expect(read('told')).toMatch(/stack deploy .*ha\.yml/);
 });
 
 test('what Docker refuses is told in its words', async () => {

@@ -8,13 +8,14 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 import { SETTINGS } from '../../../services/booking/src/config.ts';
+import { REDUNDANT_PARTS } from '../../redundant/members.ts';
 import { capture } from '../../stack/run-command.ts';
 import { SERVICE_SETTINGS } from '../../stack/service-settings.ts';
-import { presentOf, stackFile, variablesOf } from '../../swarm/variables.ts';
+import { completed, presentOf, stackFilesOf, variablesOf } from '../../swarm/variables.ts';
 import { checks } from '../support/swarm/checks.ts';
-import { parseStack, readText } from '../support/swarm/stack-file.ts';
+import { laidOver, parseStack, readText } from '../support/swarm/stack-file.ts';
 
-/** The stack for Docker Swarm: that it agrees with docker-compose.yml, and what a swarm asks of it beyond. */
+/** The files for Docker Swarm: that they agree with those for Compose, and what a swarm asks of them beyond. */
 
 const text = readText('infra/swarm/stack.yml');
 const stack = parseStack(text);
@@ -107,40 +108,126 @@ test.each<[keyof typeof checks, string, string, string]>([
   expect(checks[check](parseStack(changed), compose)).toContainEqual(expect.stringContaining(finding));
 });
 
-const wish = { stack: 'shop', replicas: undefined, port: undefined, image: undefined, settings: {} };
+const haText = readText('infra/swarm/ha.yml');
+const threeInCompose = parseStack(readText('infra/redundant/compose.yml'));
+
+/** Agreement is asked of the overlay alone, and all else of what a swarm gets. */
+function findingsOf(haText: string): Record<string, string[]> {
+  const overlay = parseStack(haText);
+  const both = laidOver(stack, overlay);
+  return Object.fromEntries(
+    Object.entries(checks).map(([name, check]) => {
+      const subject = { agreement: overlay, files: { ...overlay, configs: both.configs ?? {} } };
+      return [name, check(subject[name as keyof typeof subject] ?? both, threeInCompose)];
+    }),
+  );
+}
+
+test('the stack with three of each server fits that of Compose and a swarm', () => {
+  expect(findingsOf(haText)).toEqual(Object.fromEntries(Object.keys(checks).map((name) => [name, []])));
+  const overlay = parseStack(haText);
+  for (const alone of ['postgres', 'redis']) expect(overlay.services[alone]).toEqual({ deploy: { replicas: 0 } });
+  expect(overlay.services['booking']).toEqual({ environment: threeInCompose.services['booking']?.environment });
+});
+
+test.each<[keyof typeof checks, string, string, string]>([
+  ['agreement', 'redis-server /data/redis.conf', 'redis-server /etc/redis.conf', 'redis-2: command'],
+  ['agreement', 'sentinel monitor lastseat redis-1 6379 2', 'sentinel monitor x redis-1 6379 2', 'sentinel-3: command'],
+  ['agreement', 'REDIS_PRIMARY_NAME: lastseat', 'REDIS_PRIMARY_NAME: shop', 'booking: environment'],
+  ['agreement', 'PATRONI_RESTAPI_LISTEN: 0.0.0.0:8008', 'PATRONI_RESTAPI_LISTEN: 8008', 'postgres-1: environment'],
+  ['agreement', 'memory: 1g', 'memory: 2g', 'postgres-3: memory'],
+  ['agreement', 'aliases: [postgres, redis]', 'aliases: [redis]', 'router: networks'],
+  ['agreement', 'networks: [data]', 'networks: [edge]', 'etcd-1: networks'],
+  ['agreement', 'dev/tcp/127.0.0.1/2379', 'dev/tcp/127.0.0.1/2380', 'etcd-2: healthcheck'],
+  ['agreement', '  sentinel-2:\n  sent', '  sent', 'networks or volumes'],
+  ['agreement', '  etcd-3: { <<', '  etcd-4: { <<', 'etcd-3: service'],
+  ['files', '/etc/patroni/docker.yml', '/etc/patroni.yml', 'postgres-2: files'],
+  ['files', '../redundant/servers.cfg', '../redundant/router.cfg', 'router: files'],
+  ['files', "'postgres-3:/data', *tmp", "'postgres-3:/data'", 'postgres-3: writable'],
+  ['files', '-${DIGEST_SENTINEL}', '', 'sentinel: its name does not change with it'],
+  ['limits', '*second, *to-256m', '*second', 'etcd-2 has no bound on its memory'],
+  ['members', 'hostname: redis-3', 'hostname: redis-2', 'redis-3: has another name'],
+  ['members', 'exec 9>/data/lock && flock 9 && exec', 'exec', 'sentinel-1: two may have its data'],
+  ['members', 'exec 9>/data/lock && flock 9 || exit', '', 'postgres-1: two may have its data'],
+  ['members', 'lastseat-data == 2', 'lastseat-data == 1', 'redis-2: not on machine 2'],
+  ['members', 'mode: global', 'replicas: 2', 'router: not on every machine'],
+  ['refused', 'hostname: etcd-1,', 'hostname: etcd-1, restart: always,', 'etcd-1: a stack has no restart'],
+  ['secrets', 'secrets: [postgres-password]', '', 'postgres-2 reads the secret postgres-password, and is not'],
+  ['updates', 'order: stop-first }\n  restart', 'order: start-first }\n  restart', 'redis-1: two on the same files'],
+  ['updates', 'endpoint_mode: dnsrr\n  replicas', 'replicas', 'postgres-1: has a virtual address'],
+  ['waiting', '  timeout: 10s', '  timeout: 1s', 'router is killed when its machine is busy'],
+])('of three, %s: %j for %j is found', (check, right, wrong, finding) => {
+  const changed = haText.replaceAll(right, wrong);
+  expect(changed).not.toBe(haText);
+  expect(findingsOf(changed)[check]).toContainEqual(expect.stringContaining(finding));
+});
+
+const wish = {
+  stack: 'shop',
+  ha: undefined,
+  replicas: undefined,
+  port: undefined,
+  image: undefined,
+  redundantImage: undefined,
+  settings: {},
+};
+const wishOfThree = { ...wish, ha: true, image: 'x:1', redundantImage: 'y:1' };
 
 describe('the variables of the stack', () => {
-  const present = { replicas: 9, port: 80, image: 'r.example/booking:1', settings: { LAB_MODE: 'on' } };
+  const present = {
+    replicas: 9,
+    port: 80,
+    image: 'r.example/booking:1',
+    redundantImage: null,
+    settings: { LAB_MODE: 'on' },
+  };
+  const presentOfThree = { ...present, redundantImage: 'r.example/redundant:1' };
+  const variables = (asked: typeof wish, there: typeof present | typeof presentOfThree | null) =>
+    variablesOf(completed(asked, there));
 
-  test('are all that it names, but for those that may be missing', () => {
+  test.each([
+    ['stack.yml', text, { ...wish, image: 'x:1' }],
+    ['both files', text + haText, wishOfThree],
+  ])('are all that %s name, but for those that may be missing', (_files, text, wish) => {
     const named = [...text.matchAll(/\$\{([A-Z_]+)(:?)/g)];
     const needed = named.flatMap(([, name = '', hasDefault]) => (hasDefault === '' ? [name] : []));
-    const given = variablesOf({ ...wish, image: 'x:1' }, null);
+    const given = variablesOf(wish);
     expect(needed.length).toBeGreaterThan(0);
     expect(needed.filter((name) => !(name in given))).toEqual([]);
     expect(given).toMatchObject({ STACK: 'shop', REPLICAS: '3', PORT: '8080', BOOKING_IMAGE: 'x:1' });
   });
 
   test('what is there stays as it is, and what is asked for changes', () => {
-    expect(variablesOf(wish, present)).toMatchObject({ REPLICAS: '9', PORT: '80', LAB_MODE: 'on' });
+    expect(variables(wish, present)).toMatchObject({ REPLICAS: '9', PORT: '80', LAB_MODE: 'on' });
     const changed = { ...wish, image: 'r.example/booking:2', settings: { LAB_MODE: 'off' } };
     const both = { REPLICAS: '9', LAB_MODE: 'off', BOOKING_IMAGE: 'r.example/booking:2' };
-    expect(variablesOf(changed, present)).toMatchObject(both);
+    expect(variables(changed, present)).toMatchObject(both);
     // Another file, and so another name.
     const limitsOf = (settings: object) =>
-      variablesOf({ ...wish, image: 'x:1', settings }, null)['DIGEST_NGINX_LIMITS'];
+      variablesOf({ ...wish, image: 'x:1', settings })['DIGEST_NGINX_LIMITS'];
     expect(limitsOf({ LAB_MODE: 'off' })).toBe(limitsOf({}));
     expect(limitsOf({ LAB_MODE: 'on' })).not.toBe(limitsOf({}));
     expect(() => limitsOf({ LAB_MODE: 'yes' })).toThrow(/LAB_MODE=yes/);
-    expect(() => variablesOf(wish, null)).toThrow(/BOOKING_IMAGE=/);
+    expect(() => variables(wish, null)).toThrow(/BOOKING_IMAGE=/);
+  });
+
+  test('three of each server stay three, and one stays one: neither finds the data of the other', () => {
+    expect(completed(wish, present).ha).toBe(false);
+    expect(variables(wish, presentOfThree)).toMatchObject({ REDUNDANT_IMAGE: 'r.example/redundant:1' });
+    expect(variables({ ...wish, redundantImage: 'y:2' }, presentOfThree)['REDUNDANT_IMAGE']).toBe('y:2');
+    expect(() => completed({ ...wish, ha: false }, presentOfThree)).toThrow(/make swarm-down, .*HA=off$/);
+    expect(() => completed({ ...wish, ha: true }, present)).toThrow(/make swarm-down, .*HA=on$/);
+    expect(() => variables({ ...wishOfThree, redundantImage: undefined }, null)).toThrow(/REDUNDANT_IMAGE=/);
   });
 
   test('what is there is what Swarm tells of its services', () => {
     const container = { Image: 'r.example/booking:1@sha256:0', Env: ['LAB_MODE=on', 'PORT=3000'] };
     const booking = { Mode: { Replicated: { Replicas: 9 } }, TaskTemplate: { ContainerSpec: container } };
     const nginx = { ...booking, Mode: {}, EndpointSpec: { Ports: [{ PublishedPort: 80 }] } };
-    const told = [booking, nginx].map((Spec) => JSON.stringify([{ Spec }]));
-    expect(presentOf(told[0] ?? '', told[1] ?? '')).toEqual(present);
+    const router = { ...nginx, TaskTemplate: { ContainerSpec: { Image: 'r.example/redundant:1@sha256:1' } } };
+    const told = [booking, nginx, router].map((Spec) => JSON.stringify([{ Spec }])) as [string, string, string];
+    expect(presentOf(told[0], told[1], null)).toEqual(present);
+    expect(presentOf(...told)).toEqual(presentOfThree);
   });
 });
 
@@ -177,13 +264,33 @@ describe('the health check of a replica', () => {
 
 const cli = await capture('docker', ['stack', 'config', '--help'], 10_000);
 
+/** The stack as docker reads it, which is what it would send to a swarm. */
+async function readByDocker(asked: typeof wish | typeof wishOfThree) {
+  const env = Object.entries(variablesOf(asked)).map((pair) => pair.join('='));
+  const files = stackFilesOf(asked).flatMap((file) => ['--compose-file', file]);
+  const args = [...env, 'docker', 'stack', 'config', ...files];
+  const { code, stdout, stderr } = await capture('env', args, 10_000);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return parseStack(stdout);
+}
+
 test('docker reads the stack', async ({ skip }) => {
   skip(cli.code !== 0, 'the docker command is not installed');
-  const env = Object.entries(variablesOf({ ...wish, image: 'x:1' }, null)).map((pair) => pair.join('='));
-  const args = ['docker', 'stack', 'config', '--compose-file', stackFile];
-  const { code, stdout, stderr } = await capture('env', [...env, ...args], 10_000);
-  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  expect(Object.keys(parseStack(stdout).services)).toEqual(Object.keys(stack.services).toSorted());
+  const read = await readByDocker({ ...wish, image: 'x:1' });
+  expect(Object.keys(read.services)).toEqual(Object.keys(stack.services).toSorted());
+});
+
+test('docker reads both files as one with three of each server', async ({ skip }) => {
+  skip(cli.code !== 0, 'the docker command is not installed');
+  const { services } = await readByDocker(wishOfThree);
+  expect(Object.keys(services)).toEqual(
+    [...Object.keys(stack.services), ...REDUNDANT_PARTS].toSorted(),
+  );
+  for (const alone of ['postgres', 'redis']) expect(services[alone]?.deploy?.replicas).toBe(0);
+  const { environment } = services['booking'] ?? {};
+  expect(environment).toMatchObject(threeInCompose.services['booking']?.environment ?? {});
+  expect(environment).toMatchObject({ DATABASE_URL: 'postgres://lastseat@postgres:5432/lastseat' });
+  expect(services['postgres-2']?.deploy?.placement?.constraints).toEqual(['node.labels.lastseat-data == 2']);
 });
 
 test('a stack passes on every setting that make up does, and none that the service does not know', () => {

@@ -3,12 +3,14 @@ import { isDeepStrictEqual } from 'node:util';
 import { STOPPED_WITHIN_MS } from '../../../../services/booking/src/time-limits.ts';
 import { filesOf, writableOf, type Service, type StackFile } from './stack-file.ts';
 
-/** What can be wrong with infra/swarm/stack.yml: each finds it, in words. */
-export const checks = { agreement, files, limits, refused, secrets, updates, waiting };
+/** What can be wrong with the files of infra/swarm: each finds it, in words. */
+export const checks = { agreement, files, limits, members, refused, secrets, updates, waiting };
 
 /** What both files say of a service is the same. Left out: what only one of them has, the profiles among it. */
 function agreement(stack: StackFile, compose: StackFile): string[] {
-  const names = Object.entries(compose.services).flatMap(([name, { profiles }]) => (profiles ? [] : [name]));
+  const names = Object.entries(compose.services).flatMap(([name, service]) =>
+    service === null || service.profiles ? [] : [name],
+  );
   const services = names.flatMap((name) => {
     const [there, here] = [compose.services[name], stack.services[name]].map((service) =>
       sharedBy(name, service),
@@ -21,8 +23,8 @@ function agreement(stack: StackFile, compose: StackFile): string[] {
     (name) => name in compose.services && names.includes(name),
   );
   const isSame = isDeepStrictEqual(
-    [Object.keys(stack.networks), Object.keys(stack.volumes)],
-    [Object.keys(compose.networks).filter((name) => name !== WATCHERS), volumes],
+    [Object.keys(stack.networks ?? {}), Object.keys(stack.volumes)],
+    [Object.keys(compose.networks ?? {}).filter((name) => name !== WATCHERS), volumes],
   );
   return isSame ? services : services.concat('networks or volumes');
 }
@@ -34,33 +36,44 @@ function sharedBy(name: string, service: Service | undefined): Record<string, un
   if (service === undefined) return { service: 'missing' };
   const { image, user, init, read_only, cap_drop, logging, command, entrypoint, networks, healthcheck } =
     service;
-  const { mem_limit, deploy, ports = [], stop_grace_period } = service;
+  const { mem_limit, deploy, ports = [], stop_grace_period, hostname } = service;
   const isOurs = name === 'booking' || name === 'migrate';
+  const isMember = MEMBER.test(name);
   return {
-    // Ours has a name in Compose, and a registry in a swarm; there the shell that starts it reads the secrets, and its
-    // check is one of Swarm's own.
-    image: isOurs || image,
+    // One that we build has a name in Compose, and a registry in a swarm. There a shell that starts a service reads the
+    // secrets, and takes the lock of a member; and who is unhealthy is killed, so that some checks are Swarm's own.
+    image: image?.startsWith('${') ? 'built' : image,
     command: isOurs || command,
-    entrypoint: isOurs || entrypoint,
-    healthcheck: name === 'booking' || healthcheck,
+    entrypoint: isOurs || isMember || entrypoint,
+    healthcheck: name === 'booking' || (OTHERWISE_WELL.test(name) ? timesOf(healthcheck) : healthcheck),
+    hostname,
     port: name === 'nginx' && ports.map(({ target }) => target),
     user,
     init,
     read_only,
     cap_drop,
     logging,
-    networks: networks?.filter((name) => name !== WATCHERS),
+    networks: Array.isArray(networks) ? networks.filter((name) => name !== WATCHERS) : networks,
     stop_grace_period,
     memory: mem_limit ?? deploy?.resources?.limits?.memory,
-    environment: name === 'postgres' || environmentOf(service),
+    environment: name === 'postgres' || name === 'router' || environmentOf(service),
   };
+}
+
+/** One of three. */
+const MEMBER = /^(redis|sentinel|etcd|postgres)-([123])$/;
+/** In Compose their checks say whether there is a primary, which nobody may be killed for. */
+const OTHERWISE_WELL = /^(router|postgres-[123])$/;
+
+function timesOf({ test: _, ...times }: Service['healthcheck'] = {}): object {
+  return times;
 }
 
 /** Without the passwords, the quorum, which a stack has not, and the defaults of what may be set. */
 function environmentOf({ environment = {} }: Service): string[] {
-  const apart = new Set(['PGPASSWORD', 'BOOKING_KEY', 'OPERATORS', 'QUORUM_REDIS_URLS', 'INSTANCE_ID']);
+  const apart = new Set(['BOOKING_KEY', 'OPERATORS', 'QUORUM_REDIS_URLS', 'INSTANCE_ID']);
   return Object.entries(environment)
-    .filter(([name]) => !apart.has(name))
+    .filter(([name]) => !apart.has(name) && !name.endsWith('PASSWORD'))
     .map(([name, value]) => `${name}=${value.startsWith('${') ? '' : value}`)
     .toSorted();
 }
@@ -95,6 +108,25 @@ function limits({ services }: StackFile): string[] {
 }
 
 /** A stack refuses some of these words, and ignores the others without a word. */
+/** Each of three servers has a machine of its own, has its data for itself alone, and is known by its name. */
+function members({ services }: StackFile): string[] {
+  const wrong = Object.entries(services).flatMap(([name, { hostname, entrypoint = [], deploy }]) => {
+    const number = MEMBER.exec(name)?.[2];
+    if (number === undefined) return [];
+    const machine = [`node.labels.lastseat-data == ${number}`];
+    return [
+      hostname !== name && `${name}: has another name`,
+      !entrypoint.join(' ').includes('exec 9>/data/lock && flock 9') && `${name}: two may have its data`,
+      !isDeepStrictEqual(deploy?.placement?.constraints, machine) && `${name}: not on machine ${number}`,
+    ];
+  });
+  const { router } = services;
+  return sentences([
+    ...wrong,
+    router !== undefined && router.deploy?.mode !== 'global' && 'router: not on every machine',
+  ]);
+}
+
 function refused({ services }: StackFile): string[] {
   const words = [
     'build',
@@ -128,11 +160,13 @@ function secrets(stack: StackFile): string[] {
 }
 
 function updates({ services }: StackFile): string[] {
-  const { booking, nginx, migrate, postgres, redis } = services;
+  const { booking, nginx, migrate } = services;
   const virtual = Object.entries(services).filter(
     ([name, { deploy }]) => name !== 'migrate' && deploy?.endpoint_mode !== 'dnsrr',
   );
-  const data = Object.entries({ postgres, redis });
+  const data = Object.entries(services).filter(([, { volumes = [] }]) =>
+    volumes.some((volume) => typeof volume === 'string'),
+  );
   const wrong = [
     orderOf(booking) !== 'start-first' && 'booking: an old one goes before a new one is there',
     booking?.deploy?.update_config?.failure_action !== 'rollback' && 'booking: a bad release goes on',
@@ -141,7 +175,7 @@ function updates({ services }: StackFile): string[] {
     migrate?.deploy?.mode !== 'replicated-job' && 'migrate: runs again and again',
     ...virtual.map(([name]) => `${name}: has a virtual address`),
     ...data.map(
-      ([name, service]) => !service?.deploy?.placement?.constraints?.length && `${name}: may leave its data`,
+      ([name, service]) => !service.deploy?.placement?.constraints?.length && `${name}: may leave its data`,
     ),
     ...data.map(([name, service]) => orderOf(service) !== 'stop-first' && `${name}: two on the same files`),
   ];

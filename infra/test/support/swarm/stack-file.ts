@@ -1,11 +1,12 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
 import { parse } from 'yaml';
 
-/** Of docker-compose.yml or stack.yml, what is read of it here. */
+/** Of a file for Compose or for a swarm, what is read of it here. */
 export interface StackFile {
   services: Record<string, Service>;
-  networks: Record<string, unknown>;
+  networks?: Record<string, unknown>;
   volumes: Record<string, unknown>;
   configs?: Record<string, { file: string; name: string }>;
   secrets?: Record<string, { external: boolean; name: string }>;
@@ -25,7 +26,8 @@ export interface Service {
   mem_limit?: string;
   shm_size?: string;
   stop_grace_period?: string;
-  networks?: string[];
+  networks?: string[] | Record<string, unknown>;
+  hostname?: string;
   profiles?: string[];
   deploy?: Deploy;
   [other: string]: unknown;
@@ -41,8 +43,25 @@ interface Deploy {
   resources?: { limits?: { memory?: string } };
 }
 
+const root = new URL('../../../../', import.meta.url);
+
 export function readText(path: string): string {
-  return readFileSync(new URL(`../../../../${path}`, import.meta.url), 'utf8');
+  return readFileSync(new URL(path, root), 'utf8');
+}
+
+/** Both files laid over one another, as a swarm would, as far as they are read here. */
+export function laidOver(stack: StackFile, overlay: StackFile): StackFile {
+  const services = Object.entries(overlay.services).map(([name, service]) => {
+    const below = stack.services[name];
+    const deploy = { ...below?.deploy, ...service.deploy };
+    return [name, { ...below, ...service, deploy }] as const;
+  });
+  return {
+    ...stack,
+    services: { ...stack.services, ...Object.fromEntries(services) },
+    volumes: { ...stack.volumes, ...overlay.volumes },
+    configs: { ...stack.configs, ...overlay.configs },
+  };
 }
 
 export function parseStack(text: string): StackFile {
@@ -57,12 +76,19 @@ export function filesOf(file: StackFile, { volumes = [], configs = [] }: Service
       typeof volume === 'string' ? volume.split(':') : [withoutDefaults(volume.source ?? ''), volume.target],
     )
     .filter(([path = '']) => path.startsWith('./'))
-    .map(([path = '', target = '']) => [target, path.slice(2)]);
+    .flatMap(([path = '', target = '']) => filesAt(path.slice(2), target));
   const contents = configs.map(({ source, target }) => {
     const path = withoutDefaults(file.configs?.[source]?.file ?? '');
     return [target, new URL(path, 'file:///infra/swarm/').pathname.slice(1)];
   });
   return Object.fromEntries([...mounts, ...contents]) as Record<string, string>;
+}
+
+/** A stack has no folders: all that is in one. */
+function filesAt(path: string, target: string): [string, string][] {
+  const isFolder = statSync(fileURLToPath(new URL(path, root)), { throwIfNoEntry: false })?.isDirectory();
+  if (!isFolder) return [[target, path]];
+  return readdirSync(new URL(path, root)).map((name) => [`${target}/${name}`, `${path}/${name}`]);
 }
 
 /** A variable is the same one in both files, though not where it is left out. */
