@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { UserError } from '@lastseat/infra/stack';
 import { dockerAt, IMAGES } from '@lastseat/infra/swarm';
 
+import type { DataNodes } from './data-nodes.ts';
 import type { SwarmNode } from './swarm.ts';
 
 /** What is released on the swarm. The first and the next are the same program: what is tried is the way from one to the other. */
@@ -14,11 +15,14 @@ export interface Releases {
   next: string;
   /** Ends as soon as it is started. */
   bad: string;
+  /** Of the members of three; null where there is one of each server. */
+  redundant: string | null;
 }
 
 const BUILT = 'lastseat-booking:test';
 const NEXT = 'lastseat-booking:test-next';
 const BAD = 'lastseat-booking:test-bad';
+const REDUNDANT = 'lastseat-redundant:test';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 // npm ci in a fresh image, on a busy machine.
@@ -27,6 +31,7 @@ const BUILD_TIMEOUT_MS = 600_000;
 /** Made by the engine of this machine. @param image of the service; without it, it is built of this checkout */
 export async function makeReleases(
   image: string | undefined,
+  ha: boolean,
   note: (line: string) => void,
 ): Promise<Releases> {
   const docker = dockerAt();
@@ -49,20 +54,25 @@ export async function makeReleases(
     const input = `FROM ${first}\n${line}\n`;
     await docker.tell(['build', '--tag', name, '-'], { input, timeoutMs: BUILD_TIMEOUT_MS });
   }
-  return { first, next: NEXT, bad: BAD };
+  if (!ha) return { first, next: NEXT, bad: BAD, redundant: null };
+  note('building the image of the members of three ...');
+  const folder = `${root}infra/redundant`;
+  await docker.tell(['build', '--tag', REDUNDANT, folder], { timeoutMs: BUILD_TIMEOUT_MS });
+  return { first, next: NEXT, bad: BAD, redundant: REDUNDANT };
 }
 
 /** A swarm without a registry: every node gets what it will run, from this machine, unless it has it. */
 export async function bringImages(
-  releases: Releases,
+  { redundant, ...releases }: Releases,
   nodes: readonly SwarmNode[],
-  data: SwarmNode,
+  data: DataNodes,
   note: (line: string) => void,
 ): Promise<void> {
   const here = dockerAt();
   for (const node of nodes) {
-    const servers = node.name === data.name ? [IMAGES.postgres, IMAGES.redis] : [];
-    const wanted = [...Object.values(releases), IMAGES.nginx, ...servers] as string[];
+    const hasData = data.nodes.some(({ name }) => name === node.name);
+    const servers = [...(hasData ? [IMAGES.redis] : []), redundant ?? (hasData ? IMAGES.postgres : null)];
+    const wanted = [...Object.values(releases), IMAGES.nginx, ...servers].filter((name) => name !== null);
     const missing: string[] = [];
     for (const image of wanted) {
       const [ours, theirs] = await Promise.all([here, node.docker].map((docker) => idOf(docker, image)));

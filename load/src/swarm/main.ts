@@ -11,13 +11,14 @@ import { writeHistory } from '../history/write-history.ts';
 import { createRunFolder, runsFolder } from '../runs/store.ts';
 import type { Target } from '../target.ts';
 import { startBalancer } from './balancer.ts';
+import { chooseDataNodes } from './data-nodes.ts';
 import { bringImages, makeReleases } from './images.ts';
 import { HELP, readOptions, type Options } from './options.ts';
 import { play, type Field, type Played } from './play.ts';
 import { conclusion, faultsOf, swarmTable } from './report.ts';
-import type { Scenario } from './scenarios.ts';
+import type { Scenario } from './scenario.ts';
 import { findSwarm } from './swarm.ts';
-import { chooseDataNode, startTestStack } from './test-stack.ts';
+import { startTestStack } from './test-stack.ts';
 
 const INTERRUPTED = 130;
 
@@ -27,19 +28,21 @@ async function main(options: Options): Promise<number> {
   const swarm = await findSwarm(options.hosts, options.commands);
   const when = circumstances();
   const signal = onInterruption('every node is mended, and the stack removed');
-  const releases = await makeReleases(options.image, note);
-  const data = await chooseDataNode(swarm);
+  const data = await chooseDataNodes(swarm, options.ha);
+  const releases = await makeReleases(options.image, options.ha, note);
   await bringImages(releases, swarm.nodes, data, note);
 
   const { port, strategies, runs, scenarios } = options;
   const [first] = scenarios;
   if (signal.aborted) return INTERRUPTED;
-  note(`${count(swarm.nodes.length, 'node')}; ${data.name} has the data`);
+  const holders = data.nodes.map(({ name }) => name).join(', ');
+  note(`${count(swarm.nodes.length, 'node')}; the data are on ${holders}`);
   const played: Played[] = [];
   const folder = createRunFolder(runsFolder(process.env), 'swarm', new Date());
   const found = () => ({
     circumstances: when,
     nodes: swarm.nodes.length,
+    ha: options.ha,
     strategies,
     played: played.map(({ guards, ...run }) => ({
       ...run,
@@ -52,6 +55,7 @@ async function main(options: Options): Promise<number> {
       port,
       note,
       image: releases.first,
+      redundantImage: releases.redundant,
       replicas: first?.replicas ?? 0,
     });
     await using balancer = await startBalancer(

@@ -2,6 +2,7 @@ import { STRATEGY_NAMES, type StrategyName } from '@lastseat/booking/contract';
 import {
   helpText,
   json,
+  name,
   names,
   number,
   readTable,
@@ -12,12 +13,14 @@ import {
 } from '@lastseat/infra/command-line';
 
 import { COMMANDS, type Commands } from './node-commands.ts';
-import { SCENARIOS, type Scenario } from './scenarios.ts';
+import type { Scenario } from './scenario.ts';
+import { SCENARIOS } from './scenarios.ts';
 
 export interface Options {
   help: boolean;
   hosts: string[];
   commands: Commands;
+  ha: boolean;
   scenarios: Scenario[];
   strategies: StrategyName[];
   runs: number;
@@ -36,9 +39,10 @@ export const TABLE = {
   boot: text('COMMAND', { what: 'starts it again, with its data' }),
   unplug: text('COMMAND', { what: 'takes its network cable out' }),
   plug: text('COMMAND', { what: 'puts it back' }),
+  ha: name(['on', 'off'], { what: 'three of each data server, one on each of three nodes (default: off)' }),
   name: names(
     SCENARIOS.map(({ name }) => name),
-    { what: 'these scenarios (default: all)' },
+    { what: 'these scenarios (default: all that there are servers for)' },
   ),
   strategy: names(EXACT, { what: `these guards, all at the same time (default: ${DEFAULT.join(', ')})` }),
   runs: number({ min: 1, max: 100, what: 'of each scenario (default: 1)' }),
@@ -57,13 +61,14 @@ export const HELP = helpText({
   examples: [
     ['make test-swarm HOSTS="unix:///run/n1.sock tcp://10.0.0.12:2375 ..." NAME=scale', 'no node is struck'],
     ['make test-swarm HOSTS=... KILL=./kill BOOT=./boot UNPLUG=./unplug PLUG=./plug RUNS=5', 'everything'],
+    ['make test-swarm HA=on HOSTS=... KILL=...', 'the same with three of each data server, which are struck too'],
   ],
   program: 'load/src/swarm/main.ts',
   table: TABLE,
   notes: `Scenarios:
-${SCENARIOS.map(({ name, what }) => `  ${name}: ${what}`).join('\n')}
+${SCENARIOS.map(({ name, what, ofThree }) => `  ${name}: ${what}${ofThree ? ' (HA=on)' : ''}`).join('\n')}
 
-All nodes must be managers, in HOSTS, and carry the label test=yes: docker node update --label-add test=yes NODE. One of them gets the data; it is never struck. The stack and its data are removed at the end; the images stay.
+All nodes must be managers, in HOSTS, and carry the label test=yes: docker node update --label-add test=yes NODE. One of them gets the data, and is never struck; with HA=on three get them, and each may be. The stack and its data are removed at the end; the images stay.
 Exit code: 0 everything held; 1 something did not, or this cannot run here; 2 a wrong option; 130 interrupted.`,
 });
 
@@ -72,15 +77,19 @@ export const variables = (): string[] => variablesOf(TABLE);
 export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Options {
   const given = readTable(TABLE, argv, env);
   const hosts = (given.hosts ?? '').split(/\s+/).filter(Boolean);
-  const scenarios = SCENARIOS.filter(({ name }) => given.name?.includes(name) ?? true);
+  const ha = given.ha === 'on';
+  const possible = SCENARIOS.filter(({ ofThree = false }) => ha || !ofThree);
+  const scenarios = possible.filter(({ name }) => given.name?.includes(name) ?? true);
   if (!given.help) {
     refuseWithoutHosts(hosts);
-    refuseWithoutCommands(scenarios, given);
+    refuseImpossible(possible, given.name);
+    refuseWithoutCommands(scenarios, possible, given);
   }
   return {
     help: given.help,
     hosts,
     commands: given,
+    ha,
     scenarios,
     strategies: given.strategy ?? DEFAULT,
     runs: given.runs ?? 1,
@@ -104,12 +113,22 @@ function refuseWithoutHosts(hosts: readonly string[]): void {
     );
 }
 
-function refuseWithoutCommands(scenarios: readonly Scenario[], given: Commands): void {
+function refuseImpossible(possible: readonly Scenario[], wanted: readonly string[] = []): void {
+  const missing = wanted.filter((wish) => !possible.some(({ name }) => name === wish));
+  if (missing.length > 0)
+    throw new UsageError(`NAME=${missing.join(',')}: there are three of each server with HA=on only`);
+}
+
+function refuseWithoutCommands(
+  scenarios: readonly Scenario[],
+  possible: readonly Scenario[],
+  given: Commands,
+): void {
   const missing = COMMANDS.filter((command) => !given[command]);
   const lacking = scenarios.filter(({ needs }) => needs.some((command) => missing.includes(command)));
   if (lacking.length === 0) return;
   const wanted = missing.filter((command) => lacking.some(({ needs }) => needs.includes(command)));
-  const others = SCENARIOS.filter(({ needs }) => needs.length === 0).map(({ name }) => name);
+  const others = possible.filter(({ needs }) => needs.length === 0).map(({ name }) => name);
   throw new UsageError(
     `${wanted.map((command) => `${command.toUpperCase()}=`).join(' and ')} missing, which ${lacking.map(({ name }) => name).join(', ')} ` +
       `need; without: make test-swarm HOSTS=... NAME=${others.join(',')}`,

@@ -14,7 +14,7 @@ import { isUnknown } from '../tally.ts';
 import { createEvents, type Target } from '../target.ts';
 import { openOracle } from '../truth.ts';
 import type { Balancer } from './balancer.ts';
-import type { Outcome, Scenario, Scene } from './scenarios.ts';
+import type { Outcome, Scenario, Scene } from './scenario.ts';
 import { SELLING, startSelling } from './selling.ts';
 import { judgeFromWithin } from './within.ts';
 
@@ -64,6 +64,7 @@ export async function play(field: Field, scenario: Scenario, run: number): Promi
   await stack.deploy({ replicas: scenario.replicas, image: field.releases.first });
   await stack.untilWhole(scenario.replicas, signal);
   await stack.spreadOut(scenario.replicas, signal);
+  await stack.untilRedundant(signal);
   await untilBalanced(field);
 
   const clients = Math.max(1, Math.floor(CLIENTS / strategies.length));
@@ -95,6 +96,7 @@ export async function play(field: Field, scenario: Scenario, run: number): Promi
       failure ??= reasonOf(error);
     });
     phases.healedAtMs = performance.now();
+    await stack.untilRedundant(signal).catch((error: unknown) => (failure ??= reasonOf(error)));
     await untilBalanced(field).catch((error: unknown) => (failure ??= reasonOf(error)));
     await rest(AFTER_MS, signal);
     phases.endedAtMs = performance.now();

@@ -3,8 +3,10 @@ import { createConnection } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { UserError } from '@lastseat/infra/stack';
-import { DATA_LABEL, deploy, remove, watchedPostgres } from '@lastseat/infra/swarm';
+import { deploy, remove, watchedPostgres } from '@lastseat/infra/swarm';
 
+import { labelDataNodes, unlabelDataNodes, type DataNodes } from './data-nodes.ts';
+import { serversOf, type Servers } from './members.ts';
 import type { Swarm, SwarmNode } from './swarm.ts';
 
 const STACK = 'lastseat-test';
@@ -12,9 +14,7 @@ const STACK = 'lastseat-test';
 const POSTGRES_PORT = 55_432;
 
 /** The stack of infra/swarm, under a name of its own and with data of its own, which go with it. */
-export interface TestStack extends AsyncDisposable {
-  /** Has the data, and is never struck. */
-  data: SwarmNode;
+export interface TestStack extends Servers, AsyncDisposable {
   postgresUrl: string;
   /**
    * Returns once it is so, or was taken back, which is a `UserError`. What is left out stays; what is so already is not
@@ -22,8 +22,8 @@ export interface TestStack extends AsyncDisposable {
    */
   deploy(wish: { replicas?: number; image?: string }): Promise<void>;
   /**
-   * Until so many replicas are healthy on nodes that stand, and an nginx on each of these. Throws a `UserError` if it
-   * takes too long.
+   * Until so many replicas are healthy on nodes that stand, and on each of these what every node has. Throws a `UserError`
+   * if it takes too long.
    */
   untilWhole(replicas: number, signal: AbortSignal): Promise<void>;
   /** Until each node has a replica at least: one that has booted has none, as Swarm moves nothing to it. */
@@ -35,9 +35,11 @@ export interface TestStack extends AsyncDisposable {
 }
 
 export interface TestStackOptions {
-  data: SwarmNode;
+  data: DataNodes;
   port: number;
   image: string;
+  /** Of the members of three; null where there is one of each server. */
+  redundantImage: string | null;
   replicas: number;
   note: (line: string) => void;
 }
@@ -52,12 +54,21 @@ export async function startTestStack(swarm: Swarm, options: TestStackOptions): P
   const { data, port, note } = options;
   process.env['TEST_POSTGRES_PORT'] = String(POSTGRES_PORT);
   const password = randomBytes(12).toString('hex');
-  const wish = { stack: STACK, replicas: undefined, port: undefined, image: undefined, settings: {} };
+  const wish = {
+    stack: STACK,
+    ha: data.ha,
+    port: undefined,
+    redundantImage: options.redundantImage ?? undefined,
+    settings: {},
+  };
   const passwords = { postgres: password, admin: undefined };
+  const overlay = watchedPostgres(data);
+  // Of several nodes that lead to Postgres: all of them stand while it is asked.
+  const [first] = data.nodes as [SwarmNode];
+  const onEveryNode = ['nginx', ...(data.ha ? ['router'] : [])];
   await sweep();
   await refuseTakenPorts(swarm, data, port);
-  const hadLabel = await labelled(swarm, data);
-  if (!hadLabel) await label(swarm, data, `--label-add=${DATA_LABEL}=yes`);
+  await labelDataNodes(swarm, data);
 
   /** Removes what there is of it, of an earlier run too. */
   async function sweep(): Promise<void> {
@@ -67,12 +78,11 @@ export async function startTestStack(swarm: Swarm, options: TestStackOptions): P
     const secrets = await manager.ask(['secret', 'ls', '--quiet', '--filter', `name=${STACK}-`]);
     for (const id of secrets?.split('\n').filter(Boolean) ?? []) await manager.ask(['secret', 'rm', id]);
     // A container that is being removed keeps its volume.
-    const names = [`${STACK}_postgres`, `${STACK}_redis`];
     const deadlineMs = performance.now() + VOLUMES_WITHIN_MS;
     for (const { docker } of swarm.nodes) {
-      for (const name of names) {
-        while ((await docker.ask(['volume', 'inspect', name])) !== null) {
-          if ((await docker.ask(['volume', 'rm', name])) !== null) break;
+      const ours = ['volume', 'ls', '--quiet', '--filter', `name=^${STACK}_`];
+      for (const name of (await docker.ask(ours))?.split('\n').filter(Boolean) ?? []) {
+        while ((await docker.ask(['volume', 'rm', name])) === null) {
           if (performance.now() > deadlineMs) throw new UserError(`the volume ${name} cannot be removed`);
           await sleep(POLL_MS);
         }
@@ -100,27 +110,27 @@ export async function startTestStack(swarm: Swarm, options: TestStackOptions): P
   }
 
   async function isWhole(replicas: number): Promise<boolean> {
-    const [booking, nginx, ready] = await Promise.all([
+    const [booking, everywhere, ready] = await Promise.all([
       runningOn('booking'),
-      runningOn('nginx'),
+      Promise.all(onEveryNode.map(runningOn)),
       swarm.manager().ask(['node', 'ls', '--format', '{{.Hostname}} {{.Status}}']),
     ]);
     const areReady = swarm.standing().every(({ name }) => ready?.split('\n').includes(`${name} Ready`));
     const sum = booking.reduce((sum, number) => sum + number, 0);
-    return areReady && sum === replicas && nginx.every((number) => number === 1);
+    return areReady && sum === replicas && everywhere.flat().every((number) => number === 1);
   }
 
   let present = { replicas: options.replicas, image: options.image };
   /** Whether that is what there is: after a deployment that failed nobody knows. */
   let known = true;
   const stack: TestStack = {
-    data,
-    postgresUrl: `postgres://lastseat:${password}@${data.address}:${POSTGRES_PORT}/lastseat`,
+    ...serversOf(STACK, data),
+    postgresUrl: `postgres://lastseat:${password}@${first.address}:${POSTGRES_PORT}/lastseat`,
     async deploy(change) {
       const next = { ...present, ...change };
       if (known && next.replicas === present.replicas && next.image === present.image) return;
       known = false;
-      await deploy(swarm.manager(), { ...wish, ...next }, passwords, note, watchedPostgres);
+      await deploy(swarm.manager(), { ...wish, ...next }, passwords, note, overlay);
       [present, known] = [next, true];
     },
     async untilWhole(replicas, signal) {
@@ -154,7 +164,7 @@ export async function startTestStack(swarm: Swarm, options: TestStackOptions): P
       note('removing the stack ...');
       // What was found is told all the same; and the next run begins by removing what this one has left.
       await sweep().catch((error: unknown) => note(`it is not all removed: ${(error as Error).message}`));
-      if (!hadLabel) await label(swarm, data, `--label-rm=${DATA_LABEL}`);
+      await unlabelDataNodes(swarm, data);
     },
   };
   try {
@@ -163,7 +173,7 @@ export async function startTestStack(swarm: Swarm, options: TestStackOptions): P
       { ...wish, ...present, port, settings: { LAB_MODE: 'on' } },
       passwords,
       note,
-      watchedPostgres,
+      overlay,
     );
   } catch (error) {
     await stack[Symbol.asyncDispose]();
@@ -173,34 +183,18 @@ export async function startTestStack(swarm: Swarm, options: TestStackOptions): P
 }
 
 const VOLUMES_WITHIN_MS = 60_000;
-const LABEL_TIMEOUT_MS = 15_000;
 const CONNECT_TIMEOUT_MS = 2_000;
 
-/** Of the nodes one that has the label for the data, or else one that does not lead. */
-export async function chooseDataNode(swarm: Swarm): Promise<SwarmNode> {
-  for (const node of swarm.nodes) if (await labelled(swarm, node)) return node;
-  const leader = await swarm.leader();
-  const followers = swarm.nodes.filter(({ name }) => name !== leader?.name);
-  return followers.at(-1) ?? (swarm.nodes[0] as SwarmNode);
-}
-
-async function labelled(swarm: Swarm, { name }: SwarmNode): Promise<boolean> {
-  const format = `{{index .Spec.Labels "${DATA_LABEL}"}}`;
-  return (await swarm.manager().ask(['node', 'inspect', name, '--format', format])) === 'yes';
-}
-
-async function label(swarm: Swarm, { name }: SwarmNode, change: string): Promise<void> {
-  await swarm.manager().tell(['node', 'update', change, name], { timeoutMs: LABEL_TIMEOUT_MS });
-}
-
 /** Swarm would wait for them without a word. */
-async function refuseTakenPorts({ nodes }: Swarm, data: SwarmNode, port: number): Promise<void> {
+async function refuseTakenPorts({ nodes }: Swarm, data: DataNodes, port: number): Promise<void> {
   for (const { name, address } of nodes) {
     if (await isTaken(address, port))
       throw new UserError(`port ${port} of ${name} is taken by something else: make test-swarm PORT=...`);
   }
-  if (await isTaken(data.address, POSTGRES_PORT))
-    throw new UserError(`port ${POSTGRES_PORT} of ${data.name} is taken by something else`);
+  for (const { name, address } of data.ha ? nodes : data.nodes) {
+    if (await isTaken(address, POSTGRES_PORT))
+      throw new UserError(`port ${POSTGRES_PORT} of ${name} is taken by something else`);
+  }
 }
 
 function isTaken(host: string, port: number): Promise<boolean> {

@@ -105,3 +105,11 @@ test('what strikes no node needs no commands', () => {
   const { scenarios } = readOptions([], { HOSTS: 'a b c', NAME: 'scale,release' });
   expect(scenarios.map(({ name }) => name)).toEqual(['scale', 'release']);
 });
+
+test('what strikes one of three servers is played where there are three', () => {
+  const struck = { HOSTS: 'a b c', KILL: 'k', BOOT: 'b', UNPLUG: 'u', PLUG: 'p' };
+  const playedWith = (env: object) => readOptions([], { ...struck, ...env }).scenarios.map(({ name }) => name);
+  expect(playedWith({})).not.toContain('redis-killed');
+  expect(playedWith({ HA: 'on' })).toEqual(expect.arrayContaining(['scale', 'redis-killed', 'postgres-hands-over']));
+  expect(() => playedWith({ NAME: 'scale,redis-killed' })).toThrow(/^NAME=redis-killed: .*HA=on only$/);
+});
