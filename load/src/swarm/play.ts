@@ -65,6 +65,10 @@ export async function play(field: Field, scenario: Scenario, run: number): Promi
   await stack.untilWhole(scenario.replicas, signal);
   await stack.spreadOut(scenario.replicas, signal);
   await stack.untilRedundant(signal);
+  if (scenario.prepare) {
+    await scenario.prepare(stack);
+    await stack.untilRedundant(signal);
+  }
   await untilBalanced(field);
 
   const clients = Math.max(1, Math.floor(CLIENTS / strategies.length));

@@ -16,6 +16,8 @@ export interface Scenario {
   failsNothing: boolean;
   /** Before it and after it. */
   replicas: number;
+  /** Before anybody buys. */
+  prepare?(stack: TestStack): Promise<void>;
   strike(scene: Scene): Promise<Outcome>;
   /** Also where the strike failed half-way. */
   heal(scene: Scene): Promise<void>;

@@ -5,6 +5,7 @@ import { UserError } from '@lastseat/infra/stack';
 import type { ServerKind } from './members.ts';
 import { startClock, type Scenario, type Scene } from './scenario.ts';
 import type { Swarm, SwarmNode } from './swarm.ts';
+import type { TestStack } from './test-stack.ts';
 import { askFromWithin } from './within.ts';
 
 /** What befalls a node, or a data server. */
@@ -39,6 +40,7 @@ export const cableOut: Scenario = {
 
 export const redisKilled: Scenario = {
   ...killing(primaryOf('redis')),
+  prepare: postgresElsewhere,
   name: 'redis-killed',
   what: 'the node with the primary of Redis loses its power, and boots again',
   ofThree: true,
@@ -53,6 +55,7 @@ export const postgresKilled: Scenario = {
 
 export const redisCableOut: Scenario = {
   ...cutting(primaryOf('redis')),
+  prepare: postgresElsewhere,
   name: 'redis-cable-out',
   what: `the cable of the node with the primary of Redis ${CABLE_OUT}`,
   ofThree: true,
@@ -151,6 +154,12 @@ const POLL_MS = 500;
 
 function primaryOf(kind: ServerKind): Choice {
   return ({ stack }) => stack.nodeOfPrimary(kind);
+}
+
+/** Postgres takes longer to fail over, which would be all that is seen. */
+async function postgresElsewhere(stack: TestStack): Promise<void> {
+  const [redis, postgres] = [await stack.nodeOfPrimary('redis'), await stack.nodeOfPrimary('postgres')];
+  if (redis.name === postgres.name) await stack.handOver();
 }
 
 /** Where the leader has the only data, another one is to lead: who is no manager for a moment leads no more. */
