@@ -69,7 +69,10 @@ export function variablesOf(wish: Wish): Record<string, string> {
     ...digests(stackFilesOf(wish), settings),
     STACK: stack,
     BOOKING_IMAGE: imageOf('BOOKING_IMAGE', image, 'lastseat-booking'),
-    ...(ha && { REDUNDANT_IMAGE: imageOf('REDUNDANT_IMAGE', redundantImage, 'lastseat-redundant') }),
+    ...(ha && {
+      REDUNDANT_IMAGE: imageOf('REDUNDANT_IMAGE', redundantImage, 'lastseat-redundant'),
+      SINGLE_REDIS_URL: '',
+    }),
     REPLICAS: String(replicas),
     PORT: String(port),
   };

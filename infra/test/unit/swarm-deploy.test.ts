@@ -15,7 +15,7 @@ echo "$*" >> told
 case "$*" in
   info*) cat is-manager ;;
   'node ls'*=yes) cat data-nodes ;;
-  'node ls'*) cat "data-node-${5##*=}" ;;
+  'node ls'*) cat "data-node-\${5##*=}" ;;
   'service ls'*) cat services ;;
   'service inspect lastseat_router') cat router ;;
   'service inspect lastseat_booking --format'*) cat update ;;

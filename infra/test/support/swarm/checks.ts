@@ -53,6 +53,7 @@ function sharedBy(name: string, service: Service | undefined): Record<string, un
     read_only,
     cap_drop,
     logging,
+    // That of the router is no list: it has other names there.
     networks: Array.isArray(networks) ? networks.filter((name) => name !== WATCHERS) : networks,
     stop_grace_period,
     memory: mem_limit ?? deploy?.resources?.limits?.memory,
@@ -69,13 +70,18 @@ function timesOf({ test: _, ...times }: Service['healthcheck'] = {}): object {
   return times;
 }
 
-/** Without the passwords, the quorum, which a stack has not, and the defaults of what may be set. */
+/** Without the passwords, the quorum, which a stack has not, and the defaults of what may be set (`${NAME:-default}`). */
 function environmentOf({ environment = {} }: Service): string[] {
   const apart = new Set(['BOOKING_KEY', 'OPERATORS', 'QUORUM_REDIS_URLS', 'INSTANCE_ID']);
   return Object.entries(environment)
     .filter(([name]) => !apart.has(name) && !name.endsWith('PASSWORD'))
-    .map(([name, value]) => `${name}=${value.startsWith('${') ? '' : value}`)
+    .filter(([, value]) => value !== '') // which a variable does in a stack
+    .map(([name, value]) => `${name}=${value.startsWith('${') ? defaultOf(value) : value}`)
     .toSorted();
+}
+
+function defaultOf(value: string): string {
+  return /^\$\{\w+-(.*)\}$/.exec(value)?.[1] ?? '';
 }
 
 /** The same files at the same places, under a name that changes with what is in them. */

@@ -26,7 +26,7 @@ export interface Service {
   mem_limit?: string;
   shm_size?: string;
   stop_grace_period?: string;
-  networks?: string[] | Record<string, unknown>;
+  networks?: string[];
   hostname?: string;
   profiles?: string[];
   deploy?: Deploy;
