@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { UserError } from '../stack/user-error.ts';
 import type { Docker } from './docker.ts';
@@ -7,6 +8,7 @@ import { completed, presentOf, stackFilesOf, variablesOf, type Present, type Wis
 /** Images that are pulled, a migration, replicas that are replaced one by one: what takes longer hangs. */
 const DEPLOY_TIMEOUT_MS = 600_000;
 const REMOVE_TIMEOUT_MS = 300_000;
+const POLL_MS = 500;
 const SECRET_TIMEOUT_MS = 15_000;
 
 export const DATA_LABEL = 'lastseat-data';
@@ -59,10 +61,19 @@ async function findUpdate(docker: Docker, stack: string): Promise<string> {
   );
 }
 
-/** Its data and its passwords stay. */
+/** Returns when its tasks have ended. Its data and its passwords stay. */
 export async function remove(docker: Docker, stack: string): Promise<void> {
   await refuseWithoutSwarm(docker);
-  await docker.tell(['stack', 'rm', '--detach=false', stack], { timeoutMs: REMOVE_TIMEOUT_MS });
+  await docker.tell(['stack', 'rm', stack], { timeoutMs: REMOVE_TIMEOUT_MS });
+  // Docker can wait for it too, and waits for ever where several tasks end between two looks.
+  const deadlineMs = performance.now() + REMOVE_TIMEOUT_MS;
+  while ((await docker.ask(['stack', 'ps', '--quiet', stack])) !== null) {
+    if (performance.now() > deadlineMs)
+      throw new UserError(
+        `${stack} is not gone after ${REMOVE_TIMEOUT_MS / 1_000} s: docker stack ps ${stack}`,
+      );
+    await sleep(POLL_MS);
+  }
 }
 
 async function refuseWithoutSwarm(docker: Docker): Promise<void> {
@@ -97,13 +108,14 @@ async function findPresent(docker: Docker, stack: string): Promise<Present | nul
     return told;
   };
   const names = (await ask('ls', '--format', '{{.Name}}')).split('\n');
-  const [booking, nginx, router] = await Promise.all(
-    ['booking', 'nginx', 'router'].map((service) => {
-      const name = `${stack}_${service}`;
-      return names.includes(name) ? ask('inspect', name) : null;
-    }),
-  );
-  return booking && nginx ? presentOf(booking, nginx, router ?? null) : null;
+  const inspect = async (service: string): Promise<string | null> =>
+    names.includes(`${stack}_${service}`) ? ask('inspect', `${stack}_${service}`) : null;
+  const [booking, nginx, router] = await Promise.all([
+    inspect('booking'),
+    inspect('nginx'),
+    inspect('router'),
+  ]);
+  return booking === null || nginx === null ? null : presentOf(booking, nginx, router);
 }
 
 /** Those that are given; the others are drawn at random. */

@@ -60,22 +60,23 @@ export function completed(wish: Wish, present: Present | null): Wish & { ha: boo
 /** The variables of the files of the stack. */
 export function variablesOf(wish: Wish): Record<string, string> {
   const { stack, ha, image, redundantImage, replicas = 3, port = 8080, settings } = wish;
-  const imageOf = (variable: string, value: string | undefined, name: string): string => {
-    if (value !== undefined) return value;
-    throw new UsageError(`which image? make swarm ${variable}=registry.example.com/${name}:1`);
-  };
   return {
     ...settings,
     ...digests(stackFilesOf(wish), settings),
     STACK: stack,
-    BOOKING_IMAGE: imageOf('BOOKING_IMAGE', image, 'lastseat-booking'),
+    BOOKING_IMAGE: needed('BOOKING_IMAGE', image, 'lastseat-booking'),
     ...(ha && {
-      REDUNDANT_IMAGE: imageOf('REDUNDANT_IMAGE', redundantImage, 'lastseat-redundant'),
+      REDUNDANT_IMAGE: needed('REDUNDANT_IMAGE', redundantImage, 'lastseat-redundant'),
       SINGLE_REDIS_URL: '',
     }),
     REPLICAS: String(replicas),
     PORT: String(port),
   };
+}
+
+function needed(variable: string, image: string | undefined, name: string): string {
+  if (image !== undefined) return image;
+  throw new UsageError(`which image? make swarm ${variable}=registry.example.com/${name}:1`);
 }
 
 /** Of each file that the stack makes a config of, for its name. Which one it is may depend on the settings. */

@@ -22,6 +22,7 @@ case "$*" in
   'service inspect'*) cat service ;;
   'secret inspect'*) test -f "secret-$3" ;;
   'secret create'*) cat > "secret-$3" ;;
+  'stack ps'*) test -f tasks && mv tasks ended ;;
   'stack deploy'*) echo "$REPLICAS $BOOKING_IMAGE $REDUNDANT_IMAGE" > deployed; test ! -f next-update || mv next-update update ;;
 esac
 `;
@@ -120,17 +121,18 @@ test('three of each server need three machines, each for one of them', async () 
   expect(read('told')).toMatch(/stack deploy .*stack\.yml .*ha\.yml lastseat/);
 });
 
+const inspected = (image: string) =>
+  JSON.stringify([{ Spec: { Mode: {}, TaskTemplate: { ContainerSpec: { Image: image } } } }]);
+
 test('three of each server stay so when something else is changed, also where a manager answers late', async () => {
   for (const number of [1, 2, 3]) write(`data-node-${number}`, `n${number}`);
-  const service = (image: string) =>
-    JSON.stringify([{ Spec: { Mode: {}, TaskTemplate: { ContainerSpec: { Image: image } } } }]);
   write('services', 'lastseat_booking\nlastseat_nginx\nlastseat_router');
-  write('service', service('booking:1'));
+  write('service', inspected('booking:1'));
   await expect(deploy(docker, wish, given, note)).rejects.toThrow(
     /^docker service inspect lastseat_router: no answer$/,
   );
   expect(readdirSync(folder)).not.toContain('deployed');
-  write('router', service('redundant:7'));
+  write('router', inspected('redundant:7'));
   await deploy(docker, wish, given, note);
   expect(read('deployed')).toBe('5 booking:1 redundant:7\n');
   expect(read('told')).toMatch(/stack deploy .*ha\.yml/);
@@ -141,8 +143,9 @@ test('what Docker refuses is told in its words', async () => {
   await expect(deploy(docker, wish, given, note)).rejects.toThrow('docker stack deploy: no space left');
 });
 
-test('it is removed by name, also where no machine is chosen for the data', async () => {
+test('it is removed by name, also where no machine is chosen for the data, and gone when its tasks are', async () => {
   write('data-nodes', '');
+  write('tasks', 'a\nb\n');
   await remove(docker, 'lastseat');
-  expect(read('told')).toContain('stack rm --detach=false lastseat');
+  expect(read('told')).toContain('stack rm lastseat\nstack ps --quiet lastseat\nstack ps --quiet lastseat\n');
 });

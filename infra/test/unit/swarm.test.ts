@@ -11,7 +11,14 @@ import { SETTINGS } from '../../../services/booking/src/config.ts';
 import { REDUNDANT_PARTS } from '../../redundant/members.ts';
 import { capture } from '../../stack/run-command.ts';
 import { SERVICE_SETTINGS } from '../../stack/service-settings.ts';
-import { completed, presentOf, stackFilesOf, variablesOf, type Present, type Wish } from '../../swarm/variables.ts';
+import {
+  completed,
+  presentOf,
+  stackFilesOf,
+  variablesOf,
+  type Present,
+  type Wish,
+} from '../../swarm/variables.ts';
 import { checks } from '../support/swarm/checks.ts';
 import { laidOver, parseStack, readText } from '../support/swarm/stack-file.ts';
 
@@ -126,14 +133,25 @@ function findingsOf(haText: string): Record<string, string[]> {
 test('the stack with three of each server fits that of Compose and a swarm', () => {
   expect(findingsOf(haText)).toEqual(Object.fromEntries(Object.keys(checks).map((name) => [name, []])));
   const overlay = parseStack(haText);
-  for (const alone of ['postgres', 'redis']) expect(overlay.services[alone]).toEqual({ deploy: { replicas: 0 } });
+  for (const alone of ['postgres', 'redis'])
+    expect(overlay.services[alone]).toEqual({ deploy: { replicas: 0 } });
 });
 
 test.each<[keyof typeof checks, string, string, string]>([
   ['agreement', 'redis-server /data/redis.conf', 'redis-server /etc/redis.conf', 'redis-2: command'],
-  ['agreement', 'sentinel monitor lastseat redis-1 6379 2', 'sentinel monitor x redis-1 6379 2', 'sentinel-3: command'],
+  [
+    'agreement',
+    'sentinel monitor lastseat redis-1 6379 2',
+    'sentinel monitor x redis-1 6379 2',
+    'sentinel-3: command',
+  ],
   ['agreement', 'REDIS_PRIMARY_NAME: lastseat', 'REDIS_PRIMARY_NAME: shop', 'booking: environment'],
-  ['agreement', 'PATRONI_RESTAPI_LISTEN: 0.0.0.0', 'PATRONI_RESTAPI_LISTEN: 127.0.0.1', 'postgres-1: environment'],
+  [
+    'agreement',
+    'PATRONI_RESTAPI_LISTEN: 0.0.0.0',
+    'PATRONI_RESTAPI_LISTEN: 127.0.0.1',
+    'postgres-1: environment',
+  ],
   ['agreement', 'memory: 1g', 'memory: 2g', 'postgres-3: memory'],
   ['agreement', 'aliases: [postgres, redis]', 'aliases: [redis]', 'router: networks'],
   ['agreement', 'networks: [data]', 'networks: [edge]', 'etcd-1: networks'],
@@ -151,8 +169,13 @@ test.each<[keyof typeof checks, string, string, string]>([
   ['members', 'lastseat-data == 2', 'lastseat-data == 1', 'redis-2: not on machine 2'],
   ['members', 'mode: global', 'replicas: 2', 'router: not on every machine'],
   ['refused', 'hostname: etcd-1,', 'hostname: etcd-1, restart: always,', 'etcd-1: a stack has no restart'],
-  ['secrets', 'secrets: [postgres-password]', '', 'postgres-2 reads the secret postgres-password, and is not'],
-  ['updates', 'order: stop-first }\n  restart', 'order: start-first }\n  restart', 'redis-1: two on the same files'],
+  [
+    'secrets',
+    'secrets: [postgres-password]',
+    '',
+    'postgres-2 reads the secret postgres-password, and is not',
+  ],
+  ['updates', 'order: stop-first, monitor', 'order: start-first, monitor', 'redis-1: two on the same files'],
   ['updates', 'endpoint_mode: dnsrr\n  replicas', 'replicas', 'postgres-1: has a virtual address'],
   ['waiting', '  timeout: 10s', '  timeout: 1s', 'router is killed when its machine is busy'],
 ])('of three, %s: %j for %j is found', (check, right, wrong, finding) => {
@@ -172,6 +195,8 @@ const wish: Wish = {
 };
 const wishOfThree = { ...wish, ha: true, image: 'x:1', redundantImage: 'y:1' };
 
+const variables = (asked: Wish, there: Present | null) => variablesOf(completed(asked, there));
+
 describe('the variables of the stack', () => {
   const present: Present = {
     replicas: 9,
@@ -181,8 +206,6 @@ describe('the variables of the stack', () => {
     settings: { LAB_MODE: 'on' },
   };
   const presentOfThree = { ...present, redundantImage: 'r.example/redundant:1' };
-  const variables = (asked: Wish, there: Present | null) =>
-    variablesOf(completed(asked, there));
 
   test.each([
     ['stack.yml', text, { ...wish, image: 'x:1' }],
@@ -224,7 +247,11 @@ describe('the variables of the stack', () => {
     const booking = { Mode: { Replicated: { Replicas: 9 } }, TaskTemplate: { ContainerSpec: container } };
     const nginx = { ...booking, Mode: {}, EndpointSpec: { Ports: [{ PublishedPort: 80 }] } };
     const router = { ...nginx, TaskTemplate: { ContainerSpec: { Image: 'r.example/redundant:1@sha256:1' } } };
-    const told = [booking, nginx, router].map((Spec) => JSON.stringify([{ Spec }])) as [string, string, string];
+    const told = [booking, nginx, router].map((Spec) => JSON.stringify([{ Spec }])) as [
+      string,
+      string,
+      string,
+    ];
     expect(presentOf(told[0], told[1], null)).toEqual(present);
     expect(presentOf(...told)).toEqual(presentOfThree);
   });
@@ -282,9 +309,7 @@ test('docker reads the stack', async ({ skip }) => {
 test('docker reads both files as one with three of each server', async ({ skip }) => {
   skip(cli.code !== 0, 'the docker command is not installed');
   const { services } = await readByDocker(wishOfThree);
-  expect(Object.keys(services)).toEqual(
-    [...Object.keys(stack.services), ...REDUNDANT_PARTS].toSorted(),
-  );
+  expect(Object.keys(services)).toEqual([...Object.keys(stack.services), ...REDUNDANT_PARTS].toSorted());
   for (const alone of ['postgres', 'redis']) expect(services[alone]?.deploy?.replicas).toBe(0);
   const { environment } = services['booking'] ?? {};
   expect(environment).toMatchObject(threeInCompose.services['booking']?.environment ?? {});

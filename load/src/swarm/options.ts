@@ -61,7 +61,10 @@ export const HELP = helpText({
   examples: [
     ['make test-swarm HOSTS="unix:///run/n1.sock tcp://10.0.0.12:2375 ..." NAME=scale', 'no node is struck'],
     ['make test-swarm HOSTS=... KILL=./kill BOOT=./boot UNPLUG=./unplug PLUG=./plug RUNS=5', 'everything'],
-    ['make test-swarm HA=on HOSTS=... KILL=...', 'the same with three of each data server, which are struck too'],
+    [
+      'make test-swarm HA=on HOSTS=... KILL=...',
+      'the same with three of each data server, which are struck too',
+    ],
   ],
   program: 'load/src/swarm/main.ts',
   table: TABLE,

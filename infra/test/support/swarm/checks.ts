@@ -66,8 +66,8 @@ const MEMBER = /^(redis|sentinel|etcd|postgres)-([123])$/;
 /** In Compose their checks say whether there is a primary, which nobody may be killed for. */
 const OTHERWISE_WELL = /^(router|postgres-[123])$/;
 
-function timesOf({ test: _, ...times }: Service['healthcheck'] = {}): object {
-  return times;
+function timesOf(healthcheck: Service['healthcheck']): object {
+  return { ...healthcheck, test: undefined };
 }
 
 /** Without the passwords, the quorum, which a stack has not, and the defaults of what may be set (`${NAME:-default}`). */

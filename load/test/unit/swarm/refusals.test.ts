@@ -108,8 +108,11 @@ test('what strikes no node needs no commands', () => {
 
 test('what strikes one of three servers is played where there are three', () => {
   const struck = { HOSTS: 'a b c', KILL: 'k', BOOT: 'b', UNPLUG: 'u', PLUG: 'p' };
-  const playedWith = (env: object) => readOptions([], { ...struck, ...env }).scenarios.map(({ name }) => name);
+  const playedWith = (env: object) =>
+    readOptions([], { ...struck, ...env }).scenarios.map(({ name }) => name);
   expect(playedWith({})).not.toContain('redis-killed');
-  expect(playedWith({ HA: 'on' })).toEqual(expect.arrayContaining(['scale', 'redis-killed', 'postgres-hands-over']));
+  expect(playedWith({ HA: 'on' })).toEqual(
+    expect.arrayContaining(['scale', 'redis-killed', 'postgres-hands-over']),
+  );
   expect(() => playedWith({ NAME: 'scale,redis-killed' })).toThrow(/^NAME=redis-killed: .*HA=on only$/);
 });

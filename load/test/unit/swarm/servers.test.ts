@@ -66,7 +66,9 @@ test('one node that does not lead is chosen for the data, or three, and carry a 
 
 test('nodes that have the labels of another stack are left alone', async () => {
   write('label-n2', '2');
-  await expect(choose(true)).rejects.toThrow(/^the label lastseat-data is on 1 nodes: .*1, 2, 3 on one each$/);
+  await expect(choose(true)).rejects.toThrow(
+    /^the label lastseat-data is on 1 nodes: .*1, 2, 3 on one each$/,
+  );
   expect((await choose(false)).nodes).toEqual([n3]);
 });
 
