@@ -2,7 +2,6 @@ import { fileURLToPath } from 'node:url';
 
 export { IMAGES } from '../images.ts';
 export { membersInContainers } from '../redundant/ask-in-container.ts';
-export { membersOf } from '../redundant/members.ts';
 export { assertRedundant, findPrimary, handOverPostgres, type Members } from '../redundant/primary.ts';
 export { DATA_LABEL, dataLabels, deploy, remove, type Passwords } from './deploy.ts';
 export { dockerAt, type Docker } from './docker.ts';

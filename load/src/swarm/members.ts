@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import type { RedundantKind } from '@lastseat/infra/cluster';
 import { capture, UserError } from '@lastseat/infra/stack';
 import {
   assertRedundant,
@@ -12,14 +13,12 @@ import {
 import type { DataNodes } from './data-nodes.ts';
 import type { SwarmNode } from './swarm.ts';
 
-export type ServerKind = 'redis' | 'postgres';
-
 /** The data servers of the stack: one of each, or three. */
 export interface Servers {
   /** That node keeps no data that no other one has. */
   mayBeStruck(node: SwarmNode): boolean;
   /** Where the primary is. Throws a `UserError` while there is none. */
-  nodeOfPrimary(kind: ServerKind): Promise<SwarmNode>;
+  nodeOfPrimary(kind: RedundantKind): Promise<SwarmNode>;
   /** Another member of Postgres becomes the primary, in order. */
   handOver(): Promise<void>;
   /** Returns when any one of three may be lost; at once where there is one of each. */
@@ -48,7 +47,7 @@ export function serversOf(stack: string, { ha, nodes }: DataNodes): Servers {
     return node;
   }
 
-  async function primaryOf(kind: ServerKind): Promise<string> {
+  async function primaryOf(kind: RedundantKind): Promise<string> {
     const primary = await findPrimary(kind, members);
     if (primary === null) throw new UserError(`no member of ${kind} is the primary`);
     return primary;

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import type { RedundantKind } from '@lastseat/infra/cluster';
 import { UserError } from '@lastseat/infra/stack';
 
-import type { ServerKind } from './members.ts';
 import { startClock, type Scenario, type Scene } from './scenario.ts';
 import type { Swarm, SwarmNode } from './swarm.ts';
 import type { TestStack } from './test-stack.ts';
@@ -152,7 +152,7 @@ function choose(swarm: Swarm, run: number, may: (node: SwarmNode) => boolean): S
 const LEADER_WITHIN_MS = 90_000;
 const POLL_MS = 500;
 
-function primaryOf(kind: ServerKind): Choice {
+function primaryOf(kind: RedundantKind): Choice {
   return ({ stack }) => stack.nodeOfPrimary(kind);
 }
 
