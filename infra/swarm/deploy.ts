@@ -9,7 +9,7 @@ import { completed, presentOf, stackFilesOf, variablesOf, type Present, type Wis
 const DEPLOY_TIMEOUT_MS = 600_000;
 const REMOVE_TIMEOUT_MS = 300_000;
 const POLL_MS = 500;
-const SECRET_TIMEOUT_MS = 15_000;
+const QUESTION_TIMEOUT_MS = 15_000;
 
 export const DATA_LABEL = 'lastseat-data';
 
@@ -46,11 +46,20 @@ export async function deploy(
     env: variables,
     timeoutMs: DEPLOY_TIMEOUT_MS,
   });
+  await removeMigration(docker, wish.stack);
   const after = await findUpdate(docker, wish.stack);
   // Of an update that this one was not, it may still tell.
   if (after !== before && /"State":"(rollback|paused)/.test(after)) {
     throw new UserError(`the release did not come up, and the one before serves: ${after}`);
   }
+}
+
+/**
+ * It has ended by now. A manager that leads for the second time was seen to start a job that is there again and again, on
+ * every machine (Docker 28.5), until they did little else.
+ */
+async function removeMigration(docker: Docker, stack: string): Promise<void> {
+  await docker.tell(['service', 'rm', `${stack}_migrate`], { timeoutMs: QUESTION_TIMEOUT_MS });
 }
 
 /** What Swarm tells of the last update of the replicas, as JSON; `null` if there was none. */
@@ -135,7 +144,7 @@ async function makeSecrets(docker: Docker, stack: string, { postgres, admin }: P
     const secret = `${stack}-${name}`;
     if ((await docker.ask(['secret', 'inspect', secret])) !== null) continue;
     const value = given ?? randomBytes(24).toString('base64url');
-    await docker.tell(['secret', 'create', secret, '-'], { input: value, timeoutMs: SECRET_TIMEOUT_MS });
+    await docker.tell(['secret', 'create', secret, '-'], { input: value, timeoutMs: QUESTION_TIMEOUT_MS });
     // Whoever is to change events has to know it, and Swarm tells it to nobody again.
     const isShown = given === undefined && name === 'admin-token';
     notes.push(
