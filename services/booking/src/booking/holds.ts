@@ -22,6 +22,8 @@ export type HoldOutcome =
   | { code: 'hold_expired'; booking: StoredBooking }
   /** It was confirmed or cancelled before. */
   | { code: 'not_held'; booking: StoredBooking }
+  /** It is not what the change was meant for. */
+  | { code: 'changed_meanwhile'; booking: StoredBooking }
   /** From its beginning to its end it would last longer than a hold may. */
   | { code: 'hold_too_long'; booking: StoredBooking };
 
@@ -44,14 +46,25 @@ export async function confirm(db: PooledDb, bookingId: string, deadlineMs: numbe
   });
 }
 
+/** @param extension.isExpected asked of the hold that is to be extended, which then must not have been extended since */
 export async function extend(
   db: PooledDb,
-  { bookingId, seconds, maxS }: { bookingId: string; seconds: number; maxS: number },
+  extension: {
+    bookingId: string;
+    seconds: number;
+    maxS: number;
+    isExpected?: ((booking: StoredBooking) => boolean) | undefined;
+  },
   deadlineMs: number,
 ): Promise<HoldOutcome> {
+  const { bookingId, isExpected } = extension;
   const until = db.until(deadlineMs);
   return untilDecided(db, bookingId, deadlineMs, async () => {
-    const extended = await autocommit(until, (db) => extendHold(db, { bookingId, seconds, maxS }));
+    const before = isExpected && (await findBooking(until, bookingId));
+    if (before !== undefined && isExpected?.(before) === false)
+      return { code: 'changed_meanwhile', booking: before };
+    const endsAt = before?.expiresAt ?? null;
+    const extended = await autocommit(until, (db) => extendHold(db, { ...extension, endsAt }));
     const booking = await lookAfter(extended === 'extended', () => findBooking(until, bookingId));
     if (booking === undefined) return { code: 'booking_not_found' };
     if (booking.state === 'expired') return { code: 'hold_expired', booking };
@@ -82,6 +95,8 @@ async function untilDecided(
   for (let attempts = 1; attempts <= MAX_ATTEMPTS; attempts += 1) {
     try {
       const outcome = await attempt();
+      // It may be the lost attempt that has changed it.
+      if (lost !== undefined && outcome !== 'again' && outcome.code === 'changed_meanwhile') throw lost;
       if (outcome !== 'again') return outcome;
     } catch (error) {
       if (attempts === 1 && !(error instanceof CommitUnknownError)) throw error;

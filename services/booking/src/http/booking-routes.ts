@@ -1,8 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import type { Context } from 'hono';
 
 import { cancel } from '#src/booking/cancel.ts';
-import { bookingParams, type BookingView, bookingView, REQUEST_ID_HEADER } from '#src/contract.ts';
+import { bookingParams, bookingView, REQUEST_ID_HEADER } from '#src/contract.ts';
 import { findBooking, findBookingsOfRequests, type StoredBooking } from '#src/storage/bookings.ts';
 import type { PooledDb } from '#src/storage/pool.ts';
 import type { Db } from '#src/storage/schema.ts';
@@ -10,11 +9,10 @@ import { BOOKED_WITHIN_MS, REQUEST_DEADLINE_MS } from '#src/time-limits.ts';
 
 import type { Access } from './access.ts';
 import type { Answers } from './answer.ts';
-import { viewWithState } from './booking-view.ts';
+import { viewFor } from './booking-view.ts';
 import { hasClientAlready, ifNoneMatch, NOT_SHARED, tagOf } from './conditional.ts';
 import { guardAgainstOutage } from './outage.ts';
 import { bookingNotFound, ProblemError, problems } from './problem.ts';
-import type { Env } from './read-input.ts';
 import { isRequestId, isUuid, uuidOf } from './request-id.ts';
 import { createRouter } from './router.ts';
 
@@ -81,7 +79,7 @@ export function bookingRoutes(deps: BookingDeps) {
       const { booking_id: id } = c.req.valid('param');
       const booking = isUuid(id) ? await guardAgainstOutage(() => findBooking(reads, id)) : undefined;
       if (booking === undefined) throw bookingNotFound(id);
-      const view = shownTo(c, booking);
+      const view = viewFor(c, access, booking);
       const etag = tagOf(view);
       if (hasClientAlready(c, etag)) return answers.unchanged(c, etag, NOT_SHARED);
       return answers.json(c, 200, view, { etag, ...NOT_SHARED });
@@ -92,7 +90,7 @@ export function bookingRoutes(deps: BookingDeps) {
         const requestId = uuidOf(id);
         const found = await guardAgainstOutage(() => findBookingsOfRequests(reads, [requestId]));
         const booking = found.get(requestId);
-        if (booking !== undefined) return answers.json(c, 200, shownTo(c, booking), NOT_SHARED);
+        if (booking !== undefined) return answers.json(c, 200, viewFor(c, access, booking), NOT_SHARED);
       }
       const detail =
         `There is no booking of a request ${id}. ` +
@@ -108,14 +106,8 @@ export function bookingRoutes(deps: BookingDeps) {
         ? await guardAgainstOutage(() => findAndCancel(id, deadlineMs), whereToLook)
         : undefined;
       if (cancelled === undefined) throw bookingNotFound(id);
-      return answers.json(c, 200, viewWithState(cancelled));
+      return answers.json(c, 200, viewFor(c, access, cancelled));
     });
-
-  /** A stranger sees that there is a booking, and not whose. */
-  function shownTo(c: Context<Env>, booking: StoredBooking): BookingView {
-    const view = viewWithState(booking);
-    return access.maySeeCustomer(c, booking.bookingId) ? view : { ...view, customer: null };
-  }
 
   async function findAndCancel(id: string, deadlineMs: number): Promise<StoredBooking | undefined> {
     const booking = await findBooking(db, id);

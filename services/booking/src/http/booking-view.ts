@@ -1,5 +1,10 @@
+import type { Context } from 'hono';
+
 import type { BookingView, StrategyName } from '#src/contract.ts';
 import type { StoredBooking } from '#src/storage/bookings.ts';
+
+import type { Access } from './access.ts';
+import type { Env } from './read-input.ts';
 
 /** What is shown of a booking, as it was made or as it is stored. */
 export type BookingToShow = Pick<
@@ -31,4 +36,14 @@ export function viewWithState(
     state,
     ...(isHold && expiresAt !== null && { expiresAt: expiresAt.toISOString() }),
   };
+}
+
+/** The same for whoever asks: a stranger sees that there is a booking, and not whose. */
+export function viewFor(
+  c: Context<Env>,
+  access: Pick<Access, 'maySeeCustomer'>,
+  booking: StoredBooking,
+): BookingView {
+  const view = viewWithState(booking);
+  return access.maySeeCustomer(c, booking.bookingId) ? view : { ...view, customer: null };
 }

@@ -6,7 +6,7 @@ import { invalidInput } from './problem.ts';
 import type { Env } from './read-input.ts';
 
 /**
- * Conditional requests (RFC 9110, 13). An event's tag is its revision, a hyphen, and what else changes of what is shown:
+ * Conditional requests (RFC 9110, 13). A booking's tag is a digest of what is shown of it. An event's tag is its revision, a hyphen, and what else changes of what is shown:
  * the stock revision, and what is free and held, since a hold ends without anybody's doing. `If-Match` compares the revision alone. It is there so that one operator does not undo what
  * another one has changed; a booking in between is nothing that he could undo, and while an event sells, no tag that
  * counts bookings would ever match.
@@ -40,15 +40,22 @@ export function hasClientAlready(c: Context<Env>, tag: string): boolean {
 
 /** What `If-Match` says of a revision; any will do where the header is left out. */
 export function readIfMatch(c: Context<Env>): (revision: number) => boolean {
+  const tags = readTags(c);
+  return (revision) => tags?.some((tag) => tag.startsWith(`"${revision}-`)) ?? true;
+}
+
+/** The same for what has no revision, by its tag; undefined where any will do. */
+export function readIfMatchTag(c: Context<Env>): ((tag: string) => boolean) | undefined {
+  const tags = readTags(c);
+  return tags && ((tag) => tags.includes(tag));
+}
+
+function readTags(c: Context<Env>): string[] | undefined {
   const asked = c.req.header('if-match');
-  if (asked === undefined || asked.trim() === '*') return () => true;
+  if (asked === undefined || asked.trim() === '*') return undefined;
   const tags = asked.split(',').map((each) => each.trim());
-  if (!tags.every((tag) => /^(W\/)?"[^"]*"$/.test(tag))) {
-    throw invalidInput([
-      { field: 'if-match', detail: 'must be * or what the header ETag of an answer said' },
-    ]);
-  }
-  return (revision) => tags.some((tag) => tag.startsWith(`"${revision}-`));
+  if (tags.every((tag) => /^(W\/)?"[^"]*"$/.test(tag))) return tags;
+  throw invalidInput([{ field: 'if-match', detail: 'must be * or what the header ETag of an answer said' }]);
 }
 
 /** For the document. */
@@ -59,6 +66,12 @@ export const ifMatch = {
   description:
     'The `ETag` that the event had: it is changed only if nobody but buyers has changed it since. If it is left out, ' +
     'it is changed whatever was changed before.',
+};
+
+export const ifMatchOfHold = {
+  ...ifMatch,
+  description:
+    'The `ETag` that the booking had: it is extended only if it is still shown like that, and was not extended since.',
 };
 
 export const ifNoneMatch = {

@@ -3,17 +3,33 @@ import type { Context } from 'hono';
 
 import { confirm, extend, giveUp, type HoldOutcome } from '#src/booking/holds.ts';
 import { bookingParams, bookingView, holdChangeBody, MAX_HOLD_TOTAL_S } from '#src/contract.ts';
+import type { StoredBooking } from '#src/storage/bookings.ts';
 import type { PooledDb } from '#src/storage/pool.ts';
 import { REQUEST_DEADLINE_MS } from '#src/time-limits.ts';
 
 import type { Access } from './access.ts';
 import type { Answers } from './answer.ts';
-import { viewWithState } from './booking-view.ts';
+import { viewFor } from './booking-view.ts';
+import { ifMatchOfHold, readIfMatchTag, tagOf } from './conditional.ts';
 import { guardAgainstOutage } from './outage.ts';
+import type { ProblemCode } from './problem-kinds.ts';
 import { bookingNotFound, IN_BODY, ProblemError, problems } from './problem.ts';
 import type { Env } from './read-input.ts';
 import { isUuid } from './request-id.ts';
 import { createRouter } from './router.ts';
+
+const PROBLEMS: readonly ProblemCode[] = [
+  ...IN_BODY,
+  'unauthorized',
+  'forbidden',
+  'booking_not_found',
+  'hold_expired',
+  'not_held',
+  'hold_too_long',
+  'busy',
+  'unavailable',
+  'unknown',
+];
 
 const hold = {
   tags: ['holds'],
@@ -21,18 +37,7 @@ const hold = {
   request: { params: bookingParams },
   responses: {
     200: { description: 'The booking.', content: { 'application/json': { schema: bookingView } } },
-    ...problems(
-      ...IN_BODY,
-      'unauthorized',
-      'forbidden',
-      'booking_not_found',
-      'hold_expired',
-      'not_held',
-      'hold_too_long',
-      'busy',
-      'unavailable',
-      'unknown',
-    ),
+    ...problems(...PROBLEMS),
   },
 };
 
@@ -50,7 +55,9 @@ const extendHold = createRoute({
   method: 'patch',
   path: '/holds/{booking_id}',
   summary: 'Extend a hold',
+  parameters: [ifMatchOfHold],
   request: { ...hold.request, body: { content: { 'application/json': { schema: holdChangeBody } } } },
+  responses: { ...hold.responses, ...problems(...PROBLEMS, 'changed_meanwhile') },
 });
 
 const giveUpHold = createRoute({
@@ -75,8 +82,10 @@ export function holdRoutes({ access, answers, db }: HoldDeps) {
     )
     .openapi(extendHold, async (c) => {
       const { seconds } = c.req.valid('json');
+      const hasTag = readIfMatchTag(c);
+      const isExpected = hasTag && ((booking: StoredBooking) => hasTag(tagOf(viewFor(c, access, booking))));
       return answer(c, c.req.valid('param').booking_id, (bookingId, deadlineMs) =>
-        extend(db, { bookingId, seconds, maxS: MAX_HOLD_TOTAL_S }, deadlineMs),
+        extend(db, { bookingId, seconds, maxS: MAX_HOLD_TOTAL_S, isExpected }, deadlineMs),
       );
     })
     .openapi(giveUpHold, async (c) =>
@@ -93,9 +102,12 @@ export function holdRoutes({ access, answers, db }: HoldDeps) {
     const deadlineMs = c.get('arrivedAtMs') + REQUEST_DEADLINE_MS;
     const whereToLook = `GET /bookings/${id} tells its state`;
     const outcome = await guardAgainstOutage(() => step(id, deadlineMs), whereToLook);
-    if (outcome.code === 'done') return answers.json(c, 200, viewWithState(outcome.booking));
     if (outcome.code === 'booking_not_found') throw bookingNotFound(id);
-    throw new ProblemError({ code: outcome.code, detail: detailOf(outcome) });
+    const view = viewFor(c, access, outcome.booking);
+    const etag = tagOf(view);
+    if (outcome.code === 'done') return answers.json(c, 200, view, { etag });
+    const headers = outcome.code === 'changed_meanwhile' ? { etag } : {};
+    throw new ProblemError({ code: outcome.code, detail: detailOf(outcome), headers });
   }
 }
 
@@ -106,6 +118,9 @@ function detailOf({ code, booking }: Exclude<HoldOutcome, { code: 'done' | 'book
   }
   if (code === 'not_held') {
     return `The booking ${bookingId} is ${state}; only one that is held can be confirmed, extended or given up.`;
+  }
+  if (code === 'changed_meanwhile') {
+    return `The booking ${bookingId} is not any more what If-Match names; it is ${state}. Nothing was changed.`;
   }
   return `A hold lasts at most ${MAX_HOLD_TOTAL_S} s from its beginning; it still ends at ${expiresAt?.toISOString()}.`;
 }

@@ -197,7 +197,7 @@ const kinds = {
     status: 412,
     title: 'Changed meanwhile',
     meaning:
-      'The event is not any more what the header If-Match names: somebody else has changed it. Nothing was changed. ' +
+      'The event or hold is not any more what the header If-Match names: somebody has changed it. Nothing was changed. ' +
       'Get it again, and decide anew.',
   },
   body_too_large: {

@@ -10,10 +10,11 @@ import type { Db, Trx } from './schema.ts';
  * clock at the moment at which its row is ours, and its tickets are still held (see held-stock.ts).
  */
 
-/** The hold, if it stands. Its row is ours until the commit. */
-const standingHold = (bookingId: string) => sql`
+/** The hold, if it stands, and ends then if that is said. Its row is ours until the commit. */
+const standingHold = (bookingId: string, endsAt: Date | null = null) => sql`
   select id, event_id, epoch, quantity, created_at, expires_at from bookings
   where id = ${bookingId} and state = 'held' and expires_at > clock_timestamp()
+    and expires_at = coalesce(${endsAt}::timestamptz, expires_at)
   for update`;
 
 /** Takes the hold's tickets out of those that are given back when it ends. None are left there if it has ended. */
@@ -34,13 +35,19 @@ export async function confirmHold(db: Db | Trx, bookingId: string): Promise<bool
 /**
  * Lets it end so many seconds from now, and never sooner than it would.
  * @param maxS from its beginning to its end, at most
+ * @param endsAt when it is to end until now; null if that makes no difference
  */
 export async function extendHold(
   db: Db | Trx,
-  { bookingId, seconds, maxS }: { bookingId: string; seconds: number; maxS: number },
+  {
+    bookingId,
+    seconds,
+    maxS,
+    endsAt = null,
+  }: { bookingId: string; seconds: number; maxS: number; endsAt?: Date | null },
 ): Promise<'extended' | 'too_long' | 'no_hold'> {
   const { rows } = await sql<{ isExtended: boolean; endsLater: boolean | null; isTooLong: boolean | null }>`
-    with standing as materialized (${standingHold(bookingId)}), hold as materialized (
+    with standing as materialized (${standingHold(bookingId, endsAt)}), hold as materialized (
       select *, ${endOfHold(sql`clock_timestamp()`, sql`${seconds}`)} as new_end,
              ${endOfHold(sql`created_at`, sql`${maxS}`)} as last_end
       from standing

@@ -24,7 +24,10 @@ beforeAll(async () => {
     createTestApp(context, {
       instanceId: `test-${i}`,
       labMode: false,
-      operators: [{ name: 'ada', token: 'a-token-of-some-length', scopes: ['bookings:read'] }],
+      operators: [
+        { name: 'ada', token: 'a-token-of-some-length', scopes: ['bookings:read'] },
+        { name: 'bob', token: 'another-token-of-some', scopes: ['bookings:write'] },
+      ],
     }),
   );
 });
@@ -90,11 +93,56 @@ test('a hold is confirmed by who has its secret, and by nobody else', async () =
   expect((await ask('POST', `/holds/${bookingId}/confirm`, { 'x-booking-secret': secret })).status).toBe(200);
 });
 
+test('a hold is extended only as it was seen, where the header says so, by whoever sees it', async () => {
+  const id = await house.newEvent(1);
+  const held = await replicas[0]!.request(`/events/${id}/holds`, { method: 'POST' });
+  const { bookingId } = (await held.json()) as BookingView;
+  const secret = held.headers.get('x-booking-secret') ?? '';
+  const seen = (headers = {}) =>
+    replicas[0]!.request(`/bookings/${bookingId}`, { headers: { 'x-booking-secret': secret, ...headers } });
+  const extend = (tag: string | null, seconds: number, headers: Record<string, string> = {}) =>
+    replicas[1]!.request(`/holds/${bookingId}`, {
+      method: 'PATCH',
+      body: JSON.stringify({ seconds }),
+      headers: {
+        'content-type': 'application/json',
+        'if-match': tag ?? '',
+        'x-booking-secret': secret,
+        ...headers,
+      },
+    });
+  const first = (await seen()).headers.get('etag');
+  const extended = await extend(first, 300);
+  expect(extended.status).toBe(200);
+  const { expiresAt } = (await extended.json()) as BookingView;
+  const tag = extended.headers.get('etag');
+  expect((await seen()).headers.get('etag')).toBe(tag);
+
+  const refused = await extend(first, 600);
+  expect(refused.status).toBe(412);
+  expect(await refused.json()).toMatchObject({ code: 'changed_meanwhile' });
+  expect(refused.headers.get('etag')).toBe(tag);
+  expect(await (await seen()).json()).toMatchObject({ expiresAt });
+  expect((await extend('what?', 600)).status).toBe(400);
+
+  // An operator who may change bookings, and not see whose they are.
+  const bob = { authorization: 'Bearer another-token-of-some', 'x-booking-secret': '' };
+  const shown = (await seen(bob)).headers.get('etag');
+  expect(shown).not.toBe(tag);
+  const byBob = await extend(shown, 600, bob);
+  expect(byBob.status).toBe(200);
+  expect(await byBob.json()).toMatchObject({ customer: null });
+  expect((await extend('*', 700)).status).toBe(200);
+});
+
 test('an operator sees whose it is, by the scope, and cancels by another one only', async () => {
   const { path } = await book(await house.newEvent(1));
   const headers = { authorization: 'Bearer a-token-of-some-length' };
   expect((await ask('GET', path, headers)).text).toContain('Grace');
   expect((await ask('DELETE', path, headers)).status).toBe(403);
+  const cancelled = await ask('DELETE', path, { authorization: 'Bearer another-token-of-some' });
+  expect(cancelled.status).toBe(200);
+  expect(cancelled.text).not.toContain('Grace');
 });
 
 test('a repeated request gets the same secret, also from another replica', async () => {
