@@ -15,6 +15,17 @@ import { startReplica, type Replica } from '../support/replica.ts';
 
 const DURATION_MS = Number(process.env['STORM_S'] ?? 5) * 1_000;
 
+const THINGS = [
+  'hold 201',
+  'hold 409 all_held',
+  'confirm 200',
+  'confirm 409 hold_expired',
+  'extend 200',
+  'give up 200',
+  'cancel 200',
+  'repeat 201',
+];
+
 const opened = new AsyncDisposableStack();
 let house: House;
 let replicas: Replica[];
@@ -47,8 +58,9 @@ beforeAll(async () => {
 
 afterAll(() => opened.disposeAsync());
 
-const storm = (eventId: number, durationMs: number) =>
+const storm = (eventId: number, durationMs: number, until: readonly string[] = []) =>
   holdStorm({
+    until,
     db: house.db,
     urls: replicas.map(({ url }) => url),
     eventId,
@@ -61,22 +73,15 @@ test(
   'whatever is held, confirmed, extended, given up, cancelled, repeated and forgotten, every ticket is one thing at a time',
   { timeout: DURATION_MS + 60_000 },
   async () => {
-    const eventId = await house.newEvent(40);
-    const { answers, faults, snapshots } = await storm(eventId, DURATION_MS);
+    // So few that some are refused, also where a busy machine lets the first holds end before the last are made.
+    const eventId = await house.newEvent(20);
+    const { answers, faults, snapshots } = await storm(eventId, DURATION_MS, THINGS);
     if (process.env['STORM_S'] !== undefined)
       process.stderr.write(`${snapshots} ${JSON.stringify([...answers], null, 1)}\n`);
     expect(faults).toEqual([]);
     expect(snapshots).toBeGreaterThan(0);
     // It was a storm: each thing was done, and was too late now and then.
-    const things = [
-      'hold 201',
-      'hold 409 all_held',
-      'confirm 200',
-      'extend 200',
-      'give up 200',
-      'cancel 200',
-    ];
-    expect(things.filter((what) => !answers.has(what))).toEqual([]);
+    expect(THINGS.filter((what) => !answers.has(what))).toEqual([]);
 
     const { rows } = await sql`
       select idempotency_key from bookings where idempotency_key is not null
