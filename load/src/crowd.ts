@@ -14,6 +14,8 @@ export interface Attempt {
   startedAtMs: number;
   /** Null: asked, never answered. It may have been booked. */
   answer: Answer | null;
+  /** It stands for several requests with one key, all of unknown end: the id of none of them stands for all. */
+  hasManyIds?: boolean;
 }
 
 export interface Wave {

@@ -101,7 +101,8 @@ function instanceUnnamed({ attempts }: Evidence): string | null {
 /** The id is the only handle of an answer that does not say how a request ended. */
 function requestUnnamed({ attempts }: Evidence): string | null {
   const unnamed = attempts.filter(
-    ({ answer }) => answer && PROPER_ANSWER.test(answer.code) && answer.requestId === null,
+    ({ answer, hasManyIds = false }) =>
+      answer && PROPER_ANSWER.test(answer.code) && answer.requestId === null && !hasManyIds,
   );
   if (unnamed.length === 0) return null;
   const whose = unnamed.map(({ customer, answer }) => `${customer}: a ${answer?.status}`);

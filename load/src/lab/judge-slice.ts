@@ -237,14 +237,16 @@ function merged(same: Exchange[]): Exchange {
   const [first] = same as [Exchange];
   const told = same.find(hasBooked) ?? same.find(isBooked) ?? same.find(isUnknown) ?? first;
   const isKeyed = first.ask.operation === 'book' && first.ask.key !== undefined;
+  // Which of several of unknown end has booked is not known: none of them can be looked up for all.
+  const hasManyIds = same.length > 1 && isUnknown(told);
   const answer = told.answer && {
     ...told.answer,
-    // Which of several of unknown end has booked is not known: none of them can be looked up for all.
-    ...(same.length > 1 && isUnknown(told) && { requestId: null }),
+    ...(hasManyIds && { requestId: null }),
     // Also nginx repeats it, where a replica goes away: the booking of one replica is then told by another one.
     ...(isKeyed && !hasBooked(told) && { instanceIdInBody: null }),
   };
-  return { ...told, answer, startedAtMs: Math.min(...same.map(({ startedAtMs }) => startedAtMs)) };
+  const startedAtMs = Math.min(...same.map(({ startedAtMs }) => startedAtMs));
+  return { ...told, answer, startedAtMs, ...(hasManyIds && { hasManyIds }) };
 }
 
 function isBooked({ answer }: Exchange): boolean {

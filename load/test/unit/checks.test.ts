@@ -467,6 +467,14 @@ describe('an honest run', () => {
     expect(findingsOf(run)).toEqual([]);
   });
 
+  it('may have never told a buyer who asked several times with one key: no id of those requests stands for all', () => {
+    const run = honestRun();
+    run.terms.maxUnknown = 1;
+    const answer = { ...answerOf(504, 'unknown', 20), requestId: null };
+    Object.assign(run.attempts[20]!, { answer, hasManyIds: true });
+    expect(findingsOf(run)).toEqual([]);
+  });
+
   it('may have booked for a buyer who got the 502 of a proxy, within what was allowed', () => {
     const run = honestRun();
     run.terms.maxUnknown = 1;

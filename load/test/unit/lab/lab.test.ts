@@ -227,6 +227,10 @@ describe('requests with one key', () => {
     expect(mergeRepeats([repeated])).toMatchObject([{ answer: { instanceIdInBody: null } }]);
     expect(mergeRepeats([asked(1, busy), asked(2, null)])).toMatchObject([{ answer: null }]);
     expect(mergeRepeats([asked(1, null), { ...asked(2, null), customer: 'run-y' }])).toHaveLength(2);
+    const unknown = { ...answerOf('a', 'one'), code: 'unknown', status: 504, booking: null } as Answer;
+    expect(mergeRepeats([asked(1, unknown), asked(2, unknown)])).toMatchObject([
+      { hasManyIds: true, answer: { requestId: null } },
+    ]);
   });
 
   it('are all told of one booking', () => {
