@@ -60,6 +60,9 @@ test('the rules of infra/watching are those of a PrometheusRule', async () => {
   expect(await wrongFieldsOf([{ ...rule, spec: parse(text) as unknown } as Manifest])).toEqual([]);
 });
 
+// One program after another, on a machine that may be busy.
+const RENDERED_WITHIN_MS = 60_000;
+
 const kubectl = await findKubectl();
 const title = 'what kubectl makes of the manifests';
 
@@ -67,7 +70,7 @@ describe.skipIf(kubectl === null)(kubectl === null ? `${title} (kubectl is not i
   const texts: Record<string, string> = {};
   beforeAll(async () => {
     for (const name of overlays) texts[name] = await render(kubectl ?? '', `${folder}/${name}`);
-  });
+  }, RENDERED_WITHIN_MS);
 
   test.each(overlays)('%s has the fields that the API knows', async (overlay) => {
     expect(await wrongFieldsOf(parseManifests(texts[overlay] ?? ''))).toEqual([]);
