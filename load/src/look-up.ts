@@ -1,6 +1,6 @@
 import type { BookingView } from '@lastseat/booking/contract';
 
-import type { Attempt } from './crowd.ts';
+import type { Attempt } from './attempt.ts';
 import { isUnknown } from './tally.ts';
 import type { Target } from './target.ts';
 

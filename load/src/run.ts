@@ -3,10 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { UserError } from '@lastseat/infra/stack';
 
+import type { Attempt } from './attempt.ts';
 import { afterwardsFailed, changedAfterwards } from './checks/afterwards.ts';
 import { collectEvidence } from './checks/evidence.ts';
 import { judge, judgement, type Judgement } from './checks/judge.ts';
-import { sendWave, type Attempt, type Wave } from './crowd.ts';
+import { sendWave, type Wave } from './crowd.ts';
 import {
   answeredOperation,
   closingOperations,

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { BOOKED_WITHIN_MS } from '@lastseat/booking/contract';
 
-import type { Attempt } from './crowd.ts';
+import type { Attempt } from './attempt.ts';
 import { isUnknown } from './tally.ts';
 import type { Oracle, Truth } from './truth.ts';
 

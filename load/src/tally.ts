@@ -1,7 +1,8 @@
 import { PROXY_INSTANCE_ID } from '@lastseat/booking/contract';
 import { percentile, sum } from '@lastseat/lab-frame/statistics.ts';
 
-import type { Attempt, Wave } from './crowd.ts';
+import type { Attempt } from './attempt.ts';
+import type { Wave } from './crowd.ts';
 import type { Truth } from './truth.ts';
 
 /** What was asked of a run. */

@@ -1,7 +1,7 @@
 import type { BookingView } from '@lastseat/booking/contract';
 import { agree, count, examples } from '@lastseat/lab-frame/words.ts';
 
-import type { Attempt } from '../crowd.ts';
+import type { Attempt } from '../attempt.ts';
 import { isUnknown } from '../tally.ts';
 import type { Row } from '../truth.ts';
 import type { Check } from './check.ts';

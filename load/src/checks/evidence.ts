@@ -1,4 +1,5 @@
-import type { Attempt, Wave } from '../crowd.ts';
+import type { Attempt } from '../attempt.ts';
+import type { Wave } from '../crowd.ts';
 import type { Operation } from '../history/operation.ts';
 import { tally, type Crowd, type Tally } from '../tally.ts';
 import type { Row, Truth } from '../truth.ts';

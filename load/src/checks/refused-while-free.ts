@@ -1,6 +1,6 @@
 import { agree, count, examples } from '@lastseat/lab-frame/words.ts';
 
-import type { Attempt } from '../crowd.ts';
+import type { Attempt } from '../attempt.ts';
 import type { Check } from './check.ts';
 import type { Evidence } from './evidence.ts';
 

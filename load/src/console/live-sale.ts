@@ -1,7 +1,7 @@
 import type { ClusterPart } from '@lastseat/infra/cluster';
 import { percentile } from '@lastseat/lab-frame/statistics.ts';
 
-import type { Attempt } from '../crowd.ts';
+import type { Attempt } from '../attempt.ts';
 import { lanesOf, nameOf, onRaceClock, takenBy, type PartPause } from '../race/lanes.ts';
 import type { LiveMarks, MarkedRequest } from '../race/live-marks.ts';
 import type { Race, RaceBuyer, RaceMark } from '../race/race.ts';

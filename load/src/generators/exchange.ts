@@ -1,7 +1,7 @@
 import { IDEMPOTENCY_KEY_HEADER } from '@lastseat/booking/contract';
 
 import type { Answer } from '../answer.ts';
-import type { Attempt } from '../crowd.ts';
+import type { Attempt } from '../attempt.ts';
 import type { Outcome } from '../runs/run.ts';
 
 /** What a client asks for. `event` is the position of the event among those of the slice. */

@@ -1,4 +1,4 @@
-import type { Attempt } from '../crowd.ts';
+import type { Attempt } from '../attempt.ts';
 import { outcomeOf, type Exchange } from '../generators/exchange.ts';
 import { isUnknown } from '../tally.ts';
 import type { Truth, UnconfirmedHold } from '../truth.ts';

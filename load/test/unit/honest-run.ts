@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 
 import type { Answer } from '#src/answer.ts';
+import type { Attempt } from '#src/attempt.ts';
 import { collectEvidence, type Evidence, type RunFacts } from '#src/checks/evidence.ts';
 import { judge, type FindingKind, type Judgement } from '#src/checks/judge.ts';
-import type { Attempt, Wave } from '#src/crowd.ts';
+import type { Wave } from '#src/crowd.ts';
 import type { Operation } from '#src/history/operation.ts';
 import { historyOf } from '#src/history/operations.ts';
 import type { Row } from '#src/truth.ts';

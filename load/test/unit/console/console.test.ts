@@ -4,9 +4,9 @@ import type { ClusterPart } from '@lastseat/infra/cluster';
 import { describe, expect, it } from 'vitest';
 
 import type { Answer } from '#src/answer.ts';
+import type { Attempt } from '#src/attempt.ts';
 import { figuresOf, raceOf, type LiveSale } from '#src/console/live-sale.ts';
 import { reasonToRefuse } from '#src/console/refuse-strangers.ts';
-import type { Attempt } from '#src/crowd.ts';
 import { patientOracle } from '#src/patient-oracle.ts';
 import { liveMarks } from '#src/race/live-marks.ts';
 import { markIn } from '#src/race/logged-mark.ts';
