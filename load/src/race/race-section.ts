@@ -102,7 +102,7 @@ export function raceLanes(race: Race, untilMs?: number): Html {
     viewBox="0 0 ${WIDTH} ${height}"
     width="${WIDTH}"
     height="${height}"
-    role="img"
+    role="group"
     aria-label="${race.strategy}: what each booking did, when; the table below tells the same"
     data-left="${LEFT}"
     data-scale="${scale}"
@@ -169,7 +169,7 @@ export function raceLanes(race: Race, untilMs?: number): Html {
       />`;
     });
     const index = race.buyers.indexOf(buyer);
-    return html`<g class="lane" ${!isLive && raw('tabindex="0"')} data-buyer="${index}" role="listitem"
+    return html`<g class="lane" ${!isLive && raw('tabindex="0"')} data-buyer="${index}" role="img"
       ><title>${laneTitle(buyer, under)}</title>
       <text class="who" x="92" y="${y + 12}">${buyer.customer}</text>${spans}${
         read?.value !== undefined &&

@@ -7,8 +7,12 @@ type Value = string | number | Html | null | undefined | false | readonly Value[
 
 /** Text is escaped, pieces of a page are taken as they are, lists follow one another, and nothing stays nothing. */
 export function html(strings: TemplateStringsArray, ...values: readonly Value[]): Html {
-  return { html: String.raw({ raw: strings }, ...values.map(textOf)) };
+  const raw = strings.map((text) => text.replaceAll(INDENTATION, '\n'));
+  return { html: String.raw({ raw }, ...values.map(textOf)) };
 }
+
+/** How the sources of a page are indented is nobody's to read, and was a third of it. */
+const INDENTATION = /\n\s+/g;
 
 /** Only for what this program itself has written: styles, scripts, data. */
 export function raw(html: string): Html {

@@ -23,6 +23,12 @@ import { winnersSection, type Winners } from './winners.ts';
 // What a mail takes, and a phone on a train.
 export const MOST_BYTES = 330_000;
 
+/** Beside the page where not all races fit into it: a page of all of them. */
+export const ALL_RACES = 'races.html';
+
+// One without a guard and some of those that answer it. Beyond them the tables and charts are worth more.
+const FEWEST_RACES = 4;
+
 /**
  * A run as one page that needs nothing else: no network, no server, no other file. The first run is what it is about;
  * the lines of the others lie over its charts.
@@ -33,11 +39,29 @@ export function reportHtml(
 ): string {
   const first = toldOf(run);
   const further = others.map(toldOf);
-  for (const detail of DETAILS) {
-    const page = pageOf(first, further, { winners, races }, detail);
-    if (Buffer.byteLength(page) <= MOST_BYTES) return page;
+  const sizes = races.map(bytesOf);
+  const some = Math.min(races.length, FEWEST_RACES);
+  const attempts = [
+    ...DETAILS.map((detail) => ({ detail, others: further, fewest: some })),
+    { detail: LEAST, others: further, fewest: 0 },
+    { detail: LEAST, others: [], fewest: 0 },
+  ];
+  let page = '';
+  for (const { detail, others, fewest } of attempts) {
+    page = pageOf(first, others, { winners, races, drawn: fewest }, detail);
+    let left = MOST_BYTES - Buffer.byteLength(page);
+    if (left < 0) continue;
+    const more = sizes.slice(fewest).findIndex((bytes) => (left -= bytes) < 0);
+    const drawn = more === -1 ? races.length : fewest + more;
+    return drawn === fewest ? page : pageOf(first, others, { winners, races, drawn }, detail);
   }
-  return pageOf(first, [], { winners, races }, LEAST);
+  return page;
+}
+
+/** What one race adds to a page: its section, and what its script needs. */
+function bytesOf(race: Race): number {
+  const id = 'race-00';
+  return Buffer.byteLength(raceSection(race, id).html + JSON.stringify(raceData([{ id, race }])));
 }
 
 /** What lies beside `run.json`. */
@@ -76,13 +100,13 @@ const DETAILS: Detail[] = [
 function pageOf(
   first: Told,
   others: readonly Told[],
-  { winners, races }: Required<Found>,
+  { winners, races, drawn }: Required<Found> & { drawn: number },
   { keepEvery, isWhole }: Detail,
 ): string {
   const { run, cells, latencies } = first;
   const most = Math.max(...cells.map(({ connections }) => connections));
   const isTold = ({ connections }: { connections: number }): boolean => isWhole || connections === most;
-  const sections = races.map((race, index) => ({ id: `race-${index + 1}`, race }));
+  const sections = races.slice(0, drawn).map((race, index) => ({ id: `race-${index + 1}`, race }));
   const data = {
     races: raceData(sections),
     runs: [first, ...others].map(({ run, cells, latencies }) => ({
@@ -106,6 +130,7 @@ function pageOf(
       ${cpuSection(cells.filter(isTold), run.circumstances.machine.cores)} ${roundTripsSection(run)}
       ${winnersSection(winners)}
       ${sections.length > 0 && HATCH}${sections.map(({ id, race }) => raceSection(race, id))}
+      ${drawn < races.length && html`<p>${count(races.length - drawn, 'more race')} in <a href="${ALL_RACES}">${ALL_RACES}</a>, which is beside this page.</p>`}
       ${circumstancesSection(run)}`,
     data,
     styles: [raw(fileOf('uplot/dist/uPlot.min.css')), raw(partOf('../race/race.css'))],

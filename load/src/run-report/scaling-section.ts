@@ -24,7 +24,7 @@ export function scalingSection(cells: readonly CellFigures[]): Html {
   </section>`;
 }
 
-/** Drawn by page.js; without it, or without eyes for it, there is the table below. */
+/** Drawn by charts.js; without it, or without eyes for it, there is the table below. */
 function chart(kind: string, pressure: string, label: string): Html {
   return html`<figure
     class="chart"

@@ -13,7 +13,7 @@ export interface LabRun {
   format: 'lastseat-run/1';
   /** The name of its folder: `2026-11-28T22-40-12Z-lab`. */
   id: string;
-  /** What `NAME=` said, or `lab`. */
+  /** What `RUN_NAME=` said, or `lab`. */
   name: string;
   /** What repeats it, from the root of the repository: `make lab REPLICAS=1,2 STRATEGY=row-lock`. */
   command: string;

@@ -37,6 +37,30 @@ export function guardedRace(): Race {
   ]);
 }
 
+/** As many as the lab records, each with every mark that there is, to the microsecond. */
+export function crowdedRace(): Race {
+  const buyers = Array.from({ length: 9 }, (_, index) => {
+    const marks = MARKS.map((mark, step) => `${mark.replace('@', String(100 + 30 * index + step + 0.123))}`);
+    return buyerOf(`ada ${index + 1}`, `booking-${1 + (index % 3)}`, 'booked', marks.join(', '));
+  });
+  return raceOf('fenced-lock', buyers);
+}
+
+const MARKS = [
+  'arrived @',
+  'waits @',
+  'holds @ =1795961903493506',
+  'reads @',
+  'read @ =1',
+  'decides @',
+  'writes @',
+  'written @',
+  'commits @',
+  'committed @',
+  'released @',
+  'answered @',
+];
+
 function raceOf(strategy: string, buyers: RaceBuyer[]): Race {
   return {
     format: 'lastseat-race/1',

@@ -17,7 +17,7 @@ import type { LabRun } from '#src/runs/run.ts';
 import { verdictOfRun } from '#src/runs/words.ts';
 
 import { historyOfRun, honestRun } from '../honest-run.ts';
-import { unguardedRace } from '../race/sample-race.ts';
+import { crowdedRace, unguardedRace } from '../race/sample-race.ts';
 import { sampleRun } from './sample-run.ts';
 
 /** What can be read, without the marks around it. */
@@ -104,15 +104,24 @@ describe('the page', () => {
     expect(page).toContain("default-src 'none'");
   });
 
-  it('has at most 330 KB, also of every strategy with many numbers of replicas and connections', () => {
-    const large = sampleRun({
-      strategies: [...STRATEGY_NAMES],
-      replicas: [1, 2, 4, 8, 16],
-      connections: [8, 64, 512],
-    });
-    for (const run of [sampleRun(), large]) {
-      expect(Buffer.byteLength(reportHtml([run, { ...run, id: 'before' }]))).toBeLessThanOrEqual(MOST_BYTES);
-    }
+  it.each([
+    ['with the default settings', {}, 3],
+    ['of every strategy', { strategies: [...STRATEGY_NAMES], connections: [64] }, STRATEGY_NAMES.length],
+    [
+      'of every strategy with many numbers of replicas and connections, and a fault',
+      { strategies: [...STRATEGY_NAMES], replicas: [1, 2, 4, 8], connections: [8, 64, 512] },
+      2 * STRATEGY_NAMES.length,
+    ],
+  ])('has at most 330 KB with all that it draws, %s', (_what, settings, raceCount) => {
+    const run = sampleRun(settings);
+    const races = Array.from({ length: raceCount }, () => crowdedRace());
+    const page = reportHtml([run, { ...run, id: 'before' }], { races });
+    expect(Buffer.byteLength(page)).toBeLessThanOrEqual(MOST_BYTES);
+    // Of those that do not fit it says where they are, and some are always there.
+    const drawn = page.match(/data-race="/g)!.length;
+    expect(drawn).toBeGreaterThan(0);
+    expect(page.includes(`${raceCount - drawn} more race`)).toBe(drawn < raceCount);
+    expect(page.includes('href="races.html"')).toBe(drawn < raceCount);
   });
 
   it('escapes what others have written', () => {
@@ -177,6 +186,20 @@ it('is written beside run.json, and tells from the histories who won', async () 
     const [, winners = ''] = /<h2 id="winners">(.*?)<\/section>/.exec(text) ?? [];
     expect(wordsOf(winners)).toContain('replica-1 replica-2 fenced-lock, 2 replicas, 8 connections 2 1 ');
     expect(readFileSync(join(folder, 'report.md'), 'utf8')).toContain('# lab: rush');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+it('has a page of all races beside it where not all of them fit', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'lastseat-report-'));
+  try {
+    const all = Array.from({ length: 12 }, (_, index) => `guard-${index}`);
+    for (const strategy of all) keepRace(folder, { ...crowdedRace(), strategy });
+    const page = readFileSync(await writeReport({ folder, run: sampleRun() }), 'utf8');
+    expect(page).toContain('href="races.html"');
+    const races = readFileSync(join(folder, 'races.html'), 'utf8');
+    expect(races.match(/data-race="/g)).toHaveLength(all.length);
   } finally {
     rmSync(folder, { recursive: true });
   }
