@@ -10,6 +10,7 @@ import { count } from '@lastseat/lab-frame/words.ts';
 
 import { serverVersions } from '../bench/stack/server-versions.ts';
 import { keepRace } from '../race/keep-race.ts';
+import { harnessInWords } from '../run-report/generator-section.ts';
 import { writeReport } from '../run-report/write-report.ts';
 import type { LabRun, LabSettings } from '../runs/run.ts';
 import { createRunFolder, runsFolder, writeRun } from '../runs/store.ts';
@@ -73,6 +74,7 @@ async function main(options: Options): Promise<number> {
   writeRun(folder, run);
 
   speak(labTables(run, paint));
+  speak(`\n${paint('label', harnessInWords(run))}`);
   speak(`\n${conclusion(run, paint)}`);
   for (const race of await lab.recordRaces()) keepRace(folder, race);
   const page = await writeReport({ folder, run });

@@ -13,7 +13,6 @@ import {
   type JsonTarget,
 } from '@lastseat/infra/command-line';
 
-import type { Arrivals } from '../generators/open-loop.ts';
 import type { LabSettings } from '../runs/run.ts';
 import { RUNTIME } from '../runtime-option.ts';
 import { WORKLOAD_NAMES, workloadOf, WORKLOADS } from '../workloads/workloads.ts';
@@ -23,8 +22,6 @@ export interface Options {
   help: boolean;
   name: string;
   settings: LabSettings;
-  /** Of an open loop; null for a closed one. */
-  arrivals: Pick<Arrivals, 'perS' | 'pattern'> | null;
   runtime: 'native' | 'docker' | undefined;
   json: JsonTarget;
 }
@@ -110,8 +107,10 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Op
         given.buyers === undefined &&
         (given['window-ms'] !== undefined || windowFor(faults) > 0 || !isCounted(workload)),
       ...(given.fault && { faults }),
+      ...(given.rate !== undefined && {
+        arrivals: { perS: given.rate, pattern: given.arrivals ?? 'poisson' },
+      }),
     },
-    arrivals: given.rate === undefined ? null : { perS: given.rate, pattern: given.arrivals ?? 'poisson' },
     runtime: given.runtime,
     json: given.json,
   };
@@ -143,8 +142,8 @@ function isCounted(workload: string): boolean {
 }
 
 /** What repeats a run, whatever the defaults are by then. */
-export function commandOf({ settings, arrivals, runtime, name }: Options): string {
-  const { workload, strategies, replicas, connections, tickets, buyers, slices } = settings;
+export function commandOf({ settings, runtime, name }: Options): string {
+  const { workload, strategies, replicas, connections, tickets, buyers, slices, arrivals } = settings;
   const said: Record<string, string | number | null | undefined> = {
     WORKLOAD: workload,
     STRATEGY: strategies.join(','),

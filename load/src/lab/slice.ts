@@ -11,8 +11,9 @@ import type { Drill } from '../drills/drill.ts';
 import { closedLoop } from '../generators/closed-loop.ts';
 import { outcomeOf, type Load, type Sent } from '../generators/exchange.ts';
 import { measureLag } from '../generators/lag.ts';
-import { openLoop, type Arrivals } from '../generators/open-loop.ts';
+import { openLoop } from '../generators/open-loop.ts';
 import type { Operation } from '../history/operation.ts';
+import { countSettled } from '../history/settled.ts';
 import type { Cell, LabSettings, Outcome, Slice } from '../runs/run.ts';
 import { createEvents, type Target } from '../target.ts';
 import type { Oracle } from '../truth.ts';
@@ -33,7 +34,6 @@ export interface Lab {
   settings: LabSettings;
   /** Where cells have faults. */
   striking?: Striking;
-  arrivals: Pick<Arrivals, 'perS' | 'pattern'> | null;
   /** Of a closed loop: the longest that a slice may last, whatever its guard does. */
   endsAfterMs?: number;
   /** @returns the name of the file, or null where it is not worth one */
@@ -45,7 +45,8 @@ const TIMEOUT_MS = 12_000;
 
 /** One workload against one guard for one window, on events of its own, judged by what Postgres holds afterwards. */
 export async function measureSlice(lab: Lab, cell: Cell, slice: number): Promise<Slice> {
-  const { settings, arrivals } = lab;
+  const { settings } = lab;
+  const { arrivals } = settings;
   const fault = faultOf(cell);
   const workload = besideFault(workloadOf(cell.workload), fault);
   const target = lab.targetOf(cell.replicas);
@@ -92,14 +93,14 @@ export async function measureSlice(lab: Lab, cell: Cell, slice: number): Promise
       ? await openStrike(lab.striking, { cell, drill: fault, target, eventIds, slice })
       : null;
   using lag = measureLag();
-  const sent = await (arrivals === null
+  const sent = await (arrivals === undefined
     ? closedLoop(load)
     : openLoop(load, { ...arrivals, random: randomNumbers(slice) }));
   const lagMs = lag.lagMs();
   await strike?.ended();
 
   const window = inWindow(sent, requests !== null);
-  const generator = { loop: arrivals === null ? 'closed' : 'open', lagMs, ...rates(sent) } as const;
+  const generator = { loop: arrivals === undefined ? 'closed' : 'open', lagMs, ...rates(sent) } as const;
   const alone = await judgeSlice({
     cell,
     workload,
@@ -115,6 +116,8 @@ export async function measureSlice(lab: Lab, cell: Cell, slice: number): Promise
     ...(strike && { maxUnknown: Infinity }),
   });
   const { operations, ...verdict } = strike ? await strike.judge(alone) : alone;
+  // A read changes nothing, whether or not it was done.
+  const settled = countSettled(operations.filter(({ operation }) => operation !== 'read'));
   const measured: Slice = {
     slice,
     startedAt,
@@ -124,6 +127,7 @@ export async function measureSlice(lab: Lab, cell: Cell, slice: number): Promise
       answered: sent.exchanges.filter(({ answer }) => answer).length,
       unknown: sent.exchanges.filter((exchange) => outcomeOf(exchange) === 'unknown').length,
     },
+    ...(settled.unknown > 0 && { settled }),
     ...window,
     generator,
     // Processes that a fault has ended cannot be asked what they have used.

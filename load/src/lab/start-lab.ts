@@ -46,7 +46,7 @@ export async function startLab(
   signal: AbortSignal,
   keepHistory: Lab['keepHistory'],
 ): Promise<StartedLab> {
-  const { settings, arrivals } = options;
+  const { settings } = options;
   await using resources = new AsyncDisposableStack();
   const faults = FAULTS.filter(({ name }) => settings.faults?.includes(name));
   const isStruck = faults.length > 0;
@@ -71,7 +71,6 @@ export async function startLab(
     stack,
     oracle,
     settings,
-    arrivals,
     keepHistory,
     targetOf(replicas) {
       const url = fronts?.urls.get(replicas) ?? stack.url;

@@ -1,3 +1,4 @@
+import { arrivalsInWords } from '../runs/arrivals.ts';
 import type { LabRun } from '../runs/run.ts';
 import { html, table, type Html } from './html.ts';
 
@@ -26,6 +27,7 @@ export function facts(run: LabRun): string[][] {
     ['CPUs of each container', listOf(limits) || 'no limit'],
     ['memory of each container', listOf(memoryLimitsMb, ' MB') || 'no limit'],
     ['workload', settings.workload],
+    ['load', arrivalsInWords(settings)],
     ...(settings.faults ? [['faults', settings.faults.join(', ')]] : []),
     ['slices', `${settings.slices} ${windowInWords(settings)}`],
     ['tickets', String(settings.tickets ?? 'as the workload has it')],

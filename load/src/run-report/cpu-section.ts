@@ -1,5 +1,4 @@
 import { fixed } from '@lastseat/lab-frame/table.ts';
-import { count } from '@lastseat/lab-frame/words.ts';
 
 import type { Part } from '../runs/run.ts';
 import { cellInWords } from '../runs/words.ts';
@@ -22,17 +21,10 @@ export function cpuSection(cells: readonly CellFigures[], cores: number): Html {
   });
   return html`<section aria-labelledby="cpu">
     <h2 id="cpu">Where the CPU went</h2>
-    <p>Cores in use while it was measured, of ${cores}. ${harnessInWords(cells, cores)}</p>
+    <p>Cores in use while it was measured, of ${cores}.</p>
     <p class="keys">${PARTS.map((part) => html`<span><i class="part-${part}"></i> ${part}</span>`)}</p>
     ${table('Cores in use, replicas × connections', ['', '', ...PARTS, 'all'], rows)}
   </section>`;
-}
-
-/** What the load takes from what it measures. */
-export function harnessInWords(cells: readonly CellFigures[], cores: number): string {
-  const most = Math.max(0, ...cells.map(({ cpu }) => cpu?.harness ?? 0));
-  const share = Math.round((100 * most) / cores);
-  return `The load generator took at most ${fixed(most, 2)} of ${count(cores, 'core')} (${share} %).`;
 }
 
 function bar(cpu: Record<Part, number>, most: number): Html {

@@ -10,6 +10,7 @@ import { loadInWords, pressureInWords } from '../runs/words.ts';
 import { circumstancesSection } from './circumstances-section.ts';
 import { cpuSection } from './cpu-section.ts';
 import { figuresOf, type CellFigures } from './figures.ts';
+import { generatorSection } from './generator-section.ts';
 import { heatMapSection } from './heat-map-section.ts';
 import { html, raw } from './html.ts';
 import { latencySection } from './latency-section.ts';
@@ -122,13 +123,13 @@ function pageOf(
           Lastseat · ${run.settings.workload} · ${run.circumstances.startedAt.slice(0, 16).replace('T', ' ')}
         </p>
         <h1>${run.name}</h1>
-        ${!isWhole && html`<p>So many cells do not fit into one page: the tables of latency and CPU have those with ${count(most, 'connection')}; all are in run.json.</p>`}
+        ${!isWhole && html`<p>So many cells do not fit into one page: the tables of latency, CPU and the generator have those with ${count(most, 'connection')}; all are in run.json.</p>`}
         ${others.length > 0 && html`<p>Charts with broken lines: ${others.map(({ run }) => run.id).join(', ')}</p>`}
       </header>
       ${verdictSection(run)} ${heatMapSection(cells)} ${scalingSection(cells)}
       ${latencySection(latencies, latencies.filter(isTold))}
-      ${cpuSection(cells.filter(isTold), run.circumstances.machine.cores)} ${roundTripsSection(run)}
-      ${winnersSection(winners)}
+      ${cpuSection(cells.filter(isTold), run.circumstances.machine.cores)}
+      ${generatorSection(run, run.cells.filter(isTold))} ${roundTripsSection(run)} ${winnersSection(winners)}
       ${sections.length > 0 && HATCH}${sections.map(({ id, race }) => raceSection(race, id))}
       ${drawn < races.length && html`<p>${count(races.length - drawn, 'more race')} in <a href="${ALL_RACES}">${ALL_RACES}</a>, which is beside this page.</p>`}
       ${circumstancesSection(run)}`,

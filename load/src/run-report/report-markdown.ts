@@ -4,8 +4,9 @@ import { count } from '@lastseat/lab-frame/words.ts';
 import type { LabRun } from '../runs/run.ts';
 import { byPressure, loadInWords, pressureInWords, verdictOfRun } from '../runs/words.ts';
 import { facts } from './circumstances-section.ts';
-import { cpuRows, harnessInWords } from './cpu-section.ts';
+import { cpuRows } from './cpu-section.ts';
 import { checksOf, figuresOf, NO_OP, PARTS, unique, type CellFigures } from './figures.ts';
+import { GENERATOR_HEADER, generatorRows, harnessInWords } from './generator-section.ts';
 import { BESIDE_A_FAULT, intervalInWords, shareInWords, strategyName } from './heat-map-section.ts';
 import { latenciesOf } from './latency.ts';
 import { ROUND_TRIPS_HEADER, roundTripRows } from './round-trips-section.ts';
@@ -48,13 +49,10 @@ export function reportMarkdown(run: LabRun): string {
             ]),
           ),
         ]),
-    ...(cpu.length === 0
-      ? []
-      : [
-          '## Cores in use',
-          table(['', ...PARTS], cpu),
-          harnessInWords(cells, run.circumstances.machine.cores),
-        ]),
+    ...(cpu.length === 0 ? [] : ['## Cores in use', table(['', ...PARTS], cpu)]),
+    '## The load generator',
+    harnessInWords(run),
+    table(GENERATOR_HEADER, generatorRows(run.cells)),
     ...(trips.length === 0 ? [] : ['## For one booking', table(ROUND_TRIPS_HEADER, trips)]),
     '## What ran',
     `\`\`\`console\n$ ${run.command}\n\`\`\``,

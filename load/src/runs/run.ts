@@ -2,6 +2,8 @@ import type { StrategyName } from '@lastseat/booking/contract';
 import type { Latency } from '@lastseat/lab-frame/latency.ts';
 import type { Circumstances } from '@lastseat/lab-frame/results/recorded-run.ts';
 
+import type { SettledCounts } from '../history/settled.ts';
+
 /**
  * One run of the lab, as it is kept in `.lastseat/runs/<time>-<name>/run.json`. Reports, comparisons and programs read
  * it: new names may join, none changes its meaning without a new `format`.
@@ -52,6 +54,8 @@ export interface LabSettings {
   windowMs: number;
   /** What strikes once in the middle of each slice, by the names of drills, `none` among them; missing where nothing does. */
   faults?: string[];
+  /** Of an open loop: requests that come in a second, by themselves; missing where clients wait for their answers. */
+  arrivals?: { perS: number; pattern: 'constant' | 'poisson' };
   /** A slice is as long as its window, also of a workload that is a number of requests by itself. */
   isTimed?: boolean;
 }
@@ -101,6 +105,11 @@ export interface Slice {
     /** Started, and never told whether it was done; each was looked for in Postgres afterwards. */
     unknown: number;
   };
+  /**
+   * What was found of those that would have changed something, and of bookings that a fault has met; missing where all
+   * were told.
+   */
+  settled?: SettledCounts;
   /** The part that counts: after the warm-up, until the last request was sent. */
   windowMs: number;
   /** Answers in the window by outcome; what did not occur is missing. */

@@ -54,7 +54,6 @@ function contention(
         oracle,
         targetOf: () => target,
         settings,
-        arrivals: null,
         endsAfterMs: ENDS_AFTER_MS,
         keepHistory(_cell: Cell, _slice: unknown, all: readonly Operation[]) {
           operations = all;

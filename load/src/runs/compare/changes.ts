@@ -1,6 +1,7 @@
 import type { Interval } from '@lastseat/lab-frame/figures/interval.ts';
 import { ratioInterval } from '@lastseat/lab-frame/figures/ratio-interval.ts';
 
+import { arrivalsInWords } from '../arrivals.ts';
 import { latenciesOf, ratesOf, verdictOfCell, voidOf } from '../rate.ts';
 import type { Cell, LabRun } from '../run.ts';
 
@@ -85,16 +86,23 @@ export function differencesOf(a: LabRun, b: LabRun): string[] {
   );
 }
 
-function factsOf({ circumstances, runtime, servers, settings }: LabRun): Record<string, string> {
+function factsOf({ circumstances, runtime, servers, settings, limits }: LabRun): Record<string, string> {
   const { machine } = circumstances;
   return {
     cores: String(machine.cores),
     processor: machine.cpu,
     'version of Node': machine.node,
     runtime,
+    'CPUs of each container': listOf(limits),
     ...servers,
+    load: arrivalsInWords(settings),
     window: settings.isTimed === false ? 'as long as its requests take' : `${settings.windowMs} ms`,
     tickets: String(settings.tickets),
     buyers: String(settings.buyers),
   };
+}
+
+function listOf(limits: LabRun['limits']): string {
+  const parts = Object.entries(limits).map(([part, cpus]) => `${part} ${cpus}`);
+  return parts.join(', ') || 'no limit';
 }

@@ -21,10 +21,10 @@ import { cellOf, runOf } from '../runs/sample.ts';
 
 describe('the options of the lab', () => {
   it('are three guards with one, two and four replicas unless said otherwise', () => {
-    const { settings, arrivals } = readOptions([], {});
+    const { settings } = readOptions([], {});
     expect(settings).toMatchObject({ workload: 'rush', replicas: [1, 2, 4], connections: [64], slices: 6 });
     expect(settings.strategies).toHaveLength(3);
-    expect(arrivals).toBeNull();
+    expect(settings.arrivals).toBeUndefined();
   });
 
   it('are told by a command that repeats them', () => {

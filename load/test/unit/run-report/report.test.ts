@@ -138,9 +138,28 @@ describe('the page', () => {
     expect(text).toContain('memory of each container nginx 64 MB, replicas 512 MB');
     expect(text).toContain('fenced-lock 5.00 5.00 0.11 0.05');
     expect(text).toContain('The load generator took at most 0.30 of 2 cores (15 %)');
+    expect(text).toContain('Its own timers were late by at most 1.00 ms (p99 of a slice), once by 3.00 ms.');
+    expect(text).toContain('The load is a closed loop');
+    expect(text).toContain('fenced-lock, 1 replica, 8 connections - - 1.00 3.00 0');
     const native = { ...sampleRun(), limits: {}, memoryLimitsMb: {}, roundTrips: [] };
     expect(wordsOf(reportHtml([native]))).toContain('CPUs of each container no limit');
     expect(reportHtml([native])).not.toContain('id="round-trips"');
+  });
+
+  it('tells of an open loop what was offered and what was sent, and how unknown requests were settled', () => {
+    const run = sampleRun({ arrivals: { perS: 500, pattern: 'poisson' } });
+    const cell = run.cells.find(({ strategy }) => strategy === 'fenced-lock')!;
+    for (const slice of cell.slices)
+      Object.assign(slice.generator, { loop: 'open', offeredPerS: 500.4, achievedPerS: 498.8 });
+    cell.slices[0]!.requests.unknown = 3;
+    cell.slices[0]!.settled = { unknown: 3, done: 2, notDone: 1, open: 0, lookedUp: 1 };
+    for (const text of [wordsOf(reportHtml([run])), reportMarkdown(run).replaceAll(' |', '')]) {
+      expect(text).toContain('an open loop: 500 requests a second, answered or not (poisson)');
+      expect(text).toContain('fenced-lock, 1 replica, 8 connections 500 499 1.00 3.00 3');
+      expect(text).toContain(
+        '3 requests ended unknown, and were looked for in Postgres: 2 were done, 1 was not; GET /requests said the same of 1.',
+      );
+    }
   });
 
   it('gives the reason of each hatched cell, and the command that repeats the run', () => {

@@ -88,6 +88,13 @@ describe('two runs', () => {
     const [a, b] = [runOf([]), runOf([])];
     b.circumstances.machine.cores = 8;
     expect(differencesOf(a, b)).toEqual(['cores: 2 in A, 8 in B']);
+    const [open, capped] = [runOf([]), runOf([])];
+    open.settings.arrivals = { perS: 500, pattern: 'constant' };
+    capped.limits = { nginx: 1 };
+    expect(differencesOf(a, open)).toEqual([
+      expect.stringMatching(/^load: a closed loop.* in A, an open loop: 500 requests a second.* in B$/),
+    ]);
+    expect(differencesOf(a, capped)).toEqual(['CPUs of each container: no limit in A, nginx 1 in B']);
   });
 
   it('are told in a table', () => {
