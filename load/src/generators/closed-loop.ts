@@ -20,6 +20,7 @@ export async function closedLoop(load: Load): Promise<Sent> {
   let answered = 0;
   let strayAnswers = 0;
   let instance: autocannon.Instance | undefined;
+  let edge: NodeJS.Timeout | undefined;
 
   // Each connection compares this with what it has sent, after every answer, and ends instead of sending more.
   function end(): void {
@@ -29,7 +30,7 @@ export async function closedLoop(load: Load): Promise<Sent> {
   function open(windowMs?: number): void {
     window.fromMs = performance.now();
     load.onEdge('opened');
-    if (windowMs !== undefined) setTimeout(close, windowMs);
+    if (windowMs !== undefined) edge = setTimeout(close, windowMs);
   }
 
   function close(): void {
@@ -65,7 +66,7 @@ export async function closedLoop(load: Load): Promise<Sent> {
           match(exchange, readAnswer(status, body, headers ?? {}, performance.now()), body);
           client.told?.(exchange);
           if (answered === 0 && !('requests' in timing)) {
-            setTimeout(open, timing.warmUpMs, timing.windowMs);
+            edge = setTimeout(open, timing.warmUpMs, timing.windowMs);
           }
           answered += 1;
         },
@@ -74,6 +75,7 @@ export async function closedLoop(load: Load): Promise<Sent> {
   }
 
   if ('requests' in timing) open();
+  load.signal?.addEventListener('abort', end);
   const atLast = load.endsAfterMs === undefined ? undefined : setTimeout(end, load.endsAfterMs);
   const result = await new Promise<autocannon.Result>((resolve, reject) => {
     instance = autocannon(
@@ -91,6 +93,9 @@ export async function closedLoop(load: Load): Promise<Sent> {
       (error, result) => (error ? reject(error as Error) : resolve(result)),
     );
   });
+  load.signal?.removeEventListener('abort', end);
+  // Of one that was interrupted.
+  clearTimeout(edge);
   clearTimeout(atLast);
   if ('requests' in timing) close();
 

@@ -48,6 +48,8 @@ export interface Load {
   timeoutMs: number;
   /** After so long nobody asks any more, however many requests are left. */
   endsAfterMs?: number | undefined;
+  /** Nobody asks any more; what is under way is waited for. */
+  signal?: AbortSignal | undefined;
   /** Unique in the database: every customer's name carries it. */
   runId: string;
   client(number: number): Client;

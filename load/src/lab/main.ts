@@ -84,7 +84,7 @@ async function main(options: Options): Promise<number> {
   return EXIT_CODES[verdictOfRun(run).sign];
 }
 
-/** One after the other until all are done or somebody interrupts: the one that is under way then is over in seconds. */
+/** One after the other until all are done or somebody interrupts: of the one that is under way then nothing is kept. */
 async function measureAll(
   planned: readonly PlannedSlice[],
   expectedMs: number,

@@ -34,6 +34,8 @@ export interface Lab {
   settings: LabSettings;
   /** Where cells have faults. */
   striking?: Striking;
+  /** Interrupts a slice, which is then none. */
+  signal?: AbortSignal;
   /** Of a closed loop: the longest that a slice may last, whatever its guard does. */
   endsAfterMs?: number;
   /** @returns the name of the file, or null where it is not worth one */
@@ -70,6 +72,7 @@ export async function measureSlice(lab: Lab, cell: Cell, slice: number): Promise
     timing: requests === null ? { warmUpMs, windowMs } : { requests },
     timeoutMs: TIMEOUT_MS,
     endsAfterMs: lab.endsAfterMs,
+    signal: lab.signal,
     runId,
     // The same requests for every guard in a slice of one number.
     client: (number) =>
@@ -98,6 +101,7 @@ export async function measureSlice(lab: Lab, cell: Cell, slice: number): Promise
     : openLoop(load, { ...arrivals, random: randomNumbers(slice) }));
   const lagMs = lag.lagMs();
   await strike?.ended();
+  lab.signal?.throwIfAborted();
 
   const window = inWindow(sent, requests !== null);
   const generator = { loop: arrivals === undefined ? 'closed' : 'open', lagMs, ...rates(sent) } as const;

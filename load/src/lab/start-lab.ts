@@ -33,6 +33,7 @@ export interface StartedLab extends AsyncDisposable {
   /** Of all that there have been; see `LabRun`. */
   replicaNames: Record<string, string>;
   planned: PlannedSlice[];
+  /** Adds a slice to its cell, unless it is one for nothing, or interrupted. */
   measure(planned: PlannedSlice): Promise<void>;
   /** As many slices as make new processes compile what they run often, for nothing. */
   rehearse(): PlannedSlice[];
@@ -71,6 +72,7 @@ export async function startLab(
     stack,
     oracle,
     settings,
+    signal,
     keepHistory,
     targetOf(replicas) {
       const url = fronts?.urls.get(replicas) ?? stack.url;
@@ -89,6 +91,13 @@ export async function startLab(
   const missing = notOffered(settings.strategies, offered);
   if (missing.length > 0) throw new UserError(`the service does not offer ${missing.join(', ')}`);
   const cells = cellsOf(settings);
+
+  /** Nothing is kept of a slice that was interrupted: what it has measured is not what was asked. */
+  async function measureUnlessInterrupted(planned: PlannedSlice): Promise<void> {
+    await measure(planned).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
+  }
 
   async function measure({ cell, slice }: PlannedSlice): Promise<void> {
     if (fronts === undefined && cell.replicas !== present) {
@@ -123,7 +132,7 @@ export async function startLab(
     cells,
     replicaNames,
     planned: inTurns(cells, settings.slices, fronts === undefined),
-    measure,
+    measure: measureUnlessInterrupted,
     rehearse: () => rehearsals(cells, most),
     // In containers servers have other ports after each start.
     countRoundTrips: async () =>

@@ -44,6 +44,28 @@ it('a closed loop with a window waits for the answers that it closes upon', asyn
   expect(sent.counted!.answered).toBe(sent.exchanges.length);
 });
 
+it.each(['closed', 'open'] as const)(
+  'a %s loop that is interrupted in a window of minutes ends when all that it has asked is answered',
+  async (kind) => {
+    const interruption = new AbortController();
+    let asked = 0;
+    await using server = await serve((_request, response) => {
+      refuse(response);
+      asked += 1;
+      if (asked === 20) interruption.abort();
+    });
+    const load = loadOn(server.url, {
+      timing: { warmUpMs: 0, windowMs: 600_000 },
+      signal: interruption.signal,
+    });
+    const sent = await (kind === 'closed'
+      ? closedLoop(load)
+      : openLoop(load, { perS: 500, pattern: 'constant', random: randomNumbers(1) }));
+    expect(sent.exchanges.length).toBeGreaterThanOrEqual(20);
+    expect(sent.exchanges.every(({ answer }) => answer !== null)).toBe(true);
+  },
+);
+
 it('an open loop goes on sending while nobody answers, and times from when it was to send', async () => {
   const held: ServerResponse[] = [];
   let isOpen = false;
