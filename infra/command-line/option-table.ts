@@ -200,12 +200,21 @@ export function helpText({ summary, examples, program, table, notes }: HelpText)
     '',
     ...columns(examples),
     '',
-    `Every option is a flag (node ${program} --flag) or a variable of make (FLAG=value):`,
+    `Every option is a flag (node_modules/.bin/node ${program} --flag) or a variable of make (FLAG=value):`,
     '',
     ...columns(options.map(([name, option]) => [flagInWords(name, option), whatInWords(name, option)])),
     '',
-    ...notes.split('\n').flatMap((line) => wrap(line, WIDTH)),
+    ...notes.split('\n').flatMap(indented),
   ].join('\n');
+}
+
+/** What is further to the right stays there, and what does not fit into its line goes on a little further. */
+function indented(line: string): string[] {
+  const [indent = ''] = /^ */.exec(line) ?? [];
+  const hanging = indent === '' ? '' : `${indent}  `;
+  return wrap(line.trimStart(), WIDTH - hanging.length).map(
+    (part, index) => (index === 0 ? indent : hanging) + part,
+  );
 }
 
 function flagInWords(name: string, { value }: Option<unknown>): string {

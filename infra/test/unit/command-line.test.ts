@@ -121,7 +121,12 @@ describe('a table of options', () => {
 
   it('is what the help says', () => {
     const examples = [['make it', 'now']] as const;
-    const help = helpText({ summary: 'It.', examples, program: 'it.ts', table, notes: 'Exit code: 0.' });
+    const notes = `Faults:\n  long: ${'and on '.repeat(20)}it goes\nExit code: 0.`;
+    const help = helpText({ summary: 'It.', examples, program: 'it.ts', table, notes });
+    // What is under a heading stays under it.
+    expect(help).toMatch(/^Faults:\n {2}long: and on .*\n {4}\S.*it goes\nExit code: 0\.$/m);
+    // The machine's own Node may be too old for the sources.
+    expect(help).toContain('(node_modules/.bin/node it.ts --flag)');
     expect(help).toMatch(/--buyers N +buyers; 1 to 100$/m);
     expect(help).toMatch(/--strategy NAMES +how: row-lock, optimistic$/m);
     expect(help).toMatch(/--url URL +where \(LOAD_URL\)$/m);

@@ -79,7 +79,7 @@ export function evidenceLines(operations: readonly Operation[], path: string, pa
     operationLine(last, startMs),
     paint(
       'label',
-      `  check it yourself: node load/src/history/main.ts --check ${relative(process.cwd(), path)}`,
+      `  check it yourself: node_modules/.bin/node load/src/history/main.ts --check ${relative(process.cwd(), path)}`,
     ),
   ];
 }

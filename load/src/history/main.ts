@@ -6,8 +6,8 @@ import { readHistory } from './read-history.ts';
 
 const HELP = `What to do with the history of a run (load/HISTORY.md tells what is in it):
 
-  node load/src/history/main.ts --check history.jsonl   is there an order in which each event was right?
-  node load/src/history/main.ts --edn history.jsonl     the same history for Jepsen's checkers
+  node_modules/.bin/node load/src/history/main.ts --check history.jsonl   is there an order in which each event was right?
+  node_modules/.bin/node load/src/history/main.ts --edn history.jsonl     the same history for Jepsen's checkers
 
 --within S  seconds to look for an order of each event (default: 60); longer is "not decided"
 Exit codes: 0 done, and linearizable where that was asked; 1 not linearizable; 2 a wrong option; 3 not decided.`;

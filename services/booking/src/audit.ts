@@ -22,7 +22,7 @@ const HELP = `Compares the counter of every event with its booking rows, all at 
 
 DATABASE_URL names the database; make audit takes the stack that is up.
 Exit code: 0 they agree, or do so now; 1 some do not; 2 a wrong option, or the database could not be asked. (make makes
-2 of both; node infra/stack/audit.ts tells them apart.)`;
+2 of both; node_modules/.bin/node infra/stack/audit.ts tells them apart.)`;
 
 /** Adds up all bookings there are: 50 ms for each 400,000 of them. */
 const STATEMENT_TIMEOUT_MS = 300_000;

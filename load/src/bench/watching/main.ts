@@ -22,7 +22,7 @@ import { startGenerator } from '../generator/generator.ts';
 
 const HELP = `What metrics and traces cost a replica: bookings a second and CPU for each, beside a replica without them.
 
-  node load/src/bench/watching/main.ts [--slices 20] [--connections 64] [--window-ms 1000] [--strategy batched-update]
+  node_modules/.bin/node load/src/bench/watching/main.ts [--slices 20] [--connections 64] [--window-ms 1000] [--strategy batched-update]
 
 A ratio is the median of those of all slices, with its 95 % interval.`;
 
