@@ -18,7 +18,7 @@ export interface Arrivals {
  * time that a request was to be sent, also if every connection was taken or the generator itself was late.
  */
 export async function openLoop(load: Load, arrivals: Arrivals): Promise<Sent> {
-  const { timing, signal } = load;
+  const { timing } = load;
   const total = 'requests' in timing ? timing.requests : Infinity;
   const lastsMs = 'requests' in timing ? Infinity : timing.warmUpMs + timing.windowMs;
   const book = createBook(load.runId);
@@ -41,9 +41,9 @@ export async function openLoop(load: Load, arrivals: Arrivals): Promise<Sent> {
   const opensAtMs = startMs + ('requests' in timing ? 0 : timing.warmUpMs);
 
   let dueMs = startMs;
-  while (offered < total && dueMs < startMs + lastsMs && !signal?.aborted) {
+  while (offered < total && dueMs < startMs + lastsMs && !load.signal?.aborted) {
     // The time may have come for several: timers are not more precise than a millisecond.
-    await sleep(Math.max(0, dueMs - performance.now()), undefined, { signal }).catch(() => {});
+    await sleep(Math.max(0, dueMs - performance.now()), undefined, { signal: load.signal }).catch(() => {});
     while (dueMs <= performance.now() && offered < total && dueMs < startMs + lastsMs) {
       if (!isOpen && dueMs >= opensAtMs) open();
       offered += 1;

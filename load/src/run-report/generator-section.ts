@@ -32,19 +32,20 @@ export function generatorRows(cells: readonly Cell[]): string[][] {
     .map((cell) => {
       const { slices } = cell;
       const generators = slices.map(({ generator }) => generator);
-      const rate = (rates: readonly (number | null)[]): string => {
-        const middle = median(rates.filter((rate) => rate !== null));
-        return middle === null ? nothing : number(middle);
-      };
       return [
         cellInWords(cell),
-        rate(generators.map(({ offeredPerS }) => offeredPerS)),
-        rate(generators.map(({ achievedPerS }) => achievedPerS)),
+        rateInWords(generators.map(({ offeredPerS }) => offeredPerS)),
+        rateInWords(generators.map(({ achievedPerS }) => achievedPerS)),
         number(Math.max(...generators.map(({ lagMs }) => lagMs.p99))),
         number(Math.max(...generators.map(({ lagMs }) => lagMs.max))),
         whole(sum(slices.map(({ requests }) => requests.unknown))),
       ];
     });
+}
+
+function rateInWords(rates: readonly (number | null)[]): string {
+  const middle = median(rates.filter((rate) => rate !== null));
+  return middle === null ? nothing : number(middle);
 }
 
 /** The same for a terminal, the page and a pull request. */

@@ -40,7 +40,7 @@ export function guardedRace(): Race {
 /** As many as the lab records, each with every mark that there is, to the microsecond. */
 export function crowdedRace(): Race {
   const buyers = Array.from({ length: 9 }, (_, index) => {
-    const marks = MARKS.map((mark, step) => `${mark.replace('@', String(100 + 30 * index + step + 0.123))}`);
+    const marks = MARKS.map((mark, step) => mark.replace('@', String(100 + 30 * index + step + 0.123)));
     return buyerOf(`ada ${index + 1}`, `booking-${1 + (index % 3)}`, 'booked', marks.join(', '));
   });
   return raceOf('fenced-lock', buyers);
