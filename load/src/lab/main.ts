@@ -74,7 +74,8 @@ async function main(options: Options): Promise<number> {
   writeRun(folder, run);
 
   speak(labTables(run, paint));
-  speak(`\n${paint('label', harnessInWords(run))}`);
+  const harness = harnessInWords(run);
+  if (harness !== '') speak(`\n${paint('label', harness)}`);
   speak(`\n${conclusion(run, paint)}`);
   for (const race of await lab.recordRaces()) keepRace(folder, race);
   const page = await writeReport({ folder, run });

@@ -84,7 +84,7 @@ function settledInWords({ cells }: LabRun): string {
   if (unknown === 0) return '';
   const ends = [
     done > 0 ? `${thousands(done)} ${agree(done, 'was', 'were')} done` : '',
-    notDone > 0 ? `${thousands(notDone)} ${agree(notDone, 'was', 'were')} not` : '',
+    notDone > 0 ? `${thousands(notDone)} ${agree(notDone, 'was', 'were')} not done` : '',
     open > 0 ? `${thousands(open)} may still be` : '',
   ].filter(Boolean);
   const asked = lookedUp > 0 ? `; GET /requests said the same of ${thousands(lookedUp)}` : '';

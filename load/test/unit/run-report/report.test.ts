@@ -157,7 +157,7 @@ describe('the page', () => {
       expect(text).toContain('an open loop: 500 requests a second, answered or not (poisson)');
       expect(text).toContain('fenced-lock, 1 replica, 8 connections 500 499 1.00 3.00 3');
       expect(text).toContain(
-        '3 requests ended unknown, and were looked for in Postgres: 2 were done, 1 was not; GET /requests said the same of 1.',
+        '3 requests ended unknown, and were looked for in Postgres: 2 were done, 1 was not done; GET /requests said the same of 1.',
       );
     }
   });
