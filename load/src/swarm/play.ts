@@ -57,6 +57,7 @@ const WARM_UP_MS = 2_000;
 const BEFORE_MS = 5_000;
 const AFTER_MS = 5_000;
 const BALANCED_WITHIN_MS = 60_000;
+const SERVING_WITHIN_MS = 60_000;
 const POLL_MS = 200;
 
 export async function play(field: Field, scenario: Scenario, run: number): Promise<Played> {
@@ -72,10 +73,10 @@ export async function play(field: Field, scenario: Scenario, run: number): Promi
   await untilBalanced(field);
 
   const clients = Math.max(1, Math.floor(CLIENTS / strategies.length));
-  const ids = await createEvents(
+  const ids = await createOnceServing(
     target,
-    'swarm, cut off',
     strategies.map(() => PLENTY),
+    signal,
   );
   const within = strategies.map((strategy, index) => ({ strategy, eventId: ids[index] ?? 0 }));
   const loads: SteadyLoad[] = [];
@@ -162,6 +163,19 @@ async function judgeGuard(
     ],
     operations: judged.operations,
   };
+}
+
+/** What a failover has changed is known to the replicas a moment later; before it, nobody is to buy. */
+async function createOnceServing(target: Target, tickets: number[], signal: AbortSignal): Promise<number[]> {
+  const deadlineMs = performance.now() + SERVING_WITHIN_MS;
+  for (;;) {
+    try {
+      return await createEvents(target, 'swarm, cut off', tickets);
+    } catch (error) {
+      if (signal.aborted || performance.now() > deadlineMs) throw error;
+    }
+    await sleep(POLL_MS);
+  }
 }
 
 /** Until requests go to every node that stands. */
