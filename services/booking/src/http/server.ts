@@ -123,7 +123,9 @@ export async function listen(app: Hono<Env>, options: ListenOptions): Promise<Ht
       await stopAccepting(server);
       if (await within(delayMs, closed)) return true;
       // Again and again: an answer that was begun before the drain has not told its connection to close.
-      const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_INTERVAL_MS);
+      // After a turn that read what had arrived: timers come first, so that after a moment in which the process stood
+      // still, a connection may look idle that has a request in it.
+      const sweep = setInterval(() => setImmediate(() => server.closeIdleConnections()), SWEEP_INTERVAL_MS);
       const isClean = await within(graceMs, closed);
       clearInterval(sweep);
       server.closeAllConnections();
