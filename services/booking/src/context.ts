@@ -17,7 +17,7 @@ import { createStrategies, type Strategies } from '#src/booking/registry.ts';
 import type { Config } from '#src/config.ts';
 import type { StrategyName } from '#src/contract.ts';
 import type { FailedCheck } from '#src/http/health-routes.ts';
-import { openRedis } from '#src/redis.ts';
+import { closeRedis, openRedis } from '#src/redis.ts';
 import { findMissingMigrations } from '#src/storage/migrate.ts';
 import type { AroundQuery, PooledDb } from '#src/storage/pool.ts';
 import { openPools, type Pools } from '#src/storage/pools.ts';
@@ -169,7 +169,7 @@ export function openContext(
     async [Symbol.asyncDispose]() {
       const closeLocks = Promise.all(locks.map(async (lock) => lock[Symbol.asyncDispose]()));
       await failureWithin(closeLocks, CLOSE_TIMEOUT_MS);
-      for (const client of [redis, ...quorum]) client.disconnect();
+      for (const client of [redis, ...quorum]) closeRedis(client);
       await failureWithin(pools.close(), CLOSE_TIMEOUT_MS);
     },
   };

@@ -17,6 +17,7 @@ export function openRedis(address: RedisAddress, log: Logger): Redis {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 1,
     retryStrategy: pauseBefore,
+    sentinelCommandTimeout: CONNECT_TIMEOUT_MS,
   };
   const redis =
     'url' in address
@@ -38,7 +39,22 @@ export function openRedis(address: RedisAddress, log: Logger): Redis {
     if (!isDown) log.warn({ err }, 'Redis is out of reach');
     isDown = true;
   });
+  // ioredis gives up for good where it is told of a failover at the moment in which it asks for the primary.
+  redis.on('end', () => {
+    if (closed.has(redis)) return;
+    setTimeout(() => {
+      if (!closed.has(redis)) redis.connect().catch(() => {}); // it ends anew, and is heard of there
+    }, pauseBefore(1)).unref();
+  });
   return redis;
+}
+
+const closed = new WeakSet<Redis>();
+
+/** It does not come back by itself any more. */
+export function closeRedis(redis: Redis): void {
+  closed.add(redis);
+  redis.disconnect();
 }
 
 /** Jitter, because all replicas lose the server at the same moment. */

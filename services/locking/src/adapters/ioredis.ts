@@ -77,6 +77,9 @@ function renewalOf(client: Client, { name, replyTimeoutMs }: ConnectionSettings)
   return { duplicate: () => duplicateOf(client, name), replyTimeoutMs };
 }
 
+/** The sentinels are asked before each connection, and one of them that is silent is passed over. */
+const SENTINEL_REPLY_MS = 2_000;
+
 /**
  * A client of our own to the same Redis, without the options that would keep a command for later, send it twice, or change
  * its reply.
@@ -105,6 +108,7 @@ function duplicateOf(client: Client, name: string): Client {
         autoResubscribe: false,
         monitor: false,
         retryStrategy: reconnectDelayMs,
+        sentinelCommandTimeout: client.options.sentinelCommandTimeout ?? SENTINEL_REPLY_MS,
       });
   // Without a listener ioredis would print each failed attempt to connect; the calls say what is wrong.
   own.on('error', () => undefined);
@@ -138,6 +142,16 @@ function createSource(first: Client, renew?: Renewal, onMessage?: (message: stri
   const { on, tell } = createLinkListeners();
   let client = first;
   let closes = 0;
+  let isClosed = false;
+  let endings = 0;
+
+  /** ioredis gives up for good where it is told of a failover at the moment in which it asks for the primary. */
+  function comeBack(): void {
+    endings += 1;
+    setTimeout(() => {
+      if (!isClosed && client.status === 'end') link.reconnect();
+    }, reconnectDelayMs(endings)).unref();
+  }
 
   function listenTo(one: Client): void {
     const onClose = () => {
@@ -154,6 +168,12 @@ function createSource(first: Client, renew?: Renewal, onMessage?: (message: stri
         if (one === client) tell(event);
       });
     }
+    if (renew !== undefined) {
+      one.on('ready', () => (endings = 0));
+      one.on('end', () => {
+        if (one === client && !isClosed) comeBack();
+      });
+    }
     if (onMessage !== undefined) {
       one.on('message', (_channel: string, message: string) => {
         if (one === client) onMessage(message);
@@ -168,7 +188,8 @@ function createSource(first: Client, renew?: Renewal, onMessage?: (message: stri
 
   const link: Link = {
     get state() {
-      return stateOf(client.status, closes);
+      const isEnded = client.status === 'end' && (isClosed || renew === undefined || isCluster(client));
+      return isEnded ? 'ended' : stateOf(client.status, closes);
     },
     get closes() {
       return closes;
@@ -188,6 +209,7 @@ function createSource(first: Client, renew?: Renewal, onMessage?: (message: stri
       link.open();
     },
     close() {
+      isClosed = true;
       if (renew !== undefined) client.disconnect();
     },
     on,
@@ -198,8 +220,7 @@ function createSource(first: Client, renew?: Renewal, onMessage?: (message: stri
 
 function stateOf(status: string, closes: number): ConnectionState {
   if (status === 'ready') return 'ready';
-  if (status === 'end') return 'ended';
-  if (closes > 0) return 'broken';
+  if (closes > 0 || status === 'end') return 'broken';
   return status === 'wait' ? 'idle' : 'opening';
 }
 
