@@ -53,7 +53,7 @@ test.each([
   ['in-doubt-is-failed', 200],
   ['in-doubt-is-new', 200],
   ['version-unchecked', 200],
-  ['batch-token-unchecked', 200],
+  ['batch-token-unchecked', 400],
   ['one-too-many', 200],
   ['not-found-is-not-booked', 200],
   ['row-locked-outside-the-transaction', 200],
