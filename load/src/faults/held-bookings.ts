@@ -6,6 +6,7 @@ import type { Exchange } from '../generators/exchange.ts';
 import { onMachineClock } from '../history/clock.ts';
 import { markIn } from '../race/logged-mark.ts';
 import type { Buyers } from './buyers.ts';
+import { followAll } from './replicas.ts';
 
 /**
  * Bookings that are held between their read and their write (`holdRaceWindow`), so that a fault meets them exactly there.
@@ -53,15 +54,12 @@ export async function holdBookings(
 ): Promise<HeldBookings> {
   const decided = new Map<string, { part: string; atMs: number }>();
   using following = new DisposableStack();
-  const logs = replicas.map((part) =>
-    following.use(
-      cluster.follow(part, (line) => {
-        const mark = markIn(line);
-        if (mark?.mark === 'decides') decided.set(mark.requestId, { part, atMs: mark.atMs });
-      }),
-    ),
+  following.use(
+    await followAll(cluster, replicas, (part, line) => {
+      const mark = markIn(line);
+      if (mark?.mark === 'decides') decided.set(mark.requestId, { part, atMs: mark.atMs });
+    }),
   );
-  await Promise.all(logs.map(({ ready }) => ready));
   const held = all.flatMap((buyers) =>
     buyers.tickets.map((_, event): Held => {
       const { exchange } = buyers.send(event, holdMs);

@@ -43,6 +43,18 @@ export async function replicaParts(cluster: Pick<Cluster, 'parts'>): Promise<Clu
   return (await cluster.parts()).filter(({ kind }) => kind === 'replica');
 }
 
+/** Hears each line that these parts say after it has returned. */
+export async function followAll(
+  cluster: Pick<Cluster, 'follow'>,
+  parts: readonly string[],
+  onLine: (part: string, line: string) => void,
+): Promise<Disposable> {
+  const following = new DisposableStack();
+  const logs = parts.map((part) => following.use(cluster.follow(part, (line) => onLine(part, line))));
+  await Promise.all(logs.map(({ ready }) => ready));
+  return following;
+}
+
 /** In Docker they name themselves after their host and their process. */
 export function isNamed(instanceId: string, { instance }: Pick<ClusterPart, 'instance'>): boolean {
   return instanceId === instance || instanceId.startsWith(`${instance}-`);

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { FAILPOINT_HEADER } from '@lastseat/booking/contract';
 
+import { followAll } from '../../faults/replicas.ts';
 import { BREAKS_LEASES, LEFT_AFTER, MissedError, type Drill, type Scene } from '../drill.ts';
 
 // Longer than the lease, which is two seconds.
@@ -27,15 +28,9 @@ export const blockEventLoop: Drill = {
     const { cluster, random, replicas } = scene;
     const url = scene.url ?? (await cluster.find())?.url;
     const struck: string[] = [];
-    using following = new DisposableStack();
-    const logs = replicas.map((part) =>
-      following.use(
-        cluster.follow(part, (line) => {
-          if (line.includes('a failpoint strikes')) struck.push(part);
-        }),
-      ),
-    );
-    await Promise.all(logs.map(({ ready }) => ready));
+    using _following = await followAll(cluster, replicas, (part, line) => {
+      if (line.includes('a failpoint strikes')) struck.push(part);
+    });
     const ms = Math.round(BLOCKED_MS.least + (BLOCKED_MS.most - BLOCKED_MS.least) * random());
     const answered = fetch(new URL(`/book/no-lock/${NO_EVENT}`, url), {
       method: 'POST',
