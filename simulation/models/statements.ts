@@ -383,7 +383,7 @@ function storedBooking(row: BookingRow, more: object = {}): object {
 
 await model(
   'cancel booking',
-  (db) => lockStockAndCancelBooking(db, { bookingId: MARK.booking, eventId: MARK.event }),
+  (db) => lockStockAndCancelBooking(db, { bookingId: MARK.booking, eventId: MARK.event, state: 'confirmed' }),
   function* (trx, value) {
     const id = value(MARK.booking) as string;
     if (trx.booking(id)?.state !== 'confirmed') return [{ isCancelled: false }];

@@ -117,7 +117,8 @@ const STATEMENTS = {
       IDS.map((number) => names.id('b', number)),
     ),
   'find first bookings': (db, args, names) => findFirstBookings(db, [bookingOf(args, names)]),
-  'cancel booking': (db, args, names) => lockStockAndCancelBooking(db, bookingOf(args, names)),
+  'cancel booking': (db, args, names) =>
+    lockStockAndCancelBooking(db, { ...bookingOf(args, names), state: 'confirmed' }),
 } satisfies Record<string, (db: Trx, args: Args, names: Names) => Promise<unknown>>;
 
 /** Bookings, and requests. */

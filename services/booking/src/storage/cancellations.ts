@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 
+import type { StoredBooking } from './bookings.ts';
 import { lockEvent } from './inventory.ts';
 import { CANCELLED_EPOCH, type Trx } from './schema.ts';
 
@@ -18,9 +19,11 @@ import { CANCELLED_EPOCH, type Trx } from './schema.ts';
  */
 export async function lockStockAndCancelBooking(
   trx: Trx,
-  { bookingId, eventId }: { bookingId: string; eventId: number },
+  { bookingId, eventId, state }: Pick<StoredBooking, 'bookingId' | 'eventId' | 'state'>,
 ): Promise<boolean> {
   await lockEvent(trx, eventId);
+  // Had the next statement to wait for an extension, it would not see the tickets where that has brought them.
+  if (state === 'held') await sql`select from bookings where id = ${bookingId} for update`.execute(trx);
   const { rows } = await sql<{ isCancelled: boolean }>`
     with booking as materialized (
       select id, event_id, epoch, quantity, state, expires_at from bookings

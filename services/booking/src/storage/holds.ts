@@ -17,12 +17,15 @@ const standingHold = (bookingId: string, endsAt: Date | null = null) => sql`
     and expires_at = coalesce(${endsAt}::timestamptz, expires_at)
   for update`;
 
-/** Takes the hold's tickets out of those that are given back when it ends. None are left there if it has ended. */
+/**
+ * Takes the hold's tickets out of those that are given back when it ends. None are left there if it has ended. Nor does the
+ * statement see them if it has waited for an extension that brought them there: it does nothing then, and is to be made again.
+ */
 const taken = sql`
   update held_stock set quantity = held_stock.quantity - hold.quantity
   from hold
   where held_stock.event_id = hold.event_id and held_stock.epoch = hold.epoch and ends_at = hold.expires_at
-    and ends_at > clock_timestamp()`;
+    and ends_at > clock_timestamp() and held_stock.quantity >= hold.quantity`;
 
 /** @returns false if it did not stand, or was extended at the same time */
 export async function confirmHold(db: Db | Trx, bookingId: string): Promise<boolean> {

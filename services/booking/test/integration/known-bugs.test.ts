@@ -1,11 +1,11 @@
 import { sql } from 'kysely';
-import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
 
 import { sweepHolds } from '#src/booking/hold-sweeper.ts';
 import type { Context } from '#src/context.ts';
 import { compareCountersWithRows } from '#src/storage/audit.ts';
 import { endHolds } from '#src/storage/held-stock.ts';
-import { confirmHold } from '#src/storage/holds.ts';
+import { confirmHold, extendHold } from '#src/storage/holds.ts';
 import { autocommit } from '#src/storage/transaction.ts';
 
 import { letHoldsAge } from '../support/clock.ts';
@@ -102,6 +102,34 @@ test('a confirmation that meets the end is too late: the tickets are somebody el
   expect((await at(2)('POST', `/events/${eventId}/bookings`)).status).toBe(201);
   expect(await house.event(eventId)).toMatchObject({ available: 0, booked: 1, oversold: 0 });
 });
+
+describe.each(['a second in which nothing ends any more', 'a second in which nothing ended before'])(
+  'an extension to %s',
+  (second) => {
+    test.each([
+      { what: 'confirmation', method: 'POST', path: (id: string) => `/holds/${id}/confirm` },
+      { what: 'extension', method: 'PATCH', path: (id: string) => `/holds/${id}`, body: { seconds: 200 } },
+      { what: 'giving up', method: 'DELETE', path: (id: string) => `/holds/${id}` },
+      { what: 'cancellation', method: 'DELETE', path: (id: string) => `/bookings/${id}` },
+    ])('delays a $what that meets it, which then is done', async ({ method, path, body }) => {
+      const eventId = await house.newEvent(1);
+      const id = await hold(eventId);
+      if (second.endsWith('any more')) {
+        await sql`
+          insert into held_stock (event_id, epoch, ends_at, quantity)
+          select event_id, epoch, date_trunc('second', clock_timestamp()) + make_interval(secs => later), 0
+          from inventory, generate_series(100, 160) as later where event_id = ${eventId}`.execute(house.db);
+      }
+      const extending = await house.db.startTransaction().execute();
+      expect(await extendHold(extending, { bookingId: id, seconds: 100, maxS: 1_000 })).toBe('extended');
+      const answer = at(1)(method, path(id), body);
+      await untilSomebodyWaits(house.db);
+      await extending.commit().execute();
+      expect(await answer).toMatchObject({ status: 200 });
+      expect((await compareCountersWithRows(house.db)).differences).toEqual([]);
+    });
+  },
+);
 
 test('confirmations, extensions, sweepers and buyers at the end of many holds', async () => {
   const eventId = await house.newEvent(12);

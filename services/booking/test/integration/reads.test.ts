@@ -80,7 +80,7 @@ describe('the history of an event is not looked at', () => {
   test('by a cancellation, but for the one row', async () => {
     const id = await newEvent(100, 60);
     const [booking] = await house.rowsOf(id);
-    const cancelled = { bookingId: booking?.id ?? '', eventId: id };
+    const cancelled = { bookingId: booking?.id ?? '', eventId: id, state: 'confirmed' as const };
     const scan = await countScans((trx) => lockStockAndCancelBooking(trx, cancelled));
     // It is found by its id, and written.
     expect(scan).toEqual({ result: true, scans: 2 });

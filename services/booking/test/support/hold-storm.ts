@@ -41,10 +41,17 @@ const PROPER: Record<string, readonly string[]> = {
 /** Beyond its duration; whoever has not seen then what he waits for sees it never. */
 const MAX_LONGER_MS = 30_000;
 
+/** For so long what was made is asked for again. */
+const REMEMBERED_MS = 3_000;
+
+/** A buyer who comes back when his hold has ended: the others are so quick that hardly any hold lasts until then. */
+const LEFT_ALONE_MS = 3_000;
+
 const dice = (sides: number) => Math.floor(Math.random() * sides);
 
 interface Made {
   id: string;
+  atMs: number;
   /** What was sent, to be sent again. */
   again: () => Promise<string | undefined>;
 }
@@ -75,7 +82,16 @@ export async function holdStorm(options: StormOptions): Promise<Storm> {
     return response.ok ? content.bookingId : undefined;
   }
 
-  const someone = () => made[dice(made.length)];
+  /** Mostly one of the last, so that most holds are still there; and any, so that somebody comes too late. */
+  const someone = () => made.at(-1 - dice(dice(3) === 0 ? made.length : Math.min(made.length, 20)));
+
+  /** What was confirmed and is forgotten would be sold for ever, and soon nothing would happen any more. */
+  async function forgetOldest(): Promise<void> {
+    const [oldest] = made;
+    if (oldest === undefined || oldest.atMs > performance.now() - REMEMBERED_MS) return;
+    made.shift();
+    await ask('cancel', 'DELETE', `/bookings/${oldest.id}`);
+  }
 
   async function make(what: 'hold' | 'book'): Promise<void> {
     const key = dice(2) === 0 ? `key ${(keys += 1)}` : undefined;
@@ -94,12 +110,19 @@ export async function holdStorm(options: StormOptions): Promise<Storm> {
     if (id === undefined) return;
     if (key !== undefined && new Set(ids.filter((each) => each !== undefined)).size > 1)
       storm.faults.push(`${key} has made two bookings`);
-    made.push({ id, again: async () => (key === undefined ? id : again('repeat')) });
-    if (made.length > 60) made.splice(0, 20);
+    const remember = () =>
+      made.push({
+        id,
+        atMs: performance.now(),
+        again: async () => (key === undefined ? id : again('repeat')),
+      });
+    if (what === 'hold' && dice(8) === 0) setTimeout(remember, LEFT_ALONE_MS).unref();
+    else remember();
   }
 
   async function client(): Promise<void> {
     while (!isOver()) {
+      await forgetOldest();
       const one = someone();
       const kind = one === undefined ? 0 : dice(12);
       if (kind < 4) await make('hold');
