@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-import { skippedReporter } from './infra/test/support/skipped-reporter.ts';
+import { lastWordsReporter } from './infra/test/support/last-words-reporter.ts';
 
 /** What is waited for comes at once on an idle machine. A busy one is slow, and no test may fail for that. */
 const poll = { timeout: 10_000 };
@@ -19,7 +19,7 @@ export default defineConfig({
   test: {
     // Most tests wait most of the time. By default vitest leaves one core free, and on two cores runs one file at a time.
     maxWorkers: 2,
-    reporters: ['default', skippedReporter],
+    reporters: ['default', lastWordsReporter],
     projects: [
       {
         test: {

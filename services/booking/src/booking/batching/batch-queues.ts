@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 
-import type { BookingRequest } from '#src/booking/strategy.ts';
+import { lockWaitOf, type BookingRequest, type Outcome } from '#src/booking/strategy.ts';
 
 import { giveUp, type Pending } from './pending.ts';
 
@@ -144,4 +144,12 @@ export function createBatchQueues(options: BatchQueueOptions): BatchQueues {
       return waiting;
     },
   };
+}
+
+/** @param waitMs after it, a request that is not yet on its way to the database is given up */
+export function bookInBatch(queues: BatchQueues, request: BookingRequest, waitMs: number): Promise<Outcome> {
+  const deadlineMs = performance.now() + lockWaitOf(request, waitMs);
+  const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
+  queues.enqueue({ request, deadlineMs, isInDoubt: false, settle: resolve, fail: reject });
+  return promise;
 }

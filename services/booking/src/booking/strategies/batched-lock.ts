@@ -1,7 +1,6 @@
 import { LockTimeoutError } from '@lastseat/locking';
 
-import { createBatchQueues, type Gathered } from '#src/booking/batching/batch-queues.ts';
-import { bookInBatch } from '#src/booking/batching/book-in-batch.ts';
+import { bookInBatch, createBatchQueues, type Gathered } from '#src/booking/batching/batch-queues.ts';
 import {
   type BatchDeps,
   type BatchOptions,

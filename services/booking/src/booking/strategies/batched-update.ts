@@ -1,5 +1,4 @@
-import { createBatchQueues } from '#src/booking/batching/batch-queues.ts';
-import { bookInBatch } from '#src/booking/batching/book-in-batch.ts';
+import { bookInBatch, createBatchQueues } from '#src/booking/batching/batch-queues.ts';
 import { type BatchDeps, decideBatch, type Guard } from '#src/booking/batching/decide-batch.ts';
 import type { Strategy, StrategyDeps } from '#src/booking/strategy.ts';
 
