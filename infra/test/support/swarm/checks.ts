@@ -4,7 +4,7 @@ import { STOPPED_WITHIN_MS } from '../../../../services/booking/src/time-limits.
 import { filesOf, writableOf, type Service, type StackFile } from './stack-file.ts';
 
 /** What can be wrong with the files of infra/swarm: each finds it, in words. */
-export const checks = { agreement, files, limits, members, refused, secrets, updates, waiting };
+export const checks = { agreement, files, limits, locks, members, refused, secrets, updates, waiting };
 
 /** What both files say of a service is the same. Left out: what only one of them has, the profiles among it. */
 function agreement(stack: StackFile, compose: StackFile): string[] {
@@ -39,12 +39,13 @@ function sharedBy(name: string, service: Service | undefined): Record<string, un
   const { mem_limit, deploy, ports = [], stop_grace_period, hostname } = service;
   const isOurs = name === 'booking' || name === 'migrate';
   const isMember = MEMBER.test(name);
+  const isAlone = name === 'postgres' || name === 'redis';
   return {
     // One that we build has a name in Compose, and a registry in a swarm. There a shell that starts a service reads the
-    // secrets, and takes the lock of a member; and who is unhealthy is killed, so that some checks are Swarm's own.
+    // secrets, and takes the lock of a data server; and who is unhealthy is killed, so that some checks are Swarm's own.
     image: image?.startsWith('${') ? 'built' : image,
     command: isOurs || command,
-    entrypoint: isOurs || isMember || entrypoint,
+    entrypoint: isOurs || isMember || isAlone || entrypoint,
     healthcheck: name === 'booking' || (OTHERWISE_WELL.test(name) ? timesOf(healthcheck) : healthcheck),
     hostname,
     port: name === 'nginx' && ports.map(({ target }) => target),
@@ -113,16 +114,25 @@ function limits({ services }: StackFile): string[] {
   ];
 }
 
-/** A stack refuses some of these words, and ignores the others without a word. */
-/** Each of three servers has a machine of its own, has its data for itself alone, and is known by its name. */
+/** Who keeps data has it for itself alone: a second task waits for the lock. */
+function locks({ services }: StackFile): string[] {
+  return Object.entries(services).flatMap(([name, { entrypoint = [], volumes = [] }]) => {
+    const kept = volumes.find((volume) => typeof volume === 'string');
+    const takesLock = `exec 9>${kept?.split(':')[1]}/lock && flock 9 `;
+    return kept === undefined || entrypoint.join(' ').includes(takesLock)
+      ? []
+      : [`${name}: two may have its data`];
+  });
+}
+
+/** Each of three servers has a machine of its own, and is known by its name. */
 function members({ services }: StackFile): string[] {
-  const wrong = Object.entries(services).flatMap(([name, { hostname, entrypoint = [], deploy }]) => {
+  const wrong = Object.entries(services).flatMap(([name, { hostname, deploy }]) => {
     const number = MEMBER.exec(name)?.[2];
     if (number === undefined) return [];
     const machine = [`node.labels.lastseat-data == ${number}`];
     return [
       hostname !== name && `${name}: has another name`,
-      !entrypoint.join(' ').includes('exec 9>/data/lock && flock 9') && `${name}: two may have its data`,
       !isDeepStrictEqual(deploy?.placement?.constraints, machine) && `${name}: not on machine ${number}`,
     ];
   });
@@ -133,6 +143,7 @@ function members({ services }: StackFile): string[] {
   ]);
 }
 
+/** A stack refuses some of these words, and ignores the others without a word. */
 function refused({ services }: StackFile): string[] {
   const words = [
     'build',
