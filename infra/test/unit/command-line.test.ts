@@ -29,6 +29,7 @@ describe("a variable on make's command line", () => {
     ['GNU make 3.81', ' --jobserver-fds=3,4 -j -- ARGS=--json\\ --help'],
     ['BSD make', ' -r .MAKE.LEVEL.ENV=MAKELEVEL ARGS=--json\\ --tickets=5 TICKETS=5'],
     ['no make', undefined],
+    ['secrets of a swarm', ' -- POSTGRES_PASSWORD=p ADMIN_TOKEN=t'],
   ])('is known if any target knows it: %s', (_make, MAKEFLAGS) => {
     expect(() => refuseUnknownVariables({ MAKEFLAGS })).not.toThrow();
   });
