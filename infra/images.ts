@@ -7,6 +7,7 @@ export const IMAGES = {
   node: 'node:26-slim',
   postgres: 'postgres:18-alpine',
   postgresDebian: 'postgres:18', // with Patroni: infra/redundant
+  postgresCloudNative: 'ghcr.io/cloudnative-pg/postgresql:18', // by an operator: infra/kubernetes
   redis: 'redis:8-alpine',
   valkey: 'valkey/valkey:9-alpine', // for a test of the lock
   nginx: 'nginx:1.30-alpine',

@@ -124,7 +124,13 @@ describe.skipIf(kubectl === null)(kubectl === null ? `${title} (kubectl is not i
     ['connections', 'production', 'maxReplicas: 7', 'maxReplicas: 12', /12 replicas may want 137 .* has 100/],
     ['connections', 'laptop', 'max_connections = 300', 'max_connections = 30', /Postgres has 30/],
     ['connections', 'cloudnative-pg', 'max_connections: "300"', 'max_connections: "200"', /Postgres has 200/],
-    ['connections', 'laptop', 'LAB_MODE: "on"', 'PG_POOL_MAX: "100"', /may want 432 connections/],
+    [
+      'connections',
+      'laptop',
+      'LAB_MODE: "on"',
+      'LAB_MODE: "on"\n  PG_POOL_MAX: "100"',
+      /may want 432 connections/,
+    ],
     ['drain', 'production', 'DRAIN_DELAY_MS: "3000"', 'DRAIN_DELAY_MS: "2000"', /drains for 2000 ms only/],
     [
       'graces',
@@ -143,6 +149,13 @@ describe.skipIf(kubectl === null)(kubectl === null ? `${title} (kubectl is not i
     ],
     ['graces', 'production', 'seconds: 3', 'seconds: 0', /booking stops before others have heard/],
     ['images', 'production', 'nginx:1.30-alpine', 'nginx:stable', /nginx:stable, which is not the one of/],
+    [
+      'images',
+      'cloudnative-pg',
+      'postgresql:18',
+      'postgresql:17',
+      /Cluster postgres runs .*:17, which is not/,
+    ],
     ['images', 'laptop', 'postgres:18-alpine', 'postgres:17-alpine', /postgres:17-alpine, which is not/],
     ['images', 'production', 'lastseat-booking:0.1.0', 'lastseat-booking:latest', /names no release/],
     ['includes', 'production', '  reads.conf: |', '  read.conf: |', /nginx.conf includes reads.conf, which/],
@@ -205,6 +218,7 @@ describe.skipIf(kubectl === null)(kubectl === null ? `${title} (kubectl is not i
       /Job migrate cannot reach StatefulSet postgres at 5432/,
     ],
     ['network', 'production', 'port: 6379', 'port: 6380', /booking cannot reach the outside at 6379/],
+    ['network', 'production', 'port: 26379', 'port: 26380', /booking cannot reach the outside at 26379/],
     ['network', 'production', 'port: 53', 'port: 54', /Job migrate cannot ask for names/],
     [
       'ownPods',
@@ -340,8 +354,15 @@ describe.skipIf(kubectl === null)(kubectl === null ? `${title} (kubectl is not i
     ],
     ['settings', 'production', 'LAB_MODE: "off"', 'LAB: "off"', /is given LAB, which it does not know/],
     ['settings', 'production', 'LAB_MODE: "off"', 'LAB_MODE: "no"', /LAB_MODE="no": write on or off/],
+    ['settings', 'laptop', /REDIS_URL: \S+/, 'REDIS: eA==', /REDIS_URL is not set/],
+    ['references', 'production', 'key: REDIS_SENTINELS', 'key: SENTINELS', /the key SENTINELS of the Secret/],
   ])('%s: in %s, %s for %s is found', (check, overlay, right, wrong, finding) => {
     expect(checks[check](broken(overlay, right, wrong))).toContainEqual(expect.stringMatching(finding));
+  });
+
+  test('sentinels in place of an address are settings that the service takes', () => {
+    const sentinels = `REDIS_SENTINELS: ${btoa('sentinel-1:26379,sentinel-2:26379')}`;
+    expect(checks.settings(broken('laptop', /REDIS_URL: \S+/, sentinels))).toEqual([]);
   });
 
   /** The rendered text with one mistake in it, wherever the right words stand. */

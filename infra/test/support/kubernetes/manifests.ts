@@ -104,11 +104,14 @@ export function environmentOf(
   const single = (container.env ?? []).map(({ name, value, valueFrom }) => {
     const { secretKeyRef, fieldRef } = valueFrom ?? {};
     if (fieldRef !== undefined) return [name, `of-${fieldRef.fieldPath}`] as const;
-    if (secretKeyRef !== undefined)
-      return [name, dataOf(objects, secretKeyRef.name)[secretKeyRef.key] ?? null] as const;
-    return [name, value ?? ''] as const;
+    if (secretKeyRef === undefined) return [name, value ?? ''] as const;
+    const isMade = ofKind(objects, 'Secret').some(({ metadata }) => metadata.name === secretKeyRef.name);
+    // Of one that is made here a key that is missing is no variable.
+    const missing = isMade ? undefined : null;
+    return [name, dataOf(objects, secretKeyRef.name)[secretKeyRef.key] ?? missing] as const;
   });
-  return Object.assign({}, ...fromMaps, Object.fromEntries(single)) as Record<string, string | null>;
+  const given = single.filter(([, value]) => value !== undefined);
+  return Object.assign({}, ...fromMaps, Object.fromEntries(given)) as Record<string, string | null>;
 }
 
 /** What a ConfigMap or a Secret holds, in plain text. */

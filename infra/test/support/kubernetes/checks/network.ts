@@ -22,7 +22,9 @@ const OUTSIDE = { of: 'the outside', name: '', labels: {}, spec: null };
 export function network(objects: readonly Manifest[]): string[] {
   const pods = podsOf(objects);
   const find = (name: string) => pods.find((one) => one.name === name);
-  const needed = WAYS.flatMap(([from, to, port]) => {
+  // Where Redis is elsewhere, sentinels may be too.
+  const ways = find('redis') ? WAYS : [...WAYS, ['booking', 'sentinel', 26_379] as const];
+  const needed = ways.flatMap(([from, to, port]) => {
     const source = find(from);
     return source ? [{ from: source, to: find(to) ?? OUTSIDE, port }] : [];
   });

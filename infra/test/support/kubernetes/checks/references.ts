@@ -2,7 +2,7 @@ import { containersOf, dataOf, generated, ofKind, podsOf, type Manifest } from '
 
 /** The Secrets that are made outside of the manifests, and what has to be in them (README.md). */
 const MADE_ELSEWHERE: Record<string, readonly string[]> = {
-  servers: ['DATABASE_URL', 'REDIS_URL', 'BOOKING_KEY', 'OPERATORS'],
+  servers: ['DATABASE_URL', 'REDIS_URL', 'REDIS_SENTINELS', 'REDIS_PRIMARY_NAME', 'BOOKING_KEY', 'OPERATORS'],
   'postgres-app': ['uri'], // by the operator, for the Cluster of that name
 };
 
@@ -38,8 +38,10 @@ export function references(objects: readonly Manifest[]): string[] {
     return [
       ...mapNames.filter((name) => !maps.has(name)).map((name) => `the ConfigMap ${name}`),
       ...keys.flatMap(({ name = '', key, optional }) => {
-        const known = secrets.has(name) ? Object.keys(dataOf(objects, name)) : (MADE_ELSEWHERE[name] ?? []);
-        return known.includes(key) || optional === true ? [] : [`the key ${key} of the Secret ${name}`];
+        const isMade = secrets.has(name);
+        const known = isMade ? Object.keys(dataOf(objects, name)) : (MADE_ELSEWHERE[name] ?? []);
+        const mayBeMissing = isMade && optional === true;
+        return known.includes(key) || mayBeMissing ? [] : [`the key ${key} of the Secret ${name}`];
       }),
       ...mounts
         .filter(({ name }) => !volumes.some((volume) => volume.name === name) && !isClaim(name))
