@@ -10,15 +10,14 @@ import { count } from '@lastseat/lab-frame/words.ts';
 
 import { chooseRuntime } from '../bench/stack/start-stack.ts';
 import type { Drill, Need } from '../drills/drill.ts';
-import { DRILLS } from '../drills/drills.ts';
-import { stackFor, whyNotIn } from '../drills/stacks.ts';
+import { stackFor } from '../drills/stacks.ts';
 import { LEASE_MS, openArena, REPLICAS, type Arena } from '../faults/arena.ts';
 import { createRunFolder, runsFolder } from '../runs/store.ts';
 import { offeredStrategies } from '../target.ts';
 import { lookAgain, readLedger, type Ledger } from './afterwards.ts';
 import { coursesOf, oldestOf } from './flat.ts';
 import { footprintOf, type Footprint } from './footprint.ts';
-import { commandOf, HELP, readOptions, type Options } from './options.ts';
+import { commandOf, drillsFor, hasQuorum, HELP, readOptions, type Options } from './options.ts';
 import { faultsOf } from './plan.ts';
 import { conclusion, coursesTable, faultsTable, violationLines } from './report.ts';
 import { playRound, type Round, type Violation } from './round.ts';
@@ -34,14 +33,15 @@ await runWithOptions({ help: HELP, readOptions }, main);
 process.exit();
 
 async function main(options: Options): Promise<number> {
+  const runtime = chooseRuntime({ RUNTIME: options.runtime });
+  const drills = drillsFor(options, runtime);
   const when = circumstances();
   const signal = onInterruption('what is struck is healed, and everything is checked and reported');
   const speak = speakBeside(options.json);
   const paint = paintFor(process.stdout);
   const folder = createRunFolder(runsFolder(process.env), 'soak', new Date());
-  await using arena = await open(options, signal);
+  await using arena = await open(options, runtime, signal);
   const strategies = options.strategies ?? (await exactStrategies(arena));
-  const drills = drillsFor(options, arena);
   speak(headline(options, strategies, arena));
   const { rounds, looks, last } = await soak({ arena, options, strategies, drills, folder, keep });
 
@@ -147,29 +147,21 @@ async function soak({ arena, options, strategies, drills, folder, keep }: Field)
   return { rounds, looks, last };
 }
 
-async function open(options: Options, signal: AbortSignal): Promise<Arena> {
-  const hasQuorum = options.strategies?.includes('quorum-lock') ?? true;
-  const runtime = chooseRuntime({ RUNTIME: options.runtime });
+async function open(
+  { strategies }: Options,
+  runtime: 'native' | 'docker',
+  signal: AbortSignal,
+): Promise<Arena> {
   // All that a stack of one server each can be struck by; containers have neither.
   const needs = runtime === 'native' ? NEEDS : [];
   const stacks = needs.map((needs) => stackFor({ needs }));
-  return openArena({ runtime, hasQuorum, signal, ...Object.assign({}, ...stacks) });
+  return openArena({ runtime, hasQuorum: hasQuorum(strategies), signal, ...Object.assign({}, ...stacks) });
 }
 
 /** All that promise never to sell a ticket twice. */
 async function exactStrategies({ stack }: Arena): Promise<string[]> {
   const offered = await offeredStrategies(stack.url);
   return offered.filter(({ guarantee }) => guarantee === 'always').map(({ name }) => name);
-}
-
-/** Those that this stack can be struck by. */
-function drillsFor({ drills }: Options, { stack, target }: Arena): Drill[] {
-  return DRILLS.filter(
-    ({ name, needs, needsQuorum }) =>
-      (drills === null || drills.includes(name)) &&
-      (needs === undefined || (NEEDS.includes(needs) && whyNotIn(stack.runtime, { needs }) === null)) &&
-      (!needsQuorum || target.hasQuorum),
-  );
 }
 
 function headline({ seed, minutes }: Options, strategies: readonly string[], { stack }: Arena): string {

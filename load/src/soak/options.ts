@@ -5,11 +5,14 @@ import {
   names,
   number,
   readTable,
+  UsageError,
   variablesOf,
   type JsonTarget,
 } from '@lastseat/infra/command-line';
 
-import { DRILL_NAMES } from '../drills/drills.ts';
+import type { Drill } from '../drills/drill.ts';
+import { DRILL_NAMES, DRILLS } from '../drills/drills.ts';
+import { whyNotIn } from '../drills/stacks.ts';
 import { RUNTIME } from '../runtime-option.ts';
 
 export interface Options {
@@ -74,6 +77,34 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Op
     runtime: given.runtime,
     json: given.json,
   };
+}
+
+/**
+ * The drills whose faults can strike the stack of such a soak: there is always one.
+ * @throws UsageError if one that was asked for cannot
+ */
+export function drillsFor(
+  { drills, strategies }: Pick<Options, 'drills' | 'strategies'>,
+  runtime: 'native' | 'docker',
+): Drill[] {
+  const whyNot = (drill: Drill): string | null => {
+    if (drill.needs === 'three-servers') return 'a soak has one server of each';
+    if (drill.needsQuorum && !hasQuorum(strategies))
+      return 'it strikes the servers of the quorum lock: add STRATEGY=quorum-lock';
+    return whyNotIn(runtime, drill);
+  };
+  if (drills === null) return DRILLS.filter((drill) => whyNot(drill) === null);
+  const asked = DRILLS.filter(({ name }) => drills.includes(name));
+  for (const drill of asked) {
+    const reason = whyNot(drill);
+    if (reason !== null) throw new UsageError(`NAME=${drill.name}: ${reason}`);
+  }
+  return asked;
+}
+
+/** By default every guard that promises never to sell a ticket twice is there, and that lock is one of them. */
+export function hasQuorum(strategies: Options['strategies']): boolean {
+  return strategies?.includes('quorum-lock') ?? true;
 }
 
 /** What repeats a run. */

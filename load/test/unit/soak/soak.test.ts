@@ -5,7 +5,7 @@ import { DRILLS } from '#src/drills/drills.ts';
 import type { Ask, Exchange } from '#src/generators/exchange.ts';
 import { coursesOf, oldestOf } from '#src/soak/flat.ts';
 import { nothingLost } from '#src/soak/lost.ts';
-import { commandOf, readOptions } from '#src/soak/options.ts';
+import { commandOf, drillsFor, readOptions } from '#src/soak/options.ts';
 import { faultsOf, together } from '#src/soak/plan.ts';
 import { repeatingBuyer } from '#src/soak/repeating-buyer.ts';
 import { inWaves } from '#src/soak/waves.ts';
@@ -169,6 +169,22 @@ describe('options', () => {
     [{ STRATEGY: 'row-lok' }, /did you mean row-lock\?/],
   ])('%j is refused', (env, line) => {
     expect(() => readOptions([], env)).toThrow(line);
+  });
+
+  it('let all strike that can, in Docker fewer than natively', () => {
+    const options = readOptions([], {});
+    const names = (runtime: 'native' | 'docker') => drillsFor(options, runtime).map(({ name }) => name);
+    const onlyNatively = names('native').filter((name) => !names('docker').includes(name));
+    expect(onlyNatively.toSorted()).toEqual(['clock-step', 'lost-reply', 'redis-cut', 'slow-network']);
+    expect(names('native')).not.toContain('redis-failover');
+  });
+
+  it.each([
+    [{ NAME: 'redis-failover' }, 'native', /^NAME=redis-failover: a soak has one server of each$/],
+    [{ NAME: 'pause-holder,redis-cut' }, 'docker', /^NAME=redis-cut: in Docker no proxies stand/],
+    [{ NAME: 'quorum-loses-one', STRATEGY: 'row-lock' }, 'native', /add STRATEGY=quorum-lock$/],
+  ] as const)('%j is refused where it cannot strike (%s)', (env, runtime, line) => {
+    expect(() => drillsFor(readOptions([], env), runtime)).toThrow(line);
   });
 });
 
