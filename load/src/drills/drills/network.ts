@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import type { Link } from '@lastseat/infra/cluster';
+
 import { BREAKS_NO_LOCK, LEFT_AFTER, MissedError, type Drill, type Scene } from '../drill.ts';
 
 /** Drills that strike the connections between a replica and its servers: both ends are well, and do not know of each other. */
@@ -13,8 +15,12 @@ export const redisCut: Drill = {
   // Longer than the leases that it holds, which is two seconds.
   lastsMs: [2_200, 3_500],
   floors: { during: 0, after: LEFT_AFTER },
-  strike: ({ cluster, replica }) => cluster.link(replica, 'redis').refuse(),
-  heal: ({ cluster, replica }) => cluster.link(replica, 'redis').heal(),
+  async strike({ cluster, replica }) {
+    for (const link of linksOf(cluster, replica, isRedis)) await link.refuse();
+  },
+  async heal({ cluster, replica }) {
+    for (const link of linksOf(cluster, replica, isRedis)) await link.heal();
+  },
 };
 
 // Of each server. More than one, so that what follows from the first one meets the next.
@@ -35,7 +41,7 @@ export const lostReply: Drill = {
   floors: { during: 0, after: LEFT_AFTER },
   async strike({ cluster, replica, signal }) {
     const ofRedis = { matching: (sent: Buffer) => sent.includes('lock:') };
-    cluster.link(replica, 'redis').dropReplies(LOST_REPLIES, ofRedis);
+    for (const link of linksOf(cluster, replica, isRedis)) link.dropReplies(LOST_REPLIES, ofRedis);
     const ofPostgres = { matching: (sent: Buffer) => COMMITS.some((text) => sent.includes(text)) };
     const { dropped } = cluster.link(replica, 'postgres').dropReplies(LOST_REPLIES, ofPostgres);
     const untilMs = performance.now() + LOST_WITHIN_MS;
@@ -46,7 +52,7 @@ export const lostReply: Drill = {
     }
   },
   async heal({ cluster, replica }) {
-    for (const link of linksOf({ cluster, replicas: [replica] })) await link.heal();
+    for (const link of linksOf(cluster, replica)) await link.heal();
   },
 };
 
@@ -60,17 +66,27 @@ export const slowNetwork: Drill = {
   needs: 'links',
   lastsMs: [2_000, 3_000],
   floors: { during: 0, after: LEFT_AFTER },
-  async strike(scene) {
-    for (const link of linksOf(scene)) {
-      const ms = (SLOWEST_MS / 2) * (1 + scene.random());
+  async strike({ cluster, replicas, random }) {
+    for (const link of replicas.flatMap((replica) => linksOf(cluster, replica))) {
+      const ms = (SLOWEST_MS / 2) * (1 + random());
       link.delay({ requestMs: ms, replyMs: ms });
     }
   },
-  async heal(scene) {
-    for (const link of linksOf(scene)) await link.heal();
+  async heal({ cluster, replicas }) {
+    for (const link of replicas.flatMap((replica) => linksOf(cluster, replica))) await link.heal();
   },
 };
 
-function linksOf({ cluster, replicas }: Pick<Scene, 'cluster' | 'replicas'>) {
-  return replicas.flatMap((replica) => ['redis', 'postgres'].map((server) => cluster.link(replica, server)));
+/** Those of a replica to its servers: the three of the quorum lock are there where that lock is played. */
+function linksOf(
+  { links, link }: Scene['cluster'],
+  replica: string,
+  isWanted = (_server: string) => true,
+): Link[] {
+  return links()
+    .toSorted()
+    .map((name) => name.split('>'))
+    .flatMap(([from, to = '']) => (from === replica && isWanted(to) ? [link(replica, to)] : []));
 }
+
+const isRedis = (server: string): boolean => server !== 'postgres';
