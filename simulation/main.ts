@@ -107,16 +107,18 @@ async function findMistakes(options: Options, { signal, paint, speak }: Saying):
       `--seed=${options.seed}`,
       '--json',
     ];
-    const { stdout } = await runFile(process.execPath, [program, ...args], {
+    const run = await runFile(process.execPath, [program, ...args], {
       env: { PATH: process.env['PATH'] },
       maxBuffer: 1e8,
       signal,
     }).catch((error: { stdout?: string; stderr?: string; code?: number }) => {
+      if (signal.aborted) return null;
       // A mistake that is not found is told by its exit code, and by its report too.
       if (error.code !== 1 || !error.stdout) throw error;
       return { stdout: error.stdout };
     });
-    results.push({ name, what, found: JSON.parse(stdout) as Found });
+    if (run === null || signal.aborted) break;
+    results.push({ name, what, found: JSON.parse(run.stdout) as Found });
   }
   const rows = results.map(({ name, what, found }) => [
     name,

@@ -56,13 +56,14 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Op
     given.mistake === 'all' ? 'all' : (MISTAKES.find(({ name }) => name === given.mistake) ?? null);
   const ofMistake = mistake === 'all' ? null : mistake;
   const asked = given.strategy ?? (ofMistake === null ? EXACT : [ofMistake.strategy]);
+  if (mistake === 'all') refuseBesideAll(given);
   return {
     help: given.help,
     histories: given.histories ?? (mistake === null ? HISTORIES : MISTAKE_HISTORIES),
     seed: given.seed ?? Math.floor(Date.now() / 1_000),
     strategies: asked.includes('all') ? MODELLED : asked,
     faults: given.faults === undefined ? (ofMistake?.faults ?? FAULT_NAMES) : faultsOf(given.faults),
-    only: given.only === undefined ? null : new Set(given.only.split(',')),
+    only: given.only === undefined ? null : partsOf(given.only),
     trace: given.trace,
     mistake,
     json: given.json,
@@ -80,6 +81,31 @@ function faultsOf(said: string): FaultName[] {
       throw new UsageError(`FAULTS=${said}: none, or some of ${FAULT_NAMES.join(', ')}`);
     return found;
   });
+}
+
+/** Each mistake says itself whose histories show it, and under which faults. */
+function refuseBesideAll({
+  strategy,
+  faults,
+  only,
+  trace,
+}: Partial<Record<'strategy' | 'faults' | 'only', unknown>> & { trace: boolean }): void {
+  const given = Object.entries({ strategy, faults, only, trace: trace || undefined });
+  const [name] = given.find(([, value]) => value !== undefined) ?? [];
+  if (name !== undefined)
+    throw new UsageError(
+      `${name.toUpperCase()} says nothing to MISTAKE=all: name one mistake, or leave it out`,
+    );
+}
+
+function partsOf(said: string): Set<string> {
+  const parts = said.split(',').map((part) => part.trim());
+  const strange = parts.find((part) => !/^[abf]\d+$/.test(part));
+  if (strange !== undefined)
+    throw new UsageError(
+      `ONLY=${strange}: parts are a1, b1 (requests) and f1 (faults), as TRACE=1 shows them`,
+    );
+  return new Set(parts);
 }
 
 /** What plays that one history again. */

@@ -1,3 +1,5 @@
+import { UsageError } from '@lastseat/infra/command-line';
+
 import { findProblems } from './checks.ts';
 import { commandOf, type Options } from './options.ts';
 import { keepOnly, type Plan, planOf } from './plan.ts';
@@ -46,6 +48,11 @@ export async function run(options: Options, { signal, onLine, onHistory }: Watch
   for (let i = 0; i < histories && !signal.aborted && found.failure === null; i += 1) {
     const strategy = strategies[i % strategies.length] as string;
     const whole = planOf(seed + i, strategy, faults);
+    // Of a history without its parts nothing would be played, and nothing found.
+    const missing =
+      histories === 1 ? [...(only ?? [])].find((id) => !partsOf(whole).includes(id)) : undefined;
+    if (missing !== undefined)
+      throw new UsageError(`ONLY=${missing}: history ${whole.seed} has ${partsOf(whole).join(', ')}`);
     const plan = only === null ? whole : keepOnly(whole, only);
     onLine?.(`history ${plan.seed}, ${strategy}, tickets ${plan.tickets.join(' and ')}`);
     const problems = findProblems(await play(plan, onLine));

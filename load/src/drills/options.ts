@@ -90,6 +90,7 @@ Exit code: 0 every guard held what it promises, or each mistake was found; 1 one
 
 export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Options {
   const given = readTable(TABLE, argv, env);
+  if (given.mistake !== undefined) refuseBesideMistake(given);
   const strategies = given.strategy ?? (given.all ? ['all' as const] : STRATEGIES);
   const isAll = strategies.includes('all') || strategies.includes('quorum-lock');
   const strange = DRILLS.find(({ name, needsQuorum }) => needsQuorum && given.name?.includes(name) && !isAll);
@@ -109,6 +110,20 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Op
     runtime: given.runtime,
     json: given.json,
   };
+}
+
+/** A mistake says itself which drill shows it, and under which guard. */
+function refuseBesideMistake({
+  name,
+  strategy,
+  all,
+  runtime,
+}: Pick<Partial<Options>, 'runtime'> & { name?: unknown; strategy?: unknown; all: boolean }): void {
+  const given = Object.entries({ NAME: name, STRATEGY: strategy, ALL: all || undefined });
+  const [variable] = given.find(([, value]) => value !== undefined) ?? [];
+  if (variable !== undefined)
+    throw new UsageError(`${variable} says nothing to MISTAKE, which plays the drill that must find it`);
+  if (runtime === 'docker') throw new UsageError('mistakes are played natively only: RUNTIME=native');
 }
 
 function namesOf(hasQuorum: boolean): string[] {

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { VARIABLES } from '@lastseat/infra/command-line';
 import { expect, test } from 'vitest';
 
-import { variables } from '../../options.ts';
+import { readOptions, variables } from '../../options.ts';
 import type { Found } from '../../run.ts';
 
 // In a process of its own: it puts its own time in the place of Node's. Seeds are given, so that a run is the same each time.
@@ -77,6 +77,19 @@ test('a history that fails is made smaller, and its command plays it again', asy
   expect(/ONLY=(\S+)/.exec(command)?.[1]?.split(',').length).toBeLessThan(parts);
   expect(again.failure?.problems).toEqual(problems);
   expect(again.failure?.trace).toEqual(trace);
+});
+
+test.each([
+  [{ ONLY: 'a1,x2' }, /^ONLY=x2: parts are a1, b1 /],
+  [{ MISTAKE: 'all', STRATEGY: 'row-lock' }, /^STRATEGY says nothing to MISTAKE=all/],
+])('%j is refused', (env, line) => {
+  expect(() => readOptions([], env)).toThrow(line);
+});
+
+test('a part that the history has not is refused, for without it nothing would be played and nothing found', async () => {
+  const { code, stderr } = await simulate('--seed=3', '--histories=1', '--only=a1,a99');
+  expect(stderr).toMatch(/^ONLY=a99: history 3 has .*\ba1\b/);
+  expect(code).toBe(2);
 });
 
 test('what it reads may stand on the command line of make', () => {

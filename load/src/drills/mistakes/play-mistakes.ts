@@ -20,8 +20,12 @@ export async function playMistakes(
   for (const mistake of mistakes) {
     if (signal.aborted) break;
     speak(`\n${paint('strong', mistake.name)} · ${mistake.what}`);
-    const found = await playMistake(mistake, { strikes: runs, seed });
-    if (signal.aborted) break;
+    const found = await playMistake(mistake, { strikes: runs, seed }).catch((error: unknown) => {
+      // Ctrl-C of a terminal reaches the drill in the copy too, which then may have nothing to tell.
+      if (signal.aborted) return null;
+      throw error;
+    });
+    if (found === null || signal.aborted) break;
     all.push(found);
     const { drill, strategy, strikes, checks, detail } = found;
     speak(

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { cellInWords, cellOf } from '#src/drills/cell.ts';
-import type { Drill } from '#src/drills/drill.ts';
+import type { Drill, Scene } from '#src/drills/drill.ts';
 import { DRILLS } from '#src/drills/drills.ts';
 import { redisFailover } from '#src/drills/drills/failover.ts';
 import { redisCut } from '#src/drills/drills/network.ts';
@@ -106,6 +106,8 @@ describe('options', () => {
     [{ NAME: 'pause-holdr' }, /did you mean pause-holder\?/],
     [{ STRATEGY: 'fenced-lok' }, /did you mean fenced-lock\?/],
     [{ NAME: 'quorum-loses-one' }, /add STRATEGY=quorum-lock/],
+    [{ MISTAKE: 'all', STRATEGY: 'row-lock' }, /^STRATEGY says nothing to MISTAKE/],
+    [{ MISTAKE: 'all', RUNTIME: 'docker' }, /natively only: RUNTIME=native$/],
   ])('%j is refused', (env, line) => {
     expect(() => readOptions([], env)).toThrow(line);
   });
@@ -135,6 +137,23 @@ it('a drill that needs what Docker has not is left out there, and says why', () 
   expect(whyNotIn('native', redisCut)).toBeNull();
   expect(whyNotIn('docker', redisFailover)).toBeNull();
   expect(whyNotIn('docker', pauseHolder)).toBeNull();
+});
+
+it('one replica alone loses Redis: all its servers, those of the quorum lock too', async () => {
+  const done: string[] = [];
+  const servers = ['postgres', 'quorum-1', 'redis'];
+  const cluster = {
+    links: () => ['booking-1', 'booking-10'].flatMap((replica) => servers.map((to) => `${replica}>${to}`)),
+    link: (from: string, to: string) => ({
+      refuse: async () => void done.push(`refuse ${from}>${to}`),
+      heal: async () => void done.push(`heal ${from}>${to}`),
+    }),
+  } as unknown as Scene['cluster'];
+  const scene = { cluster, replica: 'booking-1' } as Scene;
+  await redisCut.strike(scene);
+  expect(done.splice(0)).toEqual(['refuse booking-1>quorum-1', 'refuse booking-1>redis']);
+  await redisCut.heal(scene);
+  expect(done).toEqual(['heal booking-1>quorum-1', 'heal booking-1>redis']);
 });
 
 it('every drill has a name of its own', () => {
