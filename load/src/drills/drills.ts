@@ -18,6 +18,7 @@ import {
   redisFull,
   redisPause,
   redisRestart,
+  redisRestartEmpty,
 } from './drills/redis.ts';
 
 /** In this order: what shows the difference between guards first. */
@@ -28,6 +29,7 @@ export const DRILLS: readonly Drill[] = [
   killReplicaInTransaction,
   redisFlush,
   redisRestart,
+  redisRestartEmpty,
   redisCrash,
   redisPause,
   redisDemoted,

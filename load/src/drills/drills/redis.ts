@@ -28,6 +28,20 @@ export const redisRestart: Drill = {
   heal: async () => {},
 };
 
+export const redisRestartEmpty: Drill = {
+  name: 'redis-restart-empty',
+  what: 'Redis loses everything, ends in order and comes back empty: it knows no lease, no token and no script',
+  breaks: BREAKS_LEASES,
+  where: 'redis',
+  lastsMs: [500, 1_500],
+  floors: { during: 0, after: LEFT_AFTER },
+  async strike({ cluster }) {
+    await cluster.redis('redis', 'FLUSHALL');
+    await cluster.restart('redis');
+  },
+  heal: async () => {},
+};
+
 export const redisCrash: Drill = {
   name: 'redis-crash',
   what: 'Redis is killed (SIGKILL), stays away, and comes back with what was on its disk',
