@@ -17,6 +17,7 @@ import { createStrategies, type Strategies } from '#src/booking/registry.ts';
 import type { Config } from '#src/config.ts';
 import type { StrategyName } from '#src/contract.ts';
 import type { FailedCheck } from '#src/http/health-routes.ts';
+import { createOutageLog } from '#src/outage-log.ts';
 import { closeRedis, openRedis } from '#src/redis.ts';
 import { findMissingMigrations } from '#src/storage/migrate.ts';
 import type { AroundQuery, PooledDb } from '#src/storage/pool.ts';
@@ -76,7 +77,7 @@ export function openContext(
     // Exactly: it is how an observer tells in Postgres which replica asked.
     applicationName: instanceId,
     aroundQuery: watch.aroundQuery,
-    onConnectionLost: (err) => log.warn({ err }, 'an idle connection to Postgres was lost'),
+    outages: createOutageLog(log, 'Postgres'),
   });
   const redis = openRedis(config.redis, log.child({ server: 'redis' }));
   const quorum = config.quorumRedisUrls.map((url, i) =>

@@ -1,6 +1,8 @@
 import { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 
+import { createOutageLog } from '#src/outage-log.ts';
+
 const CONNECT_TIMEOUT_MS = 2_000;
 
 /** Longest pause between two tries to reach the server again: so much longer than itself may an outage seem. */
@@ -29,16 +31,9 @@ export function openRedis(address: RedisAddress, log: Logger): Redis {
           // A primary that has stopped keeps its connections open: the sentinels say when another one has taken over.
           failoverDetector: true,
         });
-  // One line per outage, not one per try.
-  let isDown = false;
-  redis.on('ready', () => {
-    if (isDown) log.info('Redis is back');
-    isDown = false;
-  });
-  redis.on('error', (err: Error) => {
-    if (!isDown) log.warn({ err }, 'Redis is out of reach');
-    isDown = true;
-  });
+  const outages = createOutageLog(log, 'Redis');
+  redis.on('ready', outages.back);
+  redis.on('error', outages.lost);
   // ioredis gives up for good where it is told of a failover at the moment in which it asks for the primary.
   redis.on('end', () => {
     if (closed.has(redis)) return;

@@ -49,7 +49,8 @@ export interface ConnectionsOptions {
   statementTimeoutMs: number;
   /** Each statement gets one plan for all its parameters: see `PLANNED_ONCE`. */
   isPlannedOnce?: boolean;
-  onConnectionLost?: (error: Error) => void;
+  /** Called when there is a new connection. */
+  onConnected?: (() => void) | undefined;
 }
 
 /**
@@ -60,7 +61,7 @@ export interface ConnectionsOptions {
 const PLANNED_ONCE = '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off';
 
 export function openConnections(options: ConnectionsOptions): Connections {
-  const { url, max, applicationName, statementTimeoutMs, isPlannedOnce = false, onConnectionLost } = options;
+  const { url, max, applicationName, statementTimeoutMs, isPlannedOnce = false, onConnected } = options;
   const pool = new Pool({
     connectionString: url,
     max,
@@ -74,10 +75,13 @@ export function openConnections(options: ConnectionsOptions): Connections {
     ...(isPlannedOnce && { options: PLANNED_ONCE }),
     types: parsers,
   });
-  pool.on('error', (error) => onConnectionLost?.(error));
-  // A connection that breaks while it is checked out says so on itself. Its query fails too, and that is how we hear
-  // of it; but an 'error' event without a listener would end the process.
-  pool.on('connect', (client) => client.on('error', () => {}));
+  // One that breaks while it is idle is replaced. One that breaks while it is checked out says so on itself; its query
+  // fails too, and that is how we hear of it. But an 'error' event without a listener would end the process.
+  pool.on('error', () => {});
+  pool.on('connect', (client) => {
+    client.on('error', () => {});
+    onConnected?.();
+  });
   return {
     get totalCount() {
       return pool.totalCount;

@@ -1,5 +1,6 @@
 import { Kysely, PostgresDialect, type PostgresPoolClient } from 'kysely';
 
+import type { OutageLog } from '#src/outage-log.ts';
 import { CONNECT_TIMEOUT_MS, QUERY_TIMEOUT_MS, STATEMENT_TIMEOUT_MS, WIND_UP_MS } from '#src/time-limits.ts';
 
 import { type Connection, type Connections, openConnections, type Query } from './connections.ts';
@@ -18,8 +19,6 @@ export interface PoolOptions extends WaitLimits {
   applicationName: string;
   /** For those who find each row by its key, and change it: see connections.ts. */
   isPlannedOnce?: boolean;
-  /** Called when an idle connection breaks: not an error of any request, the pool replaces it. */
-  onConnectionLost?: (error: Error) => void;
 }
 
 export interface WaitLimits {
@@ -30,6 +29,8 @@ export interface WaitLimits {
   statementTimeoutMs?: number;
   /** Called with every statement; it runs it, and makes a span of it where traces are made. */
   aroundQuery?: AroundQuery | undefined;
+  /** Told that no connection could be made, and that one was. One that breaks is replaced: that alone is no outage. */
+  outages?: OutageLog | undefined;
 }
 
 export type AroundQuery = <T>(text: string, run: () => Promise<T>) => Promise<T>;
@@ -51,8 +52,9 @@ export type PooledDb = Db & {
 };
 
 export function openPool(options: PoolOptions): PooledDb {
-  const { statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options;
-  return limitWaits(openConnections({ ...options, statementTimeoutMs }), options);
+  const { statementTimeoutMs = STATEMENT_TIMEOUT_MS, outages } = options;
+  const pool = openConnections({ ...options, statementTimeoutMs, onConnected: outages?.back });
+  return limitWaits(pool, options);
 }
 
 /**
@@ -62,7 +64,13 @@ export function openPool(options: PoolOptions): PooledDb {
  */
 export function limitWaits(
   pool: Connections,
-  { max, maxWaiting = MAX_WAITING, statementTimeoutMs = STATEMENT_TIMEOUT_MS, aroundQuery }: WaitLimits,
+  {
+    max,
+    maxWaiting = MAX_WAITING,
+    statementTimeoutMs = STATEMENT_TIMEOUT_MS,
+    aroundQuery,
+    outages,
+  }: WaitLimits,
 ): PooledDb {
   const queryTimeoutMs = statementTimeoutMs + (QUERY_TIMEOUT_MS - STATEMENT_TIMEOUT_MS);
 
@@ -74,9 +82,12 @@ export function limitWaits(
     const client = await connectUntil(pool, deadlineMs).catch((error: Error & { code?: string }) => {
       // A refused or broken connection has a code; pg's own time-out in the queue for one has none.
       if (error instanceof PostgresBusyError) throw error;
-      throw isFull && error.code === undefined
-        ? new PostgresBusyError(`no connection was free within ${CONNECT_TIMEOUT_MS} ms`, { cause: error })
-        : classifyFailure(error);
+      if (isFull && error.code === undefined)
+        throw new PostgresBusyError(`no connection was free within ${CONNECT_TIMEOUT_MS} ms`, {
+          cause: error,
+        });
+      if (!(error instanceof NotSentError)) outages?.lost(error);
+      throw classifyFailure(error);
     });
     let isBroken = false;
     const timeoutOf = (text: string) => {

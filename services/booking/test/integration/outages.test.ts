@@ -128,6 +128,33 @@ describe.each(Object.entries(faults))('a Redis that %s', (_, fault) => {
   });
 });
 
+test('that a server is out of reach, and that it is back, is one line each, however many connections hear of it', async () => {
+  await using watched = await startReplica('watched', {
+    DATABASE_URL: postgres.through(house.databaseUrl),
+    REDIS_URL: redis.through(inject('redisUrl')),
+    LOG_LEVEL: 'info',
+  });
+  const eventId = await house.newEvent(100);
+  const book = (name: string) => watched.book(`/book/${name}/${eventId}`);
+  const crowd = () => Promise.all(['row-lock', 'row-lock', 'atomic-update', 'fenced-lock'].map(book));
+  await crowd();
+  await Promise.all([postgres.refuse(), redis.refuse()]);
+  for (let round = 0; round < 3; round += 1) {
+    expect((await crowd()).map(({ status }) => status)).toEqual([503, 503, 503, 503]);
+  }
+  await Promise.all([postgres.heal(), redis.heal()]);
+  const isReady = async () => (await fetch(`${watched.url}/readyz`)).status;
+  await expect.poll(isReady, { timeout: 15_000 }).toBe(200);
+  await crowd();
+
+  const linesOf = (server: string) =>
+    watched.log
+      .map(({ msg }) => msg)
+      .filter((msg) => msg.startsWith(server) && /is (out of reach|back)$/.test(msg));
+  await expect.poll(() => linesOf('Postgres')).toEqual(['Postgres is out of reach', 'Postgres is back']);
+  await expect.poll(() => linesOf('Redis')).toEqual(['Redis is out of reach', 'Redis is back']);
+});
+
 test('a replica that starts takes no request before it is connected', async () => {
   const eventId = await house.newEvent(1);
   redis.delay({ requestMs: 100, replyMs: 100 });
