@@ -123,7 +123,8 @@ async function findMistakes(options: Options, { signal, paint, speak }: Saying):
   const rows = results.map(({ name, what, found }) => [
     name,
     found.failure === null ? paint('bad', 'NOT FOUND') : String(found.histories),
-    found.failure?.problems[0] ?? what,
+    // An error brings its stack.
+    found.failure?.problems[0]?.split('\n')[0] ?? what,
   ]);
   speak(table(['mistake', 'found after', 'as'], rows).join('\n'));
   await writeJson(options.json, { seed: options.seed, mistakes: results });
