@@ -5,7 +5,7 @@ import { UserError } from '@lastseat/infra/command-line';
 import type { Stack } from '@lastseat/infra/stack';
 import { count } from '@lastseat/lab-frame/words.ts';
 
-import { isNamed } from '../faults/replicas.ts';
+import { isNamed, postgresFinder } from '../faults/replicas.ts';
 import { writeHistory } from '../history/write-history.ts';
 import { patientOracle } from '../patient-oracle.ts';
 import { liveMarks } from '../race/live-marks.ts';
@@ -124,7 +124,7 @@ export async function openControl(
     const target = targetNow();
     const path = join(dirname(runsFolder(env)), 'console', 'history.jsonl');
     try {
-      await using oracle = patientOracle(async () => ((await cluster.find()) ?? stack).postgresUrl);
+      await using oracle = patientOracle(postgresFinder(cluster, stack));
       using history = writeHistory(path);
       const done = await run(scenario, {
         target,

@@ -4,7 +4,7 @@ import { UserError } from '@lastseat/infra/command-line';
 import { startStack, type BenchStack } from '../bench/stack/start-stack.ts';
 import type { Target } from '../target.ts';
 import { openOracle, type Oracle } from '../truth.ts';
-import { clusterOfStack, replicasOf, type Replicas } from './replicas.ts';
+import { clusterOfStack, postgresFinder, replicasOf, type Replicas } from './replicas.ts';
 
 /** A stack of its own: what a drill or an attack strikes, and what it asks. */
 export interface Arena extends AsyncDisposable {
@@ -13,6 +13,8 @@ export interface Arena extends AsyncDisposable {
   replicas: Replicas;
   oracle: Oracle;
   target: Target;
+  /** Where Postgres is now, which a fault may have moved. */
+  findPostgres(): Promise<string>;
   /** How many replicas there are, when all are up. */
   size: number;
   /** Ctrl-C. */
@@ -61,6 +63,7 @@ export async function openArena(options: ArenaOptions): Promise<Arena> {
     cluster,
     replicas: replicasOf(cluster),
     oracle,
+    findPostgres: postgresFinder(cluster, stack),
     target: { ...stack, replicas: REPLICAS, hasQuorum: options.hasQuorum ?? false },
     size: REPLICAS,
     signal,

@@ -25,6 +25,14 @@ export function clusterOfStack({
     : dockerCluster(project, silently);
 }
 
+/** Where Postgres is when it is asked: in a container it has another port after each start. */
+export function postgresFinder(
+  cluster: Pick<Cluster, 'find'>,
+  atFirst: { postgresUrl: string },
+): () => Promise<string> {
+  return async () => ((await cluster.find()) ?? atFirst).postgresUrl;
+}
+
 // What is being done is said by whoever does it.
 const silently = () => {};
 

@@ -3,7 +3,7 @@ import { UserError } from '@lastseat/infra/command-line';
 import { startUnlessInterrupted, type BenchStack } from '../bench/stack/start-stack.ts';
 import { untilServing } from '../bench/stack/until-serving.ts';
 import { LEASE_MS } from '../faults/arena.ts';
-import { clusterOfStack } from '../faults/replicas.ts';
+import { clusterOfStack, postgresFinder } from '../faults/replicas.ts';
 import { patientOracle } from '../patient-oracle.ts';
 import type { Race } from '../race/race.ts';
 import { recordRace } from '../race/record-race.ts';
@@ -56,7 +56,7 @@ export async function startLab(
   );
   const cluster = clusterOfStack(stack);
   // What is struck may be Postgres.
-  const findPostgres = async () => ((await cluster.find()) ?? stack).postgresUrl;
+  const findPostgres = postgresFinder(cluster, stack);
   const oracle = resources.use(isStruck ? patientOracle(findPostgres) : await openOracle(stack.postgresUrl));
   const most = Math.max(...settings.replicas);
   const replicaNames: Record<string, string> = {};

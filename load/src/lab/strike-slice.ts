@@ -8,7 +8,7 @@ import type { Drill } from '../drills/drill.ts';
 import { judgeBuyers, oversoldOf, worstOf } from '../drills/judge-strike.ts';
 import { strikeAndHeal, type Strike } from '../drills/play-drill.ts';
 import { openBuyers } from '../faults/buyers.ts';
-import { replicaParts } from '../faults/replicas.ts';
+import { postgresFinder, replicaParts } from '../faults/replicas.ts';
 import type { Operation } from '../history/operation.ts';
 import type { Cell, CheckVerdict, Slice } from '../runs/run.ts';
 import type { Target } from '../target.ts';
@@ -94,7 +94,7 @@ export async function openStrike(
         const detail = `${drill.name} found nothing to strike`;
         return { ...load, checks: [...load.checks, { check: FAULT_STRUCK, verdict: 'not shown', detail }] };
       }
-      const held = await judgeBuyers(drill, { target: await targetNow(), size: replicas }, strategy, buyers);
+      const held = await judgeBuyers(drill, { target, findPostgres: postgresFinder(cluster, target), size: replicas }, strategy, buyers);
       const operations = [...load.operations, ...(held?.operations ?? [])];
       const found = oversoldOf(operations, strike.struck());
       // What a handful of buyers has not shown, the load may have.
@@ -118,11 +118,6 @@ export async function openStrike(
       await buyers[Symbol.asyncDispose]();
     },
   };
-
-  /** In a container Postgres has another port after each start. */
-  async function targetNow(): Promise<Target> {
-    return { ...target, postgresUrl: ((await cluster.find()) ?? target).postgresUrl };
-  }
 
   /** As a drill has it: what strikes nobody shows nothing, nor does what must break a guard and does not. */
   function wasShown(checks: readonly CheckVerdict[], struck: number): CheckVerdict {

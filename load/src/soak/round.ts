@@ -137,7 +137,7 @@ async function judgeRound(arena: Arena, { sales, waves }: Played) {
 
   async function judgeSale({ load, sent }: Played['sales'][number]): Promise<void> {
     const of = load.name;
-    await using oracle = await openOracle(arena.stack.postgresUrl);
+    await using oracle = await openOracle(await arena.findPostgres());
     for (const [wave, { fault, held }] of waves.entries()) {
       const faults = nameOf(fault);
       const own = sent.exchanges.filter(({ ask }) => ask.event === wave);
