@@ -1,5 +1,6 @@
 import { realpathSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 import { assertRedundant } from '../../redundant/primary.ts';
@@ -31,6 +32,10 @@ const quorumServices = ['quorum-1', 'quorum-2', 'quorum-3'];
 
 // Health checks of Postgres and Redis, migrations, N replicas on a slow machine: what takes longer hangs.
 const upTimeoutS = 300;
+
+// The time between two health checks, and that of one.
+const checkedWithinMs = 30_000;
+const checkAgainMs = 500;
 
 // To delete images and data: some hundred megabytes of files each.
 const removalTimeoutMs = 60_000;
@@ -101,6 +106,16 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
     );
   }
 
+  /** One that was frozen counts as unwell until it is looked at again, and Compose would give up at once. */
+  async function untilChecked() {
+    const deadlineMs = performance.now() + checkedWithinMs;
+    while (performance.now() < deadlineMs) {
+      const isUnwell = (await listContainers(project)).some(({ state }) => state === 'unhealthy');
+      if (!isUnwell) return;
+      await sleep(checkAgainMs);
+    }
+  }
+
   return {
     name: 'docker',
     find,
@@ -118,6 +133,7 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
 
       if (labStrategies.length > 0) overlay = writeOverlay(project, labStrategies);
       note('starting it in Docker ...');
+      await untilChecked();
       const args = ['up', '--build', '--detach', '--wait', '--wait-timeout', String(upTimeoutS)];
       if ((await compose(args, settings(options))) !== 0) {
         await showFailed();
