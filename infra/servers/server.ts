@@ -42,15 +42,17 @@ export async function waitUntilAnswering(
 ): Promise<void> {
   const deadline = performance.now() + startTimeoutMs;
   for (;;) {
-    try {
-      return await kind.probe(url);
-    } catch (cause) {
-      if (cause instanceof UserError) throw cause;
-      const died = await running.hasDied();
-      if (died || performance.now() > deadline) {
-        const what = died ? 'ended while starting' : `did not answer within ${startTimeoutMs / 1_000} s`;
-        throw new Error(`${kind.name} ${what}; its log ends with:\n${await running.logTail()}`, { cause });
-      }
+    const failure = await kind.probe(url).then(
+      () => null,
+      (cause: unknown) => ({ cause }),
+    );
+    if (failure?.cause instanceof UserError) throw failure.cause;
+    const died = await running.hasDied();
+    // Of one that has ended another server has answered, which has taken its port.
+    if (failure === null && !died) return;
+    if (died || performance.now() > deadline) {
+      const what = died ? 'ended while starting' : `did not answer within ${startTimeoutMs / 1_000} s`;
+      throw new Error(`${kind.name} ${what}; its log ends with:\n${await running.logTail()}`, { ...failure });
     }
     await sleep(probeIntervalMs);
   }
