@@ -21,8 +21,6 @@ export interface Trial {
 /** Where it was done. */
 export interface Place {
   target: Target;
-  /** A fault may have moved it. */
-  findPostgres(): Promise<string>;
   /** Replicas, as many as there are before it and after it. */
   size: number;
 }
@@ -39,7 +37,7 @@ export interface SoldMeanwhile extends Pick<
 /** By the checks of the lab. What ended unknown is settled first: Postgres is read when nothing can be written any more. */
 export async function judgeEvents(
   { name, what, failsNothing = false }: Trial,
-  { target, findPostgres, size }: Place,
+  { target, size }: Place,
   { exempt, sent, strategy, ...sale }: SoldMeanwhile,
 ): Promise<{ checks: CheckVerdict[]; operations: Operation[] }> {
   const cell: Cell = {
@@ -52,7 +50,7 @@ export async function judgeEvents(
     slices: [],
   };
   // A connection of its own: one of before may have been cut, and all are judged at the same time.
-  await using oracle = await openOracle(await findPostgres());
+  await using oracle = await openOracle(target.postgresUrl);
   const unknown = failsNothing ? [] : (['ended_unknown'] as const);
   return await judgeSlice({
     ...sale,

@@ -79,7 +79,8 @@ async function strikeOnce(arena: Arena, drill: Drill, play: Play): Promise<Struc
   for (const load of loads) sent.push(await load.end());
   await Promise.all(buyers.map((buyers) => buyers.allAnswered()));
   const struck = strike.struck();
-  const trial = { arena, drill, replica: strike.replica, phases, isMissed };
+  const judged = { ...arena, target: await arena.targetNow() };
+  const trial = { arena: judged, drill, replica: strike.replica, phases, isMissed };
   return await Promise.all(
     loads.map((load, index) => {
       const toldOfHeld = told.slice(index * play.held.length, (index + 1) * play.held.length);

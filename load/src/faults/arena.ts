@@ -13,8 +13,8 @@ export interface Arena extends AsyncDisposable {
   replicas: Replicas;
   oracle: Oracle;
   target: Target;
-  /** Where Postgres is now, which a fault may have moved. */
-  findPostgres(): Promise<string>;
+  /** The target as it is after a fault, which may have moved Postgres. */
+  targetNow(): Promise<Target>;
   /** How many replicas there are, when all are up. */
   size: number;
   /** Ctrl-C. */
@@ -57,14 +57,16 @@ export async function openArena(options: ArenaOptions): Promise<Arena> {
   signal.throwIfAborted();
   const oracle = resources.use(await openOracle(stack.postgresUrl));
   const cluster = clusterOfStack(stack);
+  const target = { ...stack, replicas: REPLICAS, hasQuorum: options.hasQuorum ?? false };
+  const findPostgres = postgresFinder(cluster, stack);
   const kept = resources.move();
   return {
     stack,
     cluster,
     replicas: replicasOf(cluster),
     oracle,
-    findPostgres: postgresFinder(cluster, stack),
-    target: { ...stack, replicas: REPLICAS, hasQuorum: options.hasQuorum ?? false },
+    target,
+    targetNow: async () => ({ ...target, postgresUrl: await findPostgres() }),
     size: REPLICAS,
     signal,
     [Symbol.asyncDispose]: () => kept.disposeAsync(),

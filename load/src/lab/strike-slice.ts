@@ -94,12 +94,8 @@ export async function openStrike(
         const detail = `${drill.name} found nothing to strike`;
         return { ...load, checks: [...load.checks, { check: FAULT_STRUCK, verdict: 'not shown', detail }] };
       }
-      const held = await judgeBuyers(
-        drill,
-        { target, findPostgres: postgresFinder(cluster, target), size: replicas },
-        strategy,
-        buyers,
-      );
+      const now = { ...target, postgresUrl: await postgresFinder(cluster, target)() };
+      const held = await judgeBuyers(drill, { target: now, size: replicas }, strategy, buyers);
       const operations = [...load.operations, ...(held?.operations ?? [])];
       const found = oversoldOf(operations, strike.struck());
       // What a handful of buyers has not shown, the load may have.

@@ -135,7 +135,7 @@ async function soak({ arena, options, strategies, drills, folder, keep }: Field)
       await look();
       keep(rounds, looks, last);
     }
-    const verdicts = await lookAgain(arena.cluster, await arena.findPostgres(), ledger);
+    const verdicts = await lookAgain(arena.cluster, (await arena.targetNow()).postgresUrl, ledger);
     for (const { check, verdict, detail } of verdicts) {
       if (verdict !== 'passed')
         last.push({ ...broken(detail ?? '', check), of: 'all events', faults: 'all' });

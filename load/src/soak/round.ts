@@ -132,20 +132,21 @@ async function judgeRound(arena: Arena, { sales, waves }: Played) {
     operations.push(...found.operations);
   };
   for (const { fault } of waves) note('the service', nameOf(fault), { checks: fault.checks, operations: [] });
+  const place = { target: await arena.targetNow(), size: arena.size };
   await Promise.all(sales.map(judgeSale));
   return { verdicts, operations };
 
   async function judgeSale({ load, sent }: Played['sales'][number]): Promise<void> {
     const of = load.name;
-    await using oracle = await openOracle(await arena.findPostgres());
+    await using oracle = await openOracle(place.target.postgresUrl);
     for (const [wave, { fault, held }] of waves.entries()) {
       const faults = nameOf(fault);
       const own = sent.exchanges.filter(({ ask }) => ask.event === wave);
       const rows = new Set((await oracle.read(load.eventIds[wave] ?? 0))?.rows.map(({ id }) => id));
       verdicts.push({ ...nothingLost(own, rows), of, faults });
-      note(of, faults, await judgeEvents(SOAK, arena, ofWave(load, wave, sent, own)));
+      note(of, faults, await judgeEvents(SOAK, place, ofWave(load, wave, sent, own)));
       for (const { buyers } of held.filter(({ strategy }) => strategy === of)) {
-        const found = await judgeBuyers(SOAK, arena, load.strategy, buyers);
+        const found = await judgeBuyers(SOAK, place, load.strategy, buyers);
         if (found) note(of, faults, found);
       }
     }

@@ -135,7 +135,7 @@ async function judgeGuard(
   const [eventIds, tickets] = [load.eventIds.slice(0, wanted), load.tickets.slice(0, wanted)];
   const judged = await judgeEvents(
     scenario,
-    { target, findPostgres: async () => target.postgresUrl, size: scenario.replicas },
+    { target, size: scenario.replicas },
     { ...load, eventIds, tickets, sent, exempt: SELLING.exempt },
   );
   const failed = exchanges.filter(
