@@ -50,9 +50,9 @@ export interface Cluster {
   /** Gives one command to a Redis server, as one line; returns the reply as it came over the wire. */
   redis(name: string, command: string): Promise<string>;
   /** Those that can be struck, as `booking-1>redis`: none but in a run that has put proxies there. */
-  links(): string[];
+  links(): Promise<string[]>;
   /** The connections from one part to another. Throws a `UserError` where no proxy stands. */
-  link(from: string, to: string): Link;
+  link(from: string, to: string): Promise<Link>;
 }
 
 /** The reading of a log, until it is disposed of. */
@@ -90,14 +90,18 @@ export interface ClusterRuntime<Part extends ClusterPart = ClusterPart> extends 
   restart(part: Part): Promise<void>;
   reload(part: Part): Promise<void>;
   logs(part: Part, lines: number): Promise<string[]>;
-  links?: Pick<Links, 'names' | 'between'> | undefined;
+  links?: Links | undefined;
   /** Of three servers each; left out where there are none. Null while no server is the primary. */
   primary?(kind: RedundantKind): Promise<string | null>;
   handOver?(leader: string): Promise<void>;
   assertRedundant?(): Promise<void>;
-  /** Left out where the clocks of the replicas are the machine's. */
+  /** Throws, or is left out, where the clocks of the replicas are the machine's. */
   setClock?(part: Part, aheadMs: number): Promise<void>;
 }
+
+/** Of a cluster that no run has started for itself. */
+export const UNSETTABLE_CLOCK =
+  "the clocks of the replicas are the machine's: only a run that asks for others has them";
 
 // A signal, or one question to a local engine: each takes some milliseconds, on a busy machine a second.
 const SIGNAL_MS = 10_000;
@@ -183,10 +187,7 @@ export function clusterOf<Part extends ClusterPart>(platform: ClusterRuntime<Par
     setClock: (name, aheadMs) =>
       act('set the clock of', name, SIGNAL_MS, async (part) => {
         refuseUnlessRunning('set the clock of', part);
-        if (!platform.setClock)
-          throw new UserError(
-            `the clock of ${name} is the machine's: only a run that asks for others has them`,
-          );
+        if (!platform.setClock) throw new UserError(UNSETTABLE_CLOCK);
         await platform.setClock(part, aheadMs);
       }),
 
@@ -226,13 +227,11 @@ export function clusterOf<Part extends ClusterPart>(platform: ClusterRuntime<Par
         return reply;
       }),
 
-    links: () => platform.links?.names() ?? [],
-    link(from, to) {
-      const link = platform.links?.between(from, to);
-      if (link !== undefined) return link;
-      if (platform.runtime === 'docker')
-        throw new UserError('connections between two parts can be struck natively only: RUNTIME=native');
-      throw new UserError(`no proxy stands between ${from} and ${to}`);
+    links: async () => (await platform.links?.names()) ?? [],
+    async link(from, to) {
+      const link = await platform.links?.between(from, to);
+      if (link === undefined) throw new UserError(`no proxy stands between ${from} and ${to}`);
+      return link;
     },
   };
 

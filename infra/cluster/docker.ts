@@ -2,16 +2,22 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { setClock } from '../clocks/index.ts';
 import { assertRedundant, findPrimary, handOverPostgres } from '../redundant/primary.ts';
 import { toStderr } from '../servers/install.ts';
 import { membersOfProject } from '../stack/docker/ask-members.ts';
 import { listContainers, type Container } from '../stack/docker/containers.ts';
 import { dockerRuntime, isOurs } from '../stack/docker/index.ts';
+import { clocksBeside, overlayOf } from '../stack/docker/lab-overlay.ts';
 import { byPlace } from '../stack/docker/parts-table.ts';
+import { PROXIES } from '../stack/docker/proxies.ts';
 import { capture } from '../stack/run-command.ts';
 import { UserError } from '../stack/user-error.ts';
-import { clusterOf, type Cluster, type ClusterPart, type Following } from './cluster.ts';
+import { clusterOf, UNSETTABLE_CLOCK, type Cluster, type ClusterPart, type Following } from './cluster.ts';
+import { dockerLinks } from './docker-links.ts';
 
+// What runs once, and what stands between the parts.
+const NO_PARTS = new Set(['migrate', PROXIES]);
 // Above the grace period of every service in docker-compose.yml.
 const STOP_S = 30;
 // `clusterOf` has a limit for each action; this one only keeps a silent engine from leaving processes behind.
@@ -28,11 +34,15 @@ interface DockerPart extends ClusterPart {
  * is asked for by its name. What is killed stays down: an engine restarts only what has ended by itself.
  */
 export function dockerCluster(project: string, note: (line: string) => void = toStderr): Cluster {
-  const runtime = dockerRuntime(project, note);
+  const runtime = dockerRuntime(project, { note });
+
+  async function ourContainers(): Promise<Container[]> {
+    return (await listContainers(project)).filter(isOurs);
+  }
 
   async function containers(): Promise<Container[]> {
-    const all = await listContainers(project);
-    return all.filter((container) => isOurs(container) && container.service !== 'migrate').toSorted(byPlace);
+    const parts = (await ourContainers()).filter(({ service }) => !NO_PARTS.has(service));
+    return parts.toSorted(byPlace);
   }
 
   async function containerOf(name: string): Promise<Container> {
@@ -89,6 +99,21 @@ export function dockerCluster(project: string, note: (line: string) => void = to
       return text.split('\n').filter(Boolean);
     },
     follow: (name, onLine) => follow(async () => (await containerOf(name)).name, onLine),
+    links: dockerLinks(ourContainers),
+    async setClock({ name, container, instance }, aheadMs) {
+      const made = (await containers()).filter((container) => nameOf(container) === name);
+      const overlay = overlayOf(made);
+      if (overlay === null || !made.some(({ env }) => 'CLOCKS' in env)) throw new UserError(UNSETTABLE_CLOCK);
+      await setClock(
+        clocksBeside(overlay),
+        {
+          name: instance,
+          signal: async () => void (await docker('kill', '--signal', 'USR2', container)),
+          follow: (onLine) => follow(async () => container, onLine),
+        },
+        aheadMs,
+      );
+    },
   });
 }
 

@@ -6,7 +6,8 @@ import { nativeCluster } from './native.ts';
 
 export type { Cluster, ClusterPart, Following, RedundantKind } from './cluster.ts';
 export { dockerCluster } from './docker.ts';
-export { createLinks, type Link, type LinkKind, type Links } from './links.ts';
+export type { Link, LinkKind } from './links.ts';
+export { createLinks, type NativeLinks } from './native-links.ts';
 export { nativeCluster } from './native.ts';
 
 /** The cluster that `make up` has started, whichever way. Throws a `UserError` of one line if there is none. */

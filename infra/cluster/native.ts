@@ -1,6 +1,6 @@
+import { setClock } from '../clocks/index.ts';
 import { changeStack } from '../native/change.ts';
-import { setClock } from '../native/clocks/set-clock.ts';
-import { appIn, nativeRuntime, type NativeOptions } from '../native/index.ts';
+import { appIn, clocksIn, nativeRuntime, type NativeOptions } from '../native/index.ts';
 import { LOG_KEEPER } from '../native/log-keeper.ts';
 import { followLog, lastLines } from '../native/logs.ts';
 import { stackDir } from '../native/places.ts';
@@ -16,7 +16,7 @@ import { assertRedundant, findPrimary, handOverPostgres } from '../redundant/pri
 import { toStderr } from '../servers/install.ts';
 import { continueTree, findProcess, freezeTree, killTree, waitUntilGone } from '../servers/processes.ts';
 import { clusterOf, type Cluster, type ClusterPart } from './cluster.ts';
-import type { Links } from './links.ts';
+import type { NativeLinks } from './native-links.ts';
 
 // The kernel's business: longer than this it does not take.
 const SIGNAL_TIMEOUT_MS = 5_000;
@@ -27,7 +27,7 @@ const SIGNAL_TIMEOUT_MS = 5_000;
  */
 export function nativeCluster(
   project = 'lastseat',
-  { links, ...options }: Omit<NativeOptions, 'ways'> & { links?: Links | undefined } = {},
+  { links, ...options }: Omit<NativeOptions, 'ways'> & { links?: NativeLinks | undefined } = {},
 ): Cluster {
   const { home, report = toStderr } = options;
   const dir = stackDir(project, home);
@@ -58,8 +58,11 @@ export function nativeCluster(
     handOver: (leader) => handOverPostgres(leader, membersAt(portOf)),
     assertRedundant: () => assertRedundant(membersAt(portOf)),
     ...(options.clocks && {
-      setClock: ({ name }: ClusterPart, aheadMs: number) =>
-        setClock(dir, { name, pid: pidOf(name) }, aheadMs),
+      async setClock({ name }: ClusterPart, aheadMs: number) {
+        const signal = async () => void process.kill(pidOf(name), 'SIGUSR2');
+        const follow = (onLine: (line: string) => void) => followLog(dir, name, onLine);
+        await setClock(clocksIn(dir), { name, signal, follow }, aheadMs);
+      },
     }),
     // Also while nginx is away: what is struck may be nginx.
     async find() {

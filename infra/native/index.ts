@@ -1,4 +1,5 @@
 import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 
 import { toStderr } from '../servers/install.ts';
 import type { Report } from '../servers/install.ts';
@@ -6,7 +7,6 @@ import { isRunning } from '../servers/processes.ts';
 import type { Runtime } from '../stack/runtime.ts';
 import { UserError } from '../stack/user-error.ts';
 import { changeStack } from './change.ts';
-import { clockFileOf } from './clocks/clock-file.ts';
 import { tearDown } from './down.ts';
 import { printLogs } from './logs.ts';
 import { stackDir } from './places.ts';
@@ -35,8 +35,13 @@ export function appIn(dir: string, { app = bookingApp, ways, clocks = false }: N
   return {
     ...app,
     ways,
-    clockFileOf: clocks ? (replica: string) => clockFileOf(dir, replica) : app.clockFileOf,
+    clocks: clocks ? clocksIn(dir) : app.clocks,
   };
+}
+
+/** Where the clocks of replicas are set that can be. */
+export function clocksIn(dir: string): string {
+  return join(dir, 'clocks');
 }
 
 /** The topology as plain processes on loopback: postgres, redis-server, the replicas and nginx. */

@@ -2,10 +2,10 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
+import { settableClock } from '../clocks/index.ts';
 import { GROUP } from '../redundant/members.ts';
 import type { ServiceSettings } from '../stack/service-settings.ts';
 import { UserError } from '../stack/user-error.ts';
-import { settableClock } from './clocks/clock-file.ts';
 import type { Part } from './parts.ts';
 import { repository } from './places.ts';
 import { quorumName } from './redis.ts';
@@ -16,8 +16,8 @@ export interface App {
   migrate: string;
   main: string;
   ways?: Ways | undefined;
-  /** Where the clock of a replica is read from; left out where it is the machine's. */
-  clockFileOf?: ((replica: string) => string) | undefined;
+  /** The folder that the clocks of the replicas are read from; left out where they have the machine's. */
+  clocks?: string | undefined;
 }
 
 /** How connections from one part to another are led through what can strike them. */
@@ -58,7 +58,7 @@ export async function replicaPart(options: {
   const { app, number, place, metricsPort, settings, labStrategies = [] } = options;
   const name = replicaName(number);
   const backends = await backendsBy(app.ways, name, options.backends);
-  const clock = app.clockFileOf && settableClock(app.clockFileOf(name));
+  const clock = app.clocks === undefined ? undefined : settableClock(app.clocks);
   const port = (await app.ways?.behind(name, place)) ?? place;
   return {
     name,

@@ -20,8 +20,9 @@ export interface Container {
   networks: string[];
   /** How many CPUs it may use; 0 is no limit. */
   cpus: number;
-  /** The folder that its project was started from. */
+  /** The folder that its project was started from, and the files for Compose that it was made by. */
   folder: string;
+  files: string[];
 }
 
 /** What `docker inspect` tells, as far as it is read. */
@@ -88,6 +89,7 @@ function asContainer({ Name, State, Config, HostConfig, NetworkSettings }: Inspe
     networks: Object.keys(NetworkSettings.Networks),
     cpus: HostConfig.NanoCpus / 1e9,
     folder: Config.Labels['com.docker.compose.project.working_dir'] ?? '',
+    files: (Config.Labels['com.docker.compose.project.config_files'] ?? '').split(','),
   };
 }
 

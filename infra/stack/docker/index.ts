@@ -16,7 +16,7 @@ import { waitForReplicas } from '../wait-for-replicas.ts';
 import { membersOfProject } from './ask-members.ts';
 import { listContainers, type Container } from './containers.ts';
 import { obstacleToDocker } from './engine.ts';
-import { writeOverlay } from './lab-overlay.ts';
+import { overlayOf, writeOverlay } from './lab-overlay.ts';
 import { partsTable } from './parts-table.ts';
 import { leadsToPostgres, stackOf } from './stack-of.ts';
 
@@ -40,8 +40,19 @@ const checkAgainMs = 500;
 // To delete images and data: some hundred megabytes of files each.
 const removalTimeoutMs = 60_000;
 
+interface DockerOptions {
+  note?: (line: string) => void;
+  /** Connections from replicas to their servers can be struck. */
+  links?: boolean;
+  /** The clock of each replica can be set. */
+  clocks?: boolean;
+}
+
 /** The topology of docker-compose.yml, under the project's name. */
-export function dockerRuntime(project: string, note: (line: string) => void = toStderr): Runtime {
+export function dockerRuntime(
+  project: string,
+  { note = toStderr, links = false, clocks = false }: DockerOptions = {},
+): Runtime {
   async function find() {
     return stackOf((await listContainers(project)).filter(isOurs));
   }
@@ -61,12 +72,13 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
     const stack = stackOf(containers);
     if (stack === null) throw new UserError('nothing is running: make up');
     isRedundant = stack.ha;
+    overlay ??= overlayOf(containers);
     return { containers, stack };
   }
 
   const where = ['--project-name', project, '--project-directory', repository];
   const file = ['--file', `${repository}/docker-compose.yml`];
-  // Of a stack that this process has started with files of strategies: all commands after that must know of them.
+  // What only a run of the lab has: all commands after the start must know of it.
   let overlay: string | null = null;
   let isRedundant = false;
   const composeArgs = (args: readonly string[]) => [
@@ -81,7 +93,9 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
     work('docker', composeArgs(args), { ...foreignEnv(), ...env });
 
   async function stop({ volumes }: { volumes: boolean }) {
-    isRedundant = (await listContainers(project)).some(({ service }) => service === 'router');
+    const containers = await listContainers(project);
+    isRedundant = containers.some(({ service }) => service === 'router');
+    overlay ??= overlayOf(containers);
     const args = ['--profile', '*', 'down', '--remove-orphans'];
     if ((await compose(volumes ? [...args, '--volumes'] : args)) !== 0) {
       throw new UserError('docker compose could not stop everything, see above');
@@ -131,7 +145,13 @@ export function dockerRuntime(project: string, note: (line: string) => void = to
       const present = stackOf(before);
       if (present === null || portOf(present.url) !== port) await assertPortIsFree(port);
 
-      if (labStrategies.length > 0) overlay = writeOverlay(project, labStrategies);
+      if (links && isRedundant)
+        throw new UserError('connections can be struck where there is one of each server: HA=off');
+      if (labStrategies.length > 0 || links || clocks) {
+        const servers = quorumServices.slice(0, quorum);
+        const proxied = links ? { project, infra: `${repository}/infra`, quorum: servers } : null;
+        overlay = writeOverlay(project, { strategies: labStrategies, links: proxied, clocks });
+      }
       note('starting it in Docker ...');
       await untilChecked();
       const args = ['up', '--build', '--detach', '--wait', '--wait-timeout', String(upTimeoutS)];

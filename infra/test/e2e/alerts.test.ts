@@ -7,8 +7,8 @@ import { createInterface } from 'node:readline';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { settableClock } from '../../clocks/index.ts';
 import { nativeCluster } from '../../cluster/index.ts';
-import { settableClock } from '../../native/clocks/clock-file.ts';
 import { nativeRuntime } from '../../native/index.ts';
 import { stackDir } from '../../native/places.ts';
 import { bookingApp } from '../../native/replicas.ts';
@@ -90,7 +90,7 @@ describe.skipIf(!asked)(asked ? title : `${title} (make test WATCH=on)`, { timeo
   });
 
   test('a clock that is set: ClockStepped', async () => {
-    const replica = opened.use(await startSettableReplica(stack, join(home, 'clock')));
+    const replica = opened.use(await startSettableReplica(stack, home));
     const dir = prometheusDir(loadState(stackDir(project, home))?.dataDir ?? '');
     const targets = [{ targets: [`127.0.0.1:${replica.metricsPort}`], labels: { instance: 'settable' } }];
     await writeFile(join(dir, 'targets', 'booking-settable.json'), JSON.stringify(targets));
@@ -167,8 +167,8 @@ async function newEvent(url: string, capacity: number): Promise<number> {
 }
 
 /** A replica of the same stack, of which the clock goes back by a minute and a half when it is told to. */
-async function startSettableReplica({ postgresUrl, redisUrl }: Stack, clockFile: string) {
-  const { nodeOptions, env } = settableClock(clockFile);
+async function startSettableReplica({ postgresUrl, redisUrl }: Stack, clocks: string) {
+  const { nodeOptions, env } = settableClock(clocks);
   const child = spawn(process.execPath, [bookingApp.main], {
     cwd: bookingApp.cwd,
     env: {
@@ -196,7 +196,7 @@ async function startSettableReplica({ postgresUrl, redisUrl }: Stack, clockFile:
   return {
     metricsPort,
     async setClock() {
-      await writeFile(clockFile, '-90000');
+      await writeFile(join(clocks, 'settable'), '-90000');
       child.kill('SIGUSR2');
     },
     async [Symbol.asyncDispose]() {

@@ -20,7 +20,7 @@ const obstacle = await obstacleToDocker();
 const title = 'the topology in Docker';
 
 describe.skipIf(obstacle !== null)(obstacle === null ? title : `${title} (${obstacle})`, () => {
-  const stack = dockerRuntime(project, () => {});
+  const stack = dockerRuntime(project, { note: () => {} });
   const cluster = dockerCluster(project, () => {});
 
   beforeAll(() => {
@@ -152,7 +152,7 @@ describe.skipIf(obstacle !== null)(obstacle === null ? title : `${title} (${obst
     };
     const flags = Object.entries(labels).flatMap(([label, value]) => ['--label', `${label}=${value}`]);
     await capture('docker', ['create', '--name', name, ...flags, IMAGES.nginx], commandTimeoutMs);
-    const ours = dockerRuntime(name, () => {});
+    const ours = dockerRuntime(name, { note: () => {} });
     const refusal = `project "${name}" of Docker belongs to /elsewhere/lastseat`;
     try {
       await expect(ours.up({ replicas: 1, port: await freePort(), quorum: 0 })).rejects.toThrow(refusal);
@@ -168,7 +168,7 @@ describe.skipIf(obstacle !== null)(obstacle === null ? title : `${title} (${obst
     const port = await freePort();
     await using server = createServer().listen(port, '127.0.0.1');
     await once(server, 'listening');
-    const other = dockerRuntime(`${project}-other`, () => {});
+    const other = dockerRuntime(`${project}-other`, { note: () => {} });
     await expect(other.up({ replicas: 1, port, quorum: 0 })).rejects.toThrow(
       `port ${port} is taken by another program; choose another: make up PORT=${port + 1}`,
     );
@@ -191,7 +191,7 @@ describe.skipIf(obstacle !== null)(obstacle === null ? title : `${title} (${obst
     expect(stdout).toContain('BOOKING_KEY is not set');
     expect(code).not.toBe(0);
     expect(await listContainers(`${project}-unusable`)).toEqual([]);
-    await dockerRuntime(`${project}-unusable`, () => {}).down({ volumes: true });
+    await dockerRuntime(`${project}-unusable`, { note: () => {} }).down({ volumes: true });
   });
 
   test('`down` leaves nothing running and `up` finds the data again, unless the volumes went too', async () => {

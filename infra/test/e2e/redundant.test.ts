@@ -26,7 +26,7 @@ describe.skipIf(!asked)(asked ? title : `${title} (make test HA=on)`, { timeout:
   let home: string;
   let stack: Stack;
   const runtime = () =>
-    inDocker ? dockerRuntime(project, quiet) : nativeRuntime(project, { home, report: quiet });
+    inDocker ? dockerRuntime(project, { note: quiet }) : nativeRuntime(project, { home, report: quiet });
   const cluster = () =>
     inDocker ? dockerCluster(project, quiet) : nativeCluster(project, { home, report: quiet });
 

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 
 import { expect, onTestFinished, test } from 'vitest';
 
-import { settableClock } from '../../native/clocks/clock-file.ts';
+import { settableClock } from '../../clocks/index.ts';
 
 const HOUR_MS = 3_600_000;
 const program = `
@@ -22,9 +22,9 @@ test('a clock goes by its file from the start on, and again when it is told; wha
   const dir = mkdtempSync(join(tmpdir(), 'clock-'));
   const file = join(dir, 'clock');
   writeFileSync(file, String(HOUR_MS));
-  const { nodeOptions, env } = settableClock(file);
+  const { nodeOptions, env } = settableClock(dir);
   const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
-    env: { ...env, NODE_OPTIONS: nodeOptions },
+    env: { ...env, INSTANCE_ID: 'clock', NODE_OPTIONS: nodeOptions },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   onTestFinished(async () => {

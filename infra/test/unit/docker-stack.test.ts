@@ -20,6 +20,7 @@ function container(service: string, number = 1, changes: Partial<Container> = {}
     networks: ['lastseat_data'],
     cpus: 1,
     folder: '/somewhere/lastseat',
+    files: ['/somewhere/lastseat/docker-compose.yml'],
     ...changes,
   };
 }
@@ -143,7 +144,8 @@ test('parts are listed as a request meets them, and the migration only if it fai
 });
 
 test('files of strategies are mounted read-only, each folder once, and the replicas are told where', () => {
-  const overlay = labOverlay(['/home/me/guard.ts', '/home/me/other.ts', '/elsewhere/third.ts']);
+  const strategies = ['/home/me/guard.ts', '/home/me/other.ts', '/elsewhere/third.ts'];
+  const overlay = labOverlay({ strategies, links: null, clocks: null });
   expect(overlay).toEqual({
     services: {
       booking: {
@@ -153,6 +155,46 @@ test('files of strategies are mounted read-only, each folder once, and the repli
     },
   });
 });
+
+test('where connections are struck, the replicas know no server but the proxies, and wait for them', () => {
+  const links = {
+    project: 'lastseat',
+    infra: '/home/me/infra',
+    quorum: ['quorum-1', 'quorum-2', 'quorum-3'],
+  };
+  const overlay = labOverlay({ strategies: [], links, clocks: null }) as Overlay;
+  const { booking, proxies } = overlay.services;
+  expect(booking).toEqual({
+    environment: {
+      DATABASE_URL: 'postgres://lastseat@proxies:5432/lastseat',
+      REDIS_URL: 'redis://proxies:6379',
+      QUORUM_REDIS_URLS: 'redis://proxies:6381,redis://proxies:6382,redis://proxies:6383',
+    },
+    depends_on: { proxies: { condition: 'service_healthy' } },
+  });
+  expect(proxies?.['image']).toBe('lastseat-booking');
+  expect(proxies?.['command']).toContain('6382=quorum-2:6379');
+  expect(proxies?.['ports']).toEqual([{ target: 9000, host_ip: '127.0.0.1' }]);
+});
+
+test('where clocks are set, each replica reads its own from a folder, and nothing else changes', () => {
+  const { services } = labOverlay({ strategies: [], links: null, clocks: '/tmp/clocks' }) as Overlay;
+  expect(Object.keys(services)).toEqual(['booking']);
+  expect(services.booking).toEqual({
+    environment: {
+      CLOCKS: '/app/lab/clocks',
+      NODE_OPTIONS: '--max-semi-space-size=64 --import=/app/lab/preloads/settable-clock.ts',
+    },
+    volumes: [
+      mount('/tmp/clocks', '/app/lab/clocks'),
+      expect.objectContaining({ target: '/app/lab/preloads' }),
+    ],
+  });
+});
+
+interface Overlay {
+  services: { booking: object; proxies?: Record<string, unknown> };
+}
 
 function mount(source: string, target: string) {
   return { type: 'bind', source, target, read_only: true };

@@ -18,7 +18,7 @@ import { commandOf, HELP, readOptions, type Options } from './options.ts';
 import { playCells } from './play-cells.ts';
 import { showDrills } from './progress.ts';
 import { conclusion, drillTable, matrixOf } from './report.ts';
-import { stackFor, whyNotIn } from './stacks.ts';
+import { stackFor } from './stacks.ts';
 
 const OPEN = 3;
 const INTERRUPTED = 130;
@@ -66,13 +66,12 @@ async function main(options: Options): Promise<number> {
   for (const group of groups) {
     if (signal.aborted) break;
     // A stack that cannot be started here, or ends, keeps nobody from playing on the others.
-    const notHere = whyNotIn(runtime, group[0]);
-    const end = notHere === null ? await play(group).then(() => null, unlessBug) : null;
+    const whyNot = await play(group).then(() => null, unlessBug);
     if (signal.aborted) break;
-    isEnded ||= end !== null;
-    const whyNot = end ?? notHere;
+    if (whyNot === null) continue;
+    isEnded = true;
     const missing = group.filter(({ name }) => !cells.some(({ drill }) => drill === name));
-    if (whyNot !== null) speak(`\nNot played: ${missing.map(({ name }) => name).join(', ')}: ${whyNot}`);
+    speak(`\nNot played: ${missing.map(({ name }) => name).join(', ')}: ${whyNot}`);
   }
   progress[Symbol.dispose]();
   if (options.isMatrix) speak(`\n${matrixOf(cells, paint)}`);

@@ -26,6 +26,7 @@ import { totalsOf } from './totals.ts';
 const OPEN = 3;
 const INTERRUPTED = 130;
 const MINUTE_MS = 60_000;
+/** All that a stack of one server each can be struck by. */
 const NEEDS: readonly Need[] = ['links', 'clocks'];
 
 await runWithOptions({ help: HELP, readOptions }, main);
@@ -34,7 +35,7 @@ process.exit();
 
 async function main(options: Options): Promise<number> {
   const runtime = chooseRuntime({ RUNTIME: options.runtime });
-  const drills = drillsFor(options, runtime);
+  const drills = drillsFor(options);
   const when = circumstances();
   const signal = onInterruption('what is struck is healed, and everything is checked and reported');
   const speak = speakBeside(options.json);
@@ -152,9 +153,7 @@ async function open(
   runtime: 'native' | 'docker',
   signal: AbortSignal,
 ): Promise<Arena> {
-  // All that a stack of one server each can be struck by; containers have neither.
-  const needs = runtime === 'native' ? NEEDS : [];
-  const stacks = needs.map((needs) => stackFor({ needs }));
+  const stacks = NEEDS.map((needs) => stackFor({ needs }));
   return openArena({ runtime, hasQuorum: hasQuorum(strategies), signal, ...Object.assign({}, ...stacks) });
 }
 

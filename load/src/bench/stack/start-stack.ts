@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { createLinks, type LinkKind, type Links } from '@lastseat/infra/cluster';
+import { createLinks, type LinkKind, type NativeLinks } from '@lastseat/infra/cluster';
 import { UsageError } from '@lastseat/infra/command-line';
 import { dockerRuntime } from '@lastseat/infra/docker';
 import { nativeRuntime, pidsOf } from '@lastseat/infra/native';
@@ -39,8 +39,8 @@ export interface BenchStack
   replicaNames(): Record<string, string>;
   /** Of which each knows only so many of the replicas. Undefined where they are containers, which nginx finds by name. */
   startFronts?: (numbers: readonly number[], signal: AbortSignal) => Promise<Fronts>;
-  /** Where proxies were asked for: what they can do to the connections between the parts. */
-  links?: Links | undefined;
+  /** Natively, where proxies were asked for: what they can do to the connections between the parts. */
+  links?: NativeLinks | undefined;
   /** Those of the replicas can be set. */
   clocks: boolean;
   /** The first process of each part that runs now, as this machine sees it, by the part's name. */
@@ -68,15 +68,15 @@ export async function startStack(
   }: Partial<Omit<StackOptions, 'port'>> & { links?: readonly LinkKind[]; clocks?: boolean } = {},
 ): Promise<BenchStack> {
   const name = chooseRuntime(env);
-  if (kinds.length > 0 && name === 'docker')
-    throw new UsageError('connections between two parts can be struck natively only: RUNTIME=native');
-  if (clocks && name === 'docker')
-    throw new UsageError('containers have the clock of the machine: RUNTIME=native');
+  if (kinds.includes('nginx') && name === 'docker')
+    throw new UsageError('the connections of nginx can be struck natively only: RUNTIME=native');
   const project = `lastseat-bench-${process.pid}`;
   const home = mkdtempSync(join(tmpdir(), 'lastseat-bench-'));
   const isNative = name === 'native';
   const links = isNative && kinds.length > 0 ? createLinks(kinds) : undefined;
-  const runtime = isNative ? nativeRuntime(project, { home, ways: links, clocks }) : dockerRuntime(project);
+  const runtime = isNative
+    ? nativeRuntime(project, { home, ways: links, clocks })
+    : dockerRuntime(project, { links: kinds.length > 0, clocks });
   const findPids = () => (isNative ? pidsOf(project, home) : containerPids(project));
   const callOff = runAfterParent('sh', '-c', '"$@"; rm -rf "$0"', home, ...downCommand(project, home, name));
 

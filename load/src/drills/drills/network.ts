@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { Link } from '@lastseat/infra/cluster';
+import type { Cluster, Link } from '@lastseat/infra/cluster';
 
-import { BREAKS_NO_LOCK, LEFT_AFTER, MissedError, type Drill, type Scene } from '../drill.ts';
+import { BREAKS_NO_LOCK, LEFT_AFTER, MissedError, type Drill } from '../drill.ts';
 
 /** Drills that strike the connections between a replica and its servers: both ends are well, and do not know of each other. */
 
@@ -16,10 +16,10 @@ export const redisCut: Drill = {
   lastsMs: [2_200, 3_500],
   floors: { during: 0, after: LEFT_AFTER },
   async strike({ cluster, replica }) {
-    for (const link of linksOf(cluster, replica, isRedis)) await link.refuse();
+    for (const link of await linksOf(cluster, replica, isRedis)) await link.refuse();
   },
   async heal({ cluster, replica }) {
-    for (const link of linksOf(cluster, replica, isRedis)) await link.heal();
+    for (const link of await linksOf(cluster, replica, isRedis)) await link.heal();
   },
 };
 
@@ -30,6 +30,8 @@ const POLL_MS = 10;
 
 /** As the wire has them: `commit` of a transaction, and the statements of batches, which commit by themselves. */
 const COMMITS = ['commit\0', 'with seen', 'with wanted'];
+/** Of whatever is asked about a lock. */
+const LOCKS = ['lock:'];
 
 export const lostReply: Drill = {
   name: 'lost-reply',
@@ -40,19 +42,19 @@ export const lostReply: Drill = {
   lastsMs: [1_000, 2_000],
   floors: { during: 0, after: LEFT_AFTER },
   async strike({ cluster, replica, signal }) {
-    const ofRedis = { matching: (sent: Buffer) => sent.includes('lock:') };
-    for (const link of linksOf(cluster, replica, isRedis)) link.dropReplies(LOST_REPLIES, ofRedis);
-    const ofPostgres = { matching: (sent: Buffer) => COMMITS.some((text) => sent.includes(text)) };
-    const { dropped } = cluster.link(replica, 'postgres').dropReplies(LOST_REPLIES, ofPostgres);
+    for (const link of await linksOf(cluster, replica, isRedis))
+      await link.loseReplies({ count: LOST_REPLIES, containing: LOCKS });
+    const toPostgres = await cluster.link(replica, 'postgres');
+    await toPostgres.loseReplies({ count: LOST_REPLIES, containing: COMMITS });
     const untilMs = performance.now() + LOST_WITHIN_MS;
-    while (dropped.length === 0 && !signal.aborted) {
+    while ((await toPostgres.lostReplies()) === 0 && !signal.aborted) {
       if (performance.now() > untilMs)
         throw new MissedError(`${replica} committed nothing: no reply was lost`);
       await sleep(POLL_MS);
     }
   },
   async heal({ cluster, replica }) {
-    for (const link of linksOf(cluster, replica)) await link.heal();
+    for (const link of await linksOf(cluster, replica)) await link.heal();
   },
 };
 
@@ -67,26 +69,29 @@ export const slowNetwork: Drill = {
   lastsMs: [2_000, 3_000],
   floors: { during: 0, after: LEFT_AFTER },
   async strike({ cluster, replicas, random }) {
-    for (const link of replicas.flatMap((replica) => linksOf(cluster, replica))) {
-      const ms = (SLOWEST_MS / 2) * (1 + random());
-      link.delay({ requestMs: ms, replyMs: ms });
+    for (const replica of replicas) {
+      for (const link of await linksOf(cluster, replica)) {
+        const ms = (SLOWEST_MS / 2) * (1 + random());
+        await link.delay({ requestMs: ms, replyMs: ms });
+      }
     }
   },
   async heal({ cluster, replicas }) {
-    for (const link of replicas.flatMap((replica) => linksOf(cluster, replica))) await link.heal();
+    for (const replica of replicas) {
+      for (const link of await linksOf(cluster, replica)) await link.heal();
+    }
   },
 };
 
 /** Those of a replica to its servers: the three of the quorum lock are there where that lock is played. */
-function linksOf(
-  { links, link }: Scene['cluster'],
+async function linksOf(
+  cluster: Cluster,
   replica: string,
   isWanted = (_server: string) => true,
-): Link[] {
-  return links()
-    .toSorted()
-    .map((name) => name.split('>'))
-    .flatMap(([from, to = '']) => (from === replica && isWanted(to) ? [link(replica, to)] : []));
+): Promise<Link[]> {
+  const names = (await cluster.links()).toSorted().map((name) => name.split('>'));
+  const servers = names.flatMap(([from, to = '']) => (from === replica && isWanted(to) ? [to] : []));
+  return Promise.all(servers.map((server) => cluster.link(replica, server)));
 }
 
 const isRedis = (server: string): boolean => server !== 'postgres';

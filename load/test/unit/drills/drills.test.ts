@@ -11,7 +11,6 @@ import type { Struck } from '#src/drills/judge-strike.ts';
 import { commandOf, readOptions } from '#src/drills/options.ts';
 import { showDrills, strikesOf } from '#src/drills/progress.ts';
 import { conclusion } from '#src/drills/report.ts';
-import { whyNotIn } from '#src/drills/stacks.ts';
 import { throughputOf } from '#src/drills/throughput.ts';
 import type { Exchange } from '#src/generators/exchange.ts';
 
@@ -132,19 +131,13 @@ it('the time that is left is that of all strikes of all drills', () => {
   expect(lines).toEqual(['1 of 2 · pause-holder · 27 min left\n']);
 });
 
-it('a drill that needs what Docker has not is left out there, and says why', () => {
-  expect(whyNotIn('docker', redisCut)).toBe('in Docker no proxies stand between containers');
-  expect(whyNotIn('native', redisCut)).toBeNull();
-  expect(whyNotIn('docker', redisFailover)).toBeNull();
-  expect(whyNotIn('docker', pauseHolder)).toBeNull();
-});
-
 it('one replica alone loses Redis: all its servers, those of the quorum lock too', async () => {
   const done: string[] = [];
   const servers = ['postgres', 'quorum-1', 'redis'];
   const cluster = {
-    links: () => ['booking-1', 'booking-10'].flatMap((replica) => servers.map((to) => `${replica}>${to}`)),
-    link: (from: string, to: string) => ({
+    links: async () =>
+      ['booking-1', 'booking-10'].flatMap((replica) => servers.map((to) => `${replica}>${to}`)),
+    link: async (from: string, to: string) => ({
       refuse: async () => void done.push(`refuse ${from}>${to}`),
       heal: async () => void done.push(`heal ${from}>${to}`),
     }),

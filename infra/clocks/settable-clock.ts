@@ -1,11 +1,14 @@
 import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
 
 /**
- * Loaded before a replica: its clock is as far ahead of the machine's, or behind it, as a file says, in milliseconds. The
- * file is read at the start and at each SIGUSR2. As with a clock that is really set, what only measures how much time
- * goes by (`performance.now()`, timers) goes on as it was.
+ * Loaded before a replica: its clock is as far ahead of the machine's, or behind it, as a file of its name says, in
+ * milliseconds. The file is read at the start and at each SIGUSR2. As with a clock that is really set, what only measures
+ * how much time goes by (`performance.now()`, timers) goes on as it was.
  */
-const path = process.env['CLOCK_FILE'] ?? '';
+const { CLOCKS: folder = '', INSTANCE_ID: name = hostname() } = process.env;
+const path = join(folder, name);
 const MachineDate = Date;
 let aheadMs = read();
 
