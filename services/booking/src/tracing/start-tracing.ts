@@ -93,10 +93,11 @@ export function startTracing(
   return {
     async aroundRequest({ method = '', headers }, answer) {
       const parent = propagator.extract(ROOT_CONTEXT, headers, defaultTextMapGetter);
-      const attributes = { 'http.request.method': method };
-      const span = tracer.startSpan(method, { kind: SpanKind.SERVER, attributes }, parent);
+      const span = tracer.startSpan(method, { kind: SpanKind.SERVER }, parent);
       // One that is not kept has no parts either, and costs no more than it takes to find that out.
-      return span.isRecording() ? runIn(span, parent, answer) : answer();
+      if (!span.isRecording()) return answer();
+      span.setAttribute('http.request.method', method);
+      return runIn(span, parent, answer);
     },
     onAnswer({ route, strategy, outcome }) {
       const span = trace.getActiveSpan();
