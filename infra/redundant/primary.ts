@@ -78,14 +78,15 @@ async function assertRedisRedundant({ redis }: Members): Promise<void> {
   }
 }
 
-/** All members follow the primary, and one of them has every commit. */
+/** All members follow the primary, and one of them has every commit: which one Patroni has chosen, or it may be either. */
 async function assertPostgresRedundant({ patroni }: Members): Promise<void> {
   const [first = ''] = membersOf('postgres');
   const { said } = await patroni(first, '/cluster');
   const { members } = JSON.parse(said) as { members: { role: string; state: string }[] };
-  const has = (role: string) => members.some((member) => member.role === role);
+  const of = (role: string) => members.filter((member) => member.role === role).length;
   // Patroni 3 says "running" of a replica that streams, Patroni 4 "streaming".
   const runs = members.filter(({ state }) => state === 'running' || state === 'streaming');
-  if (has('leader') && has('sync_standby') && runs.length === 3) return;
+  const isSafe = of('sync_standby') === 1 || of('quorum_standby') === 2;
+  if (of('leader') === 1 && isSafe && runs.length === 3) return;
   throw new Error(`of Postgres run ${members.map(({ role, state }) => `${role}: ${state}`).join(', ')}`);
 }

@@ -60,7 +60,7 @@ export function etcdParts({ binaries, dataDir, portOf }: Options): Part[] {
 /** Three Postgres servers, each under a Patroni that makes it the primary or a replica of it. */
 export function patroniParts({ binaries, dataDir, portOf, secrets }: Options): Part[] {
   const settings = readFileSync(join(repository, 'infra/postgres/postgresql.conf'), 'utf8');
-  const shared = parse(readFileSync(join(repository, 'infra/redundant/patroni/shared.yml'), 'utf8')) as {
+  const shared = parse(readFileSync(join(repository, 'infra/redundant/patroni/all.yml'), 'utf8')) as {
     postgresql: object;
   };
   return membersOf('postgres').map((name) => {

@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs';
+
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 
@@ -36,7 +38,7 @@ test('nothing is published but on loopback, and of the servers nothing but what 
 });
 
 test('what all members of Postgres share agrees with what one alone has', () => {
-  const shared = parse(readText('infra/redundant/patroni/shared.yml')) as {
+  const shared = parse(readText('infra/redundant/patroni/all.yml')) as {
     bootstrap: {
       dcs: { synchronous_mode: boolean; postgresql: { parameters: { max_connections: number } } };
     };
@@ -46,6 +48,15 @@ test('what all members of Postgres share agrees with what one alone has', () => 
     `\nmax_connections = ${dcs.postgresql.parameters.max_connections}\n`,
   );
   expect(dcs.synchronous_mode).toBe(true);
+});
+
+test('in containers either replica will do for a commit: that file is read after the one which all have in common', () => {
+  const containers = parse(readText('infra/redundant/patroni/docker.yml')) as {
+    bootstrap: { dcs: { synchronous_mode: string } };
+  };
+  expect(containers.bootstrap.dcs.synchronous_mode).toBe('quorum');
+  const files = readdirSync(new URL('../../redundant/patroni', import.meta.url));
+  expect(files.filter((file) => file.endsWith('.yml')).toSorted()).toEqual(['all.yml', 'docker.yml']);
 });
 
 const cli = await capture('docker', ['compose', 'version'], 10_000);
