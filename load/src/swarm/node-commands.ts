@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { capture, UserError } from '@lastseat/infra/stack';
 
 export const COMMANDS = ['kill', 'boot', 'unplug', 'plug'] as const;
@@ -8,6 +10,9 @@ export type Commands = Partial<Record<Command, string | undefined>>;
 
 // A boot may load images; the others are a moment's work.
 const WITHIN_MS = 180_000;
+// Nodes choose a leader in some ten seconds, and until then a swarm answers nothing that a command may ask.
+const DONE_WITHIN_MS = 60_000;
+const AGAIN_MS = 1_000;
 
 export async function runCommand(commands: Commands, command: Command, node: string): Promise<void> {
   const line = `${commands[command] ?? 'false'} "$1"`;
@@ -15,4 +20,17 @@ export async function runCommand(commands: Commands, command: Command, node: str
   if (code === 0) return;
   const said = (stderr || stdout).trim().split('\n').at(-1) || 'it says nothing';
   throw new UserError(`${command.toUpperCase()}=${commands[command]} ${node} did not end well: ${said}`);
+}
+
+/** The same, tried again where it does not end well. */
+export async function runUntilDone(commands: Commands, command: Command, node: string): Promise<void> {
+  const deadlineMs = performance.now() + DONE_WITHIN_MS;
+  for (;;) {
+    try {
+      return await runCommand(commands, command, node);
+    } catch (error) {
+      if (performance.now() > deadlineMs) throw error;
+    }
+    await sleep(AGAIN_MS);
+  }
 }

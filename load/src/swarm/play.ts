@@ -61,7 +61,10 @@ const SERVING_WITHIN_MS = 60_000;
 const POLL_MS = 200;
 
 export async function play(field: Field, scenario: Scenario, run: number): Promise<Played> {
-  const { stack, strategies, target, note, signal } = field;
+  const { swarm, stack, strategies, target, note, signal } = field;
+  // One that is down and a second one are more than any swarm of three is to bear.
+  const down = swarm.nodes.filter((node) => !swarm.standing().includes(node));
+  if (down.length > 0) throw new UserError(`${down.map(({ name }) => name).join(', ')} could not be mended`);
   await stack.deploy({ replicas: scenario.replicas, image: field.releases.first });
   await stack.untilWhole(scenario.replicas, signal);
   await stack.spreadOut(scenario.replicas, signal);

@@ -102,7 +102,7 @@ function killing(chooseNode: Choice): Strike {
       return { node: node.name, wholeAfterMs: clock() };
     },
     async heal({ swarm, stack, note, signal }) {
-      await mendAll(swarm, 'boot', note);
+      await mendAll(swarm, note);
       await stack.untilWhole(REPLICAS, signal);
     },
   };
@@ -128,17 +128,17 @@ function cutting(chooseNode: Choice): Strike {
       return { node: node.name, within: await asking, wholeAfterMs: await whole };
     },
     async heal({ swarm, stack, note, signal }) {
-      await mendAll(swarm, 'plug', note);
+      await mendAll(swarm, note);
       await stack.untilWhole(REPLICAS, signal);
     },
   };
 }
 
-async function mendAll(swarm: Swarm, command: 'boot' | 'plug', note: (line: string) => void): Promise<void> {
+async function mendAll(swarm: Swarm, note: (line: string) => void): Promise<void> {
   const standing = swarm.standing();
   for (const node of swarm.nodes) {
     if (standing.includes(node)) continue;
-    await swarm.mend(command, node);
+    const command = await swarm.mend(node);
     note(command === 'boot' ? `${node.name} boots` : `the cable of ${node.name} is back`);
   }
 }

@@ -2,7 +2,7 @@ import { UserError } from '@lastseat/infra/stack';
 import { dockerAt, type Docker } from '@lastseat/infra/swarm';
 import { examples } from '@lastseat/lab-frame/words.ts';
 
-import { runCommand, type Command, type Commands } from './node-commands.ts';
+import { runCommand, runUntilDone, type Command, type Commands } from './node-commands.ts';
 
 /** One machine of the swarm. All of them are managers. */
 export interface SwarmNode {
@@ -25,9 +25,12 @@ export interface Swarm {
   /** Null while they have not agreed on one. */
   leader(): Promise<SwarmNode | null>;
   /** Returns when it is done. */
-  strike(command: Extract<Command, 'kill' | 'unplug'>, node: SwarmNode): Promise<void>;
-  mend(command: Extract<Command, 'boot' | 'plug'>, node: SwarmNode): Promise<void>;
+  strike(command: keyof typeof MENDED_BY, node: SwarmNode): Promise<void>;
+  /** Undoes what has struck the node, and says by what. A command that does not end well is tried again for a minute. */
+  mend(node: SwarmNode): Promise<Command>;
 }
+
+const MENDED_BY = { kill: 'boot', unplug: 'plug' } as const satisfies Partial<Record<Command, Command>>;
 
 /**
  * The swarm of these hosts. Throws a `UserError` of one line unless it is one that may be struck: whoever has written the
@@ -41,7 +44,7 @@ export async function findSwarm(hosts: readonly string[], commands: Commands): P
   if (clusters.size > 1) throw new UserError('the hosts of HOSTS are not all of one swarm');
   await refuseUnlabelled(nodes);
 
-  const struck = new Set<string>();
+  const struck = new Map<string, Command>();
   const standing = () => nodes.filter(({ name }) => !struck.has(name));
   const manager = (): Docker => {
     const [first] = standing();
@@ -58,12 +61,15 @@ export async function findSwarm(hosts: readonly string[], commands: Commands): P
       return nodes.find(({ name }) => name === line?.split(' ')[0]) ?? null;
     },
     async strike(command, node) {
-      struck.add(node.name);
+      struck.set(node.name, MENDED_BY[command]);
       await runCommand(commands, command, node.name);
     },
-    async mend(command, node) {
-      await runCommand(commands, command, node.name);
+    async mend(node) {
+      const command = struck.get(node.name);
+      if (command === undefined) throw new Error(`${node.name} was not struck`);
+      await runUntilDone(commands, command, node.name);
       struck.delete(node.name);
+      return command;
     },
   };
 }

@@ -63,7 +63,17 @@ test('a swarm whose nodes all carry the label is struck by the commands, and ask
   ]);
   rmSync(join(folder, 'info-h1'));
   expect((await swarm.leader())?.name).toBe('n2');
-  await swarm.mend('boot', first!);
+  expect(await swarm.mend(first!)).toBe('boot');
+  expect(swarm.standing()).toHaveLength(3);
+});
+
+test('a node is mended by what undoes the strike, and again where the swarm has no leader yet', async () => {
+  // It ends well the second time.
+  const plug = `cd ${folder}; [ -e tried ] || { touch tried; exit 1; }; true`;
+  const swarm = await findSwarm(hosts, { unplug: 'true', plug, boot: 'exit 1 #' });
+  const [first] = swarm.nodes;
+  await swarm.strike('unplug', first!);
+  expect(await swarm.mend(first!)).toBe('plug');
   expect(swarm.standing()).toHaveLength(3);
 });
 
