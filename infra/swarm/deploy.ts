@@ -54,10 +54,7 @@ export async function deploy(
   }
 }
 
-/**
- * It has ended by now. A manager that leads for the second time was seen to start a job that is there again and again, on
- * every machine (Docker 28.5), until they did little else.
- */
+/** It is done by now, and sleeps. */
 async function removeMigration(docker: Docker, stack: string): Promise<void> {
   await docker.tell(['service', 'rm', `${stack}_migrate`], { timeoutMs: QUESTION_TIMEOUT_MS });
 }

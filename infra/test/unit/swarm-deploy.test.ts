@@ -64,7 +64,6 @@ const rolledBack = '{"State":"rollback_completed","StartedAt":"1","Message":"rol
 test('it deploys what was asked for, with secrets that are made once', async () => {
   await deploy(docker, wish, given, note);
   expect(read('deployed')).toBe('5 booking:1 \n');
-  // Once it has ended: Swarm may start a job again that stays.
   expect(read('told')).toMatch(/stack deploy [^]*service rm lastseat_migrate/);
   expect(read('secret-lastseat-postgres-password')).toBe('p@ss word');
   const token = read('secret-lastseat-admin-token');

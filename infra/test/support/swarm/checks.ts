@@ -46,7 +46,7 @@ function sharedBy(name: string, service: Service | undefined): Record<string, un
     image: image?.startsWith('${') ? 'built' : image,
     command: isOurs || command,
     entrypoint: isOurs || isMember || isAlone || entrypoint,
-    healthcheck: name === 'booking' || (OTHERWISE_WELL.test(name) ? timesOf(healthcheck) : healthcheck),
+    healthcheck: isOurs || (OTHERWISE_WELL.test(name) ? timesOf(healthcheck) : healthcheck),
     hostname,
     port: name === 'nginx' && ports.map(({ target }) => target),
     user,
@@ -91,8 +91,9 @@ function files(stack: StackFile, compose: StackFile): string[] {
     const there = compose.services[name] ?? { image: '' };
     const { '/etc/nginx/status.conf': _, ...files } = filesOf(compose, there); // without what is for who watches
     const isSame = isDeepStrictEqual(filesOf(stack, service), files);
-    // A replica in a swarm notes that it was ready.
-    const writable = writableOf(service).filter((path) => name !== 'booking' || path !== '/tmp (tmpfs)');
+    // In a swarm a replica notes that it was ready, and a migration that it is done.
+    const isOurs = name === 'booking' || name === 'migrate';
+    const writable = writableOf(service).filter((path) => !isOurs || path !== '/tmp (tmpfs)');
     const isWritable = isDeepStrictEqual(writable, writableOf(there));
     return sentences([!isSame && `${name}: files`, !isWritable && `${name}: writable`]);
   });
@@ -178,9 +179,7 @@ function secrets(stack: StackFile): string[] {
 
 function updates({ services }: StackFile): string[] {
   const { booking, nginx, migrate } = services;
-  const virtual = Object.entries(services).filter(
-    ([name, { deploy }]) => name !== 'migrate' && deploy?.endpoint_mode !== 'dnsrr',
-  );
+  const virtual = Object.entries(services).filter(([, { deploy }]) => deploy?.endpoint_mode !== 'dnsrr');
   const data = Object.entries(services).filter(([, { volumes = [] }]) =>
     volumes.some((volume) => typeof volume === 'string'),
   );
@@ -189,7 +188,8 @@ function updates({ services }: StackFile): string[] {
     booking?.deploy?.update_config?.failure_action !== 'rollback' && 'booking: a bad release goes on',
     orderOf(nginx) !== 'stop-first' && 'nginx: two at one port',
     nginx?.ports?.[0]?.mode !== 'host' && 'nginx: its port is not that of its machine',
-    migrate?.deploy?.mode !== 'replicated-job' && 'migrate: runs again and again',
+    migrate?.deploy?.mode?.endsWith('-job') && 'migrate: a manager may start it again and again',
+    !migrate?.entrypoint?.at(-1)?.includes('exec sleep') && 'migrate: runs again and again',
     ...virtual.map(([name]) => `${name}: has a virtual address`),
     ...data.map(
       ([name, service]) => !service.deploy?.placement?.constraints?.length && `${name}: may leave its data`,
