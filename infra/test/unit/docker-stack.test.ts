@@ -1,7 +1,10 @@
+import { existsSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+
 import { describe, expect, test } from 'vitest';
 
 import type { Container } from '../../stack/docker/containers.ts';
-import { labOverlay } from '../../stack/docker/lab-overlay.ts';
+import { clocksBeside, labOverlay, overlayOf, writeOverlay } from '../../stack/docker/lab-overlay.ts';
 import { partsTable } from '../../stack/docker/parts-table.ts';
 import { projectNameOf } from '../../stack/docker/project-name.ts';
 import { stackOf } from '../../stack/docker/stack-of.ts';
@@ -190,6 +193,20 @@ test('where clocks are set, each replica reads its own from a folder, and nothin
       expect.objectContaining({ target: '/app/lab/preloads' }),
     ],
   });
+});
+
+test('whoever finds the containers finds what they were started with, as long as it is there', () => {
+  const path = writeOverlay('lastseat-test', { strategies: [], links: null, clocks: true });
+  const folder = dirname(path);
+  try {
+    const own = ['/somewhere/lastseat/docker-compose.yml', path];
+    expect(overlayOf([container('booking', 1, { files: own })])).toBe(path);
+    expect(overlayOf([container('booking')])).toBeNull();
+    expect(existsSync(clocksBeside(path))).toBe(true);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  expect(overlayOf([container('booking', 1, { files: [path] })])).toBeNull();
 });
 
 interface Overlay {
