@@ -5,9 +5,9 @@ import { fileURLToPath } from 'node:url';
 
 /** Clocks of replicas that can be set: only in runs that ask for them. */
 
-/** The folder that has what a replica must load, and the name of that file. */
+/** The folder that has what a replica must load. */
 export const PRELOADS = fileURLToPath(new URL('.', import.meta.url)).replace(/\/$/, '');
-export const PRELOAD = 'settable-clock.ts';
+const PRELOAD = 'settable-clock.ts';
 
 /** With this environment a process has the clock that a file of its name in this folder says. */
 export function settableClock(

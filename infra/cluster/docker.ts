@@ -101,9 +101,9 @@ export function dockerCluster(project: string, note: (line: string) => void = to
     follow: (name, onLine) => follow(async () => (await containerOf(name)).name, onLine),
     links: dockerLinks(ourContainers),
     async setClock({ name, container, instance }, aheadMs) {
-      const made = (await containers()).filter((container) => nameOf(container) === name);
-      const overlay = overlayOf(made);
-      if (overlay === null || !made.some(({ env }) => 'CLOCKS' in env)) throw new UserError(UNSETTABLE_CLOCK);
+      const replica = await containerOf(name);
+      const overlay = overlayOf([replica]);
+      if (overlay === null || !('CLOCKS' in replica.env)) throw new UserError(UNSETTABLE_CLOCK);
       await setClock(
         clocksBeside(overlay),
         {
